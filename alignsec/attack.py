@@ -1,0 +1,120 @@
+"""Attacks as a study writes them: which exist, what they may be told, what counts as standard."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from alignsec.budget import Budget
+
+Component = Literal["apgd-ce", "apgd-t", "fab-t", "square"]
+Method = Literal["clean", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
+Norm = Literal["Linf", "L2"]
+
+COMPONENTS: dict[Method, tuple[Component, ...]] = {
+    "clean": (),
+    # Croce & Hein 2020 (arXiv 2003.01690), the "standard" version, in its order.
+    "autoattack": ("apgd-ce", "apgd-t", "fab-t", "square"),
+    "apgd-ce": ("apgd-ce",),
+    "apgd-t": ("apgd-t",),
+    "fab-t": ("fab-t",),
+    "square": ("square",),
+}
+PARAMETERS: dict[Component, frozenset[str]] = {
+    "apgd-ce": frozenset({"steps", "restarts"}),
+    "apgd-t": frozenset({"steps", "restarts", "targets"}),
+    "fab-t": frozenset({"steps", "targets"}),
+    "square": frozenset({"queries"}),
+}
+
+ANSWERS_VERSION = 1
+"""Raised whenever a change to our code could change a verdict: it is part of every pair's digest."""
+
+
+class Attack(BaseModel):
+    """One attack at one or more budgets. The defaults are those of AutoAttack's standard version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=80)
+    """What tables and figures call it; unique in a study. A study may leave it out: method and norm then."""
+    method: Method
+    norm: Norm | None = None
+    """The distance that eps bounds, in pixels of [0,1]; none for `clean`."""
+    eps: tuple[Budget, ...] = ()
+    steps: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Gradient steps of APGD and FAB."""
+    restarts: Annotated[int, Field(ge=1, le=100)] = 1
+    """Random starts of APGD."""
+    targets: Annotated[int, Field(ge=1, le=999)] = 9
+    """Most likely other classes that APGD-T and FAB-T aim at; classes - 1 where a model has fewer."""
+    queries: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    """Random squares that Square tries."""
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Images attacked together. The reference's random draws depend on it, so it is part of the question."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_it(cls, data: object) -> object:
+        """An attack without a name is called by its method and norm."""
+        if isinstance(data, dict) and "name" not in data and isinstance(data.get("method"), str):
+            norm = data.get("norm")
+            return {**data, "name": f"{data['method']}-{norm}" if isinstance(norm, str) else data["method"]}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """A clean attack has no distance; every other one has a norm, distinct budgets and its own parameters."""
+        if self.method == "clean":
+            if self.norm or self.eps:
+                raise PydanticCustomError("attack", "is clean accuracy, which has no norm and no eps; remove them")
+        elif not (self.norm and self.eps):
+            missing = "norm" if not self.norm else "eps"
+            example = 'norm = "Linf"' if not self.norm else 'eps = ["1/255"]'
+            raise PydanticCustomError("attack", f"has no {missing}; add {example}")
+        if self.norm == "Linf" and (above := [eps.text for eps in self.eps if eps.exact > 1]):
+            why = f"has eps {', '.join(above)}, but no two pixels in [0,1] are further apart than 1"
+            raise PydanticCustomError("attack", '{why}; write 8 of 255 as "8/255"', {"why": why})
+        if len(set(self.eps)) < len(self.eps):
+            raise PydanticCustomError("attack", "names one budget twice in eps; name each once")
+        allowed = frozenset[str]().union(*(PARAMETERS[component] for component in self.components))
+        if unused := sorted(self._changed - allowed):
+            can = f"it takes {', '.join(sorted(allowed))}" if allowed else "it takes none"
+            raise PydanticCustomError(
+                "attack", f"has {', '.join(unused)}, which {self.method} does not use; {can}"
+            )
+        return self
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """What is run, in order, each on the images that are still robust."""
+        return COMPONENTS[self.method]
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The budgets in ascending order; for clean accuracy the one budget 0."""
+        return tuple(sorted(self.eps)) or (Budget.parse("0"),)
+
+    @property
+    def question(self) -> dict[str, object]:
+        """Everything that changes the verdicts, JSON-able, with eps exact: what a pair's digest is made of."""
+        used = frozenset({"batch"}).union(*(PARAMETERS[component] for component in self.components))
+        asked = self.model_dump(include=set(used) if self.components else set())
+        exact = [f"{b.exact.numerator}/{b.exact.denominator}" for b in self.budgets]
+        fixed = {"name": self.name, "method": self.method, "norm": self.norm, "eps": exact}
+        return {**asked, **fixed, "version": ANSWERS_VERSION}
+
+    @property
+    def _changed(self) -> frozenset[str]:
+        """The parameters that are not the standard's."""
+        fields = type(self).model_fields
+        names = frozenset[str]().union(*PARAMETERS.values())
+        return frozenset(name for name in names if getattr(self, name) != fields[name].default)
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """How this attack differs from the reference's standard settings, in words for the report."""
+        fields = type(self).model_fields
+        return tuple(
+            f"{name} = {getattr(self, name)} (standard: {fields[name].default})" for name in sorted(self._changed)
+        )

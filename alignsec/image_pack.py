@@ -1,0 +1,166 @@
+"""Image packs: exactly the images a study attacks, chosen by seed, in one content-addressed archive."""
+
+import csv
+import io
+import tarfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from alignsec import atomic, digest
+from alignsec.mistake import Mistake, Mistakes
+from alignsec.pair import File
+
+SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+MANIFEST = "labels.csv"
+LARGEST_LABEL = 1_000_000
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One encoded image file and its class."""
+
+    name: str
+    """Path below the image folder, with forward slashes."""
+    label: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One image that could be chosen."""
+
+    name: str
+    label: int
+    path: Path
+
+
+class BadPack(Exception):
+    """An archive that is not the pack that was written."""
+
+
+def candidates(folder: Path, labels: Path | None) -> list[Candidate]:
+    """Every labelled image: the rows of a CSV with columns `file` and `label`, or one class a folder.
+
+    Class folders are numbered in sorted order, as torchvision does; ImageNet's WordNet ids sort into its labels.
+    Raises Mistakes with every bad row: files that are not there, labels that are not whole numbers, double names.
+    """
+    if labels is not None:
+        return _from_csv(folder, labels)
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = [
+        Candidate(path.relative_to(folder).as_posix(), label, path)
+        for label, class_folder in enumerate(classes)
+        for path in sorted(class_folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+    ]
+    if not found:
+        remedy = "holds no class folders with images; give labels = FILE, a CSV with the columns file and label"
+        raise Mistakes([Mistake(str(folder), "", "", remedy)])
+    return found
+
+
+def _from_csv(folder: Path, labels: Path) -> list[Candidate]:
+    try:
+        with labels.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Mistakes([Mistake(str(labels), "", "", f"cannot be read as CSV: {error}")]) from None
+    if not rows or not {"file", "label"} <= rows[0].keys():
+        raise Mistakes([Mistake(str(labels), "", "", "needs a header with the columns file and label, and rows")])
+    found, mistakes = [], []
+    times = Counter(row["file"] for row in rows)
+    for number, row in enumerate(rows, start=2):
+        name, label = row["file"] or "", (row["label"] or "").strip()
+        path = folder / name
+        if not name or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+            mistakes.append(Mistake(str(labels), f"line {number}", f'"{name}"', f"is not a file in {folder}"))
+        elif not label.isascii() or not label.isdigit() or int(label) > LARGEST_LABEL:
+            remedy = "is not a label; write the class as a whole number from 0"
+            mistakes.append(Mistake(str(labels), f"line {number}", f'"{label}"', remedy))
+        elif times[name] > 1:
+            mistakes.append(Mistake(str(labels), f"line {number}", f'"{name}"', "is listed more than once"))
+        else:
+            found.append(Candidate(name, int(label), path))
+    if mistakes:
+        raise Mistakes(mistakes)
+    return found
+
+
+def choose(found: Sequence[Candidate], count: int | None, seed: int) -> list[Candidate]:
+    """The `count` images that come first when names are shuffled by a seed; all of them for None.
+
+    The order is that of SHA-256 of seed and name, so it is the same on every machine and whatever the order of
+    `found`, and a larger count adds images to a smaller one's.
+    """
+    shuffled = sorted(found, key=lambda candidate: digest.of_bytes(f"{seed}\0{candidate.name}".encode()))
+    return sorted(shuffled[:count], key=lambda candidate: candidate.name)
+
+
+def write(chosen: Sequence[Candidate], folder: Path) -> File:
+    """Write the pack of some images into a folder, named by its digest, unless it is there already.
+
+    The same images and labels give the same bytes. Raises Mistakes naming every image that cannot be decoded
+    to its last pixel: better here than in a thousand jobs.
+    """
+    images, mistakes = [], []
+    for candidate in chosen:
+        try:
+            data = candidate.path.read_bytes()
+            _decode_whole(data)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            why = "is not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
+            remedy = f"cannot be decoded ({why}); replace it, or take it out of the set"
+            mistakes.append(Mistake(str(candidate.path), "", "", remedy))
+            continue
+        images.append(LabelledImage(candidate.name, candidate.label, data))
+    if mistakes:
+        raise Mistakes(mistakes)
+    archive = _archive(images)
+    sha256 = digest.of_bytes(archive)
+    pack = File(name=f"images-{sha256[:12]}.tar", sha256=sha256)
+    if not (folder / pack.name).exists():
+        atomic.write(folder / pack.name, archive)
+    return pack
+
+
+def read(path: Path, sha256: str) -> Iterator[LabelledImage]:
+    """The images of a pack, in its order, the one of every verdict string.
+
+    Raises BadPack unless the file's digest is the one expected; a transfer may have been cut short.
+    """
+    if (found := digest.of_file(path)) != sha256:
+        raise BadPack(f"{path.name} has the digest {found[:12]}, not {sha256[:12]}: it was cut short or changed")
+    with tarfile.open(path) as archive:
+        manifest = archive.extractfile(MANIFEST)
+        if manifest is None:
+            raise BadPack(f"{path.name} has no {MANIFEST}")
+        for row in csv.DictReader(io.TextIOWrapper(manifest, encoding="utf-8", newline="")):
+            member = archive.extractfile(f"images/{row['file']}")
+            if member is None:
+                raise BadPack(f"{path.name} has no image {row['file']}")
+            yield LabelledImage(row["file"], int(row["label"]), member.read())
+
+
+def _decode_whole(data: bytes) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+
+
+def _archive(images: Sequence[LabelledImage]) -> bytes:
+    """A tar with no times, owners or compression: the bytes depend on names, labels and images alone."""
+    manifest = io.StringIO(newline="")
+    writer = csv.writer(manifest, lineterminator="\n")
+    writer.writerow(("file", "label"))
+    writer.writerows((image.name, image.label) for image in images)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        members = [(MANIFEST, manifest.getvalue().encode()), *((f"images/{i.name}", i.data) for i in images)]
+        for name, data in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+    return buffer.getvalue()

@@ -1,0 +1,186 @@
+"""Outcomes: what came of a pair. One JSON file each, self-validating, never edited, never appended to."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from alignsec import atomic, digest
+from alignsec.attack import Component
+from alignsec.budget import Budget
+from alignsec.pair import Pair
+
+ROBUST = "R"
+WRONG = "W"
+BROKEN_BY: dict[Component, str] = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s"}
+LEGEND = {
+    ROBUST: "robust: classified correctly, and no adversarial image found within the budget",
+    WRONG: "wrong when clean",
+    **{letter: f"broken by {component}" for component, letter in BROKEN_BY.items()},
+}
+"""What each letter of a verdict string means; written into every record, so that a file explains itself."""
+
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Passes(_Part):
+    """Model passes, counted in images: a batch of 32 through the model once is 32."""
+
+    forward: Count = 0
+    backward: Count = 0
+
+
+class BudgetVerdicts(_Part):
+    """The verdicts at one budget, one letter an image, in the order of the record's images."""
+
+    eps: Budget
+    verdicts: Annotated[str, Field(pattern=rf"^[{''.join(LEGEND)}]*$")]
+    largest_distance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """Of the adversarial images that count, in the attack's norm, measured in float64."""
+    rejected: Count = 0
+    """Images a component claimed to have broken that our own fp32 check did not confirm."""
+    seconds: Seconds
+    passes: dict[Component, Passes]
+
+    @property
+    def robust(self) -> int:
+        """How many images are robust."""
+        return self.verdicts.count(ROBUST)
+
+
+class Provenance(_Part):
+    """Where, when and with what a pair was run: everything a number needs to be traced."""
+
+    code: str
+    """SHA-256 of the code that ran: the run's code.zip, or of the source files where there is none."""
+    container: str = ""
+    versions: dict[str, str]
+    """Of Python and of every library that touches a verdict."""
+    precision: str
+    device: str
+    """The GPU's or CPU's name."""
+    host: str
+    job: str = ""
+    """HTCondor's cluster.process id; empty outside a pool."""
+    started: str
+    """UTC, ISO 8601."""
+    seconds: Seconds
+    """From the job's first line to its last."""
+
+
+class Record(_Part):
+    """A pair that was answered."""
+
+    status: Literal["ok"] = "ok"
+    schema_version: Literal[1] = 1
+    id: str
+    pair: Pair
+    images: list[str]
+    """File names in the pack, in the order of every verdict string."""
+    labels: list[Count]
+    classes: Annotated[int, Field(ge=2)]
+    legend: dict[str, str] = LEGEND
+    budgets: Annotated[list[BudgetVerdicts], Field(min_length=1)]
+    clean_passes: Passes
+    notes: list[str] = []
+    """Deviations from the standard attack and warnings about the model, for the report."""
+    provenance: Provenance
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """The letters, the images and the pair must tell one story, or the file is not what it says."""
+        if self.id != self.pair.id:
+            raise ValueError(f"the id {self.id} is not that of the pair it holds, {self.pair.id}")
+        count = len(self.images)
+        if len(self.labels) != count or len(set(self.images)) != count:
+            raise ValueError(f"{count} images, {len(self.labels)} labels: one label an image, each image once")
+        if [b.eps for b in self.budgets] != list(self.pair.attack.budgets):
+            raise ValueError("the budgets are not those the attack asks for")
+        if any(len(b.verdicts) != count for b in self.budgets):
+            raise ValueError("one verdict an image is wanted")
+        if len({b.verdicts.translate(_CLEAN_ONLY) for b in self.budgets}) > 1:
+            raise ValueError("an image is wrong when clean at one budget and not at another")
+        return self
+
+    @property
+    def clean_correct(self) -> int:
+        """How many images are classified correctly when clean."""
+        return len(self.images) - self.budgets[0].verdicts.count(WRONG)
+
+
+_CLEAN_ONLY = {ord(letter): ROBUST for letter in BROKEN_BY.values()}
+
+
+class Failure(_Part):
+    """A pair that was not answered, and why."""
+
+    status: Literal["failed"] = "failed"
+    schema_version: Literal[1] = 1
+    id: str
+    pair: Pair | None
+    """None where the pair file itself could not be read."""
+    hopeless: bool
+    """Another try on another machine would fail as well: the request is wrong, not the machine."""
+    reason: str
+    """One sentence."""
+    traceback: str = ""
+    provenance: Provenance | None = None
+    """None where the job died before it could say: whoever started it then writes the failure."""
+
+
+Outcome = Annotated[Record | Failure, Field(discriminator="status")]
+_ADAPTER: TypeAdapter[Record | Failure] = TypeAdapter(Outcome)
+
+
+class Damaged(Exception):
+    """A file that is not the outcome that was written: cut short, edited by hand, or of another layout."""
+
+
+def dump(outcome: Record | Failure) -> bytes:
+    """The file's bytes: JSON, one object, with the SHA-256 of everything else in it as `checksum`."""
+    content = outcome.model_dump(mode="json")
+    return json.dumps(
+        {**content, "checksum": digest.of_json(content)}, ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def parse(data: bytes) -> Record | Failure:
+    """An outcome from its file's bytes.
+
+    Raises Damaged, saying what is wrong, unless every byte of the content is as it was written.
+    """
+    try:
+        content: Any = json.loads(data, parse_constant=_refuse)
+    except ValueError as error:
+        raise Damaged(f"is not JSON ({error}); was its transfer cut short?") from None
+    if not isinstance(content, dict) or "checksum" not in content:
+        raise Damaged("has no checksum: it is not an outcome file")
+    checksum = content.pop("checksum")
+    if digest.of_json(content) != checksum:
+        raise Damaged("was changed after it was written: its checksum does not match its content")
+    try:
+        return _ADAPTER.validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Damaged(f"has another layout than version 1: {place}: {first['msg']}") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a number in JSON")
+
+
+def write(path: Path, outcome: Record | Failure) -> None:
+    """Write an outcome file, aside and renamed. Raises OSError if it cannot be written whole."""
+    atomic.write(path, dump(outcome))
+
+
+def read(path: Path) -> Record | Failure:
+    """Read an outcome file. Raises Damaged if it is not what was written, OSError if it cannot be read."""
+    return parse(path.read_bytes())

@@ -1,0 +1,49 @@
+"""Preprocessing: how a photograph becomes a model's input, as the model's authors set it."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+PositiveFloat = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+
+
+class Preprocessing(BaseModel):
+    """Resizing and cropping, done before the attack, and normalisation, done inside the classifier.
+
+    Nothing here has a silent default: a model whose mean or std is unknown is refused, because a wrong std
+    turns every eps into another one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_size: tuple[
+        Annotated[int, Field(ge=1, le=4)],
+        Annotated[int, Field(ge=1, le=4096)],
+        Annotated[int, Field(ge=1, le=4096)],
+    ]
+    """Channels (1: grey, 3: RGB), height and width of the attacked image."""
+    mean: tuple[Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)], ...] = Field(min_length=1)
+    std: tuple[PositiveFloat, ...] = Field(min_length=1)
+    interpolation: Interpolation
+    crop_pct: Annotated[float, Field(gt=0, le=1)]
+    """Share of the resized image's side that the crop keeps: 224 of 256 is 0.875."""
+    crop_mode: Literal["center", "squash"] = "center"
+    """center: the short side is resized, then the middle is cut out; squash: both sides are resized."""
+
+    @model_validator(mode="after")
+    def _one_value_a_channel(self) -> "Preprocessing":
+        channels = self.input_size[0]
+        if channels not in (1, 3):
+            raise PydanticCustomError("preprocessing", f"has {channels} channels; images have 1 (grey) or 3 (RGB)")
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != channels:
+                raise PydanticCustomError("preprocessing", f"needs one {name} for each of its {channels} channels")
+        return self
+
+    @property
+    def resized(self) -> tuple[int, int]:
+        """Height and width the image is resized to before the crop; timm's rule, rounded down."""
+        _, height, width = self.input_size
+        return int(height / self.crop_pct), int(width / self.crop_pct)

@@ -1,0 +1,86 @@
+"""AutoAttack's four components through pyautoattack, the reference's own code (Croce & Hein 2020).
+
+Each is a pure function: (classifier, images N x C x H x W in [0,1], labels N, attack, eps, seed) to adversarial
+images. An image that was not broken comes back as it was. The reference seeds torch's global generator and draws
+for the whole batch, so its answers depend on which images share a batch.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pyautoattack.autopgd_base import APGDAttack, APGDAttack_targeted
+from pyautoattack.fab_pt import FABAttack_PT
+from pyautoattack.square import SquareAttack
+from torch import Tensor
+
+from alignsec.attack import Attack, Component
+from alignsec.classifier import Classifier
+
+FEWEST_CLASSES: dict[Component, int] = {"apgd-ce": 2, "apgd-t": 4, "fab-t": 2, "square": 2}
+"""The targeted DLR loss of APGD-T looks at the four largest logits (Croce & Hein 2020, eq. 9)."""
+
+
+def _common(attack: Attack, eps: float, seed: int, images: Tensor) -> dict[str, Any]:
+    return {"norm": attack.norm, "eps": eps, "seed": seed, "device": images.device, "verbose": False}
+
+
+def apgd_ce(
+    classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
+) -> Tensor:
+    """APGD on the cross-entropy loss."""
+    common = _common(attack, eps, seed, images)
+    engine = APGDAttack(classifier, n_iter=attack.steps, n_restarts=attack.restarts, loss="ce", **common)
+    adversarial: Tensor = engine.perturb(images, labels)
+    return adversarial
+
+
+def apgd_t(
+    classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
+) -> Tensor:
+    """APGD on the targeted DLR loss, one target class after another."""
+    common = _common(attack, eps, seed, images)
+    aimed = {"n_iter": attack.steps, "n_restarts": attack.restarts, "n_target_classes": attack.targets}
+    engine = APGDAttack_targeted(classifier, **aimed, **common)
+    adversarial: Tensor = engine.perturb(images, labels)
+    return adversarial
+
+
+def fab_t(classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int) -> Tensor:
+    """FAB, one target class after another."""
+    common = _common(attack, eps, seed, images)
+    engine = FABAttack_PT(
+        classifier, n_iter=attack.steps, targeted=True, n_target_classes=attack.targets, **common
+    )
+    adversarial: Tensor = engine.perturb(images, labels)
+    return adversarial
+
+
+def square(
+    classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
+) -> Tensor:
+    """Square, with AutoAttack's settings: p = 0.8 and the schedule of 10,000 queries, not rescaled."""
+    common = _common(attack, eps, seed, images)
+    engine = SquareAttack(classifier, n_queries=attack.queries, p_init=0.8, resc_schedule=False, **common)
+    adversarial: Tensor = engine.perturb(images, labels)
+    return adversarial
+
+
+def most_forward_passes(component: Component, attack: Attack) -> int:
+    """Forward passes of an image that stays robust, the start and the checks included."""
+    match component:
+        case "apgd-ce":
+            return 1 + attack.restarts * (attack.steps + 1)
+        case "apgd-t":
+            return 1 + attack.targets * attack.restarts * (attack.steps + 2)
+        case "fab-t":
+            return 1 + attack.targets * (2 * attack.steps + 3)
+        case "square":
+            return 3 + attack.queries
+
+
+RUN: dict[Component, Callable[[Classifier, Tensor, Tensor, Attack, float, int], Tensor]] = {
+    "apgd-ce": apgd_ce,
+    "apgd-t": apgd_t,
+    "fab-t": fab_t,
+    "square": square,
+}

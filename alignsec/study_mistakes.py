@@ -1,0 +1,90 @@
+"""What pydantic found wrong with a study, in the words of the person who wrote it."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from alignsec.mistake import Mistake, nearest
+
+REMEDIES = {
+    "missing": "is missing; add it",
+    "string_type": "is not text; put it in quotes",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_type": "is not a number",
+    "dict_type": "is not a table; write { key = value, ... }",
+    "model_type": "is not a table; write { key = value, ... }",
+    "tuple_type": "is not a list; write [ ... ]",
+    "list_type": "is not a list; write [ ... ]",
+    "path_type": "is not text; put the path in quotes",
+    "too_short": "is empty; it needs at least one",
+    "string_too_short": "is empty",
+}
+PATTERNS = {
+    "^timm:": 'is not a source; write "timm:" and a name of timm, such as "timm:resnet50.a1_in1k"',
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$": "is not a run's name; use letters, digits, - and _, at most 64",
+    r"^[^\x00-\x1f\x7f]*$": "has a control character, such as a line break; names are one line",
+}
+
+
+def explain(file: str, model: type[BaseModel], error: ValidationError) -> list[Mistake]:
+    """Each of pydantic's errors as a Mistake with its field and what to write instead."""
+    errors = error.errors()
+    # A list whose every entry is wrong is reported as empty as well, which it is not.
+    broken = {details["loc"][:1] for details in errors if len(details["loc"]) > 1}
+    return [
+        _mistake(file, model, details)
+        for details in errors
+        if not (details["type"] == "too_short" and details["loc"] in broken)
+    ]
+
+
+def field(location: Sequence[int | str]) -> str:
+    """A field's path as a person would write it: `attacks[1].eps[0]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.removeprefix(".")
+
+
+def _mistake(file: str, model: type[BaseModel], details: ErrorDetails) -> Mistake:
+    location, kind = details["loc"], details["type"]
+    given = "" if kind == "missing" or isinstance(details["input"], dict) else _quoted(details["input"])
+    return Mistake(file, field(location), given, _remedy(model, details))
+
+
+def _remedy(model: type[BaseModel], details: ErrorDetails) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _keys_beside(model, details["loc"])
+        return f"is not a key here; {nearest(str(details['loc'][-1]), known)}"
+    if kind == "literal_error":
+        choices = [word.strip(" '") for word in str(context["expected"]).replace(" or ", ",").split(",")]
+        close = get_close_matches(str(details["input"]), choices, n=1)
+        return f"is not one of {', '.join(choices)}" + (f"; did you mean {close[0]}?" if close else "")
+    if kind == "string_pattern_mismatch":
+        return PATTERNS.get(str(context["pattern"]), f"does not match {context['pattern']}")
+    return REMEDIES.get(kind) or details["msg"].replace("Input should be", "should be")
+
+
+def _keys_beside(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The keys that the table holding a wrong key may have."""
+    here: type[BaseModel] | None = model
+    for part in location[:-1]:
+        if here is not None and isinstance(part, str):
+            here = _model_in(here.model_fields[part].annotation)
+    return sorted(here.model_fields) if here else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401 - annotations have no common type
+    """The table type inside an annotation such as `tuple[StudyModel, ...]` or `StudyScores | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def _quoted(value: object) -> str:
+    """What was given, as TOML would show it, cut where it is long."""
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
