@@ -1,0 +1,1 @@
+"""What starts on an execute node: one pair in, one outcome out."""

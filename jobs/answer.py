@@ -1,0 +1,102 @@
+"""Answering a pair: check the files, load the model and images, evaluate, and write down everything it took."""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from alignsec import classifier, digest, evaluator, photographs
+from alignsec.evaluation import Evaluation
+from alignsec.evaluator import Task
+from alignsec.outcome import Record
+from alignsec.pair import File, Pair
+from alignsec.progress import Progress
+from jobs import provenance
+from jobs.checkpoint import Checkpoint
+
+
+class BadTransfer(Exception):
+    """A file is not the one the pair names: it was cut short on its way, or changed since the run was written."""
+
+
+def answer(
+    pair: Pair, folder: Path, checkpoint: Checkpoint, clock: provenance.Clock, environ: Mapping[str, str]
+) -> Record:
+    """The record of a pair whose files lie in a folder.
+
+    Raises BadTransfer, image_pack.BadPack, photographs.BadImage, classifier.BadModel; checkpoint.Stopped when it
+    is time to stop.
+    """
+    exact_float32()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    weights = _checked(folder, pair.model.weights)
+    pictures = photographs.load(folder / pair.images.name, pair.images.sha256, pair.model.preprocessing)
+    model = classifier.load(pair.model, weights, device)
+    task = Task(model, pictures.pixels.to(device), pictures.labels.to(device), pair.attack, pair.seed)
+    teller = Teller(len(pictures.names))
+    model.on_pass = lambda: teller.tell(model.passes.forward)
+    for known in evaluator.evaluate(task, checkpoint.read(pair.id)):
+        teller.decided(known, model.passes.forward)
+        checkpoint.offer(pair.id, known)
+    where = provenance.gather(clock, environ)
+    return Record(
+        id=pair.id,
+        pair=pair,
+        images=pictures.names,
+        labels=pictures.labels.tolist(),
+        classes=known.classes,
+        budgets=list(known.budgets),
+        clean_passes=known.clean_passes,
+        notes=list(known.notes),
+        provenance=where.model_copy(update={"seconds": checkpoint.seconds}),
+    )
+
+
+def exact_float32() -> None:
+    """Turn off what PyTorch rounds behind one's back: TF32 in convolutions is on by default on NVIDIA GPUs."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    # The fastest algorithm can differ from run to run; the same bits every time matter more here.
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def _checked(folder: Path, file: File) -> Path:
+    """A file whose digest is the one the pair names."""
+    path = folder / file.name
+    if (found := digest.of_file(path)) != file.sha256:
+        raise BadTransfer(f"{file.name} has the digest {found[:12]}, not {file.sha256[:12]}: cut short or changed")
+    return path
+
+
+class Teller:
+    """Says in the job's log how far it is, every few seconds."""
+
+    EVERY = 2.0
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self._started = self._told = time.monotonic()
+        self._step_passes = 0
+        self._known: Evaluation | None = None
+
+    def decided(self, known: Evaluation, passes: int) -> None:
+        """Take in what a step has found; passes are the forward passes so far, in images."""
+        self._known, self._step_passes = known, passes
+        self.tell(passes, at_once=known.complete)
+
+    def tell(self, passes: int, *, at_once: bool = False) -> None:
+        """Called after every forward pass."""
+        known, now = self._known, time.monotonic()
+        if known is None or not (at_once or now - self._told >= self.EVERY):
+            return
+        self._told = now
+        total = self._images * len(known.budgets)
+        rate = passes / max(now - self._started, 1e-9)
+        left = max(known.passes_left - (passes - self._step_passes), 0)
+        doing = "done" if known.complete else f"step {known.steps_done + 1} of {known.steps}"
+        progress = Progress(total - known.undecided, total, rate, round(left / rate) if rate else 0, doing)
+        sys.stdout.write(f"{progress}\n")
+        sys.stdout.flush()

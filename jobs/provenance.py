@@ -1,0 +1,91 @@
+"""Provenance: where, when and with what a pair was run."""
+
+import platform
+import socket
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import alignsec
+from alignsec import digest
+from alignsec.outcome import Provenance
+
+LIBRARIES = ("torch", "torchvision", "timm", "pyautoattack", "numpy", "pillow", "safetensors")
+"""Those that can change a verdict."""
+CLASSAD = Path(".job.ad")
+"""HTCondor leaves the job's own ClassAd in its scratch directory."""
+
+
+class Clock:
+    """When the job's first line ran."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self._ticks = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since then."""
+        return round(time.monotonic() - self._ticks, 3)
+
+
+def gather(clock: Clock, environ: Mapping[str, str]) -> Provenance:
+    """Everything a number needs to be traced, as far as this machine tells."""
+    return Provenance(
+        code=_code(),
+        container=environ.get("ALIGNSEC_CONTAINER", ""),
+        versions={"python": platform.python_version(), **_versions()},
+        precision="fp32",
+        device=_device(),
+        host=socket.gethostname(),
+        job=_job(),
+        started=clock.started.isoformat(timespec="seconds"),
+        seconds=clock.seconds,
+    )
+
+
+def _code() -> str:
+    """SHA-256 of the zip this code was imported from; outside a run, of the library's source files in order."""
+    package = Path(alignsec.__path__[0])
+    if package.parent.suffix == ".zip":
+        return digest.of_file(package.parent)
+    return digest.of_bytes(b"".join(source.read_bytes() for source in sorted(package.rglob("*.py"))))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _device() -> str:
+    import torch  # noqa: PLC0415 - a job that fails to import torch must still leave an outcome
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads, {_processor()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _job() -> str:
+    """HTCondor's cluster.process id, from the job's ClassAd in the scratch directory; empty outside a pool."""
+    try:
+        lines = CLASSAD.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    ad = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    return f"{ad['ClusterId']}.{ad['ProcId']}" if {"ClusterId", "ProcId"} <= ad.keys() else ""
