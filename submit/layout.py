@@ -1,0 +1,156 @@
+"""Layout: a study and a site in, a run folder out. Everything is checked before anything is written."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alignsec import atomic, digest, hub_cache, image_pack, timm_catalogue
+from alignsec.image_pack import Candidate
+from alignsec.mistake import Mistake, Mistakes
+from alignsec.pair import File, Pair, PairModel
+from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec.study import Study, StudyModel
+from submit import code
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A study whose every file was found: nothing is left that could fail but the disk."""
+
+    path: Path
+    study: Study
+    weights: dict[str, Path]
+    """By model name."""
+    images: list[Candidate]
+
+
+def check(path: Path, hub: Path) -> Checked:
+    """Read a study file and find everything it names.
+
+    hub: the model hub's cache. Raises Mistakes with every mistake in the study, or, in a sound one, every
+    weights file that is not there and every image or label that cannot be used.
+    """
+    study = Study.load(path)
+    mistakes: list[Mistake] = []
+    weights = {}
+    for index, model in enumerate(study.models):
+        found = model.weights or hub_cache.weights(hub, timm_catalogue.entries()[model.timm_name].hub)
+        if found is None:
+            remedy = f"has no weights in {hub}; fetch them there once, or give weights = FILE"
+            mistakes.append(Mistake(str(path), f"models[{index}].source", f'"{model.source}"', remedy))
+        else:
+            weights[model.name] = found
+    images = _images(path, study, mistakes)
+    for index, model in enumerate(study.models):
+        mistakes += _classes(path, index, model, images)
+    if mistakes:
+        raise Mistakes(mistakes)
+    return Checked(path, study, weights, images)
+
+
+def _images(path: Path, study: Study, mistakes: list[Mistake]) -> list[Candidate]:
+    try:
+        found = image_pack.candidates(study.images.folder, study.images.labels)
+    except Mistakes as error:
+        mistakes += error.mistakes
+        return []
+    count = study.images.count
+    if count and count > len(found):
+        mistakes.append(Mistake(str(path), "images.count", str(count), f"is more than the {len(found)} images"))
+    return image_pack.choose(found, count, study.seed if study.images.seed is None else study.images.seed)
+
+
+def _classes(path: Path, index: int, model: StudyModel, images: Iterable[Candidate]) -> list[Mistake]:
+    """Labels that the model cannot give, and models that give none."""
+    if model.classes < 2:
+        remedy = "has no classifier; give options = { num_classes = N } and weights = FILE, or another tag"
+        return [Mistake(str(path), f"models[{index}].source", f'"{model.source}"', remedy)]
+    outside = [image for image in images if image.label >= model.classes]
+    if not outside:
+        return []
+    first = outside[0]
+    remedy = (
+        f"has {model.classes} classes, 0 to {model.classes - 1}, but {len(outside)} images have labels outside, "
+        f"such as {first.name} with {first.label}"
+    )
+    return [Mistake(str(path), f"models[{index}]", f'"{model.name}"', remedy)]
+
+
+def write(checked: Checked, folder: RunFolder) -> Plan:
+    """Write the run folder, plan.json last: a folder with a plan has everything the plan names.
+
+    Outcomes that are there stay; those the plan no longer asks for become stale. Raises Mistakes naming every
+    image that cannot be decoded, OSError where the folder cannot be written.
+    """
+    study = checked.study
+    for subfolder in (folder.root, folder.images, folder.weights, folder.pairs, folder.outcomes, folder.logs):
+        subfolder.mkdir(parents=True, exist_ok=True)
+    pack = image_pack.write(checked.images, folder.images)
+    planned = _pairs(checked, pack, folder)
+    text, archive = checked.path.read_bytes(), code.archive()
+    scores = None
+    if study.scores is not None:
+        data = study.scores.file.read_bytes()
+        scores = PlannedScores(
+            source=study.scores.file.name, sha256=digest.of_bytes(data), label=study.scores.label
+        )
+        atomic.write(folder.scores, data)
+    plan = Plan(
+        name=study.name,
+        title=study.title or study.name,
+        seed=study.seed,
+        study_sha256=digest.of_bytes(text),
+        code_sha256=digest.of_bytes(archive),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        scores=scores,
+        images=pack,
+        image_count=len(checked.images),
+        planned=planned,
+    )
+    atomic.write(folder.study, text)
+    atomic.write(folder.code, archive)
+    for pair in plan:
+        atomic.write(folder.pair(pair.id), pair.model_dump_json(indent=1).encode())
+    plan.write(folder)
+    return plan
+
+
+def _pairs(checked: Checked, pack: File, folder: RunFolder) -> tuple[Planned, ...]:
+    """Every model under every attack."""
+    files = {path: _weights(path, folder) for path in sorted(set(checked.weights.values()))}
+    planned = []
+    for model in checked.study.models:
+        weights = files[checked.weights[model.name]]
+        in_pair = PairModel(
+            name=model.name,
+            source=model.source,
+            options=model.options,
+            weights=weights,
+            from_hub=model.weights is None,
+            preprocessing=model.preprocessing,
+        )
+        inputs = tuple(
+            path.relative_to(folder.root).as_posix()
+            for path in (folder.weights / weights.name, folder.images / pack.name)
+        )
+        planned += [
+            Planned(pair=Pair(model=in_pair, attack=attack, images=pack, seed=checked.study.seed), inputs=inputs)
+            for attack in checked.study.attacks
+        ]
+    return tuple(planned)
+
+
+def _weights(path: Path, folder: RunFolder) -> File:
+    """A link in the run folder, named by digest, to a checkpoint that stays where it is.
+
+    Names in a run folder hold letters, digits, dots and hyphens only, so nothing needs quoting in a DAG.
+    """
+    sha256 = digest.of_file(path)
+    suffix = path.suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", path.suffix) else ".bin"
+    file = File(name=f"weights-{sha256[:12]}{suffix}", sha256=sha256)
+    link = folder.weights / file.name
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.absolute())
+    return file

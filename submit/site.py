@@ -1,0 +1,89 @@
+"""The site: what is true of this machine and this pool, read once from .env."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from alignsec.mistake import Mistake, Mistakes, nearest
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Flag = Annotated[bool | None, BeforeValidator(_none_if_empty)]
+# One line, no quotes: it stands inside a submit description.
+Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\"]*$")]
+
+
+class Site(BaseModel):
+    """Every key of .env, in lower case; .env itself says what each one means."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    runs: Path
+    python: Word
+    local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
+    container_image: Word
+
+    max_jobs: Annotated[int, Field(ge=1)]
+    retries: Annotated[int, Field(ge=0, le=20)]
+    request_cpus: Annotated[int, Field(ge=1)]
+    request_gpus: Count
+    request_memory_mb: Annotated[int, Field(ge=1)]
+    retry_request_memory_mb: Annotated[int, Field(ge=1)]
+    request_disk_mb: Annotated[int, Field(ge=1)]
+    gpus_minimum_capability: Annotated[float, Field(ge=0, le=100)]
+    gpus_minimum_memory_mb: Count
+    requirements: Word
+    checkpoint_seconds: Annotated[int, Field(ge=1)]
+    allowed_execute_seconds: Annotated[int, Field(ge=1)]
+    held_seconds: Annotated[int, Field(ge=1)]
+    transfer_retries: Annotated[int, Field(ge=0, le=100)]
+
+    want_gpu_lab: Flag
+    gpu_job_length: Literal["", "short", "medium", "long"]
+    is_resumable: Flag
+    want_campus_pools: Flag
+    want_ospool: Flag
+    job_duration_category: Literal["", "Medium", "Long"]
+    project_name: Word
+
+    @property
+    def job_python(self) -> str:
+        """The Python that jobs outside a container are started with."""
+        return self.python or sys.executable
+
+    @classmethod
+    def read(cls, path: Path, overrides: Mapping[str, str] | None = None) -> "Site":
+        """Read .env. Raises Mistakes with every missing, unknown or wrong key.
+
+        overrides: keys, as in .env, that a caller sets for itself, such as a test or the demo.
+        """
+        if not path.is_file():
+            remedy = "is not there; take the one that came with alignsec (git checkout .env)"
+            raise Mistakes([Mistake(str(path), "", "", remedy)])
+        values = {**dotenv_values(path, interpolate=False), **(overrides or {})}
+        lowered = {key.lower(): value or "" for key, value in values.items()}
+        try:
+            return cls.model_validate(lowered)
+        except ValidationError as error:
+            raise Mistakes([cls._mistake(str(path), details) for details in error.errors()]) from None
+
+    @classmethod
+    def _mistake(cls, file: str, details: Mapping[str, object]) -> Mistake:
+        location = details["loc"]
+        assert isinstance(location, tuple)  # noqa: S101 - pydantic's documented form
+        key = str(location[0]).upper()
+        if details["type"] == "missing":
+            return Mistake(file, key, "", f"is missing; add the line {key}= (git show HEAD:.env has its default)")
+        if details["type"] == "extra_forbidden":
+            known = [name.upper() for name in cls.model_fields]
+            return Mistake(file, key, "", f"is not a key here; {nearest(key, known)}")
+        remedy = str(details["msg"]).replace("Input should be", "should be")
+        return Mistake(file, key, f'"{details["input"]}"', remedy)
