@@ -1,0 +1,78 @@
+# Every target is a thin line over `python -m ...`; `--help` of those says more.
+SHELL := /bin/bash
+PYTHON3 ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+STUDY ?= studies/demo.toml
+RUN ?= runs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check submit local status failures aggregate pool pool-down containers bench catalogue requirements clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## the whole study in miniature on this machine, offline: report in runs/demo/analysis/
+	$(PY) -m studies.demo
+	$(PY) -m submit studies/demo.toml --private-pool
+
+test: $(READY)  ## the test suite; on a real HTCondor pool too, where one can be had
+	$(PY) -m pytest
+
+check: $(READY)  ## lint, types and tests: what CI runs
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(MAKE) test
+
+submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; DRY=1 stops before submitting
+	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)
+
+local: $(READY)  ## the same pairs on this machine, without HTCondor: make local STUDY=studies/x.toml
+	$(PY) -m submit $(STUDY) --local
+
+status: $(READY)  ## how a run goes, from its files alone: make status RUN=runs/x
+	$(PY) -m submit.status $(RUN)
+
+failures: $(READY)  ## what went wrong, by cause, and how to see it here: make failures RUN=runs/x
+	$(PY) -m submit.failures $(RUN)
+
+aggregate: $(READY)  ## tables, figures and report again, complete or not: make aggregate RUN=runs/x
+	$(PY) -m aggregate $(RUN)
+
+pool: $(READY)  ## a private HTCondor pool for this checkout
+	$(PY) -m submit.pool up
+
+pool-down: $(READY)  ## end the private pool
+	$(PY) -m submit.pool down
+
+containers: requirements/image.txt  ## build the image that jobs run in
+	containers/build
+
+bench: $(READY)  ## the benchmarks, against named peers
+	$(PY) -m benchmarks.engine
+
+catalogue: $(READY)  ## after a change of timm's version: alignsec/timm_catalogue.csv
+	$(PY) -m alignsec.timm_models > alignsec/timm_catalogue.csv.new
+	mv alignsec/timm_catalogue.csv.new alignsec/timm_catalogue.csv
+
+COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+requirements: $(READY)  ## after a change of pyproject.toml: the pinned requirements
+	$(COMPILE) -o requirements/access-point.txt
+	$(COMPILE) --extra job --extra analysis -o requirements/image.txt
+	$(COMPILE) --all-extras -o requirements/all.txt
+
+# uv, not pip: it installs the same CPU-capable torch build everywhere, in seconds.
+$(READY): requirements/all.txt
+	$(PYTHON3) -c 'import sys; sys.exit("alignsec needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	test -x $(PY) || $(PYTHON3) -m venv $(VENV)
+	$(PY) -m pip install --quiet 'uv>=0.9'
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync --quiet requirements/all.txt
+	$(PY) -m pip --version > /dev/null 2>&1 || true
+	touch $@
+
+clean:  ## remove what tests and tools left; runs and the demo's assets stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
