@@ -2,11 +2,12 @@
 
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from alignsec import digest, outcome
+from alignsec.event_log import EventLog, NodeHistory
 from alignsec.outcome import Damaged, Failure, Record
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan
@@ -29,20 +30,27 @@ class PairStatus:
     """Why it is not ok, in a sentence."""
     outcome_sha256: str = ""
     """Digest of the outcome file; empty where there is none."""
+    history: NodeHistory | None = None
+    """What HTCondor wrote down of its jobs; None outside a pool, or where it was not submitted."""
 
 
-def survey(plan: Plan, outcomes: Path) -> Iterator[PairStatus]:
+def survey(plan: Plan, outcomes: Path, events: EventLog | None = None) -> Iterator[PairStatus]:
     """The status of every pair of the plan and of every stale outcome, one file in memory at a time.
 
     outcomes: a folder of outcome files, or a tar archive of them. Pairs without one come last, in the plan's
     order. A damaged file is a failed pair: it is reported and run again, never read past its checksum.
+    events: what HTCondor wrote down, which tells why an outcome is missing.
     """
+    histories = events.nodes if events else {}
     awaited = {pair.id: pair for pair in plan}
     for pair_id, data in _files(outcomes):
         pair = awaited.pop(pair_id, None)
-        yield _status(pair, data) if pair else _stale(pair_id, data)
+        found = _status(pair, data) if pair else _stale(pair_id, data)
+        yield replace(found, history=histories.get(pair_id))
     for pair in awaited.values():
-        yield _status(pair, None)
+        history = histories.get(pair.id)
+        reason = history.story if history else "no outcome file"
+        yield PairStatus(pair.id, "missing", pair, reason=reason, history=history)
 
 
 def of_pair(pair: Pair, path: Path) -> PairStatus:
@@ -53,6 +61,9 @@ def of_pair(pair: Pair, path: Path) -> PairStatus:
 def _status(pair: Pair, data: bytes | None) -> PairStatus:
     if data is None:
         return PairStatus(pair.id, "missing", pair, reason="no outcome file")
+    if not data:
+        # The job makes its outcome file first of all, because HTCondor holds a job that leaves none.
+        return PairStatus(pair.id, "failed", pair, reason="its job died before it could say why; see its log")
     sha256 = digest.of_bytes(data)
     try:
         what = outcome.parse(data)

@@ -1,20 +1,19 @@
-"""Entry point: `python -m submit STUDY` checks a study, writes its run folder, and runs or submits it."""
+"""Entry point: `python -m submit STUDY` checks a study, writes its run folder, and submits or runs it."""
 
 import argparse
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from alignsec import hub_cache, status
-from alignsec.mistake import Mistakes
-from alignsec.run_folder import Plan, RunFolder
-from submit import layout
-from submit.display import Display
-from submit.local import Local
+from alignsec import hub_cache
+from alignsec.mistake import Mistake, Mistakes
+from alignsec.run_folder import RunFolder
+from submit import layout, local, pool, submission
+from submit.pool import Pool, PoolUnavailable
 from submit.site import Site
+from submit.waiting import wait
 
 HOUSE = Path(__file__).resolve().parent.parent
 MISTAKEN = 2
@@ -23,42 +22,77 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Read the arguments and do as they say; 0 is done, 1 not every pair is ok, 2 mistakes, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m submit", description=__doc__)
-    parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
-    parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
-    parser.add_argument("--dry", action="store_true", help="check everything and write the run folder, no more")
-    parser.add_argument("--local", action="store_true", help="run the pairs on this machine, without HTCondor")
-    arguments = parser.parse_args()
-    console = Console(soft_wrap=True)
+    arguments = _parser().parse_args()
+    console = Console(soft_wrap=True, highlight=False)
     try:
         site = Site.read(arguments.env)
         checked = layout.check(arguments.study, hub_cache.folder(os.environ))
         folder = RunFolder((HOUSE / site.runs / checked.study.name).resolve())
+        here = None if arguments.local else _pool(console, private=arguments.private_pool)
+        _refuse_live(folder, here)
         plan = layout.write(checked, folder)
-        console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images", highlight=False)
-        return 0 if arguments.dry else _run_here(console, site, plan, folder)
+        console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
+        if here is None and (arguments.local or arguments.private_pool):
+            return 0 if arguments.dry else local.study(console, site, plan, folder, HOUSE, os.environ)
+        written = submission.write(folder, plan, site)
+        if arguments.dry:
+            console.print(f"not submitted; condor_submit_dag {written} does it")
+            return 0
+        if here is None:
+            raise Mistakes([_no_pool()])
+        submitted = submission.submit(folder, here.run)
+        console.print(f"submitted as job {submitted.cluster}; make status RUN={folder.root} shows how it goes")
+        return wait(console, folder) if arguments.wait or arguments.private_pool else 0
     except Mistakes as mistakes:
         sys.stderr.write(f"{mistakes}\n")
         return MISTAKEN
-
-
-def _run_here(console: Console, site: Site, plan: Plan, folder: RunFolder) -> int:
-    """Run the pairs that are not ok, then the analysis."""
-    processes = site.local_jobs or os.cpu_count() or 1
-    local = Local(folder, site.job_python, os.environ, processes, site.retries)
-    already = [planned.pair.id for planned in plan.planned if local.is_ok(planned)]
-    try:
-        with Display(console, plan, plan.image_count, already) as display:
-            local.on_progress = display.said
-            for ended in local.run(plan):
-                pair = next(pair for pair in plan if pair.id == ended.id)
-                now = status.of_pair(pair, folder.outcome(ended.id))
-                display.ended(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command goes on from there")
         return INTERRUPTED
-    analysis = [site.job_python, "-m", "aggregate", str(folder.root)]
-    return subprocess.run(analysis, cwd=HOUSE, check=False).returncode
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m submit", description=__doc__)
+    parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
+    parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
+    parser.add_argument("--dry", action="store_true", help="check everything and write the run folder, no more")
+    parser.add_argument("--wait", action="store_true", help="show how it goes until the DAG has ended")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--local", action="store_true", help="run the pairs here, without HTCondor")
+    where.add_argument(
+        "--private-pool",
+        action="store_true",
+        help="start a private pool if there is none, and wait; where none can be had, run the pairs here",
+    )
+    return parser
+
+
+def _pool(console: Console, *, private: bool) -> Pool | None:
+    """The pool to submit to, or None where there is none."""
+    folder = HOUSE / ".pool"
+    if not private:
+        return pool.find(folder, os.environ)
+    try:
+        return pool.ensure(folder, os.environ)
+    except PoolUnavailable as why:
+        console.print(f"no HTCondor pool here: {why}\nso the pairs run on this machine, one after another")
+        return None
+
+
+def _refuse_live(folder: RunFolder, here: Pool | None) -> None:
+    """A run folder that DAGMan still works in is not to be written to."""
+    cluster = submission.live(folder, here.run if here else None)
+    if cluster is not None:
+        remedy = f"is running as DAGMan job {cluster}; wait for it, or end it with condor_rm {cluster}"
+        raise Mistakes([Mistake(str(folder.root), "", "", remedy)])
+
+
+def _no_pool() -> Mistake:
+    remedy = (
+        "no HTCondor answers here: on an access point it is on PATH; "
+        "make pool starts a private one, and make local needs none"
+    )
+    return Mistake("", "", "", remedy)
 
 
 if __name__ == "__main__":

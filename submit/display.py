@@ -48,7 +48,11 @@ class Display:
 
     def said(self, pair_id: str, said: progress.Progress) -> None:
         """A pair's job told how far it is."""
-        self._done[pair_id] = min(said.done, self._totals[pair_id])
+        self.at(pair_id, said.done)
+
+    def at(self, pair_id: str, images_done: int) -> None:
+        """A pair is known to be this far."""
+        self._done[pair_id] = min(images_done, self._totals[pair_id])
         self._show()
 
     def ended(self, pair_id: str, what: str) -> None:

@@ -11,11 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+
 from alignsec import exit_code, outcome, status
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.outcome import Failure
 from alignsec.progress import Progress
 from alignsec.run_folder import Plan, Planned, RunFolder
+from submit.display import Display
+from submit.site import Site
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,23 @@ class Local:
         self._stopping.set()
         for job in list(self._running.values()):
             job.kill()
+
+
+def study(
+    console: Console, site: Site, plan: Plan, folder: RunFolder, house: Path, environ: Mapping[str, str]
+) -> int:
+    """Run the pairs that are not ok, showing progress, then the analysis; its exit code."""
+    processes = site.local_jobs or os.cpu_count() or 1
+    here = Local(folder, site.job_python, environ, processes, site.retries)
+    already = [planned.pair.id for planned in plan.planned if here.is_ok(planned)]
+    pairs = {pair.id: pair for pair in plan}
+    with Display(console, plan, plan.image_count, already) as display:
+        here.on_progress = display.said
+        for ended in here.run(plan):
+            now = status.of_pair(pairs[ended.id], folder.outcome(ended.id))
+            display.ended(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
+    analysis = [site.job_python, "-m", "aggregate", str(folder.root)]
+    return subprocess.run(analysis, cwd=house, check=False).returncode
 
 
 @contextmanager

@@ -20,6 +20,9 @@ Flag = Annotated[bool | None, BeforeValidator(_none_if_empty)]
 # One line, no quotes: it stands inside a submit description.
 Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\"]*$")]
 
+# A ClassAd expression, which may hold quotes, but not another line.
+Expression = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+
 
 class Site(BaseModel):
     """Every key of .env, in lower case; .env itself says what each one means."""
@@ -40,11 +43,13 @@ class Site(BaseModel):
     request_disk_mb: Annotated[int, Field(ge=1)]
     gpus_minimum_capability: Annotated[float, Field(ge=0, le=100)]
     gpus_minimum_memory_mb: Count
-    requirements: Word
+    requirements: Expression
     checkpoint_seconds: Annotated[int, Field(ge=1)]
     allowed_execute_seconds: Annotated[int, Field(ge=1)]
     held_seconds: Annotated[int, Field(ge=1)]
     transfer_retries: Annotated[int, Field(ge=0, le=100)]
+
+    stream_output: bool
 
     want_gpu_lab: Flag
     gpu_job_length: Literal["", "short", "medium", "long"]
