@@ -1,0 +1,54 @@
+"""A real pool for the tests, brought up once; without one they are skipped with the reason, or fail in CI.
+
+ALIGNSEC_TEST_POOL names the folder of a pool to use and to leave up. ALIGNSEC_TEST_SUITE fetches Debian's HTCondor
+of that suite even where one is installed.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from submit.pool.pool import Pool, PoolBroken, PoolOptions, PoolUnavailable
+from submit.pool.private import clean, installed, up
+
+MakePool = Callable[..., Pool]
+
+
+@contextmanager
+def _private_pool(folder: Path, **options: Any) -> Iterator[Pool]:
+    suite = os.environ.get("ALIGNSEC_TEST_SUITE")
+    chosen = {"suite": suite} if suite else {"installed": installed(os.environ)}
+    try:
+        yield up(folder, PoolOptions(**{"cpus": 16, "memory_mb": 16384, **chosen, **options}))
+    except PoolUnavailable as reason:
+        if isinstance(reason, PoolBroken) or os.environ.get("CI"):
+            pytest.fail(f"no pool, which is a fault here and in CI: {reason}")
+        pytest.skip(f"no pool: {reason}")
+    finally:
+        clean(folder)
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """One pool for all tests that only submit to it: 16 CPUs and 16 GB offered, whatever the machine has."""
+    folder = os.environ.get("ALIGNSEC_TEST_POOL")
+    if folder:
+        yield up(Path(folder))
+        return
+    with _private_pool(tmp_path_factory.mktemp("pool")) as made:
+        yield made
+
+
+@pytest.fixture
+def make_pool(tmp_path: Path) -> Iterator[MakePool]:
+    """Bring up pools of the test's own: `make_pool("name", cpus=1)`; the same name again is the same folder."""
+    with ExitStack() as stack:
+
+        def make(name: str, **options: Any) -> Pool:
+            return stack.enter_context(_private_pool(tmp_path / name, **options))
+
+        yield make
