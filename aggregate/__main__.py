@@ -1,0 +1,45 @@
+"""The entry point: `python -m aggregate RUN` writes the analysis of a run, complete or not.
+
+Exit code 0: every planned pair is ok. 1: the analysis is written, but some pairs are not ok; DAGMan takes
+this code of its FINAL node for the run's own. 2: there is nothing to analyse, and what to mend is said.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from aggregate.analysis import analyse
+from alignsec.mistake import Mistake, Mistakes
+from alignsec.run_folder import RunFolder
+
+
+def main(argv: list[str]) -> int:
+    """Run the command with these arguments and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m aggregate", description=__doc__.splitlines()[0])
+    parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder, which holds plan.json")
+    parser.add_argument(
+        "--outcomes", type=Path, help="a folder or tar archive of outcome files (default: RUN/outcomes)"
+    )
+    parser.add_argument("--out", type=Path, help="the folder to write (default: RUN/analysis)")
+    given = parser.parse_args(argv)
+    folder = RunFolder(given.run)
+    try:
+        if given.outcomes is not None and not given.outcomes.exists():
+            raise Mistakes([Mistake("--outcomes", "", str(given.outcomes), "does not exist")])
+        done = analyse(folder, given.outcomes or folder.outcomes, given.out or folder.analysis)
+    except Mistakes as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or given.run}: {error.strerror}; nothing half-written is left\n")
+        return 2
+    sys.stdout.write(f"The report is at {done.report}\n")
+    if done.not_ok:
+        sys.stdout.flush()
+        sys.stderr.write(f"{done.not_ok} of {done.planned} pairs are not ok; {done.report} lists them\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""Alignment against robust accuracy: one point a model, one colour a budget, with the least-squares line."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from aggregate import correlation, style, wording
+
+DESCRIPTION = (
+    "Each point is a model: its alignment score against its robust accuracy at one budget. Lines are "
+    "least-squares fits; R², p and n stand beside each. No line is drawn where the numbers do not allow one."
+)
+
+
+def draw(table: pd.DataFrame, axes: Axes) -> None:
+    """Draw one attack's rows joined with one score: columns eps, eps_value, robust_accuracy, alignment."""
+    for place, (_, part) in enumerate(table.groupby("eps_value")):
+        look = style.look(place)
+        x, y = (part[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy"))
+        relation = correlation.relate(x, y)
+        eps = f"eps {part['eps'].iloc[0]}"
+        if relation.slope is None or relation.intercept is None or relation.r2 is None or relation.ols_p is None:
+            label = f"{eps}: no fit, n = {relation.n}"
+        else:
+            ends = np.array([x.min(), x.max()])
+            axes.plot(ends, relation.intercept + relation.slope * ends, color=look.colour, linewidth=1.4)
+            label = f"{eps}: R² = {relation.r2:.2f}, {_p(relation.ols_p)}, n = {relation.n}"
+        axes.plot(
+            x,
+            y,
+            linestyle="none",
+            marker=look.marker,
+            markersize=4 if len(x) <= 40 else 3,
+            markeredgewidth=0,
+            alpha=0.85,
+            color=look.colour,
+            label=label,
+        )
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100 %"])
+    axes.set_ylabel("robust accuracy")
+    axes.set_xlabel("alignment score")
+    axes.grid(visible=True)
+    axes.margins(x=0.06)
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(-0.02, 1.0), handletextpad=0.2, borderaxespad=0.2, labelspacing=0.3
+    )
+
+
+def _p(p: float) -> str:
+    text = wording.p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"

@@ -1,0 +1,79 @@
+"""The analysis: from a run's outcomes to tables, figures and the report, each file whole or as it was."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from aggregate import correlation, figures, report, scores, table, tally
+from aggregate.scores import Matching, Scores
+from alignsec import atomic
+from alignsec.run_folder import Plan, RunFolder
+
+PAIRS = ["id", "model", "attack", "state", "reason"]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was done."""
+
+    report: Path
+    planned: int
+    not_ok: int
+    """Planned pairs that are failed or missing."""
+
+
+def analyse(folder: RunFolder, outcomes: Path, out: Path) -> Analysis:
+    """Read a run and its outcomes, write its analysis into a folder.
+
+    Everything is worked out before the first file is written, and each file is written aside and renamed.
+    Raises Mistakes if the run, its scores or the outcomes cannot be read; OSError if a file cannot be written.
+    """
+    plan = Plan.read(folder)
+    alignment = scores.of_run(folder, plan)
+    found = tally.take(plan, outcomes)
+    rows = table.frame(found.rows)
+    links = correlation.correlations(rows, alignment)
+    matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
+    drawings = figures.of(rows, alignment)
+    pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
+    files = {
+        "table.csv": table.csv(rows),
+        "pairs.csv": table.csv(pairs),
+        "correlations.csv": table.csv(links),
+        "matching.csv": table.csv(_matching(matching, alignment)),
+    }
+    for drawing in drawings:
+        files.update({f"figures/{name}": data for name, data in drawing.files().items()})
+    evidence = report.Evidence(plan, found, rows, links, alignment, matching, drawings)
+    files["report.html"] = report.html(evidence)
+    _write(out, files)
+    return Analysis(out / "report.html", len(found.planned), len(found.not_ok))
+
+
+def _matching(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:
+    """Every name of the study and of the scores file, and whether the two met."""
+    rows = []
+    if matching and alignment:
+        apart = set(alignment.contradicting)
+        rows = [
+            *((name, "matched") for name in matching.matched),
+            *((name, "no row in the scores file") for name in matching.without_row),
+            *((name, "left out: its rows in the scores file differ") for name in matching.contradicting),
+            *(
+                (name, "not in the study" + ("; its rows differ" if name in apart else ""))
+                for name in matching.not_in_study
+            ),
+        ]
+    return pd.DataFrame(rows, columns=["model", "state"])
+
+
+def _write(out: Path, files: dict[str, bytes]) -> None:
+    """Write the files, the report last, and remove figures of an earlier analysis that this one has not."""
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        atomic.write(out / name, data)
+    for name in figures.NAMES:
+        for ending in ("pdf", "png"):
+            if f"figures/{name}.{ending}" not in files:
+                (out / "figures" / f"{name}.{ending}").unlink(missing_ok=True)

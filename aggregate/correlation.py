@@ -1,0 +1,142 @@
+"""Correlations: how robust accuracy goes with alignment, over models, with its n and its p or a reason why not."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from aggregate.scores import Scores
+
+FEWEST = 4
+"""Models below which no number is given: three points always lie near some line."""
+EXACT = 8
+"""Models up to which Spearman's p counts all orders (8! = 40,320); above, Student's t approximates it well."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What links two values of the same models. Every number is None where `note` says why."""
+
+    n: int
+    """Models that have both."""
+    spearman_r: float | None = None
+    spearman_p: float | None = None
+    pearson_r: float | None = None
+    pearson_p: float | None = None
+    slope: float | None = None
+    """Of the least-squares line: robust accuracy (a share) per unit of score."""
+    intercept: float | None = None
+    r2: float | None = None
+    ols_p: float | None = None
+    """Of the slope being zero, two-sided; with one predictor it is the F-test's."""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which robust accuracy is set against which score."""
+
+    attack: str
+    norm: str
+    eps: str
+    eps_value: float
+    score: str
+    level: str
+    category: str
+
+
+def relate(alignment: Floats, robust: Floats) -> Relation:
+    """Spearman, Pearson and least squares of robust accuracy on alignment, both of shape (n,) and finite.
+
+    Refuses, with a note, where there are fewer than four models or a value is the same for all of them.
+    """
+    n = len(alignment)
+    if n == 0:
+        return Relation(0, note="no model has both a score and an outcome")
+    if n < FEWEST:
+        what = "model has" if n == 1 else "models have"
+        return Relation(n, note=f"only {n} {what} both a score and an outcome; at least {FEWEST} are needed")
+    if _constant(robust):
+        return Relation(n, note=f"robust accuracy is the same for all {n} models")
+    if _constant(alignment):
+        return Relation(n, note=f"the score is the same for all {n} models")
+    spearman_r, spearman_p = spearman(alignment, robust)
+    pearson = stats.pearsonr(alignment, robust)
+    line = stats.linregress(alignment, robust)
+    return Relation(
+        n=n,
+        spearman_r=spearman_r,
+        spearman_p=spearman_p,
+        pearson_r=float(pearson.statistic),
+        pearson_p=float(pearson.pvalue),
+        slope=float(line.slope),
+        intercept=float(line.intercept),
+        r2=float(line.rvalue) ** 2,
+        ols_p=float(line.pvalue),
+    )
+
+
+def spearman(x: Floats, y: Floats) -> tuple[float, float]:
+    """Spearman's r with average ranks for ties, and its two-sided p.
+
+    p is that of the exact permutation test up to eight models. Above, it is Student's t approximation, but
+    never below 2/n!, the smallest that a permutation test of n models can give.
+    """
+    n = len(x)
+    ranks_x, ranks_y = (stats.rankdata(values) - (n + 1) / 2 for values in (x, y))
+    if n > EXACT:
+        found = stats.spearmanr(x, y)
+        floor = 2 / math.factorial(n) if n <= 170 else 0.0
+        return float(found.statistic), max(float(found.pvalue), floor)
+    observed = ranks_x @ ranks_y
+    r = float(observed / math.sqrt((ranks_x @ ranks_x) * (ranks_y @ ranks_y)))
+    # Products of half ranks are exact in float64, but a sum's order may cost its last bit.
+    extreme = np.abs(ranks_x[_orders(n)] @ ranks_y) >= abs(observed) - 1e-9
+    return max(-1.0, min(1.0, r)), float(extreme.mean())
+
+
+@cache
+def _orders(n: int) -> npt.NDArray[np.int8]:
+    """Every order of n things: shape (n!, n)."""
+    return np.array(list(itertools.permutations(range(n))), dtype=np.int8)
+
+
+def _constant(values: Floats) -> bool:
+    """Equal but for the last bits of a float."""
+    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
+
+
+def joined(table: pd.DataFrame, scores: Scores, score: str) -> pd.DataFrame:
+    """The table's rows whose model has this score and whose accuracy is known, with it as column `alignment`."""
+    alignment = table["model"].map({name: row[score] for name, row in scores.rows.items() if score in row})
+    both = table.assign(alignment=alignment.astype("float64"))
+    return both[both["alignment"].notna() & both["robust_accuracy"].notna()]
+
+
+def correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
+    """One row per attack, budget and score column, in the order of the table and of the scores file."""
+    names = [field.name for kind in (Question, Relation) for field in fields(kind)]
+    return pd.DataFrame(list(_answers(table, scores)) if scores else [], columns=names)
+
+
+def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
+    budgets = list(table.groupby(["attack", "norm", "eps", "eps_value"], sort=False))
+    for column in scores.columns:
+        scored = any(column.name in row for row in scores.rows.values())
+        for (attack, norm, eps, eps_value), part in budgets:
+            both = joined(part, scores, column.name)
+            relation = relate(
+                both["alignment"].to_numpy(dtype=np.float64), both["robust_accuracy"].to_numpy(dtype=np.float64)
+            )
+            if not scored:
+                relation = replace(relation, note="no model has this score")
+            question = Question(attack, norm, eps, eps_value, column.name, column.level, column.category)
+            yield {**asdict(question), **asdict(relation)}

@@ -1,0 +1,91 @@
+"""The matrix: every model against every budget of every attack, or a state where there is no number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from aggregate import robustness_figure
+from aggregate.tally import PairState
+from alignsec.run_folder import Plan
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model at one budget."""
+
+    state: Literal["ok", "failed", "missing", "not planned"]
+    count: int = 0
+    images: int = 0
+    share: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+    @property
+    def order(self) -> float:
+        """What its column is sorted by; cells without a number come after all others."""
+        return self.share if self.state == "ok" else -1.0
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """One model."""
+
+    model: str
+    clean: Cell
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Columns, grouped by attack, and rows, the most robust model first."""
+
+    attacks: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each attack that is not the clean one, and its budgets as text."""
+    rows: tuple[MatrixRow, ...]
+
+
+def of(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> Matrix:
+    """Lay the table out. Clean accuracy is that of any pair of the model: all judge the same clean images."""
+    attacks = {pair.attack.name: pair.attack for pair in plan if pair.attack.method != "clean"}
+    states = {(pair.model, pair.attack): pair.state for pair in pairs if pair.state != "stale"}
+    robust = {
+        (row.model, row.attack, row.eps): Cell(
+            "ok", row.robust, row.images, row.robust_accuracy, row.robust_low, row.robust_high
+        )
+        for row in table.itertuples()
+        if row.images
+    }
+    clean = {
+        row.model: Cell("ok", row.clean_correct, row.images, row.clean_accuracy, row.clean_low, row.clean_high)
+        for row in table.itertuples()
+        if row.images
+    }
+
+    def cell(model: str, attack: str, eps: str) -> Cell:
+        state = states.get((model, attack), "not planned")
+        if state == "failed":
+            return Cell("failed")
+        return robust.get((model, attack, eps), Cell("missing" if state != "not planned" else "not planned"))
+
+    columns = tuple((name, tuple(eps.text for eps in attack.budgets)) for name, attack in attacks.items())
+    return Matrix(
+        columns,
+        tuple(
+            MatrixRow(
+                name,
+                clean.get(name, Cell("missing")),
+                tuple(cell(name, attack, eps) for attack, budgets in columns for eps in budgets),
+            )
+            for name in _order(plan, table, next(iter(attacks), None))
+        ),
+    )
+
+
+def _order(plan: Plan, table: pd.DataFrame, attack: str | None) -> list[str]:
+    """As in the first attack's figure; models without a number there follow in the plan's order."""
+    names = dict.fromkeys(pair.model.name for pair in plan)
+    rows = table[table["images"] > 0]
+    ranked = robustness_figure.order(rows[rows["attack"] == attack] if attack else rows)
+    return list(dict.fromkeys([*ranked, *names]))

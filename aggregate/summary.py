@@ -1,0 +1,161 @@
+"""The summary: what a run found, in plain words with numbers and their n, and what to be careful about."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from aggregate.tally import Tally
+from aggregate.wording import NO_BREAK, count, counted, decimal, ends, listed, p_value, percent
+from alignsec.run_folder import Plan
+
+CHANCE = 0.05
+_NAMED = 3
+
+
+def completeness(plan: Plan, tally: Tally) -> str:
+    """Whether every planned pair is ok, and if not, how many are not."""
+    models = len({pair.model.name for pair in plan})
+    attacks = len({pair.attack.name for pair in plan})
+    size = f"{counted(models, 'model')}, {counted(attacks, 'attack')}, {counted(plan.image_count, 'image')}"
+    planned, states = counted(len(tally.planned), "pair"), tally.states
+    if not tally.not_ok:
+        return f"Complete: every planned pair is ok ({planned}; {size})."
+    bad = [f"{count(states[state])} {state}" for state in ("failed", "missing") if states[state]]
+    if not states["ok"]:
+        return f"Nothing to report yet: of {planned} ({size}), none is ok; {listed(bad)}."
+    return (
+        f"Incomplete: of {planned} ({size}), {count(states['ok'])} {'is' if states['ok'] == 1 else 'are'} ok, "
+        f"{listed(bad)}. Every number below rests on the ok pairs alone."
+    )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found under one attack."""
+
+    attack: str
+    sentences: tuple[str, ...]
+
+
+def findings(table: pd.DataFrame, correlations: pd.DataFrame) -> list[Finding]:
+    """What was found, attack by attack; the clean attack speaks only where there is no other."""
+    rows = table[table["images"] > 0]
+    attacked = rows[rows["method"] != "clean"]
+    found = []
+    for attack, part in (rows if attacked.empty else attacked).groupby("attack", sort=False):
+        about = correlations[correlations["attack"] == attack]
+        found.append(Finding(str(attack), tuple(_clean(part) if attacked.empty else _robust(part, about))))
+    return found
+
+
+def _clean(part: pd.DataFrame) -> Iterator[str]:
+    models = counted(int(part["model"].nunique()), "model")
+    yield f"Median clean accuracy of {models}: {percent(part['clean_accuracy'].median())}."
+
+
+def _robust(part: pd.DataFrame, about: pd.DataFrame) -> Iterator[str]:
+    eps = _telling(part)
+    yield _medians(part)
+    yield _leaders(part[part["eps"] == eps], eps)
+    yield from _alignment(about[about["eps"] == eps], eps)
+
+
+def _telling(part: pd.DataFrame) -> str:
+    """The largest budget at which some model still has a robust image, else the smallest budget."""
+    robust = part[part["robust"] > 0]
+    rows = robust.loc[robust["eps_value"].idxmax()] if not robust.empty else part.loc[part["eps_value"].idxmin()]
+    return str(rows["eps"])
+
+
+def _medians(part: pd.DataFrame) -> str:
+    clean = part.drop_duplicates("model")["clean_accuracy"]
+    steps = [
+        f"{percent(at['robust_accuracy'].median())} at eps{NO_BREAK}{at['eps'].iloc[0]}"
+        for _, at in part.groupby("eps_value")
+    ]
+    if len(clean) == 1:
+        return f"One model, clean accuracy {percent(clean.iloc[0])}; robust accuracy {listed(steps)}."
+    return (
+        f"Median clean accuracy of {len(clean)} models: {percent(clean.median())}; "
+        f"median robust accuracy {listed(steps)}."
+    )
+
+
+def _leaders(part: pd.DataFrame, eps: str) -> str:
+    """The most robust models at one budget; models that tie with the last one named are counted."""
+    if not part["robust"].any():
+        return f"At eps{NO_BREAK}{eps}, the smallest budget, no image of any model is robust."
+    ranked = part.assign(_name=part["model"]).sort_values(["robust_accuracy", "_name"], ascending=[False, True])
+    shown = ranked.head(_NAMED)
+    tied = int((ranked["robust_accuracy"] == shown["robust_accuracy"].iloc[-1]).sum()) - int(
+        (shown["robust_accuracy"] == shown["robust_accuracy"].iloc[-1]).sum()
+    )
+    names = [
+        f"{row.model} ({percent(row.robust_accuracy)}, {row.robust} of {row.images} images, "
+        f"95 % interval {ends(row.robust_low, row.robust_high)})"
+        for row in shown.itertuples()
+    ]
+    more = f"; {counted(tied, 'other')} tie with the last" if tied else ""
+    return f"Most robust at eps{NO_BREAK}{eps}: {listed(names)}{more}."
+
+
+def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
+    """How robust accuracy goes with the average and the categories, and with how many benchmarks."""
+    aggregates = about[(about["level"] != "benchmark") & about["spearman_r"].notna()]
+    if not aggregates.empty:
+        each = [
+            f"{row.score.removesuffix('_vision')} {decimal(row.spearman_r)} "
+            f"(p{NO_BREAK}{_equals(row.spearman_p)}, n{NO_BREAK}={NO_BREAK}{row.n})"
+            for row in aggregates.itertuples()
+        ]
+        clear = aggregates[aggregates["spearman_p"] < CHANCE]["score"].str.removesuffix("_vision").tolist()
+        verdict = (
+            f"{listed(clear)} {'is' if len(clear) == 1 else 'are'} unlikely to be chance at the 5 % level"
+            if clear
+            else "none can be told from chance at the 5 % level"
+        )
+        what = f"Spearman correlation of alignment with robust accuracy at eps{NO_BREAK}{eps}"
+        yield f"{what}: {listed(each)}; {verdict}."
+    benchmarks = about[(about["level"] == "benchmark") & about["spearman_p"].notna()]
+    if not benchmarks.empty:
+        reached = int((benchmarks["spearman_p"] < CHANCE).sum())
+        yield (
+            f"Of {counted(len(benchmarks), 'benchmark')} with enough models, {count(reached)} "
+            f"{'reaches' if reached == 1 else 'reach'} p < 0.05 at eps{NO_BREAK}{eps}; "
+            f"chance alone would give about {CHANCE * len(benchmarks):.0f}."
+        )
+    if not about.empty and about["spearman_r"].isna().all():
+        why = about["note"].mode().iloc[0]
+        yield f"No correlation with alignment could be computed at eps{NO_BREAK}{eps}: {why}."
+
+
+def _equals(p: float) -> str:
+    text = p_value(p)
+    return text if text.startswith("<") else f"={NO_BREAK}{text}"
+
+
+def cautions(plan: Plan, tally: Tally, table: pd.DataFrame) -> list[str]:
+    """Signs that numbers in one table were not made alike."""
+    found = []
+    code = tally.traces["code"]
+    other = sum(number for digest, number in code.items() if digest != plan.code_sha256)
+    if len(code) > 1:
+        found.append(f"The ok outcomes were made by {len(code)} different versions of the code.")
+    if other:
+        found.append(f"Of them, {counted(other, 'outcome')} came from other code than this submission's.")
+    if len(tally.traces["container"]) > 1:
+        found.append(f"The ok outcomes were made in {len(tally.traces['container'])} different containers.")
+    if len(tally.traces["precision"]) > 1:
+        found.append(f"They differ in precision: {listed(list(tally.traces['precision']))}.")
+    differing = [library for library, versions in tally.versions.items() if len(versions) > 1]
+    if differing:
+        found.append(f"They differ in the versions of {listed(differing)}.")
+    found.extend(
+        f"{counted(pairs, 'pair')} answered on {counted(images, 'image')}, where the plan has {plan.image_count}."
+        for images, pairs in sorted(tally.other_counts.items())
+    )
+    clean = table.groupby("model", sort=False)["clean_correct"].nunique()
+    if unequal := list(clean[clean > 1].index):
+        found.append(f"Clean accuracy differs between attacks, though the images are the same: {listed(unequal)}.")
+    return found

@@ -1,0 +1,108 @@
+"""The table: one row per model, attack and budget of every pair that is ok, counted from its verdicts."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+
+import pandas as pd
+
+from aggregate import interval
+from alignsec.outcome import BROKEN_BY, BudgetVerdicts, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model under one attack at one budget. Counts are images; shares lie in [0,1]."""
+
+    model: str
+    attack: str
+    method: str
+    norm: str
+    """Empty for the clean attack."""
+    eps: str
+    """As the study wrote it; "0" for the clean attack."""
+    eps_value: float
+    """In pixels of [0,1]."""
+    images: int
+    clean_correct: int
+    clean_accuracy: float | None
+    """None where there are no images; robust_accuracy too."""
+    clean_low: float
+    """The ends of the exact 95 % interval; robust_low and robust_high too."""
+    clean_high: float
+    robust: int
+    robust_accuracy: float | None
+    robust_low: float
+    robust_high: float
+    broken_by_apgd_ce: int
+    broken_by_apgd_t: int
+    broken_by_fab_t: int
+    broken_by_square: int
+    rejected: int
+    largest_distance: float
+    """In the attack's norm."""
+    seconds: float
+    """Of this budget's attack alone; loading and the clean pass are in the pair's own seconds."""
+    forward_passes: int
+    """Counted in images, of this budget's attack; for the clean attack, of the clean pass."""
+    backward_passes: int
+    deviations: str
+    """From the standard attack, and the job's notes about the model; empty where there are none."""
+    pair: str
+    outcome_sha256: str
+
+
+def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
+    """The rows of one pair, its budgets in ascending order; every count is made anew from the verdicts."""
+    attack = record.pair.attack
+    images, clean = len(record.images), record.clean_correct
+    clean_low, clean_high = interval.exact(clean, images)
+    for budget in record.budgets:
+        low, high = interval.exact(budget.robust, images)
+        forward, backward = _passes(record, budget)
+        yield Row(
+            model=record.pair.model.name,
+            attack=attack.name,
+            method=attack.method,
+            norm=attack.norm or "",
+            eps=budget.eps.text,
+            eps_value=float(budget.eps),
+            images=images,
+            clean_correct=clean,
+            clean_accuracy=clean / images if images else None,
+            clean_low=clean_low,
+            clean_high=clean_high,
+            robust=budget.robust,
+            robust_accuracy=budget.robust / images if images else None,
+            robust_low=low,
+            robust_high=high,
+            broken_by_apgd_ce=budget.verdicts.count(BROKEN_BY["apgd-ce"]),
+            broken_by_apgd_t=budget.verdicts.count(BROKEN_BY["apgd-t"]),
+            broken_by_fab_t=budget.verdicts.count(BROKEN_BY["fab-t"]),
+            broken_by_square=budget.verdicts.count(BROKEN_BY["square"]),
+            rejected=budget.rejected,
+            largest_distance=budget.largest_distance,
+            seconds=budget.seconds,
+            forward_passes=forward,
+            backward_passes=backward,
+            deviations="; ".join((*attack.deviations, *record.notes)),
+            pair=record.id,
+            outcome_sha256=outcome_sha256,
+        )
+
+
+def _passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
+    spent = list(budget.passes.values())
+    if record.pair.attack.method == "clean":
+        spent.append(record.clean_passes)
+    return sum(p.forward for p in spent), sum(p.backward for p in spent)
+
+
+def frame(table: Iterable[Row]) -> pd.DataFrame:
+    """The rows as a frame, in the order given; its columns stand even where there is no row."""
+    return pd.DataFrame([asdict(row) for row in table], columns=[field.name for field in fields(Row)])
+
+
+def csv(data: pd.DataFrame) -> bytes:
+    """A frame as the bytes of a CSV file: UTF-8, a header, empty where a value is missing."""
+    text: str = data.to_csv(index=False, lineterminator="\n")
+    return text.encode()

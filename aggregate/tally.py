@@ -1,0 +1,156 @@
+"""The tally: everything the analysis keeps of a run's outcomes, gathered in one pass over their files."""
+
+import lzma
+import tarfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aggregate import table
+from aggregate.table import Row
+from alignsec.mistake import Mistake, Mistakes
+from alignsec.outcome import Record
+from alignsec.pair import Pair
+from alignsec.run_folder import Plan
+from alignsec.status import PairStatus, State, survey
+
+
+@dataclass(frozen=True, slots=True)
+class PairState:
+    """One line of pairs.csv: a pair of the plan, or an outcome the plan no longer asks for (stale)."""
+
+    id: str
+    model: str
+    """Empty where a stale or damaged file does not say; attack too."""
+    attack: str
+    state: State
+    reason: str
+    """Empty where the pair is ok."""
+    host: str = ""
+    """Where a failed pair ran."""
+
+
+@dataclass(slots=True)
+class Cost:
+    """What the ok pairs of one attack took. Passes are counted in images."""
+
+    job_seconds: list[float] = field(default_factory=list)
+    """One a pair, from the job's first line to its last."""
+    forward: int = 0
+    backward: int = 0
+    rejected: int = 0
+    """Claims of an attack that the fp32 check did not confirm."""
+
+    def add(self, record: Record) -> None:
+        """Count one pair in."""
+        spent = [record.clean_passes, *(p for budget in record.budgets for p in budget.passes.values())]
+        self.job_seconds.append(record.provenance.seconds)
+        self.forward += sum(passes.forward for passes in spent)
+        self.backward += sum(passes.backward for passes in spent)
+        self.rejected += sum(budget.rejected for budget in record.budgets)
+
+
+TRACES = ("code", "container", "precision", "device", "host")
+
+
+@dataclass
+class Tally:
+    """What a run's outcomes say, without their verdicts."""
+
+    rows: list[Row]
+    """Of ok pairs only, in the plan's order."""
+    pairs: list[PairState]
+    """The plan's pairs in its order, then the stale outcomes by id."""
+    costs: Mapping[str, Cost]
+    """By attack."""
+    notes: Mapping[tuple[str, str], list[str]]
+    """What jobs noted, by attack and note: the models it was noted of."""
+    traces: Mapping[str, Counter[str]]
+    """How many ok pairs share each code digest, container, precision, device and host."""
+    versions: Mapping[str, Counter[str]]
+    """How many ok pairs ran with each version of each library."""
+    other_counts: Counter[int]
+    """Ok pairs that were answered on another number of images than the plan has, by that number."""
+
+    @property
+    def states(self) -> Counter[State]:
+        """How many pairs are in each state."""
+        return Counter(pair.state for pair in self.pairs)
+
+    @property
+    def planned(self) -> list[PairState]:
+        """The pairs the plan asks for."""
+        return [pair for pair in self.pairs if pair.state != "stale"]
+
+    @property
+    def not_ok(self) -> list[PairState]:
+        """The planned pairs that are failed or missing."""
+        return [pair for pair in self.planned if pair.state != "ok"]
+
+
+def take(plan: Plan, outcomes: Path) -> Tally:
+    """Read every outcome once, keeping what the tables and the report need.
+
+    outcomes: a folder or a tar archive; where it does not exist every pair is missing.
+    Raises Mistakes if it is an archive that cannot be read to its end.
+    """
+    order = {pair.id: at for at, pair in enumerate(plan)}
+    rows: list[Row] = []
+    pairs: list[PairState] = []
+    costs = {pair.attack.name: Cost() for pair in plan}
+    notes: dict[tuple[str, str], list[str]] = {}
+    traces: dict[str, Counter[str]] = {name: Counter() for name in TRACES}
+    versions: dict[str, Counter[str]] = {}
+    other_counts: Counter[int] = Counter()
+    for status in _whole(survey(plan, outcomes), outcomes):
+        pairs.append(_state(status, status.pair))
+        record = status.record
+        if record is None or status.state != "ok":
+            continue
+        attack = record.pair.attack.name
+        rows.extend(table.rows(record, status.outcome_sha256))
+        costs[attack].add(record)
+        for note in dict.fromkeys(record.notes):
+            notes.setdefault((attack, note), []).append(record.pair.model.name)
+        for name in TRACES:
+            traces[name][getattr(record.provenance, name)] += 1
+        for library, version in record.provenance.versions.items():
+            versions.setdefault(library, Counter())[version] += 1
+        if len(record.images) != plan.image_count:
+            other_counts[len(record.images)] += 1
+    rows.sort(key=lambda row: order[row.pair])  # stable: a pair's budgets stay in their order
+    pairs.sort(key=lambda pair: (pair.state == "stale", order.get(pair.id, 0), pair.id))
+    attacks = list(costs)
+    return Tally(
+        rows,
+        pairs,
+        costs,
+        {key: sorted(notes[key]) for key in sorted(notes, key=lambda key: (attacks.index(key[0]), key[1]))},
+        {name: _sorted(counter) for name, counter in traces.items()},
+        {library: _sorted(versions[library]) for library in sorted(versions, key=str.lower)},
+        other_counts,
+    )
+
+
+def _sorted(counter: Counter[str]) -> Counter[str]:
+    """Most frequent first, ties by name: outcomes come in any order, a report in one."""
+    return Counter(dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))))
+
+
+def _state(status: PairStatus, pair: Pair | None) -> PairState:
+    model, attack = (pair.model.name, pair.attack.name) if pair else ("", "")
+    ran = status.failure.provenance if status.failure else None
+    host = ran.host if ran else ""
+    return PairState(status.id, model, attack, status.state, status.reason, host)
+
+
+def _whole(statuses: Iterable[PairStatus], outcomes: Path) -> Iterator[PairStatus]:
+    """The statuses, or a Mistake if the archive they come from ends too early or is none."""
+    try:
+        yield from statuses
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        why = str(error).partition("\n")[0].rstrip(":")
+        remedy = f"is neither a folder nor a whole tar archive ({why}); was its transfer cut short?"
+        raise Mistakes([Mistake(str(outcomes), "", "", remedy)]) from None

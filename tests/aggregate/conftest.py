@@ -1,0 +1,140 @@
+"""Runs made by hand: a plan, and outcomes with the verdicts a test wants, written with the house's own classes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from alignsec import digest, outcome
+from alignsec.attack import Attack
+from alignsec.outcome import BudgetVerdicts, Failure, Passes, Provenance, Record
+from alignsec.pair import File, Pair, PairModel
+from alignsec.preprocessing import Preprocessing
+from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
+
+CLEAN = Attack(method="clean", name="clean")
+STANDARD = Attack.model_validate(
+    {"name": "autoattack-Linf", "method": "autoattack", "norm": "Linf", "eps": ["0.5/255", "1/255"]}
+)
+CODE = "c" * 64
+
+
+def _pair(model: str, attack: Attack) -> Pair:
+    return Pair(
+        model=PairModel(
+            name=model,
+            source="timm:resnet18.a1_in1k",
+            weights=File(name="weights.safetensors", sha256=digest.of_bytes(model.encode())),
+            preprocessing=Preprocessing(
+                input_size=(3, 224, 224), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic", crop_pct=0.875
+            ),
+        ),
+        attack=attack,
+        images=File(name="images.zip", sha256="1" * 64),
+        seed=7,
+    )
+
+
+@dataclass
+class MadeRun:
+    """A run folder with its plan, and the means to put outcomes into it."""
+
+    folder: RunFolder
+    plan: Plan
+    provenance: Provenance = field(
+        default_factory=lambda: Provenance(
+            code=CODE,
+            container="sha256:abc",
+            versions={"python": "3.11.9", "torch": "2.13.0"},
+            precision="float32",
+            device="NVIDIA A100",
+            host="gpu01",
+            started="2025-11-23T20:00:00Z",
+            seconds=12.5,
+        )
+    )
+
+    def pair(self, model: str, attack: str) -> Pair:
+        """The planned pair of a model and an attack, by their names."""
+        return next(p for p in self.plan if (p.model.name, p.attack.name) == (model, attack))
+
+    def of_another_seed(self, model: str, attack: str) -> Pair:
+        """A pair the plan does not ask for. Not a copy: that would keep the id it was asked for before."""
+        return Pair.model_validate({**self.pair(model, attack).model_dump(), "seed": 8})
+
+    def record(self, pair: Pair, *verdicts: str, rejected: int = 0, notes: Sequence[str] = ()) -> Record:
+        """A record with one verdict string a budget, in ascending order of the budgets."""
+        spent = {component: Passes(forward=100, backward=50) for component in pair.attack.components}
+        return Record(
+            id=pair.id,
+            pair=pair,
+            images=[f"{at}.png" for at in range(len(verdicts[0]))],
+            labels=[0] * len(verdicts[0]),
+            classes=10,
+            budgets=[
+                BudgetVerdicts(
+                    eps=eps, verdicts=letters, largest_distance=0.001, rejected=rejected, seconds=2.0, passes=spent
+                )
+                for eps, letters in zip(pair.attack.budgets, verdicts, strict=True)
+            ],
+            clean_passes=Passes(forward=len(verdicts[0])),
+            notes=list(notes),
+            provenance=self.provenance,
+        )
+
+    def answer(self, model: str, attack: str, *verdicts: str, **more: object) -> Path:
+        """Write the outcome of a pair that is ok."""
+        pair = self.pair(model, attack)
+        return self.put(self.record(pair, *verdicts, **more))  # type: ignore[arg-type] # passed on as it is
+
+    def fail(self, model: str, attack: str, reason: str) -> Path:
+        """Write the outcome of a pair that failed."""
+        pair = self.pair(model, attack)
+        return self.put(Failure(id=pair.id, pair=pair, hopeless=False, reason=reason, provenance=self.provenance))
+
+    def put(self, what: Record | Failure) -> Path:
+        """Write an outcome where the run keeps it."""
+        path = self.folder.outcome(what.id)
+        outcome.write(path, what)
+        return path
+
+
+MakeRun = Callable[..., MadeRun]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Makes a run of these models under these attacks, with a scores file where one is given."""
+
+    def make(
+        models: Sequence[str] = ("a", "b", "c", "d"),
+        attacks: Sequence[Attack] = (CLEAN, STANDARD),
+        images: int = 10,
+        scores: str | None = None,
+    ) -> MadeRun:
+        folder = RunFolder(tmp_path / "run")
+        folder.outcomes.mkdir(parents=True)
+        pairs = [_pair(model, attack) for model in models for attack in attacks]
+        planned_scores = None
+        if scores is not None:
+            folder.scores.write_text(scores, encoding="utf-8")
+            planned_scores = PlannedScores(
+                source="scores.csv", sha256=digest.of_file(folder.scores), label="made by hand"
+            )
+        plan = Plan(
+            name="made",
+            title="A study made by hand",
+            seed=7,
+            study_sha256="2" * 64,
+            code_sha256=CODE,
+            written="2025-11-23T19:00:00Z",
+            scores=planned_scores,
+            images=File(name="images.zip", sha256="1" * 64),
+            image_count=images,
+            planned=tuple(Planned(pair=pair, inputs=()) for pair in pairs),
+        )
+        plan.write(folder)
+        return MadeRun(folder, plan)
+
+    return make

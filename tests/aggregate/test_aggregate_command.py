@@ -1,0 +1,105 @@
+"""The command: exit codes, what is said where, and that it runs from the zip that travels with a run."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+
+
+def _command(*arguments, path=HOUSE, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "aggregate", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(path)},
+        cwd=cwd or HOUSE,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def _answer_all(run):
+    for pair in run.plan:
+        run.answer(pair.model.name, pair.attack.name, *["RRRW"] * len(pair.attack.budgets))
+
+
+def test_exit_0_when_every_pair_is_ok(make_run):
+    run = make_run(images=4)
+    _answer_all(run)
+    done = _command(run.folder.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == f"The report is at {run.folder.analysis / 'report.html'}"
+
+
+def test_a_stale_outcome_does_not_make_a_run_incomplete(make_run):
+    run = make_run(images=4)
+    _answer_all(run)
+    run.put(run.record(run.of_another_seed("a", "clean"), "RRRW"))
+    assert _command(run.folder.root).returncode == 0
+
+
+def test_exit_1_after_the_work_when_a_pair_is_not_ok(make_run, tmp_path):
+    run = make_run(images=4)
+    _answer_all(run)
+    run.fail("b", "clean", "no such weights")
+    done = _command(run.folder.root, "--out", tmp_path / "out")
+    report = tmp_path / "out/report.html"
+    assert done.returncode == 1
+    assert done.stderr == f"1 of 8 pairs are not ok; {report} lists them\n"
+    assert done.stdout.splitlines()[-1] == f"The report is at {report}"
+    assert "no such weights" in report.read_text(encoding="utf-8")
+
+
+def test_no_outcomes_at_all(make_run):
+    run = make_run()
+    run.folder.outcomes.rmdir()
+    done = _command(run.folder.root)
+    assert done.returncode == 1
+    assert "8 of 8 pairs are not ok" in done.stderr
+
+
+@pytest.mark.parametrize("what", ["no run", "no outcomes", "scores", "archive"])
+def test_exit_2_says_what_to_mend(make_run, tmp_path, what):
+    run = make_run(scores="Model,V1\na,1\n")
+    arguments = [run.folder.root]
+    if what == "no run":
+        arguments, said = [tmp_path / "nothing"], "is not a run folder"
+    elif what == "no outcomes":
+        arguments, said = [*arguments, "--outcomes", tmp_path / "nothing"], "does not exist"
+    elif what == "scores":
+        run.folder.scores.write_text("Model,V1\na,2\n")
+        said = "was changed after submission"
+    else:
+        (tmp_path / "text.tar").write_text("no archive")
+        arguments, said = [*arguments, "--outcomes", tmp_path / "text.tar"], "whole tar archive"
+    done = _command(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not run.folder.analysis.exists()
+
+
+def test_an_output_folder_that_cannot_be_made(make_run, tmp_path):
+    run = make_run()
+    (tmp_path / "file").write_text("")
+    done = _command(run.folder.root, "--out", tmp_path / "file")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_it_runs_from_the_zip_that_travels_with_a_run(make_run, tmp_path):
+    run = make_run(images=4)
+    _answer_all(run)
+    code = tmp_path / "code.zip"
+    with zipfile.ZipFile(code, "w") as archive:
+        for room in ("alignsec", "aggregate"):
+            for path in sorted((HOUSE / room).rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    archive.write(path, path.relative_to(HOUSE))
+    done = _command(run.folder.root, path=code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,226 @@
+"""The whole analysis: what is written, what is left out, and that it is the same twice."""
+
+import csv
+import io
+import random
+import tarfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from aggregate import analysis, figures
+from aggregate.analysis import analyse
+from alignsec import outcome
+from alignsec.attack import Attack
+from alignsec.mistake import Mistakes
+
+SCORES = (
+    "Rank,Model,Filtered Score,average_vision,neural_vision,V1,behavior_vision\n"
+    "1,a,,.9,.8,.7,.1\n2,b,,.7,.6,.5,.1\n3,c,,.5,.4,.3,.1\n4,d,,.3,.2,.1,.1\n5,z,,.3,.2,.1,.1\n"
+)
+
+
+def _answered(make_run, **more):
+    run = make_run(**more)
+    for place, model in enumerate(["a", "b", "c", "d"]):
+        run.answer(model, "clean", "R" * 9 + "W")
+        run.answer(model, "autoattack-Linf", "R" * (8 - place) + "c" * (place + 1) + "W", "RR" + "t" * 7 + "W")
+    return run
+
+
+def _analyse(run, outcomes=None, out=None):
+    return analyse(run.folder, outcomes or run.folder.outcomes, out or run.folder.analysis)
+
+
+def _read(path):
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def _contents(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_complete_run(make_run):
+    run = _answered(make_run, scores=SCORES)
+    done = _analyse(run)
+    assert (done.planned, done.not_ok, done.report) == (8, 0, run.folder.analysis / "report.html")
+    rows = _read(run.folder.analysis / "table.csv")
+    assert [(r["model"], r["attack"], r["eps"], r["robust"]) for r in rows][:3] == [
+        ("a", "clean", "0", "9"),
+        ("a", "autoattack-Linf", "0.5/255", "8"),
+        ("a", "autoattack-Linf", "1/255", "2"),
+    ]
+    assert len(rows) == 12
+    drawn = {f"{name}.{ending}" for name in figures.NAMES for ending in ("pdf", "png")}
+    assert {path.name for path in (run.folder.analysis / "figures").iterdir()} == drawn
+    links = {(r["attack"], r["eps"], r["score"]): r for r in _read(run.folder.analysis / "correlations.csv")}
+    average = links["autoattack-Linf", "0.5/255", "average_vision"]
+    assert (average["n"], float(average["spearman_r"])) == ("4", pytest.approx(1.0))
+    assert float(average["slope"]) == pytest.approx(0.5)
+    assert float(average["spearman_p"]) == pytest.approx(2 / 24)
+    same = links["autoattack-Linf", "1/255", "V1"]
+    assert (same["pearson_r"], same["note"]) == ("", "robust accuracy is the same for all 4 models")
+    flat = links["autoattack-Linf", "0.5/255", "behavior_vision"]
+    assert (flat["r2"], flat["note"]) == ("", "the score is the same for all 4 models")
+    assert {r["model"]: r["state"] for r in _read(run.folder.analysis / "matching.csv")} == {
+        **dict.fromkeys("abcd", "matched"),
+        "z": "not in the study",
+    }
+
+
+def test_every_pair_that_is_not_ok_is_listed_and_none_is_counted(make_run):
+    run = _answered(make_run)
+    run.fail("a", "autoattack-Linf", "CUDA out of memory")
+    run.folder.outcome(run.pair("b", "autoattack-Linf").id).unlink()
+    edited = run.folder.outcome(run.pair("c", "autoattack-Linf").id)
+    edited.write_bytes(edited.read_bytes().replace(b"RR", b"RT", 1))
+    cut = run.folder.outcome(run.pair("d", "clean").id)
+    cut.write_bytes(cut.read_bytes()[:200])
+    stale = run.put(run.record(run.of_another_seed("a", "clean"), "R" * 10))
+    done = _analyse(run)
+    assert (done.planned, done.not_ok) == (8, 4)
+    pairs = _read(run.folder.analysis / "pairs.csv")
+    assert list(pairs[0]) == analysis.PAIRS
+    found = {(p["model"], p["attack"], p["state"]): p["reason"] for p in pairs}
+    assert len(pairs) == 9
+    assert found["a", "autoattack-Linf", "failed"] == "CUDA out of memory"
+    assert found["b", "autoattack-Linf", "missing"] == "no outcome file"
+    assert "was changed after it was written" in found["c", "autoattack-Linf", "failed"]
+    assert "was its transfer cut short?" in found["d", "clean", "failed"]
+    assert pairs[-1]["id"] == stale.stem
+    assert "no longer asks" in found["a", "clean", "stale"]
+    assert [(r["model"], r["attack"]) for r in _read(run.folder.analysis / "table.csv")] == [
+        ("a", "clean"),
+        ("b", "clean"),
+        ("c", "clean"),
+        ("d", "autoattack-Linf"),
+        ("d", "autoattack-Linf"),
+    ]
+
+
+def test_a_second_run_gives_the_same_bytes(make_run, tmp_path):
+    run = _answered(make_run, scores=SCORES)
+    _analyse(run)
+    first = _contents(run.folder.analysis)
+    _analyse(run)
+    assert _contents(run.folder.analysis) == first
+    _analyse(run, out=tmp_path / "elsewhere")
+    assert _contents(tmp_path / "elsewhere") == first
+
+
+def test_an_archive_in_any_order_says_what_the_folder_says(make_run, tmp_path):
+    run = _answered(make_run, scores=SCORES)
+    run.fail("a", "clean", "no such weights")
+    _analyse(run)
+    paths = sorted(run.folder.outcomes.iterdir())
+    random.Random(1).shuffle(paths)  # noqa: S311 # an order, no secret
+    archive = tmp_path / "outcomes.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for path in paths:
+            tar.add(path, f"outcomes/{path.name}")
+    _analyse(run, archive, tmp_path / "from-archive")
+    assert _contents(tmp_path / "from-archive") == _contents(run.folder.analysis)
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz"])
+def test_an_archive_cut_short_is_refused(make_run, tmp_path, ending):
+    """Half an archive would turn finished pairs into missing ones; nothing is overwritten for that."""
+    run = _answered(make_run)
+    archive = tmp_path / f"outcomes.{ending}"
+    with tarfile.open(archive, f"w:{ending.removeprefix('tar').lstrip('.')}") as tar:
+        for path in run.folder.outcomes.iterdir():
+            tar.add(path, path.name)
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 3])
+    with pytest.raises(Mistakes, match="neither a folder nor a whole tar archive"):
+        _analyse(run, archive)
+    assert not run.folder.analysis.exists()
+
+
+def test_without_scores_there_is_no_alignment_figure_and_an_old_one_goes(make_run):
+    run = _answered(make_run)
+    drawn = run.folder.analysis / "figures"
+    drawn.mkdir(parents=True)
+    (drawn / "alignment.pdf").write_bytes(b"of an earlier submission")
+    (drawn / "mine.png").write_bytes(b"not ours")
+    _analyse(run)
+    assert {path.name for path in drawn.iterdir()} == {
+        "broken-by.pdf",
+        "broken-by.png",
+        "mine.png",
+        "robust-accuracy.pdf",
+        "robust-accuracy.png",
+    }
+    assert _read(run.folder.analysis / "correlations.csv") == []
+
+
+def test_scores_of_other_models_only(make_run):
+    run = _answered(make_run, scores="Model,average_vision,V1\nx,1,2\ny,3,4\n")
+    _analyse(run)
+    links = _read(run.folder.analysis / "correlations.csv")
+    assert {r["note"] for r in links} == {"no model has both a score and an outcome"}
+    assert not (run.folder.analysis / "figures/alignment.pdf").exists()
+
+
+def test_nothing_ok_still_makes_a_report(make_run):
+    run = make_run(scores=SCORES)
+    run.fail("a", "clean", "no such weights")
+    done = _analyse(run)
+    assert (done.planned, done.not_ok) == (8, 8)
+    assert "none is ok" in done.report.read_text(encoding="utf-8")
+    assert _read(run.folder.analysis / "table.csv") == []
+    assert list((run.folder.analysis / "figures").iterdir()) == []
+
+
+def test_clean_accuracy_alone_is_drawn_too(make_run):
+    run = make_run(attacks=[Attack(method="clean", name="clean")])
+    for model in "abcd":
+        run.answer(model, "clean", "R" * 9 + "W")
+    _analyse(run)
+    assert (run.folder.analysis / "figures/robust-accuracy.png").exists()
+    assert "Median clean accuracy of 4 models" in (run.folder.analysis / "report.html").read_text(encoding="utf-8")
+
+
+def test_many_budgets_and_attacks_are_drawn(make_run):
+    many = Attack.model_validate(
+        {"name": "many", "method": "square", "norm": "L2", "eps": [str(at) for at in range(1, 9)]}
+    )
+    run = make_run(models=["a"], attacks=[many, many.model_copy(update={"name": "again"})])
+    for attack in ("many", "again"):
+        run.answer("a", attack, *["RRsW"] * 8)
+    assert _analyse(run).not_ok == 0
+
+
+def test_a_failed_write_leaves_the_old_analysis_whole(make_run, monkeypatch):
+    run = _answered(make_run)
+    _analyse(run)
+    before = _contents(run.folder.analysis)
+
+    def full(source, target):
+        raise OSError(28, "No space left on device", str(target))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        _analyse(run)
+    monkeypatch.undo()
+    assert _contents(run.folder.analysis) == before
+
+
+def test_the_table_reads_back_as_it_was_written(make_run):
+    """A budget such as "1/255" and a model called "NA" are text, and stay it."""
+    run = make_run(models=["NA", "1e5"], attacks=[Attack(method="clean", name="clean")])
+    for model in ("NA", "1e5"):
+        run.answer(model, "clean", "R")
+    _analyse(run)
+    back = pd.read_csv(run.folder.analysis / "table.csv", dtype={"model": str, "eps": str}, keep_default_na=False)
+    assert list(back["model"]) == ["NA", "1e5"]
+    assert list(back["eps"]) == ["0", "0"]
+
+
+def test_an_outcome_put_under_another_pairs_name_is_not_counted(make_run):
+    run = _answered(make_run)
+    a, b = (run.folder.outcome(run.pair(model, "clean").id) for model in "ab")
+    b.write_bytes(a.read_bytes())
+    assert isinstance(outcome.read(b), outcome.Record)
+    assert _analyse(run).not_ok == 1
+    assert "that of another pair" in (run.folder.analysis / "pairs.csv").read_text(encoding="utf-8")
