@@ -69,8 +69,7 @@ $(READY): requirements/all.txt
 	$(PYTHON3) -c 'import sys; sys.exit("alignsec needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(PY) || $(PYTHON3) -m venv $(VENV)
 	$(PY) -m pip install --quiet 'uv>=0.9'
-	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip sync --quiet requirements/all.txt
-	$(PY) -m pip --version > /dev/null 2>&1 || true
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet -r requirements/all.txt
 	touch $@
 
 clean:  ## remove what tests and tools left; runs and the demo's assets stay

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from aggregate.analysis import analyse
+from alignsec.event_log import EventLog
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
 
@@ -20,13 +21,19 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--outcomes", type=Path, help="a folder or tar archive of outcome files (default: RUN/outcomes)"
     )
+    parser.add_argument(
+        "--events",
+        type=Path,
+        help="HTCondor's event log of the run (default: RUN/study.dag.nodes.log, if it is there)",
+    )
     parser.add_argument("--out", type=Path, help="the folder to write (default: RUN/analysis)")
     given = parser.parse_args(argv)
     folder = RunFolder(given.run)
     try:
         if given.outcomes is not None and not given.outcomes.exists():
             raise Mistakes([Mistake("--outcomes", "", str(given.outcomes), "does not exist")])
-        done = analyse(folder, given.outcomes or folder.outcomes, given.out or folder.analysis)
+        events = EventLog(given.events or folder.events)
+        done = analyse(folder, given.outcomes or folder.outcomes, events, given.out or folder.analysis)
     except Mistakes as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -8,9 +8,10 @@ import pandas as pd
 from aggregate import correlation, figures, report, scores, table, tally
 from aggregate.scores import Matching, Scores
 from alignsec import atomic
+from alignsec.event_log import EventLog
 from alignsec.run_folder import Plan, RunFolder
 
-PAIRS = ["id", "model", "attack", "state", "reason"]
+PAIRS = ["id", "model", "attack", "state", "reason", "tries", "evictions", "holds"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Analysis:
     """Planned pairs that are failed or missing."""
 
 
-def analyse(folder: RunFolder, outcomes: Path, out: Path) -> Analysis:
+def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path) -> Analysis:
     """Read a run and its outcomes, write its analysis into a folder.
 
     Everything is worked out before the first file is written, and each file is written aside and renamed.
@@ -31,7 +32,7 @@ def analyse(folder: RunFolder, outcomes: Path, out: Path) -> Analysis:
     """
     plan = Plan.read(folder)
     alignment = scores.of_run(folder, plan)
-    found = tally.take(plan, outcomes)
+    found = tally.take(plan, outcomes, events)
     rows = table.frame(found.rows)
     links = correlation.correlations(rows, alignment)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None

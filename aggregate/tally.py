@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aggregate import table
 from aggregate.table import Row
+from alignsec.event_log import EventLog, NodeHistory
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.outcome import Record
 from alignsec.pair import Pair
@@ -30,6 +31,11 @@ class PairState:
     """Empty where the pair is ok."""
     host: str = ""
     """Where a failed pair ran."""
+    tries: int = 0
+    """Jobs it took; 0 outside a pool."""
+    evictions: int = 0
+    holds: str = ""
+    """Why its jobs were held, each reason once."""
 
 
 @dataclass(slots=True)
@@ -85,12 +91,17 @@ class Tally:
         return [pair for pair in self.pairs if pair.state != "stale"]
 
     @property
+    def troubled(self) -> list[PairState]:
+        """The planned pairs whose jobs were held, evicted or tried again, whatever became of them."""
+        return [pair for pair in self.planned if pair.holds or pair.evictions or pair.tries > 1]
+
+    @property
     def not_ok(self) -> list[PairState]:
         """The planned pairs that are failed or missing."""
         return [pair for pair in self.planned if pair.state != "ok"]
 
 
-def take(plan: Plan, outcomes: Path) -> Tally:
+def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
     """Read every outcome once, keeping what the tables and the report need.
 
     outcomes: a folder or a tar archive; where it does not exist every pair is missing.
@@ -104,7 +115,7 @@ def take(plan: Plan, outcomes: Path) -> Tally:
     traces: dict[str, Counter[str]] = {name: Counter() for name in TRACES}
     versions: dict[str, Counter[str]] = {}
     other_counts: Counter[int] = Counter()
-    for status in _whole(survey(plan, outcomes), outcomes):
+    for status in _whole(survey(plan, outcomes, events), outcomes):
         pairs.append(_state(status, status.pair))
         record = status.record
         if record is None or status.state != "ok":
@@ -143,7 +154,10 @@ def _state(status: PairStatus, pair: Pair | None) -> PairState:
     model, attack = (pair.model.name, pair.attack.name) if pair else ("", "")
     ran = status.failure.provenance if status.failure else None
     host = ran.host if ran else ""
-    return PairState(status.id, model, attack, status.state, status.reason, host)
+    history = status.history or NodeHistory(status.id)
+    holds = "; ".join(dict.fromkeys(hold.reason for hold in history.holds))
+    reason = status.reason
+    return PairState(status.id, model, attack, status.state, reason, host, history.jobs, history.evictions, holds)
 
 
 def _whole(statuses: Iterable[PairStatus], outcomes: Path) -> Iterator[PairStatus]:

@@ -69,6 +69,11 @@ class RunFolder:
         return self.root / "scratch"
 
     @property
+    def events(self) -> Path:
+        """What HTCondor wrote down of the pairs' jobs; DAGMan's own name for it."""
+        return self.root / "study.dag.nodes.log"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever runs the pairs on this machine."""
         return self.root / ".lock"

@@ -32,6 +32,8 @@ class Checkpoint:
     """Seconds after which the job stops with a checkpoint; None runs to the end."""
     seconds_before: float = 0.0
     """Spent before this start, in runs that ended in a checkpoint."""
+    steps_before: int = 0
+    """Done before this start."""
 
     def read(self, pair_id: str) -> Evaluation | None:
         """What an earlier start had found; None where there is none, or it is another pair's or unreadable."""
@@ -41,12 +43,16 @@ class Checkpoint:
             return None
         if content.id != pair_id:
             return None
-        self.seconds_before = content.seconds
+        self.seconds_before, self.steps_before = content.seconds, content.evaluation.steps_done
         return content.evaluation
 
     def offer(self, pair_id: str, evaluation: Evaluation) -> None:
-        """Stop here if it is time: write the file, aside and renamed, and raise Stopped."""
-        if self.every is None or self.clock.seconds < self.every or evaluation.complete:
+        """Stop here if it is time: write the file, aside and renamed, and raise Stopped.
+
+        Never before this start has done a step: a job that loads for longer than `every` would start for ever.
+        """
+        none_done = evaluation.steps_done == self.steps_before
+        if self.every is None or self.clock.seconds < self.every or none_done or evaluation.complete:
             return
         content = _Content(id=pair_id, seconds=self.seconds, evaluation=evaluation)
         atomic.write(self.path, content.model_dump_json().encode())

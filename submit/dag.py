@@ -58,7 +58,11 @@ def pre_script() -> str:
     return f"""#!/bin/sh
 # Runs on the access point, in the run folder, before the FINAL node: packs, computes nothing.
 set -e
+PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
+export PATH
 tar -cf .{description.OUTCOMES} --exclude='./.*' -C outcomes . && mv .{description.OUTCOMES} {description.OUTCOMES}
+# There is no log where every pair had its record already.
+touch {NODES_LOG}
 cp {NODES_LOG} .{description.EVENTS} && mv .{description.EVENTS} {description.EVENTS}
 """
 

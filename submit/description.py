@@ -57,7 +57,7 @@ def pair(plan: Plan, site: Site) -> Iterator[str]:
     yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, {larger}, {site.request_memory_mb})"
     yield f"request_disk = {site.request_disk_mb}MB"
     yield from _gpus(site)
-    yield f"allowed_execute_duration = {site.allowed_execute_seconds}"
+    yield from _wedged(site)
     yield from _holds(site)
     yield "queue"
 
@@ -124,6 +124,19 @@ def _transfer(inputs: Sequence[str], output: str) -> Iterator[str]:
 def _logs(name: str) -> Iterator[str]:
     yield f"output = logs/{name}.out"
     yield f"error = logs/{name}.err"
+
+
+def _wedged(site: Site) -> Iterator[str]:
+    """A job that neither ends nor leaves a checkpoint for too long is held, and so in the end removed.
+
+    allowed_execute_duration is meant for this, but with transfer_output_files 23.9.6 never enforces it (measured).
+    """
+    transferred = "ifThenElse(isUndefined(TransferOutFinished), 0, TransferOutFinished)"
+    since = f"max({{JobCurrentStartExecutingDate, {transferred}}})"
+    # While inputs are on their way a job is running already, but has no such date yet.
+    executing = "JobStatus == 2 && !isUndefined(JobCurrentStartExecutingDate)"
+    yield f"periodic_hold = {executing} && (time() - {since}) > {site.allowed_execute_seconds}"
+    yield f'periodic_hold_reason = "neither ended nor left a checkpoint for {site.allowed_execute_seconds} s"'
 
 
 def _holds(site: Site) -> Iterator[str]:

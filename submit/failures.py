@@ -15,7 +15,6 @@ from alignsec.event_log import EventLog
 from alignsec.mistake import Mistakes
 from alignsec.run_folder import Plan, RunFolder
 from alignsec.status import PairStatus
-from submit import dag
 
 MOST_OF_A_CAUSE = 5
 LOG_LINES = 8
@@ -50,7 +49,7 @@ def main() -> int:
 
 def failed(plan: Plan, folder: RunFolder) -> list[PairStatus]:
     """Pairs that failed, and those whose jobs were held, removed or died without an outcome."""
-    events = EventLog(folder.root / dag.NODES_LOG)
+    events = EventLog(folder.events)
     found = status.survey(plan, folder.outcomes, events)
     return [pair for pair in found if pair.state == "failed" or (pair.state == "missing" and _in_trouble(pair))]
 

@@ -11,7 +11,6 @@ from alignsec.event_log import EventLog, NodeHistory
 from alignsec.pair import Pair
 from alignsec.progress import Progress
 from alignsec.run_folder import Plan, RunFolder
-from submit import dag
 from submit.submission import DAGMAN_LOG
 
 STATES = ("ok", "failed", "running", "held", "idle", "removed", "waiting")
@@ -71,7 +70,7 @@ class Watch:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.plan = Plan.read(folder)
-        self._events = EventLog(folder.root / dag.NODES_LOG)
+        self._events = EventLog(folder.events)
         self._known: dict[str, tuple[int, str, str]] = {}
 
     def look(self) -> RunStatus:

@@ -13,6 +13,7 @@ from aggregate import analysis, figures
 from aggregate.analysis import analyse
 from alignsec import outcome
 from alignsec.attack import Attack
+from alignsec.event_log import EventLog
 from alignsec.mistake import Mistakes
 
 SCORES = (
@@ -30,7 +31,9 @@ def _answered(make_run, **more):
 
 
 def _analyse(run, outcomes=None, out=None):
-    return analyse(run.folder, outcomes or run.folder.outcomes, out or run.folder.analysis)
+    return analyse(
+        run.folder, outcomes or run.folder.outcomes, EventLog(run.folder.events), out or run.folder.analysis
+    )
 
 
 def _read(path):

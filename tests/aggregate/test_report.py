@@ -8,6 +8,7 @@ import pytest
 
 from aggregate.analysis import analyse
 from alignsec.attack import Attack
+from alignsec.event_log import EventLog
 
 HOSTILE = "<script>alert(1)</script>"
 AWKWARD = ['a\'; echo "x"', "$x^2$", "100% & more", "模型", "line\nbreak", "\x1b[31mred", "#0072b2 fill: #1c1d21"]
@@ -39,7 +40,9 @@ class _Page(HTMLParser):
 
 
 def _report(run):
-    return analyse(run.folder, run.folder.outcomes, run.folder.analysis).report.read_text(encoding="utf-8")
+    return analyse(
+        run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis
+    ).report.read_text(encoding="utf-8")
 
 
 def _page(text):

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from aggregate.analysis import analyse
+from alignsec.event_log import EventLog
 from tests.aggregate import chromium
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -31,7 +32,7 @@ def report(make_run):
         if at:
             run.answer(name, "autoattack-Linf", "R" * 9 + "W", "R" * at + "c" * (9 - at) + "W")
     run.fail(names[0], "autoattack-Linf", "CUDA out of memory")
-    return analyse(run.folder, run.folder.outcomes, run.folder.analysis).report
+    return analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis).report
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -4,10 +4,11 @@ import pandas as pd
 
 from aggregate import correlation, scores, summary, table, tally
 from alignsec.attack import Attack
+from alignsec.event_log import EventLog
 
 
 def _found(run, text=None):
-    found = tally.take(run.plan, run.folder.outcomes)
+    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.frame(found.rows)
     alignment = scores.parse(text.encode()) if text else None
     return found, rows, correlation.correlations(rows, alignment)

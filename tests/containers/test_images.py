@@ -1,0 +1,52 @@
+"""The two image recipes, read as text: same base, same pins, none of our code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+RECIPES = ("Dockerfile", "alignsec.def")
+
+
+@pytest.fixture(params=RECIPES)
+def recipe(request: pytest.FixtureRequest, house: Path) -> str:
+    return (house / "containers" / request.param).read_text()
+
+
+def test_installs_the_pinned_requirements_and_nothing_else(recipe: str) -> None:
+    assert "requirements/image.txt" in recipe
+    installed = re.findall(r"pip install ([^\n&\\]*)", recipe)
+    assert {line.split()[-1] for line in installed} <= {"uv", "/tmp/image.txt", "/opt/image.txt"}  # noqa: S108
+
+
+def test_holds_none_of_our_code(recipe: str) -> None:
+    copied = re.findall(
+        r"^(?:COPY|ADD)\s+(\S+)|^\s+(requirements\S*|alignsec\S*|jobs\S*|aggregate\S*)\s+/", recipe, re.M
+    )
+    assert {source for pair in copied for source in pair if source} == {"requirements/image.txt"}
+
+
+def test_both_start_from_one_base(house: Path) -> None:
+    bases = {
+        re.search(r"^(?:FROM|From:)\s+(\S+)", (house / "containers" / name).read_text(), re.M)[1]
+        for name in RECIPES
+    }
+    assert len(bases) == 1
+
+
+def test_the_docker_image_does_not_run_as_root(house: Path) -> None:
+    users = re.findall(r"^USER\s+(\S+)", (house / "containers" / "Dockerfile").read_text(), re.M)
+    assert users
+    assert users[-1] not in ("root", "0")
+
+
+@pytest.mark.parametrize("name", ["access-point", "image", "all"])
+def test_requirements_are_exact_and_name_no_index(house: Path, name: str) -> None:
+    lines = (house / "requirements" / f"{name}.txt").read_text().splitlines()
+    assert all(re.match(r"[A-Za-z0-9_.-]+==[^ ]+( ; .*)?$", line) for line in lines), lines
+    assert not any("://" in line for line in lines)
+
+
+def test_the_access_point_stays_light(house: Path) -> None:
+    light = (house / "requirements" / "access-point.txt").read_text()
+    assert not re.search(r"^(torch|timm|pandas|matplotlib|numpy|scipy)==", light, re.M)

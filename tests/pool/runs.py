@@ -1,0 +1,149 @@
+"""Tiny studies laid out and submitted on a real pool, as `make submit` does it."""
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+from safetensors.torch import save_file
+
+from alignsec import classifier, image_pack, photographs
+from alignsec.image_pack import Candidate
+from alignsec.outcome import Record, read
+from alignsec.pair import File, PairModel
+from alignsec.preprocessing import Preprocessing
+from alignsec.run_folder import Plan, RunFolder
+from submit import layout, submission
+from submit.pool.pool import Pool
+from submit.run_status import RunStatus, Watch
+from submit.site import Site
+from tests.tiny import GREY, OPTIONS, SOURCE, write_image
+
+HOUSE = Path(__file__).resolve().parents[2]
+WAIT_SECONDS = 150
+IMAGES = 4
+
+
+def toml(value: object) -> str:
+    """A value as an inline TOML table, list, string or number."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+@dataclass
+class TinyRun:
+    """A study of tiny models in a folder of its own, and the pool it runs on."""
+
+    folder: Path
+    pool: Pool
+    models: tuple[str, ...] = ("one",)
+    attacks: tuple[str, ...] = ('method = "clean"',)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for number in range(IMAGES):
+            write_image(self.folder / "images" / f"{number}.png", seed=number)
+        for number, model in enumerate(self.models):
+            self.weights(model, number)
+        rows = "".join(f"{n}.png,{label}\n" for n, label in enumerate(self._predicted()))
+        (self.folder / "labels.csv").write_text("file,label\n" + rows)
+
+    @property
+    def run(self) -> RunFolder:
+        """Its run folder."""
+        return RunFolder(self.folder / "runs" / "tiny")
+
+    def weights(self, model: str, seed: int) -> Path:
+        """A checkpoint of random weights."""
+        torch.manual_seed(seed)
+        path = self.folder / f"{model}.safetensors"
+        save_file(timm.create_model("vit_tiny_patch16_224", **OPTIONS).state_dict(), path)
+        return path
+
+    def _predicted(self) -> list[int]:
+        """The first model's own answers, so that there is something to attack."""
+        names = [f"{number}.png" for number in range(IMAGES)]
+        unlabelled = [Candidate(name, 0, self.folder / "images" / name) for name in names]
+        pack = image_pack.write(unlabelled, self.folder)
+        preprocessing = Preprocessing(**GREY)
+        weights = File(name=f"{self.models[0]}.safetensors", sha256="0" * 64)
+        model = PairModel(name="m", source=SOURCE, options=OPTIONS, weights=weights, preprocessing=preprocessing)
+        loaded = classifier.load(model, self.folder / weights.name, torch.device("cpu"))
+        pixels = photographs.load(self.folder / pack.name, pack.sha256, preprocessing).pixels
+        answers: list[int] = loaded(pixels).argmax(1).tolist()
+        return answers
+
+    def site(self, **overrides: object) -> Site:
+        """The default site with this folder's runs and the given keys."""
+        keys = {"RUNS": self.folder / "runs", "PYTHON": sys.executable, **overrides}
+        return Site.read(HOUSE / ".env", {key: str(value) for key, value in keys.items()})
+
+    def study(self) -> Path:
+        """The study file as it stands."""
+        lines = ['name = "tiny"', f"seed = {self.seed}", "[images]", 'folder = "images"', 'labels = "labels.csv"']
+        for model in self.models:
+            lines += ["[[models]]", f"name = {toml(model)}", f"source = {toml(SOURCE)}"]
+            lines += [f"weights = {toml(model + '.safetensors')}", f"options = {toml(OPTIONS)}"]
+            lines += [f"preprocessing = {toml(GREY)}"]
+        for attack in self.attacks:
+            lines += ["[[attacks]]", attack]
+        path = self.folder / "tiny.toml"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def write(self, site: Site) -> Plan:
+        """Check, lay out and write the DAG."""
+        plan = layout.write(layout.check(self.study(), Path("nowhere")), self.run)
+        submission.write(self.run, plan, site)
+        return plan
+
+    def submit(self, **overrides: object) -> int:
+        """As `make submit` does; DAGMan's cluster."""
+        self.write(self.site(**overrides))
+        return submission.submit(self.run, self.pool.run).cluster
+
+    def until(self, what: str, seconds: float = WAIT_SECONDS) -> RunStatus:
+        """Wait until some pair is in a state, or, for "ended", until the DAG is over."""
+        watch, deadline = Watch(self.run), time.monotonic() + seconds
+        while True:
+            now = watch.look()
+            if now.over if what == "ended" else now.counts[what]:
+                return now
+            assert time.monotonic() < deadline, f"not {what} after {seconds} s: {now}\n{self.dagman_says()}"
+            time.sleep(0.2)
+
+    def dagman_says(self) -> str:
+        """The end of DAGMan's own log, for a failed test."""
+        out = self.run.root / "study.dag.dagman.out"
+        return out.read_text()[-3000:] if out.exists() else "no dagman.out"
+
+    def exit_code(self) -> int:
+        """What DAGMan ended with."""
+        text = (self.run.root / "study.dag.dagman.out").read_text()
+        return int(text.rsplit("EXITING WITH STATUS ", 1)[1].split()[0])
+
+    def records(self) -> dict[str, Record]:
+        """The records there are, by pair."""
+        found = {path.stem: read(path) for path in self.run.outcomes.glob("*.json")}
+        return {pair_id: record for pair_id, record in found.items() if isinstance(record, Record)}
+
+    def fake_python(self, script: str) -> Path:
+        """A stand-in for the site's Python: pairs run the shell script, the FINAL node the real analysis."""
+        path = self.folder / "python"
+        path.write_text(
+            f'#!/bin/sh\ncase "$*" in *aggregate*) exec "{sys.executable}" "$@" ;; esac\n{script}\n',
+            encoding="utf-8",
+        )
+        path.chmod(0o755)
+        return path
+
+    def remove(self) -> None:
+        """Take the whole folder away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
