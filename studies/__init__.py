@@ -1,0 +1,1 @@
+"""Study files, and the demo that makes its own data."""
