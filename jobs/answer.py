@@ -72,7 +72,7 @@ def _checked(folder: Path, file: File) -> Path:
 
 
 class Teller:
-    """Says in the job's log how far it is, every few seconds."""
+    """Says in the job's log how far it is: after every step, and every few seconds within one."""
 
     EVERY = 2.0
 
@@ -85,7 +85,7 @@ class Teller:
     def decided(self, known: Evaluation, passes: int) -> None:
         """Take in what a step has found; passes are the forward passes so far, in images."""
         self._known, self._step_passes = known, passes
-        self.tell(passes, at_once=known.complete)
+        self.tell(passes, at_once=True)
 
     def tell(self, passes: int, *, at_once: bool = False) -> None:
         """Called after every forward pass."""

@@ -66,21 +66,31 @@ class BadPair(ValueError):
 
 def _failure(error: Exception, pair: Pair | None, stem: str, clock: provenance.Clock) -> Failure:
     return Failure(
-        id=pair.id if pair else stem,
+        id=pair.id if pair else _text(stem),
         pair=pair,
         hopeless=not _is_machines_fault(error),
-        reason=f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}",
-        traceback="".join(traceback.format_exception(error)),
+        reason=_text(f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"),
+        traceback=_text("".join(traceback.format_exception(error))),
         provenance=provenance.gather(clock, os.environ),
     )
 
 
+def _text(said: str) -> str:
+    """What JSON can hold: a file name that is not UTF-8 may stand in a message."""
+    return said.encode(errors="backslashreplace").decode()
+
+
+_MACHINES_FAULTS = {
+    # ImportError: a broken driver or container on one machine, and a try elsewhere costs seconds.
+    *("OSError", "ImportError", "MemoryError", "OutOfMemoryError", "AcceleratorError"),
+    *("BadPack", "BadTransfer"),
+}
+"""By name: torch's own errors cannot be imported where torch cannot."""
+
+
 def _is_machines_fault(error: Exception) -> bool:
     """Whether another machine could do better: disks, transfers, memory and GPUs fail; requests are wrong."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    return bool(
-        kinds & {"OSError", "MemoryError", "OutOfMemoryError", "AcceleratorError", "BadPack", "BadTransfer"}
-    )
+    return not _MACHINES_FAULTS.isdisjoint(kind.__name__ for kind in type(error).__mro__)
 
 
 def _leave(result: Record | Failure) -> bool:

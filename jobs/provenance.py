@@ -65,10 +65,13 @@ def _versions() -> dict[str, str]:
 
 
 def _device() -> str:
-    import torch  # noqa: PLC0415 - a job that fails to import torch must still leave an outcome
+    try:
+        import torch  # noqa: PLC0415 - a job that fails to import torch must still leave an outcome
 
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+        if torch.cuda.is_available():
+            return torch.cuda.get_device_name()
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"unknown, {_processor()}: {type(error).__name__}"
     return f"CPU, {torch.get_num_threads()} threads, {_processor()}"
 
 

@@ -16,6 +16,7 @@ from submit.site import Site
 from submit.waiting import wait
 
 HOUSE = Path(__file__).resolve().parent.parent
+NOT_ALL_OK = 1
 MISTAKEN = 2
 INTERRUPTED = 130
 
@@ -45,6 +46,12 @@ def main() -> int:
         return wait(console, folder) if arguments.wait or arguments.private_pool else 0
     except Mistakes as mistakes:
         sys.stderr.write(f"{mistakes}\n")
+        return MISTAKEN
+    except OSError as error:
+        sys.stderr.write(f"{error}\nwhat is finished is kept, and the same command goes on from there\n")
+        return NOT_ALL_OK
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or arguments.study}: {error.strerror}; what was there is as it was\n")
         return MISTAKEN
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command goes on from there")

@@ -85,9 +85,10 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
     image that cannot be decoded, OSError where the folder cannot be written.
     """
     study = checked.study
-    for subfolder in (folder.root, folder.images, folder.weights, folder.pairs, folder.outcomes, folder.logs):
-        subfolder.mkdir(parents=True, exist_ok=True)
+    # First, because here images are decoded to the last pixel: a bad one leaves no run folder behind.
     pack = image_pack.write(checked.images, folder.images)
+    for subfolder in (folder.weights, folder.pairs, folder.outcomes, folder.logs):
+        subfolder.mkdir(parents=True, exist_ok=True)
     planned = _pairs(checked, pack, folder)
     text, archive = checked.path.read_bytes(), code.archive()
     scores = None

@@ -50,8 +50,12 @@ class Local:
         """Run every pair that is not ok, yielding each as it ends.
 
         An interrupt ends the jobs that run and loses nothing that is finished. Raises Mistakes if another process
-        runs the same folder.
+        runs the same folder, or there is no such Python.
         """
+        if shutil.which(self.python) is None:
+            raise Mistakes(
+                [Mistake(".env", "PYTHON", f'"{self.python}"', "is no program; name a Python, or leave it empty")]
+            )
         pending = [p for p in plan.planned if not self.is_ok(p)]
         with _only_one(self.folder), ThreadPoolExecutor(self.processes) as workers:
             shutil.rmtree(self.folder.scratch, ignore_errors=True)

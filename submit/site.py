@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from alignsec.mistake import Mistake, Mistakes, nearest
 
 
 def _none_if_empty(value: object) -> object:
     return None if value == "" else value
+
+
+def _a_folder(path: Path) -> Path:
+    if path == Path():
+        raise PydanticCustomError("folder", "is empty, but run folders must not lie among the code; write runs")
+    return path
 
 
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -29,7 +36,7 @@ class Site(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    runs: Path
+    runs: Annotated[Path, AfterValidator(_a_folder)]
     python: Word
     local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
     container_image: Word
@@ -73,7 +80,10 @@ class Site(BaseModel):
         if not path.is_file():
             remedy = "is not there; take the one that came with alignsec (git checkout .env)"
             raise Mistakes([Mistake(str(path), "", "", remedy)])
-        values = {**dotenv_values(path, interpolate=False), **(overrides or {})}
+        try:
+            values = {**dotenv_values(path, interpolate=False), **(overrides or {})}
+        except UnicodeDecodeError as error:
+            raise Mistakes([Mistake(str(path), "", "", f"is not text in UTF-8: {error}")]) from None
         lowered = {key.lower(): value or "" for key, value in values.items()}
         try:
             return cls.model_validate(lowered)

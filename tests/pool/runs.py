@@ -1,5 +1,6 @@
 """Tiny studies laid out and submitted on a real pool, as `make submit` does it."""
 
+import json
 import shutil
 import sys
 import time
@@ -23,7 +24,7 @@ from submit.site import Site
 from tests.tiny import GREY, OPTIONS, SOURCE, write_image
 
 HOUSE = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 150
+WAIT_SECONDS = 100
 IMAGES = 4
 
 
@@ -33,7 +34,8 @@ def toml(value: object) -> str:
         return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml(item) for item in value) + "]"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    # A JSON string is a TOML string.
+    return json.dumps(value) if isinstance(value, str) else str(value)
 
 
 @dataclass
@@ -119,10 +121,18 @@ class TinyRun:
             assert time.monotonic() < deadline, f"not {what} after {seconds} s: {now}\n{self.dagman_says()}"
             time.sleep(0.2)
 
+    def until_said(self, pair_id: str, words: str) -> None:
+        """Wait until a running job has printed some words; its output is streamed."""
+        out, deadline = self.run.logs / f"{pair_id}.out", time.monotonic() + WAIT_SECONDS
+        while not (out.exists() and words in out.read_text()):
+            assert time.monotonic() < deadline, f"it did not say {words!r}\n{self.dagman_says()}"
+            time.sleep(0.1)
+
     def dagman_says(self) -> str:
         """The end of DAGMan's own log, for a failed test."""
         out = self.run.root / "study.dag.dagman.out"
-        return out.read_text()[-3000:] if out.exists() else "no dagman.out"
+        lines = out.read_text().splitlines() if out.exists() else ["no dagman.out"]
+        return "\n".join(line for line in lines if "Statistics" not in line)[-3000:]
 
     def exit_code(self) -> int:
         """What DAGMan ended with."""

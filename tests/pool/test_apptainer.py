@@ -5,9 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from pool_steps import ends, executes, kill_master, processes_of, submit
-
 from submit.pool.private import down
+from tests.pool.pool_steps import ends, executes, kill_master, processes_of, submit
 
 JOB = """\
 universe = container

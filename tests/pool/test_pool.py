@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from pool_steps import TERMINATED, ends, executes, kill_master, processes_of, shell_job, submit
 
 from submit.pool import daemons
 from submit.pool.private import down, find, up
+from tests.pool.pool_steps import TERMINATED, ends, executes, kill_master, processes_of, shell_job, submit
 
 QUERY = "import htcondor2 as h; print(len(h.Schedd().query()), h.param['LOCAL_DIR'])"
 

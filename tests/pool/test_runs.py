@@ -45,8 +45,9 @@ def test_a_study_runs_continues_grows_and_changes(pool: Pool, tmp_path: Path) ->
 
 
 def test_hopeless_pairs_are_not_retried_and_fail_the_dag(pool: Pool, tmp_path: Path) -> None:
-    """One sound model and one whose checkpoint is of another: the sound one's result is in the analysis."""
-    tiny = TinyRun(tmp_path, pool, models=("good", "bad"))
+    """One sound model, of a name made to do harm, and one whose checkpoint is none: both are told of truly."""
+    hostile = 'go"od; $(HOME) .+ é <script> \\ SCRIPT PRE x'
+    tiny = TinyRun(tmp_path, pool, models=(hostile, "bad"))
     (tmp_path / "bad.safetensors").write_bytes(b"this is no checkpoint")
     tiny.submit()
     now = tiny.until("ended")
@@ -56,7 +57,9 @@ def test_hopeless_pairs_are_not_retried_and_fail_the_dag(pool: Pool, tmp_path: P
     assert bad.tries == 1
     assert tiny.exit_code() != 0
     assert list(tiny.run.root.glob("study.dag.rescue*"))
-    assert "bad" in (tiny.run.analysis / "report.html").read_text()
+    report = (tiny.run.analysis / "report.html").read_text()
+    assert "BadModel" in report
+    assert "go&#34;od; $(HOME) .+ é &lt;script&gt;" in report
 
     tiny.weights("bad", seed=1)
     tiny.submit()
@@ -66,27 +69,20 @@ def test_hopeless_pairs_are_not_retried_and_fail_the_dag(pool: Pool, tmp_path: P
 
 def test_an_evicted_job_resumes_and_gives_the_same_verdicts(pool: Pool, tmp_path: Path) -> None:
     """A checkpoint after every step, and the job vacated in between: the verdicts are the uninterrupted ones."""
-    long = APGD.replace("steps = 5", "steps = 60").replace("batch = 2", "batch = 1")
-    tiny = TinyRun(tmp_path / "evicted", pool, attacks=(long,))
-    cluster = tiny.submit(CHECKPOINT_SECONDS=1, STREAM_OUTPUT="true")
-    tiny.until("running")
-    pair_id = next(iter(Plan.read(tiny.run))).id
-    out = tiny.run.logs / f"{pair_id}.out"
-    while not out.exists() or "step 3 of" not in out.read_text():
-        assert tiny.until("running")
-    job = EventLog(tiny.run.events).nodes[pair_id].job
-    assert int(job.split(".")[0]) > cluster
-    pool.run(["condor_vacate_job", "-fast", job], check=True)
-    assert tiny.until("ended").counts["ok"] == 1
-    history = EventLog(tiny.run.events).nodes[pair_id]
-    assert history.evictions >= 1
-
+    long = APGD.replace("steps = 5", "steps = 100").replace("8/255", "1")
+    evicted = TinyRun(tmp_path / "evicted", pool, attacks=(long,))
+    evicted.submit(CHECKPOINT_SECONDS=1)
+    [pair] = Plan.read(evicted.run)
+    evicted.until_said(pair.id, "step 2 of 4")
+    pool.run(["condor_vacate_job", "-fast", EventLog(evicted.run.events).nodes[pair.id].job], check=True)
     whole = TinyRun(tmp_path / "whole", pool, attacks=(long,))
     whole.submit()
+    assert evicted.until("ended").counts["ok"] == 1
+    assert EventLog(evicted.run.events).nodes[pair.id].evictions >= 1
     assert whole.until("ended").counts["ok"] == 1
-    evicted, uninterrupted = tiny.records()[pair_id], whole.records()[pair_id]
-    assert [b.verdicts for b in evicted.budgets] == [b.verdicts for b in uninterrupted.budgets]
-    assert [b.passes for b in evicted.budgets] == [b.passes for b in uninterrupted.budgets]
+    one, other = evicted.records()[pair.id], whole.records()[pair.id]
+    assert [(b.verdicts, b.passes) for b in one.budgets] == [(b.verdicts, b.passes) for b in other.budgets]
+    assert "c" in "".join(b.verdicts for b in one.budgets), "the attack is to break something"
 
 
 def test_a_live_run_is_refused_and_condor_rm_still_gives_a_report(pool: Pool, tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""A study's pairs and its FINAL node as container-universe jobs, as .env's CONTAINER_IMAGE makes them."""
+
+import sys
+import sysconfig
+from pathlib import Path
+
+from alignsec.event_log import EventLog
+from tests.pool.conftest import MakePool
+from tests.pool.runs import TinyRun
+from tests.pool.test_apptainer import make_root_filesystem
+
+
+STARTER = """#!/bin/sh
+export PYTHONHOME=/opt/python LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=$PYTHONPATH:/opt/site
+exec /opt/python/bin/python3 "$@"
+"""
+
+
+def test_a_study_runs_in_containers(make_pool: MakePool, tmp_path: Path) -> None:
+    """Pair and FINAL run inside the image, where python3 on PATH is the image's.
+
+    An image with torch in it takes gigabytes and minutes, so its Python and libraries come from this machine by the
+    pool's own bind mounts, as pools bind their software in; the image has a shell and the python3 that starts them.
+    """
+    image = tmp_path / "image"
+    make_root_filesystem(image)
+    starter = image / "usr/local/bin/python3"
+    starter.parent.mkdir(parents=True)
+    starter.write_text(STARTER)
+    starter.chmod(0o755)
+    binds = {sys.base_prefix: "/opt/python", sysconfig.get_path("purelib"): "/opt/site", "/usr/lib": "/usr/lib"}
+    for inside in binds.values():
+        (image / inside.removeprefix("/")).mkdir(parents=True, exist_ok=True)
+    bound = " ".join(f"{Path(outside).resolve()}:{inside}" for outside, inside in binds.items())
+    pool = make_pool("contained", apptainer=True, extra=f'SINGULARITY_BIND_EXPR = "{bound} /lib /lib64"\n')
+    tiny = TinyRun(tmp_path / "study", pool)
+    tiny.submit(CONTAINER_IMAGE=image, PYTHON="/not/used/in/a/container")
+    assert tiny.until("ended").counts["ok"] == 1
+    assert tiny.exit_code() == 0
+    [record] = tiny.records().values()
+    assert record.provenance.container == str(image)
+    assert record.provenance.job == EventLog(tiny.run.events).nodes[record.id].job
+    assert (tiny.run.analysis / "report.html").exists()

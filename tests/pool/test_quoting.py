@@ -1,0 +1,53 @@
+"""Whatever stands in .env reaches the job as it stands there, by the word of the real condor_submit."""
+
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from submit import description
+from submit.pool.pool import Pool
+from tests.submit.test_description import new_syntax, plan, site
+
+WORDS = st.text(
+    st.characters(blacklist_categories=("Cc", "Cs"), blacklist_characters='"'), min_size=1, max_size=20
+)
+"""What Site accepts: one line without double quotes."""
+
+
+def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
+    """The job's ClassAd as condor_submit would send it."""
+    (folder / description.JOB).write_text(description.job_script())
+    (folder / "pair.sub").write_text(text)
+    told = pool.run(
+        ["condor_submit", "-dry-run", "-", "-a", "JOB = node", "-a", "weights = w", "pair.sub"], cwd=folder
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    return dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
+
+
+def quoted(text: str) -> str:
+    """A string as a ClassAd shows it."""
+    return '"' + text.replace("\\", "\\\\") + '"'
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(python=WORDS, project=WORDS)
+def test_paths_and_projects_arrive_as_they_are(
+    pool: Pool, tmp_path: Path, house: Path, python: str, project: str
+) -> None:
+    given_site = site(house, PYTHON=f"/opt/{python}", PROJECT_NAME=project)
+    found = ad(pool, tmp_path, "\n".join(description.pair(plan(), given_site)) + "\n")
+    arguments = found["Arguments"][1:-1].replace("\\\\", "\\")
+    expected = ["outcome.json", f"/opt/{python}", "jobs.evaluate", "node.json", "--checkpoint-every", "7200"]
+    assert new_syntax(arguments) == expected
+    assert found["ProjectName"] == quoted(project)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(image=WORDS.map(str.strip).filter(bool))
+def test_the_image_is_one_attribute(pool: Pool, tmp_path: Path, house: Path, image: str) -> None:
+    """Its name adds no attribute of its own and takes no other's place."""
+    text = "\n".join(description.pair(plan(), site(house, CONTAINER_IMAGE=f"docker://{image}"))) + "\n"
+    plain = "\n".join(description.pair(plan(), site(house, CONTAINER_IMAGE="docker://x"))) + "\n"
+    assert ad(pool, tmp_path, text).keys() == ad(pool, tmp_path, plain).keys()
