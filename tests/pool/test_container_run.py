@@ -9,7 +9,6 @@ from tests.pool.conftest import MakePool
 from tests.pool.runs import TinyRun
 from tests.pool.test_apptainer import make_root_filesystem
 
-
 STARTER = """#!/bin/sh
 export PYTHONHOME=/opt/python LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=$PYTHONPATH:/opt/site
 exec /opt/python/bin/python3 "$@"
@@ -19,8 +18,8 @@ exec /opt/python/bin/python3 "$@"
 def test_a_study_runs_in_containers(make_pool: MakePool, tmp_path: Path) -> None:
     """Pair and FINAL run inside the image, where python3 on PATH is the image's.
 
-    An image with torch in it takes gigabytes and minutes, so its Python and libraries come from this machine by the
-    pool's own bind mounts, as pools bind their software in; the image has a shell and the python3 that starts them.
+    An image with torch in it takes gigabytes and minutes, so its Python and libraries come from this machine by
+    the pool's own bind mounts, as pools bind their software in; the image has a shell and a python3 to start them.
     """
     image = tmp_path / "image"
     make_root_filesystem(image)
