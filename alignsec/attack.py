@@ -36,7 +36,7 @@ class Attack(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")
     """What tables and figures call it; unique in a study. A study may leave it out: method and norm then."""
     method: Method
     norm: Norm | None = None

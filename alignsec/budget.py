@@ -1,5 +1,6 @@
 """Budgets: how far an adversarial image may lie from the clean one, kept exact."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -10,6 +11,9 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 LARGEST = 1000
 """No L2 distance in [0,1] exceeds the root of the number of pixel values: 388 at 3x224x224."""
+
+_NUMBER = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
+"""Of bounded length: as an exact fraction, 1e999999999 would fill the memory."""
 
 
 @total_ordering
@@ -30,11 +34,11 @@ class Budget:
 
         Raises ValueError for anything else and for a number outside 0 to 1000.
         """
-        above, slash, below = text.strip().partition("/")
-        try:
-            exact = Fraction(Decimal(above)) / (Fraction(Decimal(below)) if slash else 1)
-        except (ArithmeticError, ValueError):
-            raise ValueError('is not a budget; write a number or a fraction, such as "0.001" or "4/255"') from None
+        above, slash, below = (part.strip() for part in text.partition("/"))
+        parts = [above, below] if slash else [above]
+        if not all(_NUMBER.fullmatch(part) for part in parts) or (slash and not Decimal(below)):
+            raise ValueError('is not a budget; write a number or a fraction, such as "0.001" or "4/255"')
+        exact = Fraction(Decimal(above)) / (Fraction(Decimal(below)) if slash else 1)
         if not 0 <= exact <= LARGEST:
             raise ValueError(f"is out of range; eps lies between 0 and {LARGEST}")
         return cls(exact, text.strip())

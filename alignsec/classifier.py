@@ -1,5 +1,6 @@
 """Classifiers: loaded models that map images in [0,1] to logits, with normalisation inside."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
@@ -79,7 +80,10 @@ def load(model: PairModel, weights: Path, device: torch.device) -> Classifier:
         else:
             network = timm.create_model(name, pretrained=False, **model.options)
             _fill(network, load_state_dict(str(weights), device="cpu"), weights.name)
-    except _BUILDING as error:
+    except (*_BUILDING, OSError) as error:
+        # A torch file that was cut short before it was handed out gives EINVAL; other OSErrors are the disk's.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise BadModel(f"{model.name}: {name} cannot be built: {type(error).__name__}: {error}") from error
     return Classifier(network, model.preprocessing).to(device)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from alignsec import reference
-from alignsec.attack import Attack, Component
+from alignsec.attack import PARAMETERS, Attack, Component
 from alignsec.classifier import BadModel, Classifier
 from alignsec.evaluation import Evaluation
 from alignsec.judge import confirm, distances
@@ -158,7 +158,8 @@ def _sum(known: BudgetVerdicts, component: Component, more: Passes) -> Passes:
 def _deviations(attack: Attack, classes: int) -> list[str]:
     """How this evaluation differs from standard AutoAttack, in words for the report."""
     notes = [f"not the standard attack: {text}" for text in attack.deviations]
-    if attack.components and classes - 1 < attack.targets:
+    run = [component for component in attack.components if classes >= reference.FEWEST_CLASSES[component]]
+    if classes - 1 < attack.targets and any("targets" in PARAMETERS[component] for component in run):
         notes.append(f"{classes - 1} target classes instead of {attack.targets}: the model has {classes} classes")
     notes += [
         f"{component} left out: it needs {fewest} classes, the model has {classes}"

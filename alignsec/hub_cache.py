@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 
 FILENAMES = ("model.safetensors", "pytorch_model.bin")
 """In order of preference, as timm looks for them."""
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """The cache's folder, by the variables huggingface_hub documents: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME."""
-    if "HF_HUB_CACHE" in environ:
-        return Path(environ["HF_HUB_CACHE"])
+    """The cache's folder, by the variables huggingface_hub reads, with $NAME and ~ in them replaced."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if name in environ:
+            return _path(environ[name], environ)
     if "HF_HOME" in environ:
-        return Path(environ["HF_HOME"]) / "hub"
-    cache = Path(environ["XDG_CACHE_HOME"]) if "XDG_CACHE_HOME" in environ else Path.home() / ".cache"
+        return _path(environ["HF_HOME"], environ) / "hub"
+    cache = _path(environ["XDG_CACHE_HOME"], environ) if "XDG_CACHE_HOME" in environ else Path.home() / ".cache"
     return cache / "huggingface" / "hub"
+
+
+def _path(text: str, environ: Mapping[str, str]) -> Path:
+    return Path(Template(text).safe_substitute(environ)).expanduser()
 
 
 def weights(cache: Path, repository: str) -> Path | None:

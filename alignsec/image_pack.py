@@ -6,7 +6,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
@@ -57,10 +57,18 @@ def candidates(folder: Path, labels: Path | None) -> list[Candidate]:
         for path in sorted(class_folder.rglob("*"))
         if path.suffix.lower() in SUFFIXES
     ]
+    if unnamed := [one for one in found if _has_bytes(one.name)]:
+        remedy = "has a name that is no text in UTF-8; rename it"
+        raise Mistakes([Mistake(ascii(str(one.path)), "", "", remedy) for one in unnamed])
     if not found:
         remedy = "holds no class folders with images; give labels = FILE, a CSV with the columns file and label"
         raise Mistakes([Mistake(str(folder), "", "", remedy)])
     return found
+
+
+def _has_bytes(name: str) -> bool:
+    """Whether a file name is not UTF-8: Python then holds its bytes as halves of characters."""
+    return any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _from_csv(folder: Path, labels: Path) -> list[Candidate]:
@@ -76,9 +84,11 @@ def _from_csv(folder: Path, labels: Path) -> list[Candidate]:
     for number, row in enumerate(rows, start=2):
         name, label = row["file"] or "", (row["label"] or "").strip()
         path = folder / name
-        if not name or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        # Written one way only, so that one image is not listed twice and no name leads out of the folder.
+        plain = PurePosixPath(name).as_posix() == name and not name.startswith("/")
+        if not plain or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             mistakes.append(Mistake(str(labels), f"line {number}", f'"{name}"', f"is not a file in {folder}"))
-        elif not label.isascii() or not label.isdigit() or int(label) > LARGEST_LABEL:
+        elif not (label.isascii() and label.isdigit() and len(label) < 10) or int(label) > LARGEST_LABEL:
             remedy = "is not a label; write the class as a whole number from 0"
             mistakes.append(Mistake(str(labels), f"line {number}", f'"{label}"', remedy))
         elif times[name] > 1:
@@ -111,7 +121,7 @@ def write(chosen: Sequence[Candidate], folder: Path) -> File:
         try:
             data = candidate.path.read_bytes()
             _decode_whole(data)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError) as error:
             why = "is not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
             remedy = f"cannot be decoded ({why}); replace it, or take it out of the set"
             mistakes.append(Mistake(str(candidate.path), "", "", remedy))
@@ -122,8 +132,10 @@ def write(chosen: Sequence[Candidate], folder: Path) -> File:
     archive = _archive(images)
     sha256 = digest.of_bytes(archive)
     pack = File(name=f"images-{sha256[:12]}.tar", sha256=sha256)
-    if not (folder / pack.name).exists():
-        atomic.write(folder / pack.name, archive)
+    there = folder / pack.name
+    folder.mkdir(parents=True, exist_ok=True)
+    if not there.exists() or digest.of_file(there) != sha256:
+        atomic.write(there, archive)
     return pack
 
 
@@ -134,15 +146,21 @@ def read(path: Path, sha256: str) -> Iterator[LabelledImage]:
     """
     if (found := digest.of_file(path)) != sha256:
         raise BadPack(f"{path.name} has the digest {found[:12]}, not {sha256[:12]}: it was cut short or changed")
-    with tarfile.open(path) as archive:
-        manifest = archive.extractfile(MANIFEST)
-        if manifest is None:
-            raise BadPack(f"{path.name} has no {MANIFEST}")
-        for row in csv.DictReader(io.TextIOWrapper(manifest, encoding="utf-8", newline="")):
-            member = archive.extractfile(f"images/{row['file']}")
-            if member is None:
-                raise BadPack(f"{path.name} has no image {row['file']}")
-            yield LabelledImage(row["file"], int(row["label"]), member.read())
+    try:
+        with tarfile.open(path) as archive:
+            manifest = io.StringIO(_member(archive, MANIFEST).decode(), newline="")
+            for row in csv.DictReader(manifest):
+                yield LabelledImage(row["file"], int(row["label"]), _member(archive, f"images/{row['file']}"))
+    except (tarfile.TarError, KeyError, ValueError) as error:
+        raise BadPack(f"{path.name} is no pack of images: {error}") from error
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    """Raises KeyError if it is not there or no file."""
+    file = archive.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    return file.read()
 
 
 def _decode_whole(data: bytes) -> None:

@@ -46,13 +46,15 @@ def _decode(image: LabelledImage, preprocessing: Preprocessing) -> Tensor:
         interpolation=preprocessing.interpolation,
         crop_pct=preprocessing.crop_pct,
         crop_mode=preprocessing.crop_mode,
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
+        # The mean is also what crop_mode "border" fills with.
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        normalize=False,
     )
     try:
         with Image.open(io.BytesIO(image.data)) as picture:
-            pixels: Tensor = transform(picture.convert("L" if channels == 1 else "RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
+            values: Tensor = transform(picture.convert("L" if channels == 1 else "RGB"))
+    except (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError) as error:
         raise BadImage(f"{image.name} cannot be decoded: {error}") from None
-    # Bicubic and Lanczos overshoot; Pillow clips to 8 bits, so this only guards against another transform.
-    return pixels.clamp(0, 1)
+    # 8 bits a value, as ToTensor would scale them.
+    return values.float() / 255

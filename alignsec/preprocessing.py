@@ -27,10 +27,11 @@ class Preprocessing(BaseModel):
     mean: tuple[Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)], ...] = Field(min_length=1)
     std: tuple[PositiveFloat, ...] = Field(min_length=1)
     interpolation: Interpolation
-    crop_pct: Annotated[float, Field(gt=0, le=1)]
-    """Share of the resized image's side that the crop keeps: 224 of 256 is 0.875."""
-    crop_mode: Literal["center", "squash"] = "center"
-    """center: the short side is resized, then the middle is cut out; squash: both sides are resized."""
+    crop_pct: Annotated[float, Field(gt=0, le=2)]
+    """Side of the crop by side of the resized image: 224 of 256 is 0.875. A few tags have 1.15: a black edge."""
+    crop_mode: Literal["center", "squash", "border"] = "center"
+    """center: the short side is resized, then the middle is cut out; squash: both sides are resized.
+    border: the long side is resized, and the rest filled with the mean."""
 
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> "Preprocessing":

@@ -66,16 +66,16 @@ def square(
 
 
 def most_forward_passes(component: Component, attack: Attack) -> int:
-    """Forward passes of an image that stays robust, the start and the checks included."""
+    """Forward passes of an image that stays robust, the start, the checks and our own judging included."""
     match component:
         case "apgd-ce":
-            return 1 + attack.restarts * (attack.steps + 1)
+            return 2 + attack.restarts * (attack.steps + 1)
         case "apgd-t":
-            return 1 + attack.targets * attack.restarts * (attack.steps + 2)
+            return 2 + attack.targets * attack.restarts * (attack.steps + 2)
         case "fab-t":
-            return 1 + attack.targets * (2 * attack.steps + 3)
+            return 2 + attack.targets * (2 * attack.steps + 3)
         case "square":
-            return 3 + attack.queries
+            return 4 + attack.queries
 
 
 RUN: dict[Component, Callable[[Classifier, Tensor, Tensor, Attack, float, int], Tensor]] = {

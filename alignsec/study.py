@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from alignsec import timm_catalogue
+from alignsec import digest, timm_catalogue
 from alignsec.attack import Attack
 from alignsec.mistake import Mistake, Mistakes, nearest
 from alignsec.preprocessing import Preprocessing
@@ -25,13 +25,42 @@ from alignsec.study_mistakes import explain
 
 def _existing(path: Path, info: ValidationInfo) -> Path:
     """Paths in a study are relative to the study file, so that a study can be moved with its data."""
-    full = (info.context["folder"] / path.expanduser()).resolve() if info.context else path
-    if not full.exists():
-        raise PydanticCustomError("path", "does not exist (looked for {full})", {"full": str(full)})
-    return full
+    try:
+        full = (info.context["folder"] / path.expanduser()).resolve() if info.context else path
+        if full.exists():
+            return full
+    except (OSError, RuntimeError) as error:  # a name too long, no permission to look, ~somebody unknown
+        raise PydanticCustomError("path", "cannot be looked for: {why}", {"why": str(error)}) from None
+    raise PydanticCustomError("path", "does not exist (looked for {full})", {"full": str(full)})
 
 
-ExistingPath = Annotated[Path, AfterValidator(_existing)]
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Options travel in JSON and are part of a pair's digest."""
+    try:
+        digest.canonical(options)
+    except (TypeError, ValueError):
+        why = "hold a date, a time, nan or inf; give numbers, text, true, false, lists and tables"
+        raise PydanticCustomError("options", why) from None
+    classes = options.get("num_classes", 1)
+    if isinstance(classes, bool) or not isinstance(classes, int):
+        raise PydanticCustomError("options", "have a num_classes that is not a whole number")
+    return options
+
+
+def _file(path: Path) -> Path:
+    if path.is_dir():
+        raise PydanticCustomError("path", "is a folder; give a file")
+    return path
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise PydanticCustomError("path", "is a file; give a folder")
+    return path
+
+
+ExistingFile = Annotated[Path, AfterValidator(_existing), AfterValidator(_file)]
+ExistingFolder = Annotated[Path, AfterValidator(_existing), AfterValidator(_folder)]
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -47,9 +76,9 @@ class StudyModel(_Table):
     """What tables call it, and its row in the scores table."""
     source: Annotated[str, Field(pattern=r"^timm:")]
     """`timm:` and a pretrained tag such as `resnet50.a1_in1k`, or an architecture where `weights` are given."""
-    options: dict[str, Any] = {}
+    options: Annotated[dict[str, Any], AfterValidator(_plain)] = {}
     """Arguments of `timm.create_model`."""
-    weights: ExistingPath | None = None
+    weights: ExistingFile | None = None
     """A local checkpoint: safetensors, or a torch file of tensors. Without it, the tag's own in the hub cache."""
     preprocessing: Preprocessing
     """Taken from the tag's own configuration where it has one; the study's word goes first."""
@@ -95,8 +124,8 @@ class StudyModel(_Table):
 class StudyImages(_Table):
     """The `[images]` table."""
 
-    folder: ExistingPath
-    labels: ExistingPath | None = None
+    folder: ExistingFolder
+    labels: ExistingFile | None = None
     """A CSV with the columns `file` and `label`; without it, each class is a folder, in sorted order."""
     count: Annotated[int, Field(ge=1)] | None = None
     """How many images are attacked; all of them where left out."""
@@ -107,7 +136,7 @@ class StudyImages(_Table):
 class StudyScores(_Table):
     """The `[scores]` table: alignment scores, one row a model."""
 
-    file: ExistingPath
+    file: ExistingFile
     label: str = ""
     """What these scores are, in a line for the report."""
 

@@ -63,6 +63,8 @@ def _remedy(model: type[BaseModel], details: ErrorDetails) -> str:
         choices = [word.strip(" '") for word in str(context["expected"]).replace(" or ", ",").split(",")]
         close = get_close_matches(str(details["input"]), choices, n=1)
         return f"is not one of {', '.join(choices)}" + (f"; did you mean {close[0]}?" if close else "")
+    if kind == "tuple_type" and isinstance(details["input"], dict):
+        return f"is one table, not a list of them; write [[{details['loc'][-1]}]]"
     if kind == "string_pattern_mismatch":
         return PATTERNS.get(str(context["pattern"]), f"does not match {context['pattern']}")
     return REMEDIES.get(kind) or details["msg"].replace("Input should be", "should be")

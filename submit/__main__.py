@@ -25,37 +25,41 @@ def main() -> int:
     """Read the arguments and do as they say; 0 is done, 1 not every pair is ok, 2 mistakes, 130 interrupted."""
     arguments = _parser().parse_args()
     console = Console(soft_wrap=True, highlight=False)
+    code = MISTAKEN
     try:
-        site = Site.read(arguments.env)
-        checked = layout.check(arguments.study, hub_cache.folder(os.environ))
-        folder = RunFolder((HOUSE / site.runs / checked.study.name).resolve())
-        here = None if arguments.local else _pool(console, private=arguments.private_pool)
-        _refuse_live(folder, here)
-        plan = layout.write(checked, folder)
-        console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
-        if here is None and (arguments.local or arguments.private_pool):
-            return 0 if arguments.dry else local.study(console, site, plan, folder, HOUSE, os.environ)
-        written = submission.write(folder, plan, site)
-        if arguments.dry:
-            console.print(f"not submitted; condor_submit_dag {written} does it")
-            return 0
-        if here is None:
-            raise Mistakes([_no_pool()])
-        submitted = submission.submit(folder, here.run)
-        console.print(f"submitted as job {submitted.cluster}; make status RUN={folder.root} shows how it goes")
-        return wait(console, folder) if arguments.wait or arguments.private_pool else 0
+        code = _carry_out(arguments, console)
     except Mistakes as mistakes:
         sys.stderr.write(f"{mistakes}\n")
-        return MISTAKEN
     except OSError as error:
         sys.stderr.write(f"{error}\nwhat is finished is kept, and the same command goes on from there\n")
-        return NOT_ALL_OK
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or arguments.study}: {error.strerror}; what was there is as it was\n")
-        return MISTAKEN
+        code = NOT_ALL_OK
     except KeyboardInterrupt:
         console.print("interrupted; what is finished is kept, and the same command goes on from there")
-        return INTERRUPTED
+        code = INTERRUPTED
+    return code
+
+
+def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
+    """Check, write, then run or submit. Raises Mistakes before anything is written, OSError, KeyboardInterrupt."""
+    site = Site.read(arguments.env)
+    checked = layout.check(arguments.study, hub_cache.folder(os.environ))
+    folder = RunFolder((HOUSE / site.runs / checked.study.name).resolve())
+    here = None if arguments.local else _pool(console, private=arguments.private_pool)
+    on_this_machine = arguments.local or (arguments.private_pool and here is None)
+    if here is None and not on_this_machine and not arguments.dry:
+        raise Mistakes([_no_pool()])
+    _refuse_live(folder, here)
+    plan = layout.write(checked, folder)
+    console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
+    if on_this_machine:
+        return 0 if arguments.dry else local.study(console, site, plan, folder, HOUSE, os.environ)
+    written = submission.write(folder, plan, site)
+    if here is None or arguments.dry:
+        console.print(f"not submitted; condor_submit_dag {written} does it")
+        return 0
+    submitted = submission.submit(folder, here.run)
+    console.print(f"submitted as job {submitted.cluster}; make status RUN={folder.root} shows how it goes")
+    return wait(console, folder) if arguments.wait or arguments.private_pool else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,22 +17,33 @@ from tests import tiny
 
 NO_CONTROL = st.text(st.characters(blacklist_categories=("Cc", "Cs")), max_size=30)
 CHTC = {
-    "CONTAINER_IMAGE": "osdf:///chtc/staging/me/alignsec-v1.sif", "REQUEST_GPUS": "1",
-    "GPUS_MINIMUM_CAPABILITY": "7.5", "GPUS_MINIMUM_MEMORY_MB": "20000", "WANT_GPU_LAB": "true",
-    "GPU_JOB_LENGTH": "short", "IS_RESUMABLE": "true", "WANT_CAMPUS_POOLS": "true", "STREAM_OUTPUT": "false",
-
-        "JOB_DURATION_CATEGORY": "Medium",
-        "PROJECT_NAME": "Wisc_Alignsec",
-        "REQUIREMENTS": 'Machine != "bad.node"'
-    ,
+    "CONTAINER_IMAGE": "osdf:///chtc/staging/me/alignsec-v1.sif",
+    "REQUEST_GPUS": "1",
+    "GPUS_MINIMUM_CAPABILITY": "7.5",
+    "GPUS_MINIMUM_MEMORY_MB": "20000",
+    "WANT_GPU_LAB": "true",
+    "GPU_JOB_LENGTH": "short",
+    "IS_RESUMABLE": "true",
+    "WANT_CAMPUS_POOLS": "true",
+    "STREAM_OUTPUT": "false",
+    "JOB_DURATION_CATEGORY": "Medium",
+    "PROJECT_NAME": "Wisc_Alignsec",
+    "REQUIREMENTS": 'Machine != "bad.node"',
 }
 
 
 def plan() -> Plan:
     pair = tiny.pair()
     return Plan(
-        name="n", title="t", seed=0, study_sha256="a" * 64, code_sha256="b" * 64,
-        written="now", scores=None, images=pair.images, image_count=4,
+        name="n",
+        title="t",
+        seed=0,
+        study_sha256="a" * 64,
+        code_sha256="b" * 64,
+        written="now",
+        scores=None,
+        images=pair.images,
+        image_count=4,
         planned=(Planned(pair=pair, inputs=("weights/w.safetensors", "images/images.tar")),),
     )
 
@@ -59,15 +70,17 @@ def test_chtc_settings_reach_the_pair(house: Path) -> None:
     assert pair["container_image"] == "osdf:///chtc/staging/me/alignsec-v1.sif"
     assert " python3 jobs.evaluate" in pair["arguments"]
     expected = {
-        "request_gpus": "1", "gpus_minimum_capability": "7.5", "gpus_minimum_memory": "20000",
-
-            "+WantGPULab": "true",
-            "+GPUJobLength": '"short"',
-            "+is_resumable": "true",
-            "want_campus_pools": "true"
-        ,
-        "+JobDurationCategory": '"Medium"', "+ProjectName": '"Wisc_Alignsec"',
-        "requirements": 'Machine != "bad.node"', "checkpoint_exit_code": "85",
+        "request_gpus": "1",
+        "gpus_minimum_capability": "7.5",
+        "gpus_minimum_memory": "20000",
+        "+WantGPULab": "true",
+        "+GPUJobLength": '"short"',
+        "+is_resumable": "true",
+        "want_campus_pools": "true",
+        "+JobDurationCategory": '"Medium"',
+        "+ProjectName": '"Wisc_Alignsec"',
+        "requirements": 'Machine != "bad.node"',
+        "checkpoint_exit_code": "85",
     }
     assert {key: pair.get(key) for key in expected} == expected
     assert "stream_output" not in pair
@@ -97,10 +110,10 @@ def test_whatever_a_path_holds_is_one_argument(word: str, expression: str) -> No
     value = htcondor2.Submit(text)["arguments"]
     assert value == text.split(" = ", 1)[1]
     quoted = value[1:-1].replace('""', '"').replace("$(DOLLAR)", "$")
-    assert _new_syntax(quoted)[1] == f"/p/{word}"
+    assert new_syntax(quoted)[1] == f"/p/{word}"
 
 
-def _new_syntax(text: str) -> list[str]:
+def new_syntax(text: str) -> list[str]:
     """The manual's rule: words part at spaces and tabs outside single quotes; two quotes inside are one."""
     words, word, inside, started, at = [], "", False, False, 0
     while at < len(text):
@@ -139,7 +152,11 @@ def test_the_job_script_gives_a_home_in_the_scratch_directory_and_keeps_odd_argu
     fake.chmod(0o755)
     done = subprocess.run(
         ["/bin/sh", script, "o", str(fake), "module", "a b", "c'd"],
-        cwd=tmp_path, env={}, capture_output=True, text=True, check=True,
+        cwd=tmp_path,
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     home, *words = done.stdout.splitlines()
     assert home == f"{tmp_path} {tmp_path}/code.zip"

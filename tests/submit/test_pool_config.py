@@ -5,7 +5,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fake_program import fake_program, output_of
 
 from submit.pool import apptainer, daemons
 from submit.pool.__main__ import main
@@ -13,6 +12,7 @@ from submit.pool.config import condor_config
 from submit.pool.identity import Identity, doors
 from submit.pool.pool import Pool, PoolOptions, PoolUnavailable
 from submit.pool.private import down, find, installed, up
+from tests.submit.fake_program import fake_program, output_of
 
 ALICE = Identity("alice", (1000, 100))
 ROOT = Identity("daemon", (0, 0), ("unshare", "-U", "--"))

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from fake_program import fake_program, output_of
 
 from submit.pool import packages
 from submit.pool.pool import PoolUnavailable
+from tests.submit.fake_program import fake_program, output_of
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_one_cause_of_many_pairs_is_one_group(folder: RunFolder) -> None:
 
 
 def test_the_command_to_reproduce_a_pair_runs_its_job(folder: RunFolder) -> None:
-    """Files linked into an empty folder, the run's code, the job: it fails for want of its weights, and says so."""
+    """Files linked into an empty folder, the run's code, the job: it fails for want of weights, and says so."""
     folder.pair(TWO).write_text(PAIRS[1].model_dump_json())
     folder.code.write_bytes(code.archive())
     command = failures.reproduce(folder, TWO)

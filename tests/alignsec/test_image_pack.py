@@ -1,0 +1,272 @@
+"""Image packs: which images are chosen, what is refused, and that the bytes are the right ones."""
+
+import io
+import os
+import random
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from alignsec import digest, image_pack
+from alignsec.image_pack import BadPack, Candidate
+from alignsec.mistake import Mistake, Mistakes
+from tests.tiny import write_class_folders, write_image, write_labels
+
+names = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=30, unique=True)
+
+
+def found(images: list[str]) -> list[Candidate]:
+    return [Candidate(name, 0, Path(name)) for name in images]
+
+
+def chosen(images: list[str], count: int | None, seed: int) -> list[str]:
+    return [candidate.name for candidate in image_pack.choose(found(images), count, seed)]
+
+
+@given(names, st.integers(1, 30), st.integers(0, 5), st.randoms())
+def test_the_choice_does_not_depend_on_the_order(images: list[str], count: int, seed: int, order: random.Random):
+    """Folders are listed in another order on every file system."""
+    shuffled = images.copy()
+    order.shuffle(shuffled)
+    assert chosen(shuffled, count, seed) == chosen(images, count, seed)
+
+
+@given(names, st.integers(1, 15), st.integers(0, 15), st.integers(0, 5))
+def test_a_larger_count_adds_images(images: list[str], count: int, more: int, seed: int):
+    assert set(chosen(images, count, seed)) <= set(chosen(images, count + more, seed))
+    assert len(chosen(images, count, seed)) == min(count, len(images))
+
+
+def test_the_choice_is_stable():
+    """The same on every machine, version and day: the choice is part of what a number means."""
+    assert chosen([f"{n}.png" for n in range(10)], 4, 0) == ["4.png", "5.png", "6.png", "8.png"]
+
+
+def test_the_seed_decides():
+    images = [f"{n}.png" for n in range(100)]
+    assert len({tuple(chosen(images, 10, seed)) for seed in range(10)}) == 10
+    assert chosen(images, None, 0) == chosen(images, None, 1) == sorted(images)
+
+
+def test_class_folders_are_labelled_in_sorted_order(tmp_path: Path):
+    """As torchvision does; hidden folders, other files and folders without images are no classes' images."""
+    for folder in ("n02", "n01", ".cache", "n03/deeper"):
+        write_image(tmp_path / folder / "a.png", seed=1)
+    write_image(tmp_path / "n01" / "B.JPEG", seed=2, mode="RGB")
+    (tmp_path / "n01" / "notes.txt").write_text("x")
+    (tmp_path / "loose.png").write_bytes(b"")
+    labelled = {one.name: one.label for one in image_pack.candidates(tmp_path, None)}
+    assert labelled == {"n01/a.png": 0, "n01/B.JPEG": 0, "n02/a.png": 1, "n03/deeper/a.png": 2}
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
+    """Linux takes any bytes as a file's name; a manifest and an outcome do not."""
+    (tmp_path / "class0").mkdir()
+    (tmp_path / "class0" / os.fsdecode(b"caf\xe9.png")).touch()
+    with pytest.raises(Mistakes, match=r"caf\\udce9.*no text in UTF-8; rename it"):
+        image_pack.candidates(tmp_path, None)
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path):
+    write_image(tmp_path / "a.png", seed=1)
+    with pytest.raises(Mistakes, match="holds no class folders with images; give labels = FILE"):
+        image_pack.candidates(tmp_path, None)
+
+
+def test_labels_from_a_file(tmp_path: Path):
+    """More columns than needed, a byte order mark, other line ends, names with commas and quotes."""
+    for name in ('a,"b".png', "sub/c d.png"):
+        write_image(tmp_path / name, seed=1)
+    text = '\ufefffile,wnid,label\r\n"a,""b"".png",n1, 7\r\nsub/c d.png,n2,0\r\n'
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8", newline="")
+    labelled = {one.name: one.label for one in image_pack.candidates(tmp_path, tmp_path / "labels.csv")}
+    assert labelled == {'a,"b".png': 7, "sub/c d.png": 0}
+
+
+def test_every_bad_row_in_one_go(tmp_path: Path):
+    folder = tmp_path / "images"
+    for name in ("a.png", "b.png", "c.png", "d.png", "e.png", "twice.png"):
+        write_image(folder / name, seed=1)
+    write_image(tmp_path / "outside.png", seed=1)
+    rows: list[tuple[str, object]] = [
+        ("a.png", 0),
+        ("gone.png", 0),
+        ("b.png", "cat"),
+        ("c.png", -1),
+        ("d.png", "1.5"),
+        ("e.png", "9" * 5000),
+        ("../outside.png", 0),
+        (str(folder / "a.png"), 0),
+        ("./a.png", 0),
+        ("", 0),
+        ("twice.png", 0),
+        ("twice.png", 1),
+        (".", 0),
+    ]
+    write_labels(tmp_path / "labels.csv", rows)
+    with (tmp_path / "labels.csv").open("a", encoding="utf-8") as file:
+        file.write("short.png\n")
+    with pytest.raises(Mistakes) as caught:
+        image_pack.candidates(folder, tmp_path / "labels.csv")
+    lines = {int(mistake.field.removeprefix("line ")): mistake for mistake in caught.value.mistakes}
+    assert set(lines) == set(range(3, len(rows) + 3))
+    assert "is not a file in" in lines[3].remedy
+    assert "whole number from 0" in lines[4].remedy
+    assert "more than once" in lines[12].remedy
+    assert lines[8].given == '"../outside.png"'
+
+
+@pytest.mark.parametrize("text", ["", "file,label\n", "name,class\na.png,0\n", "a.png,0\n"])
+def test_labels_without_header_or_rows(tmp_path: Path, text: str):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(Mistakes, match="needs a header with the columns file and label, and rows"):
+        image_pack.candidates(tmp_path, tmp_path / "labels.csv")
+
+
+def test_labels_that_are_no_text(tmp_path: Path):
+    (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,0\n")
+    with pytest.raises(Mistakes, match="cannot be read as CSV"):
+        image_pack.candidates(tmp_path, tmp_path / "labels.csv")
+
+
+def packed(folder: Path, into: Path) -> tuple[Path, str]:
+    """The pack of every image in class folders, and its digest."""
+    pack = image_pack.write(image_pack.candidates(folder, None), into)
+    return into / pack.name, pack.sha256
+
+
+def test_a_pack_gives_back_what_went_in(tmp_path: Path):
+    write_class_folders(tmp_path / "images")
+    path, sha256 = packed(tmp_path / "images", tmp_path / "packs")
+    images = list(image_pack.read(path, sha256))
+    assert [image.name for image in images] == [f"class{c}/{n}.png" for c in range(3) for n in range(4)]
+    assert [image.label for image in images] == [0] * 4 + [1] * 4 + [2] * 4
+    assert all(image.data == (tmp_path / "images" / image.name).read_bytes() for image in images)
+
+
+def test_the_same_images_give_the_same_bytes(tmp_path: Path):
+    """Other times, owners and folders: one digest, one name, one transfer."""
+    packs = []
+    for place in ("one", "other"):
+        write_class_folders(tmp_path / place)
+        packs.append(packed(tmp_path / place, tmp_path / f"packs-{place}"))
+    assert packs[0][0].read_bytes() == packs[1][0].read_bytes()
+    assert packs[0][0].name == packs[1][0].name
+    assert packs[0][1] == digest.of_file(packs[0][0])
+
+
+def test_another_label_is_another_pack(tmp_path: Path):
+    write_image(tmp_path / "a.png", seed=1)
+    one = image_pack.write([Candidate("a.png", 0, tmp_path / "a.png")], tmp_path)
+    other = image_pack.write([Candidate("a.png", 1, tmp_path / "a.png")], tmp_path)
+    assert one.sha256 != other.sha256
+
+
+def test_a_pack_that_is_there_is_not_written_again(tmp_path: Path):
+    write_class_folders(tmp_path / "images")
+    path, _ = packed(tmp_path / "images", tmp_path / "packs")
+    before = path.stat().st_mtime_ns
+    packed(tmp_path / "images", tmp_path / "packs")
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_pack_that_was_damaged_is_written_again(tmp_path: Path):
+    """Its name promises a digest; jobs would refuse it for ever."""
+    write_class_folders(tmp_path / "images")
+    path, sha256 = packed(tmp_path / "images", tmp_path / "packs")
+    path.write_bytes(path.read_bytes()[:-1000])
+    packed(tmp_path / "images", tmp_path / "packs")
+    assert digest.of_file(path) == sha256
+
+
+def test_names_that_tar_finds_hard(tmp_path: Path):
+    hard = ["x" * 120 + ".png", "é漢.png", "a b'c\".png", "deep/" * 30 + "a.png", "-rf.png", "$(id).png"]
+    for name in hard:
+        write_image(tmp_path / name, seed=1)
+    pack = image_pack.write([Candidate(name, 0, tmp_path / name) for name in hard], tmp_path)
+    assert [image.name for image in image_pack.read(tmp_path / pack.name, pack.sha256)] == hard
+
+
+def test_every_image_that_cannot_be_decoded_in_one_go(tmp_path: Path):
+    """Better here than in a thousand jobs."""
+    write_image(tmp_path / "good.png", seed=1)
+    write_image(tmp_path / "good.jpg", seed=1, size=64, mode="RGB")
+    jpeg, png = (tmp_path / "good.jpg").read_bytes(), (tmp_path / "good.png").read_bytes()
+    bad = {
+        "zero.png": b"",
+        "text.png": b"<!DOCTYPE html>",
+        "cut.jpg": jpeg[: len(jpeg) // 2],
+        "cut.png": png[: len(png) // 2],
+        "changed.png": png[:60] + b"\0\0\0\0" + png[64:],
+    }
+    for name, data in bad.items():
+        (tmp_path / name).write_bytes(data)
+    packs = tmp_path / "packs"
+    candidates = [Candidate(name, 0, tmp_path / name) for name in ("good.png", *bad, "gone.png", "good.jpg")]
+    with pytest.raises(Mistakes) as caught:
+        image_pack.write(candidates, packs)
+    assert [Path(mistake.file).name for mistake in caught.value.mistakes] == [*bad, "gone.png"]
+    assert all("replace it, or take it out of the set" in mistake.remedy for mistake in caught.value.mistakes)
+    assert not packs.exists()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@given(st.sampled_from(["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM"]), st.data())
+def test_no_damage_to_an_image_is_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+):
+    """Whatever a disk or a transfer makes of an image: it is packed or it is a mistake, told by name."""
+    file = io.BytesIO()
+    Image.frombytes("RGB", (8, 8), random.Random(0).randbytes(192)).save(file, kind)  # noqa: S311
+    content = bytearray(file.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    folder = tmp_path_factory.mktemp("damage")
+    (folder / "a.png").write_bytes(content)
+    found: tuple[Mistake, ...] = ()
+    try:
+        image_pack.write([Candidate("a.png", 0, folder / "a.png")], folder)
+    except Mistakes as error:
+        found = error.mistakes
+    assert [mistake.file for mistake in found] in ([], [str(folder / "a.png")])
+
+
+@pytest.mark.parametrize("change", ["cut short", "changed", "empty"])
+def test_a_pack_that_is_another_is_refused(tmp_path: Path, change: str):
+    write_class_folders(tmp_path / "images")
+    path, sha256 = packed(tmp_path / "images", tmp_path / "packs")
+    data = path.read_bytes()
+    other = {"cut short": data[:-512], "changed": data[:-1] + b"x", "empty": b""}
+    path.write_bytes(other[change])
+    with pytest.raises(BadPack, match="cut short or changed"):
+        list(image_pack.read(path, sha256))
+
+
+@pytest.mark.parametrize(
+    "members", [{}, {"labels.csv": b"file,label\na.png,0\n"}, {"labels.csv": b"file,label\na,x\n"}]
+)
+def test_an_archive_that_is_no_pack_is_refused(tmp_path: Path, members: dict[str, bytes]):
+    """Its digest fits, but it holds no manifest or not the images of it."""
+    path = tmp_path / "p.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, data in members.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+    with pytest.raises(BadPack):
+        list(image_pack.read(path, digest.of_file(path)))
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path):
+    (tmp_path / "p.tar").write_bytes(b"<!DOCTYPE html>")
+    with pytest.raises(BadPack):
+        list(image_pack.read(tmp_path / "p.tar", digest.of_file(tmp_path / "p.tar")))
+
+
+def test_a_missing_pack_is_the_systems_error(tmp_path: Path):
+    with pytest.raises(FileNotFoundError):
+        list(image_pack.read(tmp_path / "none.tar", "1" * 64))

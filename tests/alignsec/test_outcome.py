@@ -1,0 +1,241 @@
+"""Outcome files: what is read is what was written, or the file is Damaged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from alignsec import digest, outcome
+from alignsec.outcome import LEGEND, BudgetVerdicts, Damaged, Failure, Passes, Record
+from tests.tiny import PROVENANCE, attack, failure, pair, record
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+finite = st.floats(0, 1e6)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    """Records of 1 to 6 images at 1 to 3 budgets, wrong when clean at all budgets or at none."""
+    eps = draw(st.lists(st.integers(0, 255).map("{}/255".format), min_size=1, max_size=3, unique=True))
+    of = pair(name=draw(texts), attack=attack(eps=eps))
+    images = draw(st.lists(texts, min_size=1, max_size=6, unique=True))
+    wrong = draw(st.lists(st.booleans(), min_size=len(images), max_size=len(images)))
+    letter = st.sampled_from("Rctfs")
+    budgets = [
+        BudgetVerdicts(
+            eps=budget,
+            verdicts="".join("W" if is_wrong else draw(letter) for is_wrong in wrong),
+            largest_distance=draw(finite),
+            rejected=draw(st.integers(0, 9)),
+            seconds=draw(finite),
+            passes={"square": Passes(forward=draw(st.integers(0, 10**9)))},
+        )
+        for budget in of.attack.budgets
+    ]
+    labels = draw(st.lists(st.integers(0, 999), min_size=len(images), max_size=len(images)))
+    return record(of, ["R" * len(images)] * len(budgets), images=images, labels=labels, budgets=budgets)
+
+
+@given(records())
+def test_a_record_comes_back_equal(what: Record):
+    assert outcome.parse(outcome.dump(what)) == what
+
+
+@given(texts, texts, st.booleans())
+def test_a_failure_comes_back_equal(reason: str, traceback: str, hopeless: bool):
+    what = Failure(id="x", pair=None, hopeless=hopeless, reason=reason, traceback=traceback, provenance=PROVENANCE)
+    assert outcome.parse(outcome.dump(what)) == what
+
+
+def test_the_file_explains_itself(tmp_path: Path):
+    """JSON that any tool can read: the legend, the counts, no rates."""
+    outcome.write(tmp_path / "o.json", record(pair()))
+    content = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
+    assert content["legend"] == LEGEND
+    assert set(content) >= {
+        "schema_version",
+        "id",
+        "pair",
+        "images",
+        "labels",
+        "budgets",
+        "provenance",
+        "checksum",
+    }
+    assert not [key for key in content if "accuracy" in key or "rate" in key]
+    assert content["budgets"][0]["eps"] == "1/255"
+
+
+def test_counts_come_from_the_verdicts():
+    what = record(pair(), ["RRcW", "RstW"])
+    assert what.clean_correct == 3
+    assert [budget.robust for budget in what.budgets] == [2, 1]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value in a JSON document that holds no others."""
+    if isinstance(value, dict) and value:
+        return [place for key, inner in value.items() for place in places(inner, (*path, key))]
+    if isinstance(value, list) and value:
+        return [place for index, inner in enumerate(value) for place in places(inner, (*path, index))]
+    return [path]
+
+
+def edited(value: Any) -> Any:
+    """Another value, as an editor in a text file might make it."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value + "x" if value != "R" else "W"
+        case None:
+            return ""
+        case _:
+            return 1
+
+
+@pytest.mark.parametrize("what", [record(pair()), failure(pair())], ids=["record", "failure"])
+def test_every_edited_value_is_found(what: Record | Failure):
+    """One value after another, the checksum and the schema version among them."""
+    content = json.loads(outcome.dump(what))
+    tried = places(content)
+    assert len(tried) > 30
+    for path in tried:
+        changed = json.loads(outcome.dump(what))
+        holder = changed
+        for part in path[:-1]:
+            holder = holder[part]
+        holder[path[-1]] = edited(holder[path[-1]])
+        with pytest.raises(Damaged, match="changed after it was written"):
+            outcome.parse(json.dumps(changed).encode())
+
+
+@pytest.mark.parametrize("change", ["added", "removed"])
+def test_a_key_more_or_less_is_found(change: str):
+    content = json.loads(outcome.dump(record(pair())))
+    if change == "added":
+        content["comment"] = "mine"
+    else:
+        del content["notes"]
+    with pytest.raises(Damaged, match="changed after it was written"):
+        outcome.parse(json.dumps(content).encode())
+
+
+def test_a_file_cut_short_anywhere_is_damaged():
+    """As a transfer leaves it."""
+    data = outcome.dump(failure(pair()))
+    for length in range(len(data)):
+        with pytest.raises(Damaged, match=r"is not JSON|has no checksum"):
+            outcome.parse(data[:length])
+
+
+@given(st.data())
+def test_a_changed_byte_never_gives_another_outcome(data: st.DataObject):
+    """A bit that flips between a digit and another must not be believed; in white space it does no harm."""
+    what = failure(pair())
+    written = bytearray(outcome.dump(what))
+    written[data.draw(st.integers(0, len(written) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        found = outcome.parse(bytes(written))
+    except Damaged:
+        return
+    assert found == what
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x00" * 100,
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"checksum": 1}',
+        b'{"seconds": 1e999, "checksum": "x"}',
+        b'{"seconds": NaN, "checksum": "x"}',
+        b'{"seconds": Infinity, "checksum": "x"}',
+        b'{"reason": "\\ud800", "checksum": "x"}',
+        b'{"a":' * 100_000,
+        b"<!DOCTYPE html><html></html>",
+    ],
+    ids=lambda data: data[:24].decode(errors="replace"),
+)
+def test_what_is_no_outcome_is_damaged(data: bytes):
+    with pytest.raises(Damaged):
+        outcome.parse(data)
+
+
+def signed(content: dict[str, Any]) -> bytes:
+    """An outcome file with a checksum that fits: by another version, or by somebody who can compute one."""
+    return json.dumps({**content, "checksum": digest.of_json(content)}).encode()
+
+
+def test_a_later_schema_is_refused_by_name():
+    content = json.loads(outcome.dump(failure(pair())))
+    del content["checksum"]
+    with pytest.raises(Damaged, match=r"another layout than version 1: failed\.schema_version"):
+        outcome.parse(signed({**content, "schema_version": 2}))
+
+
+def test_another_pairs_id_is_refused():
+    """A record copied under another name, with its checksum made to fit."""
+    content = json.loads(outcome.dump(record(pair())))
+    del content["checksum"]
+    with pytest.raises(Damaged, match="is not that of the pair it holds"):
+        outcome.parse(signed({**content, "id": pair(seed=1).id}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"labels": [0, 1, 2]}, "one label an image"),
+        ({"images": ["a", "b", "c", "c"]}, "each image once"),
+        ({"labels": [0, 1, 2, -1]}, "greater than or equal to 0"),
+        ({"classes": 1}, "greater than or equal to 2"),
+        ({"budgets": []}, "at least 1"),
+        ({"id": "other"}, "is not that of the pair"),
+    ],
+)
+def test_a_record_tells_one_story(changes: dict[str, Any], says: str):
+    with pytest.raises(ValidationError, match=says):
+        record(pair(), **changes)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "says"),
+    [
+        (["RRcW", "Rst"], "one verdict an image"),
+        (["RRcW", "RRcR"], "wrong when clean at one budget and not at another"),
+        (["RRcW", "RR?W"], "pattern"),
+        (["RRcW", "RRrW"], "pattern"),
+    ],
+)
+def test_verdicts_fit_the_images_and_each_other(verdicts: list[str], says: str):
+    with pytest.raises(ValidationError, match=says):
+        record(pair(), verdicts)
+
+
+def test_budgets_are_those_of_the_attack():
+    short = record(pair(attack=attack(eps=["1/255"])), ["RRcW"])
+    with pytest.raises(ValidationError, match="not those the attack asks for"):
+        record(pair(), budgets=short.budgets)
+
+
+@pytest.mark.parametrize("field", ["largest_distance", "seconds"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_numbers_are_finite(field: str, value: float):
+    fields = {"eps": "1/255", "verdicts": "R", "largest_distance": 0, "seconds": 0, "passes": {}}
+    with pytest.raises(ValidationError, match=field):
+        BudgetVerdicts.model_validate({**fields, field: value})
+
+
+def test_reading_a_missing_file_is_the_systems_error(tmp_path: Path):
+    with pytest.raises(FileNotFoundError):
+        outcome.read(tmp_path / "none.json")

@@ -1,0 +1,94 @@
+"""Photographs: what a model is shown is what timm would show it, less the normalisation."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from timm.data.transforms_factory import create_transform
+
+from alignsec import image_pack, photographs
+from alignsec.image_pack import BadPack, Candidate
+from alignsec.photographs import BadImage
+from alignsec.preprocessing import Preprocessing
+from tests.tiny import GREY, write_image
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+SETTINGS: list[dict[str, Any]] = [
+    {"input_size": (3, 224, 224), **IMAGENET, "interpolation": "bicubic", "crop_pct": 0.95},
+    {"input_size": (3, 224, 224), **IMAGENET, "interpolation": "bilinear", "crop_pct": 0.875},
+    {"input_size": (3, 96, 160), **IMAGENET, "interpolation": "bicubic", "crop_pct": 0.9},
+    {"input_size": (3, 64, 64), **IMAGENET, "interpolation": "bicubic", "crop_pct": 1.0, "crop_mode": "squash"},
+    {"input_size": (3, 64, 64), **IMAGENET, "interpolation": "lanczos", "crop_pct": 1.0, "crop_mode": "border"},
+    {"input_size": (3, 64, 64), **IMAGENET, "interpolation": "nearest", "crop_pct": 1.15},
+    {"input_size": (1, 28, 28), "mean": (0.13,), "std": (0.31,), "interpolation": "bilinear", "crop_pct": 1.0},
+]
+
+
+def pack(folder: Path, names: list[str], into: Path) -> tuple[Path, str]:
+    written = image_pack.write([Candidate(name, n, folder / name) for n, name in enumerate(names)], into)
+    return into / written.name, written.sha256
+
+
+@pytest.mark.parametrize(
+    "settings", SETTINGS, ids=lambda s: f"{s['input_size']} {s['interpolation']} {s.get('crop_mode', 'center')}"
+)
+def test_equal_to_timms_own_pipeline(shared: Path, tmp_path: Path, settings: dict[str, Any]):
+    """On real JPEGs, bit for bit: our pixels, normalised, are what timm's evaluation would feed the network."""
+    folder = shared / "imagenet_sample"
+    names = sorted(path.name for path in folder.glob("*.JPEG"))[:3]
+    preprocessing = Preprocessing(**settings)
+    found = photographs.load(*pack(folder, names, tmp_path), preprocessing)
+    transform = create_transform(is_training=False, **settings)
+    mode = "L" if preprocessing.input_size[0] == 1 else "RGB"
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocessing.mean, preprocessing.std))
+    assert found.names == names
+    assert found.labels.tolist() == [0, 1, 2]
+    assert found.pixels.shape == (3, *preprocessing.input_size)
+    assert found.pixels.dtype == torch.float32
+    assert 0 <= found.pixels.min() < found.pixels.max() <= 1
+    for name, pixels in zip(names, found.pixels, strict=True):
+        expected = transform(Image.open(folder / name).convert(mode))
+        assert torch.equal((pixels - mean) / std, expected)
+
+
+def test_pixels_of_the_input_size_are_left_alone(tmp_path: Path):
+    """No resizing, no rounding: 8-bit values over 255."""
+    write_image(tmp_path / "a.png", seed=3)
+    found = photographs.load(*pack(tmp_path, ["a.png"], tmp_path), Preprocessing(**GREY))
+    expected = torch.tensor(list(Image.open(tmp_path / "a.png").tobytes())).view(1, 1, 16, 16) / 255
+    assert torch.equal(found.pixels, expected)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "LA", "P", "1"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_kind_of_image_has_the_models_channels(tmp_path: Path, mode: str, channels: int):
+    file = tmp_path / "a.tif"
+    write_image(tmp_path / "rgb.png", seed=4, mode="RGB")
+    Image.open(tmp_path / "rgb.png").convert(mode).save(file)
+    values = {"input_size": (channels, 16, 16), "mean": (0.5,) * channels, "std": (0.5,) * channels}
+    found = photographs.load(*pack(tmp_path, ["a.tif"], tmp_path), Preprocessing(**{**GREY, **values}))
+    assert found.pixels.shape == (1, channels, 16, 16)
+
+
+def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path):
+    """A pack made elsewhere: its digest fits, an image in it does not decode."""
+    write_image(tmp_path / "a.png", seed=1)
+    broken = [
+        image_pack.LabelledImage("a.png", 0, (tmp_path / "a.png").read_bytes()),
+        image_pack.LabelledImage("half.png", 0, (tmp_path / "a.png").read_bytes()[:100]),
+    ]
+    data = image_pack._archive(broken)
+    (tmp_path / "p.tar").write_bytes(data)
+    with pytest.raises(BadImage, match=r"half\.png cannot be decoded"):
+        photographs.load(tmp_path / "p.tar", image_pack.digest.of_bytes(data), Preprocessing(**GREY))
+
+
+def test_a_pack_cut_short_is_refused(tmp_path: Path):
+    write_image(tmp_path / "a.png", seed=1)
+    path, sha256 = pack(tmp_path, ["a.png"], tmp_path)
+    path.write_bytes(io.BytesIO(path.read_bytes()).read(2000))
+    with pytest.raises(BadPack):
+        photographs.load(path, sha256, Preprocessing(**GREY))

@@ -1,0 +1,306 @@
+"""The job as a process: it leaves an outcome in every case, and its exit code tells what to do next."""
+
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from alignsec import digest, exit_code, image_pack, outcome
+from alignsec.image_pack import LabelledImage
+from alignsec.outcome import Record
+from alignsec.pair import File
+from alignsec.progress import Progress
+from submit import code
+from tests import tiny, tiny_networks
+from tests.jobs.conftest import JobFolder, Staged
+
+Job = Callable[..., JobFolder]
+
+
+def cold(folder: JobFolder, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """The job as a person would start it, with a bare environment."""
+    return subprocess.run(
+        [sys.executable, "-m", "jobs.evaluate", folder.pair_file.name],
+        cwd=folder.folder,
+        env={"PYTHONPATH": str(folder.zip), "OMP_NUM_THREADS": "1", **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def verdicts(record: Record) -> list[str]:
+    return [budget.verdicts for budget in record.budgets]
+
+
+def test_a_pair_becomes_a_record(job: Job):
+    """Started cold, with neither PATH nor HOME, as HTCondor does."""
+    made = job()
+    done = cold(made)
+    assert done.returncode == exit_code.DONE, done.stderr
+    record = made.record
+    assert record.id == made.pair.id
+    assert record.pair == made.pair
+    assert record.images == [f"{number}.png" for number in range(8)]
+    assert (record.classes, record.clean_correct, record.clean_passes.forward) == (5, 6, 8)
+    assert [str(budget.eps) for budget in record.budgets] == ["1/255", "0.1"]
+    assert all(letters[6:] == "WW" for letters in verdicts(record))
+    assert 0 < record.budgets[1].largest_distance <= 0.1 + 1e-6
+    assert set(record.budgets[1].verdicts) >= {"W", "c"}
+    assert done.stdout.splitlines()[-1] == f"{made.pair.id}: ok"
+
+
+def test_the_record_can_be_traced(job: Job, code_zip: Path):
+    """Code, versions, host, device, job, times: everything DESIGN.md 5 asks for."""
+    made = job()
+    (made.folder / ".job.ad").write_text('ClusterId = 123\nProcId = 4\nOwner = "me"\n')
+    assert made.run() == exit_code.DONE
+    where = made.record.provenance
+    assert where.code == digest.of_file(code_zip)
+    assert {"python", "torch", "timm", "pyautoattack"} <= set(where.versions)
+    assert torch.__version__.startswith(where.versions["torch"])
+    assert where.job == "123.4"
+    assert where.precision == "fp32"
+    assert where.device.startswith("CPU") or torch.cuda.is_available()
+    assert where.host == os.uname().nodename
+    assert where.seconds > 0
+
+
+def test_the_log_tells_the_progress(job: Job):
+    """Lines that the local runner reads back; the last one says that all is done."""
+    made = job()
+    made.run()
+    told = [progress for line in made.said.splitlines() if (progress := Progress.read(line))]
+    assert (told[-1].done, told[-1].total, told[-1].seconds_left, told[-1].doing) == (16, 16, 0, "done")
+
+
+def test_nothing_but_the_outcome_is_left(job: Job):
+    made = job()
+    before = {path.name for path in made.folder.iterdir()}
+    made.run()
+    assert {path.name for path in made.folder.iterdir()} == before | {"outcome.json"}
+
+
+def test_an_evicted_job_ends_with_the_same_verdicts(job: Job, tmp_path: Path, staged: Staged):
+    """Stopped at every step, each start in a new process: 2 budgets x 2 batches, and its time adds up."""
+    made = job()
+    codes = [made.run("--checkpoint-every", "0")]
+    while codes[-1] == exit_code.CHECKPOINT and len(codes) < 20:
+        assert (made.folder / "checkpoint.json").is_file()
+        codes.append(made.run("--checkpoint-every", "0"))
+    assert codes == [exit_code.CHECKPOINT] * 3 + [exit_code.DONE]
+    resumed = made.record
+    (made.folder / "checkpoint.json").unlink()
+    made.run()
+    assert verdicts(resumed) == verdicts(made.record)
+    for one, other in zip(resumed.budgets, made.record.budgets, strict=True):
+        assert (one.passes, one.largest_distance) == (other.passes, other.largest_distance)
+
+
+def test_another_pairs_checkpoint_is_not_taken_up(job: Job, staged: Staged):
+    """A folder used twice; and one that was cut short."""
+    made = job()
+    made.run("--checkpoint-every", "0")
+    content = json.loads((made.folder / "checkpoint.json").read_text())
+    foreign = {**content, "id": staged.pair(steps=6).id}
+    foreign["evaluation"]["budgets"][0]["verdicts"] = "R" * 8
+    for text in (json.dumps(foreign), json.dumps(content)[:50], ""):
+        (made.folder / "checkpoint.json").write_text(text)
+        assert made.run() == exit_code.DONE
+        assert made.record.clean_correct == 6
+
+
+def test_a_pair_that_needs_no_step(job: Job, staged: Staged):
+    made = job(staged.pair(method="clean", norm=None, eps=[], steps=100))
+    assert made.run("--checkpoint-every", "0") == exit_code.DONE
+    assert verdicts(made.record) == ["RRRRRRWW"]
+
+
+def with_pack(staged: Staged, images: list[LabelledImage]) -> File:
+    """A pack that no submission would have written, with a digest that fits."""
+    data = image_pack._archive(images)
+    pack = File(name=f"images-{digest.of_bytes(data)[:8]}.tar", sha256=digest.of_bytes(data))
+    (staged.folder / pack.name).write_bytes(data)
+    return pack
+
+
+def hopeless(made: JobFolder) -> str:
+    """The reason of a failure that no other machine would mend."""
+    assert made.run() == exit_code.HOPELESS
+    assert made.failure.hopeless
+    assert made.failure.id == made.pair.id
+    assert made.failure.pair == made.pair
+    assert "Traceback" in made.failure.traceback
+    assert made.failure.provenance is not None
+    return made.failure.reason
+
+
+def test_an_image_that_cannot_be_read(job: Job, staged: Staged):
+    good = (staged.folder / "0.png").read_bytes()
+    pack = with_pack(staged, [LabelledImage("0.png", 0, good), LabelledImage("half.png", 0, good[:100])])
+    assert hopeless(job(staged.pair(pack=pack))).startswith("BadImage: half.png cannot be decoded")
+
+
+def test_labels_outside_the_classes(job: Job, staged: Staged):
+    pack = with_pack(staged, [LabelledImage("0.png", 5, (staged.folder / "0.png").read_bytes())])
+    assert hopeless(job(staged.pair(pack=pack))) == "BadModel: label 5 is outside the model's 5 classes"
+
+
+def test_a_checkpoint_with_other_keys(job: Job, staged: Staged):
+    state = tiny_networks.vit().state_dict()
+    state["extra"] = state.pop("cls_token")
+    torch.save(state, staged.folder / "other-keys.pt")
+    reason = hopeless(job(staged.pair(weights=staged.folder / "other-keys.pt")))
+    assert reason.startswith(
+        "BadModel: tiny: vit_tiny_patch16_224 cannot be built: ValueError: other-keys.pt does not"
+    )
+    assert "1 keys missing (cls_token)" in reason
+    assert "1 keys too many (extra)" in reason
+
+
+def test_weights_that_give_nan(job: Job, staged: Staged):
+    network = tiny_networks.vit()
+    with torch.no_grad():
+        network.get_parameter("head.bias")[2] = math.nan
+    weights = tiny_networks.save(network, staged.folder / "nan.safetensors")
+    assert "logits of 8 of 8 clean images are not finite" in hopeless(job(staged.pair(weights=weights)))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"model": 1}', "\x00"])
+def test_a_pair_file_that_is_none(job: Job, text: str):
+    """The failure takes the file's name for an id."""
+    made = job()
+    made.pair_file.write_text(text)
+    assert made.run() == exit_code.HOPELESS
+    assert (made.failure.id, made.failure.pair, made.failure.hopeless) == (made.pair.id, None, True)
+    assert made.failure.reason.startswith(f"BadPair: {made.pair_file.name} is not a pair")
+
+
+def try_again(made: JobFolder) -> str:
+    """The reason of a failure that another machine may not have."""
+    assert made.run() == exit_code.TRY_AGAIN
+    assert not made.failure.hopeless
+    assert made.failure.id == made.pair.id
+    return made.failure.reason
+
+
+@pytest.mark.parametrize("kind", ["weights", "images"])
+def test_a_transfer_cut_short(job: Job, kind: str):
+    made = job()
+    path = made.folder / (made.pair.images.name if kind == "images" else made.pair.model.weights.name)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "cut short or changed" in try_again(made)
+
+
+@pytest.mark.parametrize("kind", ["weights", "images"])
+def test_a_file_that_did_not_arrive(job: Job, kind: str):
+    made = job()
+    path = made.folder / (made.pair.images.name if kind == "images" else made.pair.model.weights.name)
+    path.unlink()
+    reason = try_again(made)
+    assert reason.startswith("FileNotFoundError")
+    assert path.name in reason
+
+
+def test_a_pair_file_that_did_not_arrive(job: Job):
+    made = job()
+    made.pair_file.unlink()
+    assert made.run() == exit_code.TRY_AGAIN
+    assert (made.failure.id, made.failure.pair) == (made.pair.id, None)
+
+
+def test_a_name_that_is_no_text(job: Job):
+    """Linux takes any bytes as a file's name; the failure names it as far as JSON can."""
+    made = job()
+    assert made.start(made, [os.fsdecode(b"caf\xe9.json")]) == exit_code.TRY_AGAIN
+    assert made.failure.id == "caf\\udce9"
+
+
+def test_a_machine_where_torch_does_not_import(job: Job, tmp_path: Path):
+    """A broken container or driver: the failure is recorded all the same, and says so."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "torch.py").write_text("raise ImportError('libcuda.so.1: no such file')\n")
+    made = job()
+    done = cold(made, PYTHONPATH=f"{tmp_path / 'broken'}:{made.zip}")
+    assert done.returncode == exit_code.TRY_AGAIN, done.stderr
+    assert made.failure.reason == "ImportError: libcuda.so.1: no such file"
+    assert made.failure.provenance is not None
+    assert made.failure.provenance.device
+
+
+def test_an_older_outcome_is_replaced(job: Job):
+    """A folder used again: the outcome is this run's."""
+    made = job()
+    outcome.write(made.folder / "outcome.json", tiny.failure(made.pair, "old"))
+    assert made.run() == exit_code.DONE
+    assert made.record.id == made.pair.id
+
+
+def test_a_folder_that_cannot_be_written(job: Job):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    made = job()
+    made.folder.chmod(0o500)
+    code = made.run()
+    made.folder.chmod(0o700)
+    assert code == exit_code.TRY_AGAIN
+
+
+def test_a_full_disk_leaves_no_half_outcome(job: Job, small_disk: list[str], tmp_path: Path):
+    """A real file system of 64 kB that the job's files fill to the last byte: exit 75, the outcome is empty."""
+    made = job()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = (
+        'cd "$1"; ln -s "$2"/* .; : > outcome.json; head -c 65536 /dev/zero > filler 2>/dev/null; '
+        'shift 2; "$@"; code=$?; wc -c outcome.json; ls -A; exit $code'
+    )
+    command = [*small_disk, str(disk), "sh", "-c", script, "sh", str(disk), str(made.folder)]
+    done = subprocess.run(
+        [*command, sys.executable, "-m", "jobs.evaluate", made.pair_file.name],
+        env={**os.environ, "PYTHONPATH": str(made.zip)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == exit_code.TRY_AGAIN, done.stderr
+    assert "outcome.json could not be written" in done.stderr
+    assert "No space left on device" in done.stderr
+    assert "0 outcome.json" in done.stdout
+    left = set(done.stdout.split("outcome.json\n", 1)[1].split())
+    assert left == {path.name for path in made.folder.iterdir()} | {"filler", "outcome.json"}
+
+
+def test_a_wrong_argument_is_told(job: Job):
+    made = job()
+    assert made.start(made, ["--no-such-option", "x.json"]) == 2
+
+
+def test_the_code_in_the_zip_is_what_runs(job: Job, tmp_path: Path):
+    """An edit after submission must not reach a job; the record's digest is the zip's."""
+    made = job()
+    archive = io.BytesIO(code.archive())
+    assert b"alignsec/evaluator.py" in archive.getvalue()
+    made.zip = tmp_path / "empty.zip"
+    made.zip.write_bytes(b"PK\x05\x06" + bytes(18))
+    assert made.run() == 1, "the job ran, but from where?"
+
+
+def test_a_pack_is_no_way_out_of_the_folder(job: Job, staged: Staged):
+    """Images are read from the archive, never unpacked: a name that leads elsewhere writes nothing."""
+    good = (staged.folder / "0.png").read_bytes()
+    made = job(staged.pair(pack=with_pack(staged, [LabelledImage("../../escaped.png", 0, good)])))
+    made.run()
+    assert not list(made.folder.parent.rglob("escaped.png"))
+    with tarfile.open(made.folder / made.pair.images.name) as archive:
+        assert "images/../../escaped.png" in archive.getnames()

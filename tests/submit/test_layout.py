@@ -1,0 +1,161 @@
+"""Layout: a study in, a run folder out; everything is checked before anything is written."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alignsec import digest, image_pack, outcome, status
+from alignsec.mistake import Mistakes
+from alignsec.pair import Pair
+from alignsec.run_folder import Plan, RunFolder
+from submit import layout
+from submit.layout import Checked
+from tests import tiny
+
+StudyFile = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """Where the run folder is to be; not there yet."""
+    return RunFolder(tmp_path / "runs" / "tiny")
+
+
+def states(plan: Plan, folder: RunFolder) -> dict[str, str]:
+    return {one.id: one.state for one in status.survey(plan, folder.outcomes)}
+
+
+def test_every_model_meets_every_attack(checked: Checked, folder: RunFolder):
+    plan = layout.write(checked, folder)
+    assert [(pair.model.name, pair.attack.name) for pair in plan] == [
+        *(("a", "clean"), ("a", "apgd-ce-Linf"), ("b", "clean"), ("b", "apgd-ce-Linf")),
+    ]
+    assert Plan.read(folder) == plan
+
+
+def test_a_pair_and_its_inputs_are_all_that_a_job_needs(checked: Checked, folder: RunFolder):
+    """Pair file, weights and images lie in the run folder, under the names and digests that the pair tells."""
+    plan = layout.write(checked, folder)
+    for planned in plan.planned:
+        pair = Pair.model_validate_json(folder.pair(planned.pair.id).read_bytes())
+        assert pair == planned.pair
+        weights, images = (folder.root / path for path in planned.inputs)
+        assert (weights.name, images.name) == (pair.model.weights.name, pair.images.name)
+        assert digest.of_file(weights) == pair.model.weights.sha256
+        assert len(list(image_pack.read(images, pair.images.sha256))) == plan.image_count == 4
+
+
+def test_the_run_keeps_what_it_was_made_of(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """Study, scores and code as they are now: an edit reaches no job and no report of this run."""
+    path = study_file("a", more='[scores]\nfile = "scores.csv"\nlabel = "made up"')
+    (path.parent / "scores.csv").write_text("model,V1\na,0.5\n")
+    plan = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    before = path.read_bytes()
+    path.write_text("edited")
+    (path.parent / "scores.csv").write_text("edited")
+    assert folder.study.read_bytes() == before
+    assert folder.scores.read_text() == "model,V1\na,0.5\n"
+    assert plan.study_sha256 == digest.of_bytes(before)
+    assert plan.code_sha256 == digest.of_file(folder.code)
+    assert plan.scores is not None
+    assert (plan.scores.source, plan.scores.label) == ("scores.csv", "made up")
+
+
+def test_the_same_study_gives_the_same_pairs(checked: Checked, folder: RunFolder, tmp_path: Path):
+    """In another folder, on another day: nothing that is finished is done again."""
+    one = layout.write(checked, folder)
+    other = layout.write(checked, RunFolder(tmp_path / "elsewhere"))
+    assert [pair.id for pair in one] == [pair.id for pair in other]
+
+
+def test_changed_weights_are_a_new_pair_and_the_old_outcome_is_stale(
+    study_file: StudyFile, folder: RunFolder, tmp_path: Path
+):
+    path = study_file("a", "b")
+    old = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    for pair in old:
+        outcome.write(folder.outcome(pair.id), tiny.record(pair, ["RRRW"] * len(pair.attack.budgets)))
+    (path.parent / "a.safetensors").write_bytes(b"trained longer")
+    new = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    found = states(new, folder)
+    gone = {pair.id for pair in old} - {pair.id for pair in new}
+    assert {pair.model.name for pair in old if pair.id in gone} == {"a"}
+    assert {found[pair_id] for pair_id in gone} == {"stale"}
+    assert {pair.model.name: found[pair.id] for pair in new} == {"a": "missing", "b": "ok"}
+
+
+def test_an_added_attack_adds_its_pairs_only(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    old = layout.write(layout.check(study_file("a"), tmp_path / "hub"), folder)
+    path = study_file("a")
+    path.write_text(path.read_text() + '[[attacks]]\nmethod = "square"\nnorm = "L2"\neps = ["0.5"]\n')
+    new = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    assert [pair.id for pair in new][:2] == [pair.id for pair in old]
+    assert len(new.planned) == 3
+
+
+def test_nothing_is_written_for_a_study_with_mistakes(study_file: StudyFile, tmp_path: Path):
+    """All that is missing in a sound study: weights in the hub's cache, labels, too many images."""
+    path = study_file("a")
+    text = path.read_text().replace("count = 4", "count = 40").replace("num_classes = 5", "num_classes = 2")
+    tag = '[[models]]\nname = "t"\nsource = "timm:resnet18.a1_in1k"\n'
+    headless = '[[models]]\nname = "h"\nsource = "timm:vit_small_patch14_dinov2.lvd142m"\n'
+    path.write_text(text + tag + headless)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(Mistakes) as caught:
+        layout.check(path, tmp_path / "hub")
+    said = [str(mistake).removeprefix(f"{path}: ") for mistake in caught.value.mistakes]
+    assert f'models[1].source: "timm:resnet18.a1_in1k" has no weights in {tmp_path / "hub"}' in said[0]
+    assert 'models[2].source: "timm:vit_small_patch14_dinov2.lvd142m" has no weights' in said[1]
+    assert "images.count: 40 is more than the 6 images" in said[2]
+    assert 'models[0]: "a" has 2 classes, 0 to 1, but 2 images have labels outside' in said[3]
+    assert 'models[2].source: "timm:vit_small_patch14_dinov2.lvd142m" has no classifier' in said[4]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_image_that_cannot_be_decoded_leaves_no_run_folder(
+    study_file: StudyFile, folder: RunFolder, tmp_path: Path
+):
+    path = study_file("a")
+    for image in (path.parent / "images").rglob("*.png"):
+        image.write_bytes(image.read_bytes()[:60])
+    checked = layout.check(path, tmp_path / "hub")
+    with pytest.raises(Mistakes) as caught:
+        layout.write(checked, folder)
+    assert len(caught.value.mistakes) == 4, "one for each chosen image"
+    assert not folder.root.exists()
+
+
+def test_a_bad_image_leaves_an_earlier_run_as_it_was(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    path = study_file("a")
+    layout.write(layout.check(path, tmp_path / "hub"), folder)
+    before = {file: file.read_bytes() for file in folder.root.rglob("*") if file.is_file()}
+    for image in (path.parent / "images").rglob("*.png"):
+        image.write_bytes(b"")
+    with pytest.raises(Mistakes):
+        layout.write(layout.check(path, tmp_path / "hub"), folder)
+    assert {file: file.read_bytes() for file in folder.root.rglob("*") if file.is_file()} == before
+
+
+def test_the_plan_is_written_last(checked: Checked, folder: RunFolder, monkeypatch: pytest.MonkeyPatch):
+    """A folder with a plan has everything the plan names."""
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(layout.atomic, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        layout.write(checked, folder)
+    assert not folder.plan.exists()
+
+
+def test_odd_names_make_plain_files(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """Quotes, spaces, dollars and dots of a model's name and its weights' stay out of the run folder's names."""
+    names = ["a'; echo foo #", "b $(id) `id`", "ü.+ v2"]
+    path = study_file(*names)
+    plan = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    assert [pair.model.name for pair in plan][::2] == names
+    for file in (file for file in folder.root.rglob("*") if file.is_file()):
+        assert set(file.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
+    assert json.loads(folder.plan.read_text())["planned"][0]["pair"]["model"]["name"] == names[0]

@@ -1,0 +1,116 @@
+"""`python -m submit` as a user types it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alignsec import outcome
+from alignsec.outcome import Record
+from alignsec.run_folder import Plan, RunFolder
+from tests import tiny_networks
+
+StudyFile = Callable[..., Path]
+EnvFile = Callable[..., Path]
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def command(house: Path, env_file: EnvFile, tmp_path: Path) -> Command:
+    """Run the command on a study, with a site whose run folders are the test's."""
+
+    def run(
+        study: Path, *more: str, before: tuple[str, ...] = (), **site: str
+    ) -> "subprocess.CompletedProcess[str]":
+        env = env_file(runs=str(tmp_path / "runs"), local_jobs="2", **site)
+        words = [*before, sys.executable, "-m", "submit", str(study), "--env", str(env), *more]
+        environ = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "COLUMNS": "200"}
+        return subprocess.run(
+            words, cwd=house, env=environ, capture_output=True, text=True, timeout=300, check=False
+        )
+
+    return run
+
+
+def test_a_study_from_end_to_end(study_file: StudyFile, command: Command, tmp_path: Path):
+    """Two models under two attacks, from the study file to the report; a second call runs nothing again."""
+    path = study_file("a", "b")
+    for seed, name in enumerate("ab"):
+        tiny_networks.save(tiny_networks.vit(seed), path.parent / f"{name}.safetensors")
+    done = command(path, "--local")
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = RunFolder(tmp_path / "runs" / "tiny")
+    plan = Plan.read(folder)
+    for pair in plan:
+        assert f"{pair.id}: ok" in done.stdout
+        record = outcome.read(folder.outcome(pair.id))
+        assert isinstance(record, Record)
+        assert record.provenance.code == plan.code_sha256
+    table = (folder.analysis / "table.csv").read_text().splitlines()
+    assert len(table) == 1 + 2 * (1 + 2), "a row for each model, attack and budget"
+    assert (folder.analysis / "report.html").stat().st_size > 1000
+    before = {file: file.stat().st_mtime_ns for file in folder.outcomes.iterdir()}
+    again = command(path, "--local")
+    assert again.returncode == 0
+    assert ": ok" not in again.stdout
+    assert {file: file.stat().st_mtime_ns for file in folder.outcomes.iterdir()} == before
+
+
+def test_a_pair_that_fails_fails_the_command(study_file: StudyFile, command: Command, tmp_path: Path):
+    """Weights that are no checkpoint: the analysis is written all the same, and the exit code is 1."""
+    done = command(study_file("a", attacks='[[attacks]]\nmethod = "clean"\n'), "--local")
+    assert done.returncode == 1, done.stderr
+    assert "failed (BadModel: a: vit_tiny_patch16_224 cannot be built" in done.stdout
+    assert (tmp_path / "runs" / "tiny" / "analysis" / "report.html").is_file()
+
+
+def test_mistakes_of_study_are_told_and_nothing_is_written(
+    study_file: StudyFile, command: Command, tmp_path: Path
+):
+    path = study_file("a")
+    path.write_text(path.read_text().replace('"1/255"', "4").replace("vit_tiny_patch16_224", "vit_tiny_patch16"))
+    done = command(path, "--local")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [str(path)] * 2
+    assert "attacks[1].eps[0]: 4 is not a budget" in done.stderr
+    assert "models[0]" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_mistakes_of_the_site_are_told(study_file: StudyFile, command: Command, tmp_path: Path):
+    done = command(study_file("a"), "--local", retries="many")
+    assert done.returncode == 2
+    assert "site.env: RETRIES" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_dry_run_writes_and_starts_nothing(study_file: StudyFile, command: Command, tmp_path: Path):
+    done = command(study_file("a"), "--local", "--dry")
+    assert done.returncode == 0, done.stderr
+    assert "2 pairs, 4 images" in done.stdout
+    folder = RunFolder(tmp_path / "runs" / "tiny")
+    assert len(Plan.read(folder).planned) == 2
+    assert list(folder.outcomes.iterdir()) == []
+
+
+def test_a_full_disk_is_told_in_a_line(
+    study_file: StudyFile, command: Command, tmp_path: Path, small_disk: list[str]
+):
+    """A real file system of 64 kB, too small for the code: one message, no traceback, no plan."""
+    disk = tmp_path / "runs"
+    disk.mkdir()
+    done = command(study_file("a"), "--local", before=(*small_disk, str(disk)))
+    assert done.returncode == 1, done.stderr
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_python_that_is_not_there(study_file: StudyFile, command: Command):
+    done = command(study_file("a"), "--local", python="/no/such/python")
+    assert done.returncode == 2
+    assert '.env: PYTHON: "/no/such/python" is no program' in done.stderr

@@ -1,0 +1,121 @@
+"""Tiny studies, pairs and outcomes, made with the house's own classes and without torch."""
+
+import csv
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from alignsec.attack import Attack
+from alignsec.outcome import BudgetVerdicts, Failure, Passes, Provenance, Record
+from alignsec.pair import File, Pair, PairModel
+from alignsec.preprocessing import Preprocessing
+
+SOURCE = "timm:vit_tiny_patch16_224"
+OPTIONS: dict[str, Any] = {
+    "img_size": 16,
+    "patch_size": 4,
+    "embed_dim": 16,
+    "depth": 1,
+    "num_heads": 2,
+    "num_classes": 5,
+    "in_chans": 1,
+}
+"""A vision transformer of a few thousand parameters on grey images of 16 pixels."""
+GREY: dict[str, Any] = {
+    "input_size": (1, 16, 16),
+    "mean": (0.5,),
+    "std": (0.25,),
+    "interpolation": "bilinear",
+    "crop_pct": 1.0,
+}
+PROVENANCE = Provenance(
+    code="c" * 64,
+    versions={"python": "3.11"},
+    precision="fp32",
+    device="CPU",
+    host="h",
+    started="now",
+    seconds=1.5,
+)
+
+
+def attack(**changes: object) -> Attack:
+    """A short attack; `changes` replace or add fields."""
+    return Attack.model_validate(
+        {"method": "apgd-ce", "norm": "Linf", "eps": ["1/255", "8/255"], "steps": 3, **changes}
+    )
+
+
+def pair(**changes: Any) -> Pair:
+    """A pair whose files need not exist; `changes` go to the model, unless they are the pair's own."""
+    model = {
+        "name": "tiny",
+        "source": SOURCE,
+        "options": OPTIONS,
+        "weights": File(name="weights.safetensors", sha256="1" * 64),
+        "preprocessing": Preprocessing(**GREY),
+        **{key: value for key, value in changes.items() if key not in Pair.model_fields},
+    }
+    own = {
+        "attack": attack(),
+        "images": File(name="images.tar", sha256="2" * 64),
+        "seed": 0,
+        **{key: value for key, value in changes.items() if key in Pair.model_fields},
+    }
+    return Pair(model=PairModel(**model), **own)
+
+
+def record(of: Pair, verdicts: Sequence[str] = ("RRcW", "RstW"), **changes: Any) -> Record:
+    """The record of a pair with the given verdicts, one string a budget."""
+    count = len(verdicts[0])
+    fields = {
+        "id": of.id,
+        "pair": of,
+        "classes": 5,
+        "clean_passes": Passes(forward=count),
+        "images": [f"{n}.png" for n in range(count)],
+        "labels": [n % 5 for n in range(count)],
+        "budgets": [
+            BudgetVerdicts(
+                eps=eps,
+                verdicts=letters,
+                largest_distance=0.5 * float(eps),
+                rejected=1,
+                seconds=0.25,
+                passes={"apgd-ce": Passes(forward=40, backward=30)},
+            )
+            for eps, letters in zip(of.attack.budgets, verdicts, strict=True)
+        ],
+        "notes": ["not the standard attack: steps = 3 (standard: 100)"],
+        "provenance": PROVENANCE,
+    }
+    return Record(**{**fields, **changes})
+
+
+def failure(of: Pair, reason: str = "BadModel: no good") -> Failure:
+    """The failure of a pair."""
+    return Failure(id=of.id, pair=of, hopeless=True, reason=reason, provenance=PROVENANCE)
+
+
+def write_image(path: Path, seed: int, size: int = 16, mode: str = "L") -> None:
+    """An image of noise, the same for the same seed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = random.Random(seed).randbytes(size * size * len(Image.new(mode, (1, 1)).getbands()))  # noqa: S311
+    Image.frombytes(mode, (size, size), data).save(path)
+
+
+def write_class_folders(folder: Path, classes: int = 3, each: int = 4) -> None:
+    """One folder of images a class, as ImageNet is laid out."""
+    for label in range(classes):
+        for number in range(each):
+            write_image(folder / f"class{label}" / f"{number}.png", seed=100 * label + number)
+
+
+def write_labels(path: Path, rows: Sequence[tuple[str, object]]) -> None:
+    """A labels file."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([("file", "label"), *rows])
