@@ -51,7 +51,10 @@ class Attack(BaseModel):
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Random squares that Square tries."""
     batch: Annotated[int, Field(ge=1, le=10_000)] = 100
-    """Images attacked together. The reference's random draws depend on it, so it is part of the question."""
+    """Most images the model is given at once. The reference's random draws depend on it, so it is part of its
+    question; the engine's verdicts do not."""
+    implementation: Literal["alignsec", "reference"] = "alignsec"
+    """Our engine, or the package pyautoattack, which needs more passes for the same verdicts."""
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +101,8 @@ class Attack(BaseModel):
     @property
     def question(self) -> dict[str, object]:
         """Everything that changes the verdicts, JSON-able, with eps exact: what a pair's digest is made of."""
-        used = frozenset({"batch"}).union(*(PARAMETERS[component] for component in self.components))
+        batch = {"batch"} if self.implementation == "reference" else set[str]()
+        used = frozenset({"implementation", *batch}).union(*(PARAMETERS[part] for part in self.components))
         asked = self.model_dump(include=set(used) if self.components else set())
         exact = [f"{b.exact.numerator}/{b.exact.denominator}" for b in self.budgets]
         fixed = {"name": self.name, "method": self.method, "norm": self.norm, "eps": exact}

@@ -1,12 +1,32 @@
-"""Evaluation: what is known of a pair while it is being answered. Small and JSON-able: a checkpoint is one."""
+"""Evaluation: what is known of a pair while it is being answered. JSON-able: a checkpoint is one."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Callable
 
+from pydantic import BaseModel, ConfigDict, PrivateAttr, field_serializer
+
+from alignsec.attack import Component
 from alignsec.outcome import BudgetVerdicts, Passes
 
 
+class Found(BaseModel):
+    """An adversarial image that counts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget: int
+    """Index into the attack's budgets."""
+    image: int
+    component: Component
+    target: int
+    """Rank of the class aimed at: 0 is the most likely other class; 0 where nothing is aimed at."""
+    step: int
+    """Of its search; the random start is step 0."""
+    distance: float
+    """In the attack's norm, measured in float64."""
+
+
 class Evaluation(BaseModel):
-    """The verdicts so far, and how far that is."""
+    """The verdicts so far, how far that is, and what is needed to go on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -15,14 +35,30 @@ class Evaluation(BaseModel):
     budgets: tuple[BudgetVerdicts, ...]
     steps_done: int = 0
     steps: int
-    """One step is one component on one batch at one budget."""
+    """A step of the engine is one verdict; of the reference, one component on one batch at one budget."""
     undecided: int
     """Verdicts, images times budgets, that a later step could still change."""
     passes_left: int
     """Forward passes to the end if every undecided image stays robust: the most it can take."""
     notes: tuple[str, ...] = ()
+    found: tuple[Found, ...] = ()
+    """By the engine; the reference does not tell."""
+    state: str | None = None
+    """The engine's searches under way, base64. It is made when the evaluation is dumped, which has to be before
+    the next one is asked for: it is as large as a few copies of the images in the slots, and few are ever kept."""
+    _freeze: Callable[[], str] | None = PrivateAttr(None)
 
     @property
     def complete(self) -> bool:
         """Whether every image has its verdict at every budget."""
         return self.steps_done == self.steps
+
+    @field_serializer("state")
+    def _frozen(self, state: str | None) -> str | None:
+        return self._freeze() if self._freeze else state
+
+    def freezing_with(self, freeze: Callable[[], str]) -> "Evaluation":
+        """The same, whose state is made by `freeze` when it is wanted."""
+        same = self.model_copy()
+        same._freeze = freeze
+        return same

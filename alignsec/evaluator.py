@@ -1,177 +1,21 @@
-"""The evaluator: a classifier under one attack at all its budgets, in steps that can be stopped and taken up."""
+"""The evaluator: a classifier under one attack at all its budgets, by the implementation the attack names."""
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from alignsec import reference
-from alignsec.attack import PARAMETERS, Attack, Component
-from alignsec.classifier import BadModel, Classifier
+from alignsec import engine, reference_run
 from alignsec.evaluation import Evaluation
-from alignsec.judge import confirm, distances
-from alignsec.outcome import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes
+from alignsec.task import Task
 
 
-@dataclass(frozen=True)
-class Step:
-    """The smallest piece of work whose result is kept."""
+def evaluate(task: Task, known: Evaluation | None = None, every_seconds: float = 5.0) -> Iterator[Evaluation]:
+    """Yield what is known after the clean images and then every few seconds; the last one is complete.
 
-    budget: int
-    """Index into the attack's budgets."""
-    images: slice
-    component: Component
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is evaluated."""
-
-    classifier: Classifier
-    pixels: Tensor
-    """float32, N x C x H x W, in [0,1]."""
-    labels: Tensor
-    """int64, N."""
-    attack: Attack
-    seed: int
-
-
-def evaluate(task: Task, known: Evaluation | None = None) -> Iterator[Evaluation]:
-    """Yield what is known after the clean images and after each step; the last one is complete.
+    The reference cannot be stopped within a component on a batch, and yields after each.
 
     known: an evaluation of the same task that was stopped; it is gone on with and ends with the same verdicts.
-    Raises BadModel if the logits of clean images are not finite or there are labels outside the classes.
+    Raises BadModel if the model gives no usable logits or there are labels outside its classes.
     """
-    evaluation = known or _clean(task)
-    attack = _within(task.attack, evaluation.classes)
-    plan = _steps(attack, len(task.labels), evaluation.classes)
-    evaluation = _at(evaluation, attack, plan, evaluation.steps_done)
-    yield evaluation
-    for done, step in enumerate(plan[evaluation.steps_done :], start=evaluation.steps_done + 1):
-        budgets = list(evaluation.budgets)
-        budgets[step.budget] = _run(task, attack, step, budgets[step.budget])
-        evaluation = _at(evaluation.model_copy(update={"budgets": tuple(budgets)}), attack, plan, done)
-        yield evaluation
-
-
-def _at(evaluation: Evaluation, attack: Attack, plan: list[Step], done: int) -> Evaluation:
-    """The evaluation with what is left of the plan counted afresh."""
-    left = 0
-    undecided: set[tuple[int, int]] = set()
-    for step in plan[done:]:
-        letters = evaluation.budgets[step.budget].verdicts
-        robust = [index for index in range(*step.images.indices(len(letters))) if letters[index] == ROBUST]
-        undecided.update((step.budget, index) for index in robust)
-        left += len(robust) * reference.most_forward_passes(step.component, attack)
-    counted = {"steps": len(plan), "steps_done": done, "undecided": len(undecided), "passes_left": left}
-    return evaluation.model_copy(update=counted)
-
-
-def _steps(attack: Attack, count: int, classes: int) -> list[Step]:
-    """Budget by budget, batch by batch, component by component; nothing to search at a budget of 0."""
-    return [
-        Step(index, slice(start, start + attack.batch), component)
-        for index, budget in enumerate(attack.budgets)
-        if budget.exact > 0
-        for start in range(0, count, attack.batch)
-        for component in attack.components
-        if classes >= reference.FEWEST_CLASSES[component]
-    ]
-
-
-def _within(attack: Attack, classes: int) -> Attack:
-    """The attack with no more targets than a model has other classes."""
-    return attack.model_copy(update={"targets": min(attack.targets, classes - 1)})
-
-
-@torch.no_grad()
-def _clean(task: Task) -> Evaluation:
-    """Classify the clean images."""
-    before = task.classifier.passes
-    logits = torch.cat([task.classifier(batch) for batch in task.pixels.split(task.attack.batch)])
-    if not logits.isfinite().all():
-        bad = int((~logits.isfinite().all(1)).sum())
-        raise BadModel(f"the logits of {bad} of {len(logits)} clean images are not finite; are the weights sound?")
-    classes = logits.shape[1]
-    if int(task.labels.max()) >= classes:
-        raise BadModel(f"label {int(task.labels.max())} is outside the model's {classes} classes")
-    correct = logits.argmax(1) == task.labels
-    verdicts = "".join(ROBUST if right else WRONG for right in correct.tolist())
-    return Evaluation(
-        classes=classes,
-        clean_passes=_since(task.classifier, before),
-        budgets=tuple(
-            BudgetVerdicts(eps=eps, verdicts=verdicts, largest_distance=0, seconds=0, passes={})
-            for eps in task.attack.budgets
-        ),
-        steps=0,
-        undecided=0,
-        passes_left=0,
-        notes=(*_deviations(task.attack, classes), *_warnings(logits)),
-    )
-
-
-def _run(task: Task, attack: Attack, step: Step, known: BudgetVerdicts) -> BudgetVerdicts:
-    """One component on the still robust images of one batch."""
-    assert attack.norm is not None  # noqa: S101 - only the clean attack has none, and it has no steps
-    started, before = time.perf_counter(), task.classifier.passes
-    letters = list(known.verdicts)
-    robust = [index for index in range(*step.images.indices(len(letters))) if letters[index] == ROBUST]
-    largest, rejected = known.largest_distance, known.rejected
-    if robust:
-        clean, labels, eps = task.pixels[robust], task.labels[robust], float(known.eps)
-        adversarial = reference.RUN[step.component](task.classifier, clean, labels, attack, eps, task.seed)
-        broken = confirm(task.classifier, clean, adversarial, labels, attack.norm, eps)
-        claimed = (adversarial != clean).flatten(1).any(1)
-        rejected += int((claimed & ~broken).sum())
-        far = distances(clean, adversarial, attack.norm)
-        for index, is_broken, distance in zip(robust, broken.tolist(), far.tolist(), strict=True):
-            if is_broken:
-                letters[index] = BROKEN_BY[step.component]
-                largest = max(largest, distance)
-    return known.model_copy(
-        update={
-            "verdicts": "".join(letters),
-            "largest_distance": largest,
-            "rejected": rejected,
-            "seconds": known.seconds + time.perf_counter() - started,
-            "passes": {
-                **known.passes,
-                step.component: _sum(known, step.component, _since(task.classifier, before)),
-            },
-        }
-    )
-
-
-def _since(classifier: Classifier, before: Passes) -> Passes:
-    now = classifier.passes
-    return Passes(forward=now.forward - before.forward, backward=now.backward - before.backward)
-
-
-def _sum(known: BudgetVerdicts, component: Component, more: Passes) -> Passes:
-    old = known.passes.get(component, Passes())
-    return Passes(forward=old.forward + more.forward, backward=old.backward + more.backward)
-
-
-def _deviations(attack: Attack, classes: int) -> list[str]:
-    """How this evaluation differs from standard AutoAttack, in words for the report."""
-    notes = [f"not the standard attack: {text}" for text in attack.deviations]
-    run = [component for component in attack.components if classes >= reference.FEWEST_CLASSES[component]]
-    if classes - 1 < attack.targets and any("targets" in PARAMETERS[component] for component in run):
-        notes.append(f"{classes - 1} target classes instead of {attack.targets}: the model has {classes} classes")
-    notes += [
-        f"{component} left out: it needs {fewest} classes, the model has {classes}"
-        for component in attack.components
-        if classes < (fewest := reference.FEWEST_CLASSES[component])
-    ]
-    return notes
-
-
-def _warnings(logits: Tensor) -> list[str]:
-    """What makes gradients useless without anybody noticing."""
-    positive = bool((logits >= 0).all())
-    if positive and bool(((logits.sum(1) - 1).abs() < 1e-5).all()):
-        return ["the outputs look like probabilities, not logits: a softmax inside the model masks its gradients"]
-    return []
+    if task.attack.implementation == "reference":
+        return reference_run.evaluate(task, known)
+    settings = engine.Settings(slots=task.attack.batch, seconds_between_yields=every_seconds)
+    return engine.evaluate(task, known, settings)

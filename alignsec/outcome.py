@@ -23,6 +23,7 @@ LEGEND = {
 
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -41,8 +42,13 @@ class BudgetVerdicts(_Part):
 
     eps: Budget
     verdicts: Annotated[str, Field(pattern=rf"^[{''.join(LEGEND)}]*$")]
-    largest_distance: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    largest_distance: Distance
     """Of the adversarial images that count, in the attack's norm, measured in float64."""
+    broken_at_step: list[Count] = []
+    """Of each broken image in the order of its letters: the step of the search that broke it, 0 for a random
+    start. Empty from the reference, which does not tell."""
+    broken_at_distance: list[Distance] = []
+    """Likewise the distance of the adversarial image, in the attack's norm."""
     rejected: Count = 0
     """Images a component claimed to have broken that our own fp32 check did not confirm."""
     seconds: Seconds

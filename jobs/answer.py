@@ -9,10 +9,10 @@ import torch
 
 from alignsec import classifier, digest, evaluator, photographs
 from alignsec.evaluation import Evaluation
-from alignsec.evaluator import Task
-from alignsec.outcome import Record
+from alignsec.outcome import BudgetVerdicts, Record
 from alignsec.pair import File, Pair
 from alignsec.progress import Progress
+from alignsec.task import Task
 from jobs import provenance
 from jobs.checkpoint import Checkpoint
 
@@ -37,7 +37,7 @@ def answer(
     task = Task(model, pictures.pixels.to(device), pictures.labels.to(device), pair.attack, pair.seed)
     teller = Teller(len(pictures.names))
     model.on_pass = lambda: teller.tell(model.passes.forward)
-    for known in evaluator.evaluate(task, checkpoint.read(pair.id)):
+    for known in evaluator.evaluate(task, checkpoint.read(pair.id), checkpoint.offers_every):
         teller.decided(known, model.passes.forward)
         checkpoint.offer(pair.id, known)
     where = provenance.gather(clock, environ)
@@ -47,11 +47,18 @@ def answer(
         images=pictures.names,
         labels=pictures.labels.tolist(),
         classes=known.classes,
-        budgets=list(known.budgets),
+        budgets=[_with_found(known, index) for index in range(len(known.budgets))],
         clean_passes=known.clean_passes,
         notes=list(known.notes),
         provenance=where.model_copy(update={"seconds": checkpoint.seconds}),
     )
+
+
+def _with_found(known: Evaluation, index: int) -> BudgetVerdicts:
+    """A budget's verdicts with where and how far away each broken image was found."""
+    found = sorted((one for one in known.found if one.budget == index), key=lambda one: one.image)
+    steps, distances = [one.step for one in found], [one.distance for one in found]
+    return known.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
 
 
 def exact_float32() -> None:

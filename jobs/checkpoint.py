@@ -10,6 +10,9 @@ from alignsec.evaluation import Evaluation
 from jobs.provenance import Clock
 
 
+OFFERS_EVERY = 5.0
+
+
 class Stopped(Exception):
     """The checkpoint is written; the job is to exit with alignsec.exit_code.CHECKPOINT."""
 
@@ -32,8 +35,8 @@ class Checkpoint:
     """Seconds after which the job stops with a checkpoint; None runs to the end."""
     seconds_before: float = 0.0
     """Spent before this start, in runs that ended in a checkpoint."""
-    steps_before: int = 0
-    """Done before this start."""
+    offers: int = 0
+    """Made in this start."""
 
     def read(self, pair_id: str) -> Evaluation | None:
         """What an earlier start had found; None where there is none, or it is another pair's or unreadable."""
@@ -43,20 +46,27 @@ class Checkpoint:
             return None
         if content.id != pair_id:
             return None
-        self.seconds_before, self.steps_before = content.seconds, content.evaluation.steps_done
+        self.seconds_before = content.seconds
         return content.evaluation
 
     def offer(self, pair_id: str, evaluation: Evaluation) -> None:
         """Stop here if it is time: write the file, aside and renamed, and raise Stopped.
 
-        Never before this start has done a step: a job that loads for longer than `every` would start for ever.
+        The first offer of a start, what it began with, is never taken: a job that loads for longer than `every`
+        would start for ever.
         """
-        none_done = evaluation.steps_done == self.steps_before
-        if self.every is None or self.clock.seconds < self.every or none_done or evaluation.complete:
+        self.offers += 1
+        nothing_new = self.offers == 1 or evaluation.complete
+        if self.every is None or self.clock.seconds < self.every or nothing_new:
             return
         content = _Content(id=pair_id, seconds=self.seconds, evaluation=evaluation)
         atomic.write(self.path, content.model_dump_json().encode())
         raise Stopped
+
+    @property
+    def offers_every(self) -> float:
+        """Seconds between offers that are often enough to stop in time, and to tell progress."""
+        return OFFERS_EVERY if self.every is None else min(OFFERS_EVERY, self.every)
 
     @property
     def seconds(self) -> float:

@@ -10,7 +10,7 @@ from rich.console import Console
 from alignsec import hub_cache
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
-from submit import layout, local, pool, submission
+from submit import layout, local, lock, pool, submission
 from submit.pool import Pool, PoolUnavailable
 from submit.site import Site
 from submit.waiting import wait
@@ -48,17 +48,18 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     on_this_machine = arguments.local or (arguments.private_pool and here is None)
     if here is None and not on_this_machine and not arguments.dry:
         raise Mistakes([_no_pool()])
-    _refuse_live(folder, here)
-    plan = layout.write(checked, folder)
-    console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
-    if on_this_machine:
-        return 0 if arguments.dry else local.study(console, site, plan, folder, HOUSE, os.environ)
-    written = submission.write(folder, plan, site)
-    if here is None or arguments.dry:
-        console.print(f"not submitted; condor_submit_dag {written} does it")
-        return 0
-    submitted = submission.submit(folder, here.run)
-    console.print(f"submitted as job {submitted.cluster}; make status RUN={folder.root} shows how it goes")
+    with lock.held(folder):
+        _refuse_live(folder, here)
+        plan = layout.write(checked, folder)
+        console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
+        if on_this_machine:
+            return 0 if arguments.dry else local.study(console, site, plan, folder, HOUSE, os.environ)
+        written = submission.write(folder, plan, site)
+        if here is None or arguments.dry:
+            console.print(f"not submitted; condor_submit_dag {written} does it")
+            return 0
+        submitted = submission.submit(folder, here.run)
+        console.print(f"submitted as job {submitted.cluster}; make status RUN={folder.root} shows how it goes")
     return wait(console, folder) if arguments.wait or arguments.private_pool else 0
 
 

@@ -1,13 +1,13 @@
 """Running a run's pairs on this machine, without HTCondor: same pair files, same job, same outcomes."""
 
-import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,15 +49,15 @@ class Local:
     def run(self, plan: Plan) -> Iterator[Ended]:
         """Run every pair that is not ok, yielding each as it ends.
 
-        An interrupt ends the jobs that run and loses nothing that is finished. Raises Mistakes if another process
-        runs the same folder, or there is no such Python.
+        An interrupt ends the jobs that run and loses nothing that is finished. Whoever calls holds the folder's
+        lock. Raises Mistakes if there is no such Python.
         """
         if shutil.which(self.python) is None:
             raise Mistakes(
                 [Mistake(".env", "PYTHON", f'"{self.python}"', "is no program; name a Python, or leave it empty")]
             )
         pending = [p for p in plan.planned if not self.is_ok(p)]
-        with _only_one(self.folder), ThreadPoolExecutor(self.processes) as workers:
+        with ThreadPoolExecutor(self.processes) as workers:
             shutil.rmtree(self.folder.scratch, ignore_errors=True)
             futures = {workers.submit(self._pair, planned) for planned in pending}
             try:
@@ -111,7 +111,7 @@ class Local:
         ):
             self._running[pair_id] = job
             if self._stopping.is_set():
-                job.kill()
+                _kill(job)
             assert job.stdout is not None  # noqa: S101 - it is a pipe
             for line in job.stdout:
                 log.write(line)
@@ -150,7 +150,13 @@ class Local:
     def _stop(self) -> None:
         self._stopping.set()
         for job in list(self._running.values()):
-            job.kill()
+            _kill(job)
+
+
+def _kill(job: "subprocess.Popen[str]") -> None:
+    """End a job and what it started, all of its session."""
+    with suppress(ProcessLookupError):
+        os.killpg(job.pid, signal.SIGKILL)
 
 
 def study(
@@ -168,15 +174,3 @@ def study(
             display.ended(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
     analysis = [site.job_python, "-m", "aggregate", str(folder.root)]
     return subprocess.run(analysis, cwd=house, check=False).returncode
-
-
-@contextmanager
-def _only_one(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder's lock; the kernel lets go of it however this process ends."""
-    with folder.lock.open("w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            remedy = "is being run by another process on this machine; wait for it, or stop it"
-            raise Mistakes([Mistake(str(folder.root), "", "", remedy)]) from None
-        yield

@@ -3,10 +3,18 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from alignsec.mistake import Mistake, Mistakes, nearest
@@ -66,6 +74,14 @@ class Site(BaseModel):
     job_duration_category: Literal["", "Medium", "Long"]
     project_name: Word
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.checkpoint_seconds >= self.allowed_execute_seconds:
+            raise ValueError("CHECKPOINT_SECONDS is to be less than ALLOWED_EXECUTE_SECONDS, or every job is held")
+        if self.retry_request_memory_mb < self.request_memory_mb:
+            raise ValueError("RETRY_REQUEST_MEMORY_MB is to be no less than REQUEST_MEMORY_MB")
+        return self
+
     @property
     def job_python(self) -> str:
         """The Python that jobs outside a container are started with."""
@@ -94,6 +110,8 @@ class Site(BaseModel):
     def _mistake(cls, file: str, details: Mapping[str, object]) -> Mistake:
         location = details["loc"]
         assert isinstance(location, tuple)  # noqa: S101 - pydantic's documented form
+        if not location:
+            return Mistake(file, "", "", str(details["msg"]).removeprefix("Value error, "))
         key = str(location[0]).upper()
         if details["type"] == "missing":
             return Mistake(file, key, "", f"is missing; add the line {key}= (git show HEAD:.env has its default)")

@@ -16,7 +16,10 @@ FILES = sorted(path for place in PLACES for path in (HOUSE / place).rglob("*.py"
 NAMES = [path.relative_to(HOUSE).as_posix() for path in FILES]
 HEAVY = {"torch", "torchvision", "timm", "pyautoattack", "safetensors", "numpy", "pandas", "matplotlib", "scipy"}
 TORCH_IN = {
-    *(f"alignsec/{name}.py" for name in ("classifier", "evaluator", "judge", "photographs", "reference")),
+    *(
+        f"alignsec/{name}.py"
+        for name in ("classifier", "judge", "photographs", "reference", "reference_run", "task")
+    ),
     "alignsec/timm_models.py",
     "jobs/answer.py",
     "jobs/provenance.py",

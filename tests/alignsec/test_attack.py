@@ -96,7 +96,13 @@ def test_the_question_knows_numbers_not_their_spelling():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"eps": ["2/255"]}, {"norm": "L2"}, {"name": "other"}, {"batch": 50}, {"eps": ["1/255", "2/255"]}],
+    [
+        {"eps": ["2/255"]},
+        {"norm": "L2"},
+        {"name": "other"},
+        {"implementation": "reference"},
+        {"eps": ["1/255", "2/255"]},
+    ],
 )
 def test_what_changes_the_verdicts_changes_the_question(changes: dict[str, object]):
     assert linf(**changes).question != linf().question
@@ -122,3 +128,10 @@ def test_json_keeps_an_attack(method: str, norm: str, eps: list[str], number: in
     assert again == attack
     assert again.question == attack.question
     assert [str(budget) for budget in again.budgets] == [str(budget) for budget in attack.budgets]
+
+
+def test_the_batch_is_the_references_question_but_not_the_engines():
+    """The reference's random draws depend on it; the engine's do not."""
+    reference = {"implementation": "reference"}
+    assert linf(batch=50, **reference).question != linf(**reference).question
+    assert linf(batch=50).question == linf().question

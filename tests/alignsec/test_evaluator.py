@@ -14,8 +14,8 @@ from alignsec import evaluator, reference
 from alignsec.attack import PARAMETERS, Attack, Component
 from alignsec.classifier import BadModel, Classifier
 from alignsec.evaluation import Evaluation
-from alignsec.evaluator import Task
 from alignsec.judge import distances
+from alignsec.task import Task
 from tests import tiny_networks
 from tests.tiny_networks import few, trained
 
@@ -25,7 +25,8 @@ LINF, L2 = ("0.06", "0.25"), ("0.3", "1.5")
 
 
 def attack(method: str = "autoattack", norm: str = "Linf", eps: Sequence[str] = LINF, **fields: object) -> Attack:
-    return Attack.model_validate({"method": method, "norm": norm, "eps": list(eps), **fields})
+    asked = {"method": method, "norm": norm, "eps": list(eps), "implementation": "reference"}
+    return Attack.model_validate({**asked, **fields})
 
 
 def task(asked: Attack, network: nn.Module | None = None, classes: int = 10, count: int = 20) -> Task:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from alignsec import evaluator
 from alignsec.attack import Attack
-from alignsec.evaluator import Task
+from alignsec.task import Task
 from tests.tiny_networks import classifier
 
 EPS = 0.1

@@ -120,7 +120,7 @@ def test_a_weights_file_that_is_gone_ends_in_a_reported_hold(pool: Pool, tmp_pat
 def test_a_wedged_job_is_ended_by_its_execute_duration(pool: Pool, tmp_path: Path) -> None:
     """A job that never ends is held by HTCondor, then removed, and the DAG goes on to its end."""
     tiny = TinyRun(tmp_path, pool)
-    keys = {"RETRIES": 0, "ALLOWED_EXECUTE_SECONDS": 4, "HELD_SECONDS": 3}
+    keys = {"RETRIES": 0, "CHECKPOINT_SECONDS": 3, "ALLOWED_EXECUTE_SECONDS": 4, "HELD_SECONDS": 3}
     tiny.submit(PYTHON=tiny.fake_python("sleep 600"), **keys)
     now = tiny.until("ended")
     assert now.counts["removed"] == 1

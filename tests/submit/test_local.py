@@ -16,7 +16,7 @@ from alignsec.mistake import Mistakes
 from alignsec.outcome import Failure, Record
 from alignsec.progress import Progress
 from alignsec.run_folder import Plan, RunFolder
-from submit import layout
+from submit import layout, lock
 from submit.layout import Checked
 from submit.local import Ended, Local
 from tests import tiny
@@ -257,21 +257,13 @@ class _Thread:
         self.thread.join()
 
 
-def test_two_runs_of_one_folder(made: Made):
-    """The second is refused by name and starts nothing; the first goes on."""
-    made.does(a_clean="waits")
-    first = made.local(processes=1).run(made.plan)
-
-    def second() -> None:
-        made.wait_for_jobs(1)
-        before = len(made.started)
-        with pytest.raises(Mistakes, match="is being run by another process on this machine"):
-            list(made.local().run(made.plan))
-        assert len(made.started) == before
-        (made.control / "go").touch()
-
-    with _thread(second):
-        assert len(list(first)) == 4
+def test_a_folder_is_held_by_one_at_a_time(made: Made):
+    """The second is refused by name; once the first has let go, another may."""
+    refused = pytest.raises(Mistakes, match="is being written or run by another process")
+    with lock.held(made.folder), refused, lock.held(made.folder):
+        raise AssertionError("two hold the folder")
+    with lock.held(made.folder):
+        pass
 
 
 def test_stopping_in_the_middle_loses_nothing(made: Made):

@@ -1,0 +1,122 @@
+"""APGD: gradient ascent whose step is halved when it stops paying (Croce & Hein 2020, arXiv 2003.01690)."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from alignsec.attack import Norm
+from alignsec.engine.norms import into_ball, unit
+from alignsec.engine.rows import Rows, spread
+
+_RHO = 0.75
+"""A stretch in which fewer steps than this share raised the loss ends with a shorter step."""
+_PULL = 0.75
+"""Weight of the gradient step against momentum."""
+
+
+@dataclass
+class ApgdRows(Rows):
+    """Where each search stands. Images N x C x H x W, the rest N."""
+
+    clean: Tensor
+    labels: Tensor
+    targets: Tensor
+    eps: Tensor
+    x: Tensor
+    """The point whose logits are wanted next."""
+    previous: Tensor
+    best: Tensor
+    best_gradient: Tensor
+    step: Tensor
+    """Passes so far."""
+    size: Tensor
+    """Of the next step."""
+    best_loss: Tensor
+    last_loss: Tensor
+    loss_at_check: Tensor
+    rises: Tensor
+    """Steps since the last check that raised the loss."""
+    halved: Tensor
+    """Whether the last check halved the step."""
+
+
+def start(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor, norm: Norm) -> ApgdRows:
+    """Searches at their random starts: noise N x C x H x W scaled to the budget."""
+    x = (clean + spread(eps, clean) * unit(noise, norm)).clamp(0, 1)
+    zero = torch.zeros_like(eps)
+    return ApgdRows(
+        clean=clean,
+        labels=labels,
+        targets=targets,
+        eps=eps,
+        x=x,
+        previous=x,
+        best=x,
+        best_gradient=torch.zeros_like(x),
+        step=torch.zeros_like(labels),
+        size=2 * eps,
+        best_loss=zero,
+        last_loss=zero,
+        loss_at_check=zero,
+        rises=zero,
+        halved=torch.ones_like(labels, dtype=torch.bool),
+    )
+
+
+@lru_cache(maxsize=8)
+def checkpoints(steps: int) -> tuple[int, ...]:
+    """For each pass, start included: how many steps the check after it looks back on, 0 where there is none."""
+    stretch, shortest, shrink = (max(int(share * steps), 1) for share in (0.22, 0.06, 0.03))
+    looks = [0] * (steps + 1)
+    at = stretch
+    while at <= steps:
+        looks[at] = stretch
+        stretch = max(stretch - shrink, shortest)
+        at += stretch
+    return tuple(looks)
+
+
+def advance(rows: ApgdRows, losses: Tensor, gradients: Tensor, steps: int, norm: Norm) -> None:
+    """Learn the losses, N, and gradients at rows.x, and move on to the next point."""
+    first = rows.step == 0
+    better = first | (losses > rows.best_loss)
+    rows.best = torch.where(spread(better, rows.x), rows.x, rows.best)
+    rows.best_gradient = torch.where(spread(better, rows.x), gradients, rows.best_gradient)
+    rows.best_loss = torch.where(better, losses, rows.best_loss)
+    rows.loss_at_check = torch.where(first, losses, rows.loss_at_check)
+    # The reference compares the first step's loss with 0, not with the start's.
+    rows.rises = rows.rises + (~first & (losses > rows.last_loss))
+    rows.last_loss = torch.where(first, 0.0, losses)
+
+    x, gradients = _check(rows, gradients, steps)
+    _move(rows, x, gradients, norm)
+    rows.step = rows.step + 1
+
+
+def _check(rows: ApgdRows, gradients: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Halve the step of searches that have stalled and send them back to their best point."""
+    look = torch.tensor(checkpoints(steps), device=rows.step.device)[rows.step]
+    due = look > 0
+    if not due.any():
+        return rows.x, gradients
+    wavering = rows.rises <= look * _RHO
+    no_better = ~rows.halved & (rows.loss_at_check >= rows.best_loss)
+    halve = due & (wavering | no_better)
+    rows.halved = torch.where(due, halve, rows.halved)
+    rows.loss_at_check = torch.where(due, rows.best_loss, rows.loss_at_check)
+    rows.rises = torch.where(due, 0.0, rows.rises)
+    rows.size = torch.where(halve, rows.size / 2, rows.size)
+    back = spread(halve, rows.x)
+    return torch.where(back, rows.best, rows.x), torch.where(back, rows.best_gradient, gradients)
+
+
+def _move(rows: ApgdRows, x: Tensor, gradients: Tensor, norm: Norm) -> None:
+    """One ascent step, then momentum, each inside the ball and the box."""
+    momentum = x - rows.previous
+    pull = spread(torch.where(rows.step == 0, 1.0, _PULL), x)
+    uphill = gradients.sign() if norm == "Linf" else unit(gradients, norm)
+    aimed = into_ball(x + spread(rows.size, x) * uphill, rows.clean, rows.eps, norm)
+    rows.x = into_ball(x + (aimed - x) * pull + momentum * (1 - pull), rows.clean, rows.eps, norm)
+    rows.previous = x

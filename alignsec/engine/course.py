@@ -1,0 +1,56 @@
+"""Courses: an image on its way through the searches of one stage."""
+
+from dataclasses import dataclass
+
+from alignsec.engine.plan import Stage
+
+
+@dataclass(eq=False)
+class Course:
+    """One image in one stage, at one budget, or at all its undecided budgets where the stage is shared."""
+
+    image: int
+    place: int
+    """Of the stage in the plan."""
+    stage: Stage
+    budgets: list[int]
+    """Still undecided; none left ends the course and every search of it."""
+    begun: int = 0
+    """Searches queued so far."""
+    flying: int = 0
+    """Searches queued or under way."""
+    since: int | None = None
+    """The round its first search began."""
+    doubted: bool = False
+    """Whether a misclassified point of it was no image that counts."""
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is left to be found."""
+        return bool(self.budgets)
+
+    @property
+    def untried(self) -> int:
+        """Searches not yet queued."""
+        return self.stage.searches - self.begun
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """One search: from one start towards one target."""
+
+    course: Course
+    number: int
+    """In the stage's order."""
+    payer: int
+    """The budget its passes are counted for: the smallest one that it served when it was queued."""
+
+    @property
+    def target(self) -> int:
+        """Which other class it aims at: 0 is the most likely one."""
+        return self.number // self.course.stage.restarts
+
+    @property
+    def restart(self) -> int:
+        """Which random start towards that target."""
+        return self.number % self.course.stage.restarts

@@ -1,0 +1,52 @@
+"""The opening of an evaluation: the clean images, once."""
+
+import torch
+from torch import Tensor
+
+from alignsec.attack import Attack
+from alignsec.classifier import BadModel
+from alignsec.engine import notes
+from alignsec.engine.passes import logits_of
+from alignsec.engine.settings import Settings
+from alignsec.outcome import ROBUST, WRONG, BudgetVerdicts, Passes
+from alignsec.task import Task
+
+_ASKED_TWICE = 16
+"""Images whose logits are asked for again, to see whether they are the same."""
+
+
+def check(task: Task) -> None:
+    """Raises ValueError unless there are images in [0,1], float32, with a label each."""
+    pixels, labels = task.pixels, task.labels
+    if pixels.ndim != 4 or pixels.dtype != torch.float32 or not len(pixels) or len(pixels) != len(labels):
+        shape = " x ".join(map(str, pixels.shape))
+        raise ValueError(
+            f"pixels are {shape} {pixels.dtype}, labels {len(labels)}; give N x C x H x W float32 and N labels"
+        )
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"pixels lie in {low:g} to {high:g}, not in 0 to 1; normalise inside the classifier")
+    if int(labels.min()) < 0:
+        raise ValueError(f"label {int(labels.min())} is negative")
+
+
+@torch.no_grad()
+def clean(task: Task, settings: Settings) -> tuple[Tensor, Passes, list[str]]:
+    """Logits of the clean images, N x classes, what they cost, and warnings about them."""
+    batches = task.pixels.split(settings.slots)
+    logits = torch.cat([logits_of(task.classifier, batch) for batch in batches])
+    again = logits_of(task.classifier, batches[0][:_ASKED_TWICE])
+    if (highest := int(task.labels.max())) >= logits.shape[1]:
+        raise BadModel(f"label {highest} is outside the model's {logits.shape[1]} classes")
+    spent = Passes(forward=len(logits) + len(again))
+    return logits, spent, notes.warnings(logits, again)
+
+
+def first_verdicts(attack: Attack, logits: Tensor, labels: Tensor) -> tuple[BudgetVerdicts, ...]:
+    """Wrong when clean, or robust until broken."""
+    right = (logits.argmax(1) == labels).tolist()
+    verdicts = "".join(ROBUST if one else WRONG for one in right)
+    return tuple(
+        BudgetVerdicts(eps=eps, verdicts=verdicts, largest_distance=0, seconds=0, passes={})
+        for eps in attack.budgets
+    )

@@ -1,0 +1,149 @@
+"""A run of the engine on a task: what alignsec.evaluator does through the reference, for fewer passes."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from alignsec.attack import Component
+from alignsec.engine import notes, opening, state
+from alignsec.engine.agenda import Agenda
+from alignsec.engine.apgd_table import ApgdTable
+from alignsec.engine.engine import Engine
+from alignsec.engine.fab_table import FabTable
+from alignsec.engine.ground import Ground
+from alignsec.engine.ledger import Ledger
+from alignsec.engine.noise import Keyed, Noise
+from alignsec.engine.plan import stages
+from alignsec.engine.quiet import quiet
+from alignsec.engine.replay import Replay
+from alignsec.engine.settings import Settings
+from alignsec.engine.square_table import SquareTable
+from alignsec.engine.table import Table
+from alignsec.evaluation import Evaluation
+from alignsec.task import Task
+
+_TABLES: dict[Component, type[Table[Any]]] = {
+    "apgd-ce": ApgdTable,
+    "apgd-t": ApgdTable,
+    "fab-t": FabTable,
+    "square": SquareTable,
+}
+
+
+def evaluate(
+    task: Task, known: Evaluation | None = None, settings: Settings | None = None
+) -> Iterator[Evaluation]:
+    """Yield what is known after the clean images and then at short intervals; the last one is complete.
+
+    known: a Evaluation of the same task and settings that was dumped, and is gone on with; any other is begun
+    anew. The model is held in evaluation mode with frozen parameters meanwhile, and left as it was.
+    Raises ValueError for images outside [0,1] or without labels; BadModel if the model gives no finite logits,
+    or no gradient, or there are labels outside its classes; BadState if known's state cannot be read.
+    """
+    settings = settings or Settings()
+    opening.check(task)
+    if settings.replay and settings.slots < task.attack.batch:
+        raise ValueError(f"{settings.slots} slots cannot replay batches of {task.attack.batch}; give as many")
+    with quiet(task.classifier):
+        if known is not None and known.complete:
+            yield known
+        elif known is not None and known.state and not settings.replay:
+            yield from _taken_up(task, settings, known, known.state).to_the_end()
+        else:
+            yield from _begun(task, settings).to_the_end()
+
+
+@dataclass
+class _Run:
+    """An engine at work, and what was known when it set out."""
+
+    known: Evaluation
+    engine: Engine
+    settings: Settings
+
+    def to_the_end(self) -> Iterator[Evaluation]:
+        """Rounds of the engine, telling what is known now and then."""
+        yield self._now()
+        told = time.monotonic()
+        while self.engine.agenda.undecided:
+            self.engine.round()
+            if time.monotonic() - told >= self.settings.seconds_between_yields or not self.engine.agenda.undecided:
+                yield self._now()
+                told = time.monotonic()
+
+    def _now(self) -> Evaluation:
+        engine, agenda = self.engine, self.engine.agenda
+        budgets = engine.ledger.verdicts(tuple(one.eps for one in self.known.budgets), agenda.letters)
+        undecided, at = agenda.undecided, agenda.round
+        found_out = notes.findings(engine.facts, budgets) if not undecided else []
+        now = self.known.model_copy(
+            update={
+                "budgets": budgets,
+                "steps_done": self.known.steps - undecided,
+                "undecided": undecided,
+                "passes_left": agenda.passes_left,
+                "notes": (*self.known.notes, *found_out),
+                "found": tuple(engine.ledger.found),
+                "state": None,
+            }
+        )
+
+        def freeze() -> str:
+            if agenda.round != at:
+                raise RuntimeError("the evaluation has gone on; dump its progress before asking for the next")
+            return state.freeze(agenda, engine.tables, engine.ground.ranking, engine.facts)
+
+        return now.freezing_with(freeze) if undecided else now
+
+
+def _begun(task: Task, settings: Settings) -> _Run:
+    """From nothing: the clean images first."""
+    logits, passes, warnings = opening.clean(task, settings)
+    attack, classes = task.attack, logits.shape[1]
+    # The last columns are all that searches look up: the label's and its targets'.
+    ranking = logits.sort(dim=1).indices[:, -1 - min(attack.targets, classes - 1) :]
+    known = Evaluation(
+        classes=classes,
+        clean_passes=passes,
+        budgets=opening.first_verdicts(attack, logits, task.labels),
+        steps=0,
+        undecided=0,
+        passes_left=0,
+        notes=(*notes.deviations(attack, classes, settings), *warnings),
+    )
+    engine = _engine(task, settings, known, ranking, Counter())
+    engine.agenda.begin(engine.ground.eps)
+    return _Run(known.model_copy(update={"steps": engine.agenda.undecided}), engine, settings)
+
+
+def _taken_up(task: Task, settings: Settings, known: Evaluation, text: str) -> _Run:
+    """From where it was left."""
+    frozen = state.Frozen(text, task.pixels.device)
+    engine = _engine(task, settings, known, frozen.ranking, frozen.facts)
+    frozen.thaw(engine.agenda, engine.tables)
+    return _Run(known, engine, settings)
+
+
+def _engine(task: Task, settings: Settings, known: Evaluation, ranking: Tensor, facts: Counter[str]) -> Engine:
+    """An engine with nothing under way."""
+    attack, pixels = task.attack, task.pixels
+    norm = attack.norm or "Linf"  # The clean attack has none, and no stage that would ask.
+    noise: Noise = Keyed(task.seed, norm, pixels)
+    if settings.replay:
+        channels, height, width = pixels.shape[1:]
+        noise = Replay(task.seed, norm, (channels, height, width), attack.batch)
+    eps = tuple(float(budget) for budget in attack.budgets)
+    ground = Ground(pixels, task.labels, ranking, eps, norm, noise)
+    plan = stages(attack, known.classes)
+    agenda = Agenda(
+        plan,
+        [list(budget.verdicts) for budget in known.budgets],
+        batch=attack.batch if settings.replay else None,
+        carry=settings.carry,
+    )
+    tables = [_TABLES[stage.component](stage, ground, facts) for stage in plan]
+    return Engine(task.classifier, ground, agenda, Ledger.of(known), tables, facts, settings.slots)

@@ -1,0 +1,23 @@
+"""Settings of the engine: none of them is part of the question, except the two that say so."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the engine goes about its work."""
+
+    slots: int = 64
+    """Searches under way at once: the largest batch the model sees."""
+    seconds_between_yields: float = 5.0
+    """Seconds after which what is known is yielded, at the next round's end; 0 yields after every round."""
+    replay: bool = False
+    """Draw exactly what the reference draws, batch by batch of the attack's `batch` images; for parity only.
+    It changes the random numbers, cannot be stopped and taken up, and needs slots for a whole batch."""
+    carry: bool = False
+    """An image broken at a budget counts as broken at every larger one, without a search there. A deviation:
+    the reference runs every budget by itself."""
+
+    def __post_init__(self) -> None:
+        if self.slots < 1:
+            raise ValueError(f"slots = {self.slots} leaves no room for a search; give at least 1")

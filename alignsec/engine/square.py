@@ -1,0 +1,132 @@
+"""Square: random search over squares, by forward passes alone (Andriushchenko et al. 2020, arXiv 1912.00049).
+
+AutoAttack's settings: squares start at 0.8 of the image and shrink by the schedule of 10,000 queries, whatever
+the number of queries; the loss is the margin.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from alignsec.attack import Norm
+from alignsec.engine import windows
+from alignsec.engine.norms import length, unit
+from alignsec.engine.rows import Rows, spread
+
+_SHARE = 0.8
+_SHRINKS_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+
+
+@dataclass
+class SquareRows(Rows):
+    """Where each search stands. Images N x C x H x W, the rest N."""
+
+    clean: Tensor
+    labels: Tensor
+    eps: Tensor
+    x: Tensor
+    """The point whose logits are wanted next."""
+    best: Tensor
+    margin: Tensor
+    """At best."""
+    step: Tensor
+    """Passes so far."""
+    numbers: Tensor
+    """Uniform random numbers for the coming steps, N x chunk x numbers a step."""
+
+
+def start(clean: Tensor, labels: Tensor, eps: Tensor, drawn: Tensor, numbers: Tensor, norm: Norm) -> SquareRows:
+    """Searches at their starts: vertical stripes for Linf (drawn N x C x 1 x W), a grid of tiles for L2."""
+    radius = spread(eps, clean)
+    if norm == "Linf":
+        x = (clean + radius * _signs(drawn)).clamp(0, 1)
+    else:
+        turned, signs = drawn[..., 0] > 0.5, _signs(drawn[..., 1:])
+        x = (clean + unit(windows.grid(clean, turned, signs), norm) * radius).clamp(0, 1)
+    everywhere = torch.full_like(eps, torch.inf)
+    return SquareRows(clean, labels, eps, x, x, everywhere, torch.zeros_like(labels), numbers)
+
+
+def learn(rows: SquareRows, margins: Tensor) -> None:
+    """Keep each point that lowered the margin, or crossed the boundary."""
+    better = (margins < rows.margin) | (margins <= 0)
+    rows.best = torch.where(spread(better, rows.x), rows.x, rows.best)
+    rows.margin = torch.where(better, margins, rows.margin)
+    rows.step = rows.step + 1
+
+
+def move(rows: SquareRows, steps: list[int], norm: Norm) -> None:
+    """Try another square on each best point; starts stay. steps: rows.step as Python integers."""
+    at = (rows.step - 1) % rows.numbers.shape[1]
+    numbers = rows.numbers[torch.arange(len(steps), device=at.device), at]
+    sides = [side(step - 1, rows.x.shape[-2], rows.x.shape[-1], norm) for step in steps]
+    if norm == "Linf":
+        moved = _linf(rows, numbers, torch.tensor(sides, device=at.device))
+    else:
+        moved = torch.empty_like(rows.x)
+        for size in set(sides):
+            group = torch.tensor([row for row, its in enumerate(sides) if its == size], device=at.device)
+            moved[group] = _l2(rows.clean[group], rows.best[group], rows.eps[group], numbers[group], size)
+    rows.x = moved if min(steps) else torch.where(spread(rows.step > 0, moved), moved, rows.x)
+
+
+@lru_cache(maxsize=20_000)
+def side(query: int, height: int, width: int, norm: Norm) -> int:
+    """Side of the square that a query tries, in pixels; odd and at least 3 for L2. Queries count from 0."""
+    share = _SHARE / 2 ** sum(query > after for after in _SHRINKS_AFTER)
+    wanted = round(math.sqrt(share * height * width))
+    wanted = max(wanted, 1) if norm == "Linf" else max(wanted, 3) | 1
+    return min(wanted, height, width)
+
+
+def _signs(numbers: Tensor) -> Tensor:
+    return (2 * numbers - 1).sign()
+
+
+def _corner(numbers: Tensor, room: int | Tensor) -> Tensor:
+    """A position from a uniform number: 0 to room - 1."""
+    return (room * numbers).long()
+
+
+def _linf(rows: SquareRows, numbers: Tensor, sides: Tensor) -> Tensor:
+    """Push a square of each channel to one side of the ball."""
+    height, width = rows.x.shape[-2:]
+    top, left = _corner(numbers[:, 0], height - sides), _corner(numbers[:, 1], width - sides)
+    inside = windows.inside(rows.x, top, left, sides)
+    radius = spread(rows.eps, rows.x)
+    push = 2 * radius * _signs(numbers[:, 2:])[..., None, None] * inside
+    pushed = (rows.best + push).maximum(rows.clean - radius).minimum(rows.clean + radius)
+    return pushed.clamp(0, 1)
+
+
+def _l2(clean: Tensor, best: Tensor, eps: Tensor, numbers: Tensor, size: int) -> Tensor:
+    """Move the perturbation out of one window into another, in the shape of a two-sided pyramid."""
+    channels, height, width = clean.shape[1:]
+    room = torch.tensor([height - size, width - size], device=numbers.device)
+    to, away = _corner(numbers[:, 0:2], room), _corner(numbers[:, 2:4], room)
+    delta = best - clean
+    gaining = windows.positions(to[:, 0], to[:, 1], size, width)
+    losing = windows.positions(away[:, 0], away[:, 1], size, width)
+    sides = torch.full_like(to[:, 0], size)
+    gained = windows.inside(delta, to[:, 0], to[:, 1], sides)
+    either = gained | windows.inside(delta, away[:, 0], away[:, 1], sides)
+    spent = (delta * either).square().sum((-2, -1)).unsqueeze(-1)
+    left = (eps.square() - length(delta, "L2").square()).clamp(min=0)
+
+    flat = delta.flatten(2)
+    old = flat.gather(2, gaining.expand(-1, channels, -1))
+    shapes = windows.pyramids(size, delta.device)[(numbers[:, 4] > 0.5).long()].flatten(1).unsqueeze(1)
+    new = shapes * _signs(numbers[:, 5:]).unsqueeze(-1) + old / (1e-12 + _energy(old).sqrt())
+    new = new / (1e-12 + _energy(new).sqrt()) * (left.view(-1, 1, 1) / channels + spent).sqrt()
+    flat = flat.scatter(2, losing.expand(-1, channels, -1), 0.0)
+    flat = flat.scatter(2, gaining.expand(-1, channels, -1), new)
+    away_from_clean = unit(flat.view_as(delta), "L2") * spread(eps, delta)
+    return (clean + away_from_clean).clamp(0, 1)
+
+
+def _energy(windows_of: Tensor) -> Tensor:
+    """Sum of squares of each channel, N x C x 1."""
+    return windows_of.square().sum(-1, keepdim=True)

@@ -1,0 +1,1 @@
+"""Measured comparisons. Never asserted as timings in tests."""

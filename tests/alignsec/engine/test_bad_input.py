@@ -1,0 +1,185 @@
+"""Whatever the model or the images: a verdict that can be defended, or an error that says what is wrong."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from alignsec.classifier import BadModel
+from alignsec.judge import tolerance
+from alignsec.task import Task
+from tests.alignsec.engine import small
+
+
+class Model(nn.Module):
+    """Any function of the images as a network."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, images):
+        """Whatever the function gives."""
+        return self.function(images)
+
+
+def evaluated(function, attack=None, images=4, **changes):
+    pixels = small.digits()[0][:images]
+    fields = {"pixels": pixels, "labels": ten(pixels).argmax(1), **changes}
+    what = Task(small.classifier(Model(function)), attack=attack or small.attack(), seed=0, **fields)
+    return small.finished(what)
+
+
+def ten(images):
+    """Ten logits: ten pixels from the middle of the digit."""
+    return images.flatten(1)[:, 20:30] * 3
+
+
+@given(
+    shape=st.tuples(st.sampled_from([1, 3]), st.integers(1, 9), st.integers(1, 9)),
+    classes=st.sampled_from([2, 3, 4, 5, 11, 1000]),
+    norm=st.sampled_from(["Linf", "L2"]),
+    budgets=st.lists(st.sampled_from(["0", "0.001", "0.1", "1/2", "1"]), min_size=1, max_size=3, unique=True),
+    images=st.integers(1, 5),
+    slots=st.integers(1, 9),
+    carry=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_shape_and_number_of_classes_ends_in_sound_verdicts(
+    shape, classes, norm, budgets, images, slots, carry, seed
+):
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), classes))
+    pixels = torch.rand(images, *shape)
+    with torch.no_grad():
+        labels = network(pixels).argmax(1)
+    labels[0] = 0
+    attack = small.attack("autoattack", norm, budgets, steps=3, queries=8)
+    classifier = small.classifier(network, channels=shape[0], side=9)
+    known = small.finished(Task(classifier, pixels, labels, attack, seed), slots=slots, carry=carry)
+
+    assert [one.eps for one in known.budgets] == list(attack.budgets)
+    assert all(one.verdicts.translate(dict.fromkeys(b"ctfs", "R")) for one in known.budgets)
+    for one in known.budgets:
+        broken = [index for index, letter in enumerate(one.verdicts) if letter in "ctfs"]
+        assert not (broken and float(one.eps) == 0)
+        assert one.largest_distance <= float(one.eps) + tolerance(pixels[0], norm)
+    spent = known.clean_passes.forward + sum(p.forward for one in known.budgets for p in one.passes.values())
+    assert classifier.passes.forward == spent
+    assert classifier.passes.backward == sum(p.backward for one in known.budgets for p in one.passes.values())
+    assert ("apgd-t left out" in " ".join(known.notes)) == (classes < 4)
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+def test_a_constant_model_is_robust_and_said_to_have_no_slope(norm):
+    """Ties go to class 0: the first digit is one."""
+    labels = torch.tensor([0, 1, 2])
+    known = evaluated(
+        lambda images: (images * 0).flatten(1)[:, :10], small.attack(norm=norm), images=3, labels=labels
+    )
+    assert small.verdicts(known) == ["RWW"]
+    assert any("no slope" in note for note in known.notes)
+
+
+@pytest.mark.parametrize("worst", [math.nan, math.inf])
+def test_clean_logits_that_are_not_finite_are_refused(worst):
+    with pytest.raises(BadModel, match="the logits of 4 of 4 images are not finite"):
+        evaluated(lambda images: ten(images) * worst)
+
+
+@pytest.mark.parametrize("method", ["apgd-ce", "apgd-t", "fab-t", "square"])
+def test_logits_that_stop_being_finite_under_attack_are_no_robustness(method):
+    """Sound on the clean digit, and on nothing else."""
+    clean = small.digits()[0][:1].square().sum((1, 2, 3))
+
+    def fragile(images):
+        return ten(images) / 30 / (images.square().sum((1, 2, 3)) == clean).unsqueeze(1)
+
+    def poisoned(images):
+        return torch.where((images.square().sum((1, 2, 3)) == clean).unsqueeze(1), ten(images) / 30, torch.nan)
+
+    for function in (fragile, poisoned):
+        with pytest.raises(BadModel, match="not finite"):
+            evaluated(function, small.attack(method, eps=("0.3",)), images=1)
+
+
+def test_gradients_that_are_not_finite_are_taken_as_none_and_told():
+    """The slope of a root is infinite at 0, where the digits' background is."""
+    known = evaluated(lambda images: ten(images) + images.sqrt().sum((1, 2, 3)).unsqueeze(1) * 0, images=1)
+    assert any("gradients were not finite" in note for note in known.notes)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda images: (ten(images), None), "gives a tuple"),
+        (lambda images: {"logits": ten(images)}, "gives a dict"),
+        (lambda images: ten(images)[:1], "4 images gave 1 x 10"),
+        (lambda images: ten(images)[:, 0], "4 images gave 4 torch"),
+        (lambda images: ten(images).detach(), "differentiable"),
+        (lambda images: torch.eye(10)[ten(images).argmax(1)], "differentiable"),
+        (lambda images: ten(images)[:, :2], "is outside the model's 2 classes"),
+    ],
+)
+def test_a_model_that_gives_no_usable_logits_is_named_for_what_it_gives(function, says):
+    with pytest.raises(BadModel, match=says):
+        evaluated(function)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"pixels": torch.full((4, 1, 8, 8), 1.5)}, "lie in 1.5 to 1.5, not in 0 to 1"),
+        ({"pixels": torch.full((4, 1, 8, 8), math.nan)}, "not in 0 to 1"),
+        ({"pixels": torch.zeros(4, 8, 8)}, "give N x C x H x W"),
+        ({"pixels": torch.zeros(4, 1, 8, 8).double()}, "float64"),
+        ({"labels": torch.tensor([0, 1])}, "labels 2"),
+        ({"labels": torch.tensor([0, 1, 2, -1])}, "label -1 is negative"),
+    ],
+)
+def test_images_and_labels_are_checked_first(changes, says):
+    with pytest.raises(ValueError, match=says):
+        evaluated(ten, **changes)
+
+
+def test_a_model_that_raises_raises_through():
+    def choosy(images):
+        if len(images) > 2:
+            raise RuntimeError("at most two")
+        return ten(images)
+
+    with pytest.raises(RuntimeError, match="at most two"):
+        evaluated(choosy)
+
+
+def test_the_model_is_left_as_it_was_found():
+    """Mode, requires_grad, gradients and hooks; also after an error, and when the evaluation is given up."""
+    from alignsec.engine import evaluate  # noqa: PLC0415 - only here
+
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Dropout())
+    classifier = small.classifier(network)
+    network.train()
+    network[1].eval()
+    network[1].weight.requires_grad_(True)
+    pixels, labels = (part[:4] for part in small.digits())
+
+    def found():
+        hooks = [len(m._forward_hooks) + len(m._backward_hooks) for m in classifier.modules()]
+        modes = [m.training for m in classifier.modules()]
+        return hooks, modes, [(p.requires_grad, p.grad, p.clone().tolist()) for p in classifier.parameters()]
+
+    before = found()
+    steps = evaluate(Task(classifier, pixels, labels, small.attack(), 0))
+    next(steps)
+    assert not network.training
+    steps.close()
+    assert found() == before
+    list(evaluate(Task(classifier, pixels, labels, small.attack(), 0)))
+    assert found() == before
+    with pytest.raises(BadModel):
+        list(evaluate(Task(classifier, pixels, labels + 10, small.attack(), 0)))
+    assert found() == before

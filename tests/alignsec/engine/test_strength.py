@@ -1,0 +1,63 @@
+"""On a linear model the nearest adversarial image is known: no attack may beat it, and each must come close."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from alignsec.task import Task
+from tests.alignsec.engine import small
+
+SIDE = 6
+DISTANCE = {"Linf": 0.05, "L2": 0.25}
+FACTORS = {
+    ("apgd-ce", "Linf"): 1.001,
+    ("apgd-ce", "L2"): 1.005,
+    ("apgd-t", "Linf"): 1.001,
+    ("apgd-t", "L2"): 1.005,
+    ("fab-t", "Linf"): 1.06,
+    ("fab-t", "L2"): 1.06,
+    ("square", "Linf"): 2.0,
+    ("square", "L2"): 4.0,
+}
+"""How far from the truth each may stay. FAB oversteps the boundary by 5 %; Square sees no gradient."""
+
+
+def linear(norm: str, images: int) -> tuple[nn.Module, Tensor, Tensor]:
+    """A linear model, and images of two classes that all lie DISTANCE from the boundary between these.
+
+    They are too far from the edges of the box for it to matter, and the other classes are out of reach.
+    """
+    generator = torch.Generator().manual_seed(3)
+    layer = nn.Linear(SIDE * SIDE, 5)
+    layer.weight.data = torch.randn(5, SIDE * SIDE, generator=generator) / 6
+    apart = (layer.weight.data[0] - layer.weight.data[1]).double()
+    layer.bias.data = torch.tensor([0, apart.sum() / 2, -9, -9, -9], dtype=torch.float32)
+    labels = torch.arange(images) % 2
+    size = apart.abs().sum() if norm == "Linf" else apart.norm()
+    gaps = DISTANCE[norm] * size * (1 - 2 * labels)
+    pixels = (0.5 + 0.1 * (torch.rand(images, SIDE * SIDE, generator=generator) - 0.5)).double()
+    now = pixels @ apart - apart.sum() / 2
+    pixels += ((gaps - now) / apart.square().sum()).unsqueeze(1) * apart
+    return nn.Sequential(nn.Flatten(), layer), pixels.float().view(-1, 1, SIDE, SIDE), labels
+
+
+@pytest.mark.parametrize("images", [1, 3, 8])
+@pytest.mark.parametrize(("method", "norm"), list(FACTORS))
+def test_each_attack_comes_near_the_truth_and_never_below_it(method, norm, images):
+    network, pixels, labels = linear(norm, images)
+    below, above = DISTANCE[norm] * 0.9999, DISTANCE[norm] * FACTORS[method, norm]
+    more = {"queries": 600} if method == "square" else {"steps": 40}
+    attack = small.attack(method, norm, (f"{below:.9f}", f"{above:.9f}"), **more)
+    known = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0), slots=images)
+    assert [one.robust for one in known.budgets] == [images, 0]
+    assert all(one.distance >= below for one in known.found)
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+def test_fab_measures_how_near_the_boundary_is(norm):
+    """The budget is of no matter to it: what it finds first is within its overstep of the truth."""
+    network, pixels, labels = linear(norm, 8)
+    attack = small.attack("fab-t", norm, ("0.00001", "1"))
+    known = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0))
+    assert len(known.found) == 8
+    assert all(1 <= one.distance / DISTANCE[norm] < 1.06 for one in known.found)
