@@ -53,7 +53,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         plan = layout.write(checked, folder)
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         if on_this_machine:
-            return 0 if arguments.dry else local.study(console, site, plan, folder, HOUSE, os.environ)
+            return 0 if arguments.dry else local.study(console, site, plan, folder, os.environ)
         written = submission.write(folder, plan, site)
         if here is None or arguments.dry:
             console.print(f"not submitted; condor_submit_dag {written} does it")

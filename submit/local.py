@@ -159,9 +159,7 @@ def _kill(job: "subprocess.Popen[str]") -> None:
         os.killpg(job.pid, signal.SIGKILL)
 
 
-def study(
-    console: Console, site: Site, plan: Plan, folder: RunFolder, house: Path, environ: Mapping[str, str]
-) -> int:
+def study(console: Console, site: Site, plan: Plan, folder: RunFolder, environ: Mapping[str, str]) -> int:
     """Run the pairs that are not ok, showing progress, then the analysis; its exit code."""
     processes = site.local_jobs or os.cpu_count() or 1
     here = Local(folder, site.job_python, environ, processes, site.retries)
@@ -172,5 +170,7 @@ def study(
         for ended in here.run(plan):
             now = status.of_pair(pairs[ended.id], folder.outcome(ended.id))
             display.ended(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
+    # By the run's own code, as its jobs: this checkout may have moved on meanwhile.
     analysis = [site.job_python, "-m", "aggregate", str(folder.root)]
-    return subprocess.run(analysis, cwd=house, check=False).returncode
+    environment = {**environ, "PYTHONPATH": str(folder.code.resolve())}
+    return subprocess.run(analysis, cwd=folder.root, env=environment, check=False).returncode
