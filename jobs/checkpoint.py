@@ -9,7 +9,6 @@ from alignsec import atomic
 from alignsec.evaluation import Evaluation
 from jobs.provenance import Clock
 
-
 OFFERS_EVERY = 5.0
 
 

@@ -297,7 +297,7 @@ from submit.site import Site
 folder = RunFolder(Path(sys.argv[1]))
 site = Site.read(Path(sys.argv[2]))
 try:
-    sys.exit(local.study(Console(), site, Plan.read(folder), folder, Path(sys.argv[3]), {}))
+    sys.exit(local.study(Console(), site, Plan.read(folder), folder, {}))
 except KeyboardInterrupt:
     sys.exit(130)
 """
