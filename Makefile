@@ -29,8 +29,8 @@ check: $(READY)  ## lint, types and tests: what CI runs
 submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; DRY=1 stops before submitting
 	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)
 
-local: $(READY)  ## the same pairs on this machine, without HTCondor: make local STUDY=studies/x.toml
-	$(PY) -m submit $(STUDY) --local
+local: $(READY)  ## the same pairs on this machine, without HTCondor: make local STUDY=studies/x.toml JOBS=2
+	$(PY) -m submit $(STUDY) --local $(if $(JOBS),-j $(JOBS))
 
 status: $(READY)  ## how a run goes, from its files alone: make status RUN=runs/x
 	$(PY) -m submit.status $(RUN)

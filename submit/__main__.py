@@ -53,7 +53,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         plan = layout.write(checked, folder)
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         if on_this_machine:
-            return 0 if arguments.dry else local.study(console, site, plan, folder, os.environ)
+            return 0 if arguments.dry else local.study(console, site, plan, folder, os.environ, arguments.jobs)
         written = submission.write(folder, plan, site)
         if here is None or arguments.dry:
             console.print(f"not submitted; condor_submit_dag {written} does it")
@@ -69,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
     parser.add_argument("--dry", action="store_true", help="check everything and write the run folder, no more")
     parser.add_argument("--wait", action="store_true", help="show how it goes until the DAG has ended")
+    parser.add_argument(
+        "-j", "--jobs", type=int, metavar="N", help="with --local: pairs at once (default: LOCAL_JOBS of .env)"
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--local", action="store_true", help="run the pairs here, without HTCondor")
     where.add_argument(

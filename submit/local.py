@@ -159,9 +159,19 @@ def _kill(job: "subprocess.Popen[str]") -> None:
         os.killpg(job.pid, signal.SIGKILL)
 
 
-def study(console: Console, site: Site, plan: Plan, folder: RunFolder, environ: Mapping[str, str]) -> int:
-    """Run the pairs that are not ok, showing progress, then the analysis; its exit code."""
-    processes = site.local_jobs or os.cpu_count() or 1
+def study(
+    console: Console,
+    site: Site,
+    plan: Plan,
+    folder: RunFolder,
+    environ: Mapping[str, str],
+    processes: int | None = None,
+) -> int:
+    """Run the pairs that are not ok, showing progress, then the analysis; its exit code.
+
+    processes: pairs at once; None takes the site's, and one for each core where it has none.
+    """
+    processes = max(1, processes or site.local_jobs or os.cpu_count() or 1)
     here = Local(folder, site.job_python, environ, processes, site.retries)
     already = [planned.pair.id for planned in plan.planned if here.is_ok(planned)]
     pairs = {pair.id: pair for pair in plan}

@@ -68,12 +68,12 @@ def test_hopeless_pairs_are_not_retried_and_fail_the_dag(pool: Pool, tmp_path: P
 
 
 def test_an_evicted_job_resumes_and_gives_the_same_verdicts(pool: Pool, tmp_path: Path) -> None:
-    """A checkpoint after every step, and the job vacated in between: the verdicts are the uninterrupted ones."""
-    long = APGD.replace("steps = 5", "steps = 100").replace("8/255", "1")
+    """A checkpoint every second, and the job vacated in between: the verdicts are the uninterrupted ones."""
+    long = APGD.replace("steps = 5", "steps = 1000").replace("8/255", "1")
     evicted = TinyRun(tmp_path / "evicted", pool, attacks=(long,))
     evicted.submit(CHECKPOINT_SECONDS=1)
     [pair] = Plan.read(evicted.run)
-    evicted.until_said(pair.id, "step 2 of 4")
+    evicted.until_said(pair.id, "progress: ")
     pool.run(["condor_vacate_job", "-fast", EventLog(evicted.run.events).nodes[pair.id].job], check=True)
     whole = TinyRun(tmp_path / "whole", pool, attacks=(long,))
     whole.submit()
