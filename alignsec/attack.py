@@ -27,6 +27,9 @@ PARAMETERS: dict[Component, frozenset[str]] = {
     "square": frozenset({"queries"}),
 }
 
+FEWEST_CLASSES: dict[Component, int] = {"apgd-ce": 2, "apgd-t": 4, "fab-t": 2, "square": 2}
+"""The targeted DLR loss of APGD-T looks at the four largest logits (Croce & Hein 2020, eq. 9)."""
+
 ANSWERS_VERSION = 1
 """Raised whenever a change to our code could change a verdict: it is part of every pair's digest."""
 
@@ -122,3 +125,22 @@ class Attack(BaseModel):
         return tuple(
             f"{name} = {getattr(self, name)} (standard: {fields[name].default})" for name in sorted(self._changed)
         )
+
+    def run_on(self, classes: int) -> tuple[Component, ...]:
+        """The components that a model with so many classes admits."""
+        return tuple(component for component in self.components if classes >= FEWEST_CLASSES[component])
+
+    def deviations_on(self, classes: int) -> list[str]:
+        """How this attack on a model with so many classes differs from the standard one, for the report."""
+        run = self.run_on(classes)
+        notes = [f"not the standard attack: {text}" for text in self.deviations]
+        if classes - 1 < self.targets and any("targets" in PARAMETERS[component] for component in run):
+            notes.append(
+                f"{classes - 1} target classes instead of {self.targets}: the model has {classes} classes"
+            )
+        notes += [
+            f"{component} left out: it needs {FEWEST_CLASSES[component]} classes, the model has {classes}"
+            for component in self.components
+            if component not in run
+        ]
+        return notes

@@ -16,9 +16,6 @@ from torch import Tensor
 from alignsec.attack import Attack, Component
 from alignsec.classifier import Classifier
 
-FEWEST_CLASSES: dict[Component, int] = {"apgd-ce": 2, "apgd-t": 4, "fab-t": 2, "square": 2}
-"""The targeted DLR loss of APGD-T looks at the four largest logits (Croce & Hein 2020, eq. 9)."""
-
 
 def _common(attack: Attack, eps: float, seed: int, images: Tensor) -> dict[str, Any]:
     return {"norm": attack.norm, "eps": eps, "seed": seed, "device": images.device, "verbose": False}

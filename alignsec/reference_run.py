@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from alignsec import reference
-from alignsec.attack import PARAMETERS, Attack, Component
+from alignsec.attack import Attack, Component
 from alignsec.classifier import BadModel, Classifier
+from alignsec.engine import notes
 from alignsec.evaluation import Evaluation
 from alignsec.judge import confirm, distances
 from alignsec.outcome import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes
@@ -64,8 +64,7 @@ def _steps(attack: Attack, count: int, classes: int) -> list[Step]:
         for index, budget in enumerate(attack.budgets)
         if budget.exact > 0
         for start in range(0, count, attack.batch)
-        for component in attack.components
-        if classes >= reference.FEWEST_CLASSES[component]
+        for component in attack.run_on(classes)
     ]
 
 
@@ -97,7 +96,7 @@ def _clean(task: Task) -> Evaluation:
         steps=0,
         undecided=0,
         passes_left=0,
-        notes=(*_deviations(task.attack, classes), *_warnings(logits)),
+        notes=(*task.attack.deviations_on(classes), *notes.warnings(logits, logits)),
     )
 
 
@@ -141,25 +140,3 @@ def _since(classifier: Classifier, before: Passes) -> Passes:
 def _sum(known: BudgetVerdicts, component: Component, more: Passes) -> Passes:
     old = known.passes.get(component, Passes())
     return Passes(forward=old.forward + more.forward, backward=old.backward + more.backward)
-
-
-def _deviations(attack: Attack, classes: int) -> list[str]:
-    """How this evaluation differs from standard AutoAttack, in words for the report."""
-    notes = [f"not the standard attack: {text}" for text in attack.deviations]
-    run = [component for component in attack.components if classes >= reference.FEWEST_CLASSES[component]]
-    if classes - 1 < attack.targets and any("targets" in PARAMETERS[component] for component in run):
-        notes.append(f"{classes - 1} target classes instead of {attack.targets}: the model has {classes} classes")
-    notes += [
-        f"{component} left out: it needs {fewest} classes, the model has {classes}"
-        for component in attack.components
-        if classes < (fewest := reference.FEWEST_CLASSES[component])
-    ]
-    return notes
-
-
-def _warnings(logits: Tensor) -> list[str]:
-    """What makes gradients useless without anybody noticing."""
-    positive = bool((logits >= 0).all())
-    if positive and bool(((logits.sum(1) - 1).abs() < 1e-5).all()):
-        return ["the outputs look like probabilities, not logits: a softmax inside the model masks its gradients"]
-    return []

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from alignsec.attack import Attack
-from alignsec.engine.plan import FEWEST_CLASSES
 from alignsec.engine.settings import Settings
 from alignsec.outcome import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts
 
@@ -20,14 +19,7 @@ _SQUARE_SHOULD_NOT = 0.002
 
 def deviations(attack: Attack, classes: int, settings: Settings) -> list[str]:
     """What is not as in the standard attack."""
-    notes = [f"not the standard attack: {text}" for text in attack.deviations]
-    if attack.components and classes - 1 < attack.targets:
-        notes.append(f"{classes - 1} target classes instead of {attack.targets}: the model has {classes} classes")
-    notes += [
-        f"{component} left out: it needs {fewest} classes, the model has {classes}"
-        for component in attack.components
-        if classes < (fewest := FEWEST_CLASSES[component])
-    ]
+    notes = attack.deviations_on(classes)
     if settings.carry and len(attack.budgets) > 1:
         notes.append("deviation: images broken at one budget count as broken at larger ones, unattacked there")
     return notes

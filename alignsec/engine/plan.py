@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 from alignsec.attack import Attack, Component
 
-FEWEST_CLASSES: dict[Component, int] = {"apgd-ce": 2, "apgd-t": 4, "fab-t": 2, "square": 2}
-"""The targeted DLR loss of APGD-T looks at the four largest logits (Croce & Hein 2020, eq. 9)."""
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -43,4 +40,4 @@ def stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
         "fab-t": Stage("fab-t", targets, 1, steps, 2 * steps),
         "square": Stage("square", 1, 1, attack.queries, 1 + attack.queries),
     }
-    return tuple(possible[name] for name in attack.components if classes >= FEWEST_CLASSES[name])
+    return tuple(possible[name] for name in attack.run_on(classes))

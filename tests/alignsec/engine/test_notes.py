@@ -56,9 +56,10 @@ def test_deviations_from_the_standard_are_told():
     attack = small.attack("apgd-t", "L2", ("1", "2"), steps=100, targets=9)
     assert notes.deviations(attack, 1000, Settings()) == []
     few = notes.deviations(attack, 3, Settings(carry=True))
-    assert few[0] == "2 target classes instead of 9: the model has 3 classes"
-    assert few[1] == "apgd-t left out: it needs 4 classes, the model has 3"
-    assert few[2].startswith("deviation: images broken at one budget count")
+    assert few[0] == "apgd-t left out: it needs 4 classes, the model has 3"
+    assert few[1].startswith("deviation: images broken at one budget count")
+    five = notes.deviations(attack, 5, Settings())
+    assert five == ["4 target classes instead of 9: the model has 5 classes"]
 
 
 def test_carrying_saves_passes_and_breaks_no_fewer_images():
