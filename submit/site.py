@@ -35,6 +35,8 @@ Flag = Annotated[bool | None, BeforeValidator(_none_if_empty)]
 # One line, no quotes: it stands inside a submit description.
 Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\"]*$")]
 
+# A name inside a ClassAd string, where condor_submit does not take every backslash as it stands.
+Plain = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+ -]*$")]
 # A ClassAd expression, which may hold quotes, but not another line.
 Expression = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
@@ -72,7 +74,7 @@ class Site(BaseModel):
     want_campus_pools: Flag
     want_ospool: Flag
     job_duration_category: Literal["", "Medium", "Long"]
-    project_name: Word
+    project_name: Plain
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
