@@ -146,6 +146,7 @@ def test_held_for_memory_once_is_released_with_more(pool: Pool, tmp_path: Path) 
     pair_id = next(iter(Plan.read(tiny.run))).id
     job = EventLog(tiny.run.events).nodes[pair_id].job
     pool.run(["condor_hold", job], check=True)
+    tiny.until("held")
     pool.run(["condor_qedit", job, "HoldReasonCode", "34"], check=True)
     tiny.until("running")
     asked = pool.run(["condor_q", job, "-af", "RequestMemory"], check=True).stdout.split()
