@@ -37,12 +37,11 @@ def main() -> int:
         console.print(f"\n[bold]{len(pairs)} × {escape(cause)}[/bold]")
         for pair in pairs[:MOST_OF_A_CAUSE]:
             console.print(f"  {pair.id}: {escape(pair.reason)}")
+            console.print(f"    to see it here: {escape(reproduce(folder, pair.id))}")
         if len(pairs) > MOST_OF_A_CAUSE:
             console.print(f"  ... and {len(pairs) - MOST_OF_A_CAUSE} more")
-        first = pairs[0]
-        for line in log_tail(folder, first.id):
+        for line in log_tail(folder, pairs[0].id):
             console.print(f"    | {escape(line)}")
-        console.print(f"  to see it here: {escape(reproduce(folder, first.id))}")
     console.print(f"\n{len(bad)} of {len(plan.planned)} pairs failed" if bad else "no pair failed")
     return 1 if bad else 0
 

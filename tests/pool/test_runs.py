@@ -22,6 +22,7 @@ def test_a_study_runs_continues_grows_and_changes(pool: Pool, tmp_path: Path) ->
     """One study through its life: whole, submitted again, with an attack more, with a changed attack."""
     tiny = TinyRun(tmp_path, pool, attacks=(CLEAN,))
     tiny.submit()
+    (tmp_path / "tiny.toml").write_text("changed after submission, and no longer a study")
     assert tiny.until("ended").counts["ok"] == 1
     assert tiny.exit_code() == 0
     assert (tiny.run.analysis / "report.html").stat().st_size > 1000

@@ -11,6 +11,8 @@ import pytest
 from alignsec import outcome
 from alignsec.outcome import Record
 from alignsec.run_folder import Plan, RunFolder
+from submit import __main__ as entry
+from submit import pool
 from tests import tiny_networks
 
 StudyFile = Callable[..., Path]
@@ -114,3 +116,22 @@ def test_a_python_that_is_not_there(study_file: StudyFile, command: Command):
     done = command(study_file("a"), "--local", python="/no/such/python")
     assert done.returncode == 2
     assert '.env: PYTHON: "/no/such/python" is no program' in done.stderr
+
+
+def test_without_a_pool_nothing_is_written_and_the_remedies_are_named(
+    study_file: StudyFile,
+    env_file: EnvFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """No HTCondor on PATH, none named by CONDOR_CONFIG, no private pool: one message, and no run folder."""
+    runs = tmp_path / "runs"
+    env = env_file(runs=str(runs))
+    monkeypatch.setattr(pool, "find", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["submit", str(study_file("a")), "--env", str(env)])
+    assert entry.main() == 2
+    assert not runs.exists()
+    said = capsys.readouterr().err
+    assert "make pool" in said
+    assert "make local" in said
