@@ -92,7 +92,8 @@ class EventLog:
         self.first = self.first or event.timestamp
         self.last = event.timestamp
         if event.type == JobEventType.SUBMIT:
-            self._node_of[job] = event.get("LogNotes", "").removeprefix("DAG Node: ") or job
+            # 23.9 logs a note, "DAG Node: NAME"; 25.x a ClassAd. The bindings make a ClassAd of both.
+            self._node_of[job] = event.get("StructuredNotes", {}).get("DAGNodeName") or job
         if (node := self._node_of.get(job)) is not None:
             self.nodes[node] = _after(self.nodes.get(node, NodeHistory(node)), job, event)
 

@@ -16,6 +16,12 @@ def submitted(job: int, second: int, node: str) -> str:
     return event(0, job, second, f"Job submitted from host: {HOST}", f"    DAG Node: {node}")
 
 
+def submitted_to_25(job: int, second: int, node: str) -> str:
+    """The same as 25.x logs it."""
+    notes = f'    [ DAGNodeName = "{node}"; JobBatchName = "study.dag+1" ]'
+    return event(0, job, second, f"Job submitted from host: {HOST}", notes)
+
+
 def executing(job: int, second: int, slot: str = "slot1_1@node") -> str:
     """It started."""
     return event(1, job, second, f"Job executing on host: {HOST}", f"\tSlotName: {slot}")

@@ -23,6 +23,11 @@ def test_a_node_that_ran_to_its_end(tmp_path: Path) -> None:
     assert log.last - log.first == 65
 
 
+def test_nodes_are_known_by_name_in_the_logs_of_25(tmp_path: Path) -> None:
+    log = EventLog(text.write(tmp_path / "log", text.submitted_to_25(7, 0, "n"), text.executing(7, 5)))
+    assert log.nodes["n"].state == "running"
+
+
 def test_retries_are_jobs_of_one_node(tmp_path: Path) -> None:
     events = [text.submitted(1, 0, "n"), text.executing(1, 1), text.terminated(1, 2, 75)]
     log = EventLog(text.write(tmp_path / "log", *events, text.submitted(2, 3, "n")))
