@@ -50,7 +50,7 @@ pool-down: $(READY)  ## end the private pool
 containers: requirements/image.txt  ## build the image that jobs run in
 	containers/build
 
-bench: $(READY)  ## the attack engine against the reference: benchmarks/results/engine.json, about an hour
+bench: $(READY)  ## the attack engine against the reference: benchmarks/results/engine.json (long)
 	$(PY) -m benchmarks.engine
 
 catalogue: $(READY)  ## after a change of timm's version: alignsec/timm_catalogue.csv

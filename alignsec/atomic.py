@@ -20,6 +20,6 @@ def write(path: Path, data: bytes) -> None:
         # mkstemp makes a file that only its owner can read; results are for sharing.
         Path(aside).chmod(0o644)
         Path(aside).replace(path)
-    except BaseException:
+    except BaseException:  # not only errors: Ctrl-C is to leave nothing aside either
         Path(aside).unlink(missing_ok=True)
         raise
