@@ -42,9 +42,3 @@ class Preprocessing(BaseModel):
             if len(getattr(self, name)) != channels:
                 raise PydanticCustomError("preprocessing", f"needs one {name} for each of its {channels} channels")
         return self
-
-    @property
-    def resized(self) -> tuple[int, int]:
-        """Height and width the image is resized to before the crop; timm's rule, rounded down."""
-        _, height, width = self.input_size
-        return int(height / self.crop_pct), int(width / self.crop_pct)

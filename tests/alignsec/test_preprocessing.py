@@ -15,12 +15,6 @@ RGB = {
 }
 
 
-def test_timms_rule_of_the_resized_side():
-    """224 of 0.875 is 256, 224 of 0.9 is 248.9 and becomes 248."""
-    assert Preprocessing.model_validate(RGB).resized == (256, 256)
-    assert Preprocessing.model_validate({**RGB, "crop_pct": 0.9}).resized == (248, 248)
-
-
 @pytest.mark.parametrize("field", ["input_size", "mean", "std", "interpolation", "crop_pct"])
 def test_a_missing_field_is_refused(field: str):
     with pytest.raises(ValidationError, match=field):
@@ -54,4 +48,5 @@ def test_every_tag_of_timm_can_be_preprocessed():
     tags = [entry for entry in timm_catalogue.entries().values() if entry.is_tag]
     assert len(tags) > 1000
     for entry in tags:
-        assert Preprocessing.model_validate(entry.preprocessing).resized, entry.name
+        sides = Preprocessing.model_validate(entry.preprocessing).input_size
+        assert min(sides) > 0, entry.name
