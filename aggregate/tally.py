@@ -8,11 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from aggregate import table
 from aggregate.table import Row
 from alignsec.event_log import EventLog, NodeHistory
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.outcome import Record
+from alignsec.outcome import ROBUST, Record
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan
 from alignsec.status import PairStatus, State, survey
@@ -58,15 +61,22 @@ class Cost:
         self.rejected += sum(budget.rejected for budget in record.budgets)
 
 
+Bits = npt.NDArray[np.uint8]
+"""One bit an image, in pack order, eight to a byte; `np.unpackbits(bits, count=images)` takes them apart."""
+
 TRACES = ("code", "container", "precision", "device", "host")
 
 
 @dataclass
 class Tally:
-    """What a run's outcomes say, without their verdicts."""
+    """What a run's outcomes say, without who broke which image."""
 
     rows: list[Row]
     """Of ok pairs only, in the plan's order."""
+    robust: Mapping[tuple[str, str, str], Bits]
+    """Which images are robust, by model, attack and eps as text; for the clean attack, correctly classified ones.
+    One entry a row, in the same order. The row says how many images; with as many as the plan has, bit i of every
+    entry is the same image."""
     pairs: list[PairState]
     """The plan's pairs in its order, then the stale outcomes by id."""
     costs: Mapping[str, Cost]
@@ -109,6 +119,7 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
     """
     order = {pair.id: at for at, pair in enumerate(plan)}
     rows: list[Row] = []
+    robust: dict[tuple[str, str, str], Bits] = {}
     pairs: list[PairState] = []
     costs = {pair.attack.name: Cost() for pair in plan}
     notes: dict[tuple[str, str], list[str]] = {}
@@ -122,6 +133,8 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
             continue
         attack = record.pair.attack.name
         rows.extend(table.rows(record, status.outcome_sha256))
+        for budget in record.budgets:
+            robust[record.pair.model.name, attack, budget.eps.text] = _robust(budget.verdicts)
         costs[attack].add(record)
         for note in dict.fromkeys(record.notes):
             notes.setdefault((attack, note), []).append(record.pair.model.name)
@@ -136,6 +149,7 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
     attacks = list(costs)
     return Tally(
         rows,
+        {key: robust[key] for key in ((row.model, row.attack, row.eps) for row in rows)},
         pairs,
         costs,
         {key: sorted(notes[key]) for key in sorted(notes, key=lambda key: (attacks.index(key[0]), key[1]))},
@@ -143,6 +157,11 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
         {library: _sorted(versions[library]) for library in sorted(versions, key=str.lower)},
         other_counts,
     )
+
+
+def _robust(verdicts: str) -> Bits:
+    letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
+    return np.packbits(letters == ord(ROBUST))
 
 
 def _sorted(counter: Counter[str]) -> Counter[str]:
