@@ -65,16 +65,19 @@ class Classifier(nn.Module):
         return Passes(forward=self._forward, backward=self._backward)
 
 
-def load(model: PairModel, weights: Path, device: torch.device) -> Classifier:
-    """Build a pair's model and fill it from its weights file.
+def load(model: PairModel, folder: Path, device: torch.device) -> Classifier:
+    """Build a pair's model from the files it names, which lie in a folder.
 
-    A hub's file is read by timm with its own conversion, any other as a state dict that must fit key by key.
-    Torch files are read with weights_only: a checkpoint runs no code here. Raises BadModel with the keys that
-    are missing or left over, OSError if the file cannot be read.
+    A weights file is read through the library's conversion that the pair names, or as a state dict that must fit
+    key by key. Torch files are read with weights_only: a checkpoint runs no code here. Raises BadModel with the
+    keys that are missing or left over, OSError if a file cannot be read.
     """
     name = model.source.removeprefix("timm:")
     try:
-        if model.from_hub:
+        if model.weights is None:
+            raise ValueError("it has no weights file, without which its weights are random")
+        weights = folder / model.weights.name
+        if model.conversion == "timm":
             overlay = {"file": str(weights)}
             network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **model.options)
         else:

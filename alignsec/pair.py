@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,9 @@ from alignsec import digest
 from alignsec.attack import Attack
 from alignsec.preprocessing import Preprocessing
 
+Conversion = Literal["none", "timm", "torchvision", "brainscore"]
+"""How a weights file is read. none: a state dict that fits key by key. timm, torchvision: as that library
+publishes it, through its own conversion. brainscore: an archive of what a Brain-Score model fetches for itself."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -21,6 +24,19 @@ class File(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[^/\x00]*[^/\x00.][^/\x00]*$")]
     sha256: Sha256
+
+
+class Published(BaseModel):
+    """The clean accuracy that somebody else measured, which a model is held to before it is attacked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    top1: Annotated[float, Field(gt=0, le=1)]
+    """Share of images classified correctly, not per cent."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """How far the accuracy on another sample of the same images may truly lie from it, in the same unit."""
+    where: str = ""
+    """Where it was published."""
 
 
 class PairModel(BaseModel):
@@ -34,9 +50,16 @@ class PairModel(BaseModel):
     """Where its architecture comes from, such as `timm:resnet50.a1_in1k`."""
     options: dict[str, Any] = {}
     """Arguments of the architecture's constructor."""
-    weights: File
-    from_hub: bool = False
-    """The weights file is the hub's own, so the library's own conversion is applied to it."""
+    weights: File | None = None
+    """None where the network's own code makes them."""
+    conversion: Conversion = "none"
+    """What is done to the weights file, if there is one."""
+    code: File | None = None
+    """A user's Python file that builds the network."""
+    classes: Annotated[int, Field(ge=2)] | None = None
+    """How many logits it must give; None where that shows only when it is built."""
+    published: Published | None = None
+    """What it is held to before it is attacked; None where nothing is published."""
     preprocessing: Preprocessing
 
 
@@ -53,10 +76,14 @@ class Pair(BaseModel):
 
     @cached_property
     def question(self) -> dict[str, object]:
-        """What changes the answer, and nothing else: file names and folders do not."""
-        model = self.model.model_dump(mode="json", exclude={"weights"})
+        """What changes the answer, and nothing else: file names and folders do not, nor what only refuses one."""
+        no_answer = {"weights", "code", "classes", "published"}
+        # Defaults are left out, so that a field that later versions add leaves the ids of today.
+        model = self.model.model_dump(mode="json", exclude=no_answer, exclude_defaults=True)
+        files = {"weights": self.model.weights, "code": self.model.code}
+        digests = {name: file.sha256 for name, file in files.items() if file}
         return {
-            "model": {**model, "weights": self.model.weights.sha256},
+            "model": {**model, **digests},
             "attack": self.attack.question,
             "images": self.images.sha256,
             "seed": self.seed,

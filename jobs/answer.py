@@ -31,9 +31,11 @@ def answer(
     """
     exact_float32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    weights = _checked(folder, pair.model.weights)
+    for file in (pair.model.weights, pair.model.code):
+        if file is not None:
+            _check(folder, file)
     pictures = photographs.load(folder / pair.images.name, pair.images.sha256, pair.model.preprocessing)
-    model = classifier.load(pair.model, weights, device)
+    model = classifier.load(pair.model, folder, device)
     task = Task(model, pictures.pixels.to(device), pictures.labels.to(device), pair.attack, pair.seed)
     teller = Teller(len(pictures.names))
     model.on_pass = lambda: teller.tell(model.passes.forward)
@@ -70,12 +72,10 @@ def exact_float32() -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def _checked(folder: Path, file: File) -> Path:
-    """A file whose digest is the one the pair names."""
-    path = folder / file.name
-    if (found := digest.of_file(path)) != file.sha256:
+def _check(folder: Path, file: File) -> None:
+    """Raise BadTransfer unless a file has the digest that the pair names."""
+    if (found := digest.of_file(folder / file.name)) != file.sha256:
         raise BadTransfer(f"{file.name} has the digest {found[:12]}, not {file.sha256[:12]}: cut short or changed")
-    return path
 
 
 class Teller:

@@ -33,9 +33,9 @@ def lines(plan: Plan, site: Site, sizes: dict[str, int], done: Collection[str]) 
     priorities = _priorities(plan, sizes)
     for planned in plan.planned:
         node = planned.pair.id
-        weights = next(path for path in planned.inputs if path.startswith("weights/"))
         yield f"JOB {node} {description.PAIR}{' DONE' if node in done else ''}"
-        yield f'VARS {node} weights="{weights}"'
+        files = ", ".join(path for path in planned.inputs if not path.startswith("images/"))
+        yield f'VARS {node} files="{files}"'
         yield f"PRIORITY {node} {priorities[node]}"
         yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.HOPELESS}"
         yield f"CATEGORY {node} pairs"
@@ -69,8 +69,12 @@ cp {NODES_LOG} .{description.EVENTS} && mv .{description.EVENTS} {description.EV
 
 def _priorities(plan: Plan, sizes: dict[str, int]) -> dict[str, int]:
     """A node's rank by estimated cost, the cheapest 0: the longest jobs should not be the last to start."""
-    ranked = sorted(plan, key=lambda pair: (estimated_cost(pair, sizes[pair.model.weights.name]), pair.id))
+    ranked = sorted(plan, key=lambda pair: (estimated_cost(pair, _bytes(pair, sizes)), pair.id))
     return {pair.id: rank for rank, pair in enumerate(ranked)}
+
+
+def _bytes(pair: Pair, sizes: dict[str, int]) -> int:
+    return sizes[pair.model.weights.name] if pair.model.weights else 0
 
 
 def estimated_cost(pair: Pair, weights_bytes: int) -> float:

@@ -38,8 +38,8 @@ exec "$python" -m "$@"
 
 
 def pair(plan: Plan, site: Site) -> Iterator[str]:
-    """The description every pair's node shares; $(JOB) is the node's name, which is the pair's id."""
-    inputs = ["code.zip", "pairs/$(JOB).json", "$(weights)", f"images/{plan.images.name}"]
+    """The description every pair's node shares; $(JOB) is the node's name, the pair's id, $(files) its model's."""
+    inputs = ["code.zip", "pairs/$(JOB).json", "$(files)", f"images/{plan.images.name}"]
     checkpoint = ["--checkpoint-every", str(site.checkpoint_seconds)]
     yield from _where(site)
     yield f"executable = {JOB}"

@@ -129,7 +129,8 @@ def _pairs(checked: Checked, pack: File, folder: RunFolder) -> tuple[Planned, ..
             source=model.source,
             options=model.options,
             weights=weights,
-            from_hub=model.weights is None,
+            conversion="timm" if model.weights is None else "none",
+            classes=model.classes,
             preprocessing=model.preprocessing,
         )
         inputs = tuple(

@@ -32,7 +32,7 @@ def model(weights: Path, **changes: Any) -> PairModel:
 
 
 def load(weights: Path, **changes: Any) -> Classifier:
-    return classifier.load(model(weights, **changes), weights, CPU)
+    return classifier.load(model(weights, **changes), weights.parent, CPU)
 
 
 def images(count: int = 4) -> torch.Tensor:
@@ -147,12 +147,12 @@ class Dangerous:
         return os.mkdir, (str(self.path),)
 
 
-@pytest.mark.parametrize("from_hub", [False, True])
-def test_a_checkpoint_runs_no_code(tmp_path: Path, from_hub: bool):
+@pytest.mark.parametrize("conversion", ["none", "timm"])
+def test_a_checkpoint_runs_no_code(tmp_path: Path, conversion: str):
     torch.save({"state_dict": Dangerous(tmp_path / "pwned")}, tmp_path / "w.pt")
-    hub = {"source": "timm:resnet10t.c3_in1k", "options": {}, "from_hub": True}
+    hub = {"source": "timm:resnet10t.c3_in1k", "options": {}, "conversion": "timm"}
     with pytest.raises(BadModel):
-        load(tmp_path / "w.pt", **(hub if from_hub else {}))
+        load(tmp_path / "w.pt", **(hub if conversion == "timm" else {}))
     assert not (tmp_path / "pwned").exists()
 
 
@@ -216,7 +216,7 @@ def test_a_tags_weights_from_the_hubs_cache(tmp_path: Path, file: str):
     rgb = {**GREY, "input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.25,) * 3}
     fields = {"source": "timm:resnet10t.c3_in1k", "options": {}, "preprocessing": Preprocessing(**rgb)}
     pixels = torch.rand(2, 3, 32, 32)
-    by_hub = load(found, **fields, from_hub=True)(pixels)
+    by_hub = load(found, **fields, conversion="timm")(pixels)
     by_file = load(found, **fields)(pixels)
     assert torch.equal(by_hub, network((pixels - 0.5) / 0.25))
     assert torch.equal(by_file, by_hub)

@@ -20,7 +20,7 @@ def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
     (folder / description.JOB).write_text(description.job_script())
     (folder / "pair.sub").write_text(text)
     told = pool.run(
-        ["condor_submit", "-dry-run", "-", "-a", "JOB = node", "-a", "weights = w", "pair.sub"], cwd=folder
+        ["condor_submit", "-dry-run", "-", "-a", "JOB = node", "-a", "files = w", "pair.sub"], cwd=folder
     )
     assert told.returncode == 0, told.stdout + told.stderr
     return dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)

@@ -126,7 +126,7 @@ def test_alignsec_loads_the_weights_into_the_same_function(plain, digits, tmp_pa
             input_size=(1, 16, 16), mean=(0.5,), std=(0.25,), interpolation="bilinear", crop_pct=1.0
         ),
     )
-    loaded = classifier.load(model, tmp_path / TINY.weights, torch.device("cpu"))
+    loaded = classifier.load(model, tmp_path, torch.device("cpu"))
     assert np.allclose(loaded(digits[0][:20]), plain(digits[0][:20]), atol=1e-5)
 
 

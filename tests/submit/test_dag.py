@@ -31,7 +31,7 @@ def test_every_pair_is_a_node_with_retries_that_spare_hopeless_ones(house: Path)
     lines = text_of(house, [pair], RETRIES=4)
     assert f"JOB {pair.id} pair.sub" in lines
     assert f"RETRY {pair.id} 4 UNLESS-EXIT 65" in lines
-    assert f'VARS {pair.id} weights="weights/w.safetensors"' in lines
+    assert f'VARS {pair.id} files="weights/w.safetensors"' in lines
 
 
 def test_pairs_with_a_record_are_marked_done(house: Path) -> None:
