@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 import pandas as pd
 
 from aggregate import interval
-from alignsec.outcome import BROKEN_BY, BudgetVerdicts, Record
+from alignsec.outcome import BROKEN_BY, MENDED, BudgetVerdicts, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,11 @@ class Row:
     clean_low: float
     """The ends of the exact 95 % interval; robust_low and robust_high too."""
     clean_high: float
+    clean_top5_correct: int | None
+    """Images whose label is among the five highest logits when clean; None in outcomes that do not say."""
+    clean_top5_accuracy: float | None
     robust: int
+    """Images that are right under the attack; under a corruption, right when corrupted, whatever when clean."""
     robust_accuracy: float | None
     robust_low: float
     robust_high: float
@@ -37,6 +41,9 @@ class Row:
     broken_by_apgd_t: int
     broken_by_fab_t: int
     broken_by_square: int
+    broken_by_corruption: int
+    mended: int
+    """Wrong when clean and right when corrupted."""
     rejected: int
     largest_distance: float
     """In the attack's norm."""
@@ -56,6 +63,7 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
     attack = record.pair.attack
     images, clean = len(record.images), record.clean_correct
     clean_low, clean_high = interval.exact(clean, images)
+    top5 = record.clean_top5_correct
     for budget in record.budgets:
         low, high = interval.exact(budget.robust, images)
         forward, backward = _passes(record, budget)
@@ -71,6 +79,8 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
             clean_accuracy=clean / images if images else None,
             clean_low=clean_low,
             clean_high=clean_high,
+            clean_top5_correct=top5,
+            clean_top5_accuracy=top5 / images if images and top5 is not None else None,
             robust=budget.robust,
             robust_accuracy=budget.robust / images if images else None,
             robust_low=low,
@@ -79,6 +89,8 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
             broken_by_apgd_t=budget.verdicts.count(BROKEN_BY["apgd-t"]),
             broken_by_fab_t=budget.verdicts.count(BROKEN_BY["fab-t"]),
             broken_by_square=budget.verdicts.count(BROKEN_BY["square"]),
+            broken_by_corruption=budget.verdicts.count(BROKEN_BY["corruption"]),
+            mended=budget.verdicts.count(MENDED),
             rejected=budget.rejected,
             largest_distance=budget.largest_distance,
             seconds=budget.seconds,
@@ -99,7 +111,9 @@ def _passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
 
 def frame(table: Iterable[Row]) -> pd.DataFrame:
     """The rows as a frame, in the order given; its columns stand even where there is no row."""
-    return pd.DataFrame([asdict(row) for row in table], columns=[field.name for field in fields(Row)])
+    data = pd.DataFrame([asdict(row) for row in table], columns=[field.name for field in fields(Row)])
+    # Whole numbers with gaps: as floats they would be written 9.0.
+    return data.astype({"clean_top5_correct": "Int64"})
 
 
 def csv(data: pd.DataFrame) -> bytes:

@@ -15,7 +15,7 @@ from aggregate import table
 from aggregate.table import Row
 from alignsec.event_log import EventLog, NodeHistory
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.outcome import ROBUST, Record
+from alignsec.outcome import MENDED, ROBUST, Record
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan
 from alignsec.status import PairStatus, State, survey
@@ -161,7 +161,7 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
 
 def _robust(verdicts: str) -> Bits:
     letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
-    return np.packbits(letters == ord(ROBUST))
+    return np.packbits((letters == ord(ROBUST)) | (letters == ord(MENDED)))
 
 
 def _sorted(counter: Counter[str]) -> Counter[str]:

@@ -9,6 +9,8 @@ from alignsec.budget import Budget
 
 Component = Literal["apgd-ce", "apgd-t", "fab-t", "square"]
 Method = Literal["clean", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
+Breaker = Literal["apgd-ce", "apgd-t", "fab-t", "square", "corruption"]
+"""What a verdict names when an image is broken: a component, or the corruption."""
 Norm = Literal["Linf", "L2"]
 
 COMPONENTS: dict[Method, tuple[Component, ...]] = {

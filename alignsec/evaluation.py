@@ -31,6 +31,8 @@ class Evaluation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: int
+    clean_top5: str = ""
+    """For each image 1 where its label is among the five highest logits when clean, else 0."""
     clean_passes: Passes
     budgets: tuple[BudgetVerdicts, ...]
     steps_done: int = 0

@@ -7,16 +7,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from alignsec import atomic, digest
-from alignsec.attack import Component
+from alignsec.attack import Breaker
 from alignsec.budget import Budget
 from alignsec.pair import Pair
 
 ROBUST = "R"
 WRONG = "W"
-BROKEN_BY: dict[Component, str] = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s"}
+MENDED = "m"
+BROKEN_BY: dict[Breaker, str] = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s", "corruption": "x"}
 LEGEND = {
-    ROBUST: "robust: classified correctly, and no adversarial image found within the budget",
+    ROBUST: "robust: classified correctly, clean and corrupted, or no adversarial image found within the budget",
     WRONG: "wrong when clean",
+    MENDED: "wrong when clean, classified correctly when corrupted",
     **{letter: f"broken by {component}" for component, letter in BROKEN_BY.items()},
 }
 """What each letter of a verdict string means; written into every record, so that a file explains itself."""
@@ -52,12 +54,13 @@ class BudgetVerdicts(_Part):
     rejected: Count = 0
     """Images a component claimed to have broken that our own fp32 check did not confirm."""
     seconds: Seconds
-    passes: dict[Component, Passes]
+    passes: dict[Breaker, Passes]
 
     @property
     def robust(self) -> int:
-        """How many images are robust."""
-        return self.verdicts.count(ROBUST)
+        """How many images the model gets right under the attack. Under a corruption that counts the mended ones
+        too, as the accuracy on ImageNet-C does (Hendrycks & Dietterich 2019, section 4.1)."""
+        return self.verdicts.count(ROBUST) + self.verdicts.count(MENDED)
 
 
 class Provenance(_Part):
@@ -91,6 +94,9 @@ class Record(_Part):
     """File names in the pack, in the order of every verdict string."""
     labels: list[Count]
     classes: Annotated[int, Field(ge=2)]
+    clean_top5: Annotated[str, Field(pattern=r"^[01]*$")] = ""
+    """For each image 1 where its label is among the five highest logits when clean, else 0; empty where the
+    outcome is of a time before this was asked."""
     legend: dict[str, str] = LEGEND
     budgets: Annotated[list[BudgetVerdicts], Field(min_length=1)]
     clean_passes: Passes
@@ -112,15 +118,29 @@ class Record(_Part):
             raise ValueError("one verdict an image is wanted")
         if len({b.verdicts.translate(_CLEAN_ONLY) for b in self.budgets}) > 1:
             raise ValueError("an image is wrong when clean at one budget and not at another")
+        if self.clean_top5 and not _within_top5(self.budgets[0].verdicts, self.clean_top5):
+            raise ValueError("an image is right when clean and not among the top five, or has no digit for it")
         return self
 
     @property
     def clean_correct(self) -> int:
         """How many images are classified correctly when clean."""
-        return len(self.images) - self.budgets[0].verdicts.count(WRONG)
+        verdicts = self.budgets[0].verdicts
+        return len(verdicts) - verdicts.count(WRONG) - verdicts.count(MENDED)
+
+    @property
+    def clean_top5_correct(self) -> int | None:
+        """How many images have their label among the five highest logits when clean; None where not recorded."""
+        return self.clean_top5.count("1") if self.clean_top5 else None
 
 
-_CLEAN_ONLY = {ord(letter): ROBUST for letter in BROKEN_BY.values()}
+_CLEAN_ONLY = {ord(MENDED): WRONG, **{ord(letter): ROBUST for letter in BROKEN_BY.values()}}
+
+
+def _within_top5(verdicts: str, top5: str) -> bool:
+    """Whether every image that is right when clean is among the top five too."""
+    right = (letter == ROBUST for letter in verdicts.translate(_CLEAN_ONLY))
+    return len(verdicts) == len(top5) and all(five == "1" for one, five in zip(right, top5, strict=True) if one)
 
 
 class Failure(_Part):

@@ -9,7 +9,7 @@ import torch
 from alignsec import reference
 from alignsec.attack import Attack, Component
 from alignsec.classifier import BadModel, Classifier
-from alignsec.engine import notes
+from alignsec.engine import notes, opening
 from alignsec.evaluation import Evaluation
 from alignsec.judge import confirm, distances
 from alignsec.outcome import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes
@@ -88,6 +88,7 @@ def _clean(task: Task) -> Evaluation:
     verdicts = "".join(ROBUST if right else WRONG for right in correct.tolist())
     return Evaluation(
         classes=classes,
+        clean_top5=opening.top5(logits, task.labels),
         clean_passes=_since(task.classifier, before),
         budgets=tuple(
             BudgetVerdicts(eps=eps, verdicts=verdicts, largest_distance=0, seconds=0, passes={})

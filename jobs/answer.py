@@ -49,6 +49,7 @@ def answer(
         images=pictures.names,
         labels=pictures.labels.tolist(),
         classes=known.classes,
+        clean_top5=known.clean_top5,
         budgets=[_with_found(known, index) for index in range(len(known.budgets))],
         clean_passes=known.clean_passes,
         notes=list(known.notes),

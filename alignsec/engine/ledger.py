@@ -3,13 +3,13 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from alignsec.attack import Component
+from alignsec.attack import Breaker
 from alignsec.budget import Budget
 from alignsec.engine.course import Search
 from alignsec.evaluation import Evaluation, Found
 from alignsec.outcome import BudgetVerdicts, Passes
 
-Account = tuple[int, Component]
+Account = tuple[int, Breaker]
 
 
 @dataclass

@@ -42,6 +42,18 @@ def clean(task: Task, settings: Settings) -> tuple[Tensor, Passes, list[str]]:
     return logits, spent, notes.warnings(logits, again)
 
 
+def top5(logits: Tensor, labels: Tensor) -> str:
+    """For each image 1 where its label is among the five highest logits, else 0.
+
+    Of equal logits that of the first class counts as the higher; the class that argmax names is always among them.
+    """
+    own = logits.gather(1, labels[:, None])
+    earlier = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
+    above = (logits > own) | ((logits == own) & earlier)
+    among = (above.sum(1) < 5) | (logits.argmax(1) == labels)
+    return "".join("1" if one else "0" for one in among.tolist())
+
+
 def first_verdicts(attack: Attack, logits: Tensor, labels: Tensor) -> tuple[BudgetVerdicts, ...]:
     """Wrong when clean, or robust until broken."""
     right = (logits.argmax(1) == labels).tolist()

@@ -108,6 +108,7 @@ def _begun(task: Task, settings: Settings) -> _Run:
     ranking = logits.sort(dim=1).indices[:, -1 - min(attack.targets, classes - 1) :]
     known = Evaluation(
         classes=classes,
+        clean_top5=opening.top5(logits, task.labels),
         clean_passes=passes,
         budgets=opening.first_verdicts(attack, logits, task.labels),
         steps=0,

@@ -34,6 +34,22 @@ def test_the_clean_attack_has_eps_0_and_is_as_robust_as_it_is_correct(make_run):
     assert (row.forward_passes, row.backward_passes) == (10, 0)
 
 
+def test_top_5_is_counted_where_it_was_recorded(make_run):
+    run = make_run()
+    known = run.record(run.pair("a", "clean"), "RRWW").model_copy(update={"clean_top5": "1110"})
+    rows = [*table.rows(known, "f" * 64), *_rows(run, "b", "clean", "RRWW")]
+    assert [(row.clean_top5_correct, row.clean_top5_accuracy) for row in rows] == [(3, 0.75), (None, None)]
+    lines = table.csv(table.frame(rows)).decode().splitlines()
+    at = lines[0].split(",").index("clean_top5_correct")
+    assert [line.split(",")[at] for line in lines[1:]] == ["3", ""]
+
+
+def test_accuracy_under_a_corruption_counts_the_mended_images(make_run):
+    """As on ImageNet-C: right when corrupted, whatever the model said of the clean image."""
+    (row,) = _rows(make_run(), "a", "clean", "RRxWmm")
+    assert (row.clean_correct, row.robust, row.broken_by_corruption, row.mended) == (3, 4, 1, 2)
+
+
 def test_deviations_name_settings_and_notes(make_run):
     quick = Attack.model_validate(
         {"name": "quick", "method": "apgd-ce", "norm": "L2", "eps": ["0.5"], "steps": 10}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from alignsec import evaluator, reference
 from alignsec.attack import PARAMETERS, Attack, Component
 from alignsec.classifier import BadModel, Classifier
+from alignsec.engine import opening
 from alignsec.evaluation import Evaluation
 from alignsec.judge import distances
 from alignsec.task import Task
@@ -317,3 +318,24 @@ def test_the_callers_random_numbers_do_not_matter():
     torch.manual_seed(2)
     torch.rand(5)
     assert timeless(finish(asked)) == timeless(one)
+
+
+@pytest.mark.parametrize("implementation", ["alignsec", "reference"])
+def test_top_5_when_clean(implementation: str):
+    """As torch.topk has it, image by image, by both implementations."""
+    asked = task(attack(method="clean", norm=None, eps=[], implementation=implementation), trained(), count=60)
+    asked = Task(asked.classifier, asked.pixels, (asked.labels + 3) % 10, asked.attack, SEED)
+    found = finish(asked).clean_top5
+    with torch.no_grad():
+        highest = asked.classifier(asked.pixels).topk(5).indices
+    expected = (highest == asked.labels[:, None]).any(1)
+    assert found == "".join(str(int(one)) for one in expected)
+    assert {"0", "1"} == set(found)
+
+
+def test_top_5_of_equal_logits():
+    """The first five classes, and whatever argmax names."""
+    labels = torch.arange(10)
+    assert opening.top5(torch.zeros(10, 10), labels) == "1111100000"
+    assert opening.top5(torch.eye(10), labels) == "1" * 10
+    assert opening.top5(torch.zeros(3, 3), torch.arange(3)) == "111"

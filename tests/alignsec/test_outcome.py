@@ -76,6 +76,20 @@ def test_counts_come_from_the_verdicts():
     assert [budget.robust for budget in what.budgets] == [2, 1]
 
 
+def test_mended_images_are_wrong_when_clean_and_right_when_corrupted():
+    what = record(pair(attack=attack(eps=["1/255"])), ["RxWmm"])
+    assert (what.clean_correct, what.budgets[0].robust) == (2, 3)
+
+
+def test_top_5_has_a_digit_an_image_and_holds_every_right_one():
+    of = pair(attack=attack(eps=["1/255"]))
+    assert record(of, ["RcWW"], clean_top5="1110").clean_top5_correct == 3
+    assert record(of, ["RcWW"]).clean_top5_correct is None
+    for digits in ("1011", "111", "11110"):
+        with pytest.raises(ValidationError, match="not among the top five, or has no digit"):
+            record(of, ["RcWW"], clean_top5=digits)
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The path of every value in a JSON document that holds no others."""
     if isinstance(value, dict) and value:

@@ -53,6 +53,7 @@ def test_a_pair_becomes_a_record(job: Job):
     assert record.images == [f"{number}.png" for number in range(8)]
     # A batch of 4 is asked twice: is the model randomised?
     assert (record.classes, record.clean_correct, record.clean_passes.forward) == (5, 6, 8 + 4)
+    assert record.clean_top5 == "11111111"
     for budget in record.budgets:
         broken = sum(letter not in "RW" for letter in budget.verdicts)
         assert len(budget.broken_at_step) == len(budget.broken_at_distance) == broken
