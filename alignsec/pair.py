@@ -74,7 +74,7 @@ class Pair(BaseModel):
     """The pack of the study's images."""
     seed: int
 
-    @cached_property
+    @property
     def question(self) -> dict[str, object]:
         """What changes the answer, and nothing else: file names and folders do not, nor what only refuses one."""
         no_answer = {"weights", "code", "classes", "published"}

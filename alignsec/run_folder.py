@@ -1,15 +1,19 @@
 """Run folders: a study laid out on disk. Every path of a run is made here and nowhere else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alignsec import atomic
+from alignsec.attack import Attack
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.pair import File, Pair, Sha256
+from alignsec.pair import File, Pair, PairModel, Sha256
+
+Place = Annotated[int, Field(ge=0)]
+Part = TypeVar("Part", PairModel, Attack, File)
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,9 @@ class PlannedScores(_Part):
     label: str
 
 
-class Plan(_Part):
-    """What a run consists of. Written once a submission; a later one may add pairs."""
+class _About(_Part):
+    """What is said of a run as a whole."""
 
-    schema_version: Literal[1] = 1
     name: str
     title: str
     seed: int
@@ -131,6 +134,31 @@ class Plan(_Part):
     scores: PlannedScores | None
     images: File
     image_count: Annotated[int, Field(ge=1)]
+
+
+class _Row(_Part):
+    """A planned pair; its model, attack and images are places in the file's lists."""
+
+    model: Place
+    attack: Place
+    images: Place
+    seed: int
+    inputs: tuple[str, ...]
+
+
+class _Sheet(_About):
+    """plan.json. What pairs share stands there once: written out, 100,000 pairs would be 110 MB."""
+
+    schema_version: Literal[2] = 2
+    models: tuple[PairModel, ...]
+    attacks: tuple[Attack, ...]
+    packs: tuple[File, ...]
+    planned: tuple[_Row, ...]
+
+
+class Plan(_About):
+    """What a run consists of. Written once a submission; a later one may add pairs."""
+
     planned: tuple[Planned, ...]
 
     def __iter__(self) -> Iterator[Pair]:  # type: ignore[override] # pydantic iterates fields; nobody needs that
@@ -139,17 +167,52 @@ class Plan(_Part):
 
     def write(self, folder: RunFolder) -> None:
         """Write plan.json, aside and renamed. Raises OSError."""
-        atomic.write(folder.plan, self.model_dump_json(indent=1).encode())
+        models, model = _each_once(pair.model for pair in self)
+        attacks, attack = _each_once(pair.attack for pair in self)
+        packs, images = _each_once(pair.images for pair in self)
+        places = zip(self.planned, model, attack, images, strict=True)
+        rows = [
+            _Row(model=m, attack=a, images=i, seed=one.pair.seed, inputs=one.inputs) for one, m, a, i in places
+        ]
+        about = {name: getattr(self, name) for name in _About.model_fields}
+        sheet = _Sheet(**about, models=models, attacks=attacks, packs=packs, planned=tuple(rows))
+        atomic.write(folder.plan, sheet.model_dump_json().encode())
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Plan":
         """Read plan.json. Raises Mistakes if the folder is no run or was written by another version."""
         try:
-            return cls.model_validate_json(folder.plan.read_bytes())
+            sheet = _Sheet.model_validate_json(folder.plan.read_bytes())
+            pairs = (
+                Pair(
+                    model=sheet.models[row.model],
+                    attack=sheet.attacks[row.attack],
+                    images=sheet.packs[row.images],
+                    seed=row.seed,
+                )
+                for row in sheet.planned
+            )
+            planned = tuple(
+                Planned(pair=pair, inputs=row.inputs) for pair, row in zip(pairs, sheet.planned, strict=True)
+            )
+            return cls(**{name: getattr(sheet, name) for name in _About.model_fields}, planned=planned)
         except OSError:
             remedy = "is not a run folder: it has no plan.json; make submit STUDY=... writes one"
         except ValidationError as error:
             remedy = (
                 f"has a plan.json of another version ({error.error_count()} differences); submit the study again"
             )
+        except IndexError:
+            remedy = "has a plan.json whose pairs name models it does not list; submit the study again"
         raise Mistakes([Mistake(str(folder.root), "", "", remedy)])
+
+
+def _each_once(parts: Iterable[Part]) -> tuple[tuple[Part, ...], list[int]]:
+    """The different ones among some parts, and the place there of each part."""
+    found: dict[str, Part] = {}
+    texts = []
+    for part in parts:
+        texts.append(part.model_dump_json())
+        found.setdefault(texts[-1], part)
+    place = {text: at for at, text in enumerate(found)}
+    return tuple(found.values()), [place[text] for text in texts]

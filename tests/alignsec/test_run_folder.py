@@ -8,7 +8,7 @@ import pytest
 from alignsec.mistake import Mistakes
 from alignsec.pair import File
 from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
-from tests.tiny import pair
+from tests.tiny import attack, pair
 
 PLAN = Plan(
     name="r",
@@ -38,17 +38,41 @@ def test_a_folder_without_a_plan_is_no_run(tmp_path: Path):
         Plan.read(RunFolder(tmp_path))
 
 
-@pytest.mark.parametrize("change", [{"schema_version": 2}, {"image_count": 0}, {"new": 1}, {"planned": [{}]}])
-def test_a_plan_of_another_version_is_refused(tmp_path: Path, change: dict[str, object]):
+def test_what_pairs_share_is_written_and_read_once(tmp_path: Path):
+    """A plan of 100,000 pairs is a few megabytes, in the file and in memory."""
     folder = RunFolder(tmp_path)
-    folder.plan.write_text(json.dumps({**json.loads(PLAN.model_dump_json()), **change}), encoding="utf-8")
-    with pytest.raises(Mistakes, match=r"plan\.json of another version"):
+    pairs = [pair(name=name, attack=attack(name=f"attack {n}")) for name in "ab" for n in range(3)]
+    PLAN.model_copy(update={"planned": tuple(Planned(pair=one, inputs=()) for one in pairs)}).write(folder)
+    content = json.loads(folder.plan.read_bytes())
+    assert [len(content[part]) for part in ("models", "attacks", "packs", "planned")] == [2, 3, 1, 6]
+    back = list(Plan.read(folder))
+    assert [one.id for one in back] == [one.id for one in pairs]
+    assert len({id(one.model) for one in back}) == 2
+    assert len({id(one.attack) for one in back}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"schema_version": 1}, r"plan\.json of another version \(1 differences\)"),
+        ({"image_count": 0}, r"plan\.json of another version"),
+        ({"new": 1}, r"plan\.json of another version"),
+        ({"planned": [{}]}, r"plan\.json of another version"),
+        ({"models": []}, "name models it does not list"),
+    ],
+)
+def test_a_plan_of_another_version_is_refused(tmp_path: Path, change: dict[str, object], says: str):
+    folder = RunFolder(tmp_path)
+    PLAN.write(folder)
+    folder.plan.write_text(json.dumps({**json.loads(folder.plan.read_bytes()), **change}), encoding="utf-8")
+    with pytest.raises(Mistakes, match=says):
         Plan.read(folder)
 
 
 def test_a_plan_cut_short_is_refused(tmp_path: Path):
     folder = RunFolder(tmp_path)
-    folder.plan.write_bytes(PLAN.model_dump_json().encode()[:-100])
+    PLAN.write(folder)
+    folder.plan.write_bytes(folder.plan.read_bytes()[:-100])
     with pytest.raises(Mistakes):
         Plan.read(folder)
 

@@ -158,4 +158,4 @@ def test_odd_names_make_plain_files(study_file: StudyFile, folder: RunFolder, tm
     assert [pair.model.name for pair in plan][::2] == names
     for file in (file for file in folder.root.rglob("*") if file.is_file()):
         assert set(file.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
-    assert json.loads(folder.plan.read_text())["planned"][0]["pair"]["model"]["name"] == names[0]
+    assert next(iter(Plan.read(folder))).model.name == names[0]
