@@ -8,7 +8,7 @@ STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check submit local status failures aggregate pool pool-down containers bench catalogue requirements clean
+.PHONY: help demo test check weights submit local status failures aggregate pool pool-down containers bench catalogue requirements clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: $(READY)  ## lint, types and tests: what CI runs
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(MAKE) test
+
+weights: $(READY)  ## fetch each model's weights once into WEIGHTS of .env: make weights STUDY=studies/x.toml
+	$(PY) -m submit.staging $(STUDY)
 
 submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; DRY=1 stops before submitting
 	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from aggregate import style, wording
-from aggregate.statistics import correlation
+from aggregate import correlation, style, wording
 
 DESCRIPTION = (
     "Each point is a model: its alignment score against its robust accuracy at one budget. Lines are "

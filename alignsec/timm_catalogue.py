@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-COLUMNS = ("name", "hub", "input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode", "classes")
+COLUMNS = (
+    *("name", "hub", "url", "input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode", "classes"),
+)
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,9 @@ class Entry:
 
     name: str
     hub: str
-    """Repository of the weights on the model hub; empty for an architecture."""
+    """Repository of the weights on the model hub; empty for an architecture, and for a tag that lies elsewhere."""
+    url: str
+    """Where they lie instead; empty where the hub has them."""
     preprocessing: Mapping[str, object] | None
     """As its authors set it, in the form a study takes; None for an architecture."""
     classes: int
@@ -41,10 +45,11 @@ def tags_of(architecture: str) -> list[str]:
 
 def _entry(row: dict[str, str]) -> Entry:
     if not row["input_size"]:
-        return Entry(row["name"], "", None, 1000)
+        return Entry(row["name"], "", "", None, 1000)
     return Entry(
         name=row["name"],
         hub=row["hub"],
+        url=row["url"],
         preprocessing={
             "input_size": [int(side) for side in row["input_size"].split("x")],
             "mean": [float(value) for value in row["mean"].split()],

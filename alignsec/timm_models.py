@@ -27,6 +27,7 @@ def rows() -> Iterator[tuple[str, ...]]:
         yield (
             name,
             hub,
+            "" if hub else str(cfg.url or ""),
             size,
             mean,
             std,

@@ -11,6 +11,8 @@ from alignsec import hub_cache
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
 from submit import layout, local, lock, pool, submission
+from submit.digest_cache import NAME as DIGESTS
+from submit.digest_cache import DigestCache
 from submit.pool import Pool, PoolUnavailable
 from submit.site import Site
 from submit.waiting import wait
@@ -42,14 +44,16 @@ def main() -> int:
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Check, write, then run or submit. Raises Mistakes before anything is written, OSError, KeyboardInterrupt."""
     site = Site.read(arguments.env)
-    checked = layout.check(arguments.study, hub_cache.folder(os.environ))
+    digests = DigestCache(HOUSE / site.runs / DIGESTS)
+    checked = layout.check(arguments.study, hub_cache.folder(os.environ), HOUSE / site.weights, digests)
     folder = RunFolder((HOUSE / site.runs / checked.study.name).resolve())
     here = None if arguments.local else _pool(console, private=arguments.private_pool)
     on_this_machine = arguments.local or (arguments.private_pool and here is None)
     if here is None and not on_this_machine and not arguments.dry:
         raise Mistakes([_no_pool()])
-    with lock.held(folder):
+    with lock.held(folder.lock):
         _refuse_live(folder, here)
+        digests.keep()
         plan = layout.write(checked, folder)
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         if on_this_machine:

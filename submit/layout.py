@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alignsec import atomic, digest, hub_cache, image_pack, timm_catalogue
+from alignsec import atomic, digest, image_pack
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.pair import File, Pair, PairModel
 from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
 from alignsec.study import Study, StudyModel
 from submit import code
+from submit.digest_cache import DigestCache
+from submit.weights.finding import Finder, Found, NotFound
+from submit.weights.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -21,27 +24,28 @@ class Checked:
 
     path: Path
     study: Study
-    weights: dict[str, Path]
+    weights: dict[str, Found]
     """By model name."""
     images: list[Candidate]
 
 
-def check(path: Path, hub: Path) -> Checked:
+def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCache | None = None) -> Checked:
     """Read a study file and find everything it names.
 
-    hub: the model hub's cache. Raises Mistakes with every mistake in the study, or, in a sound one, every
-    weights file that is not there and every image or label that cannot be used.
+    hub: the model hub's cache. folder: the site's weights, with their manifest. digests: what is known of files
+    already, so that they are not read again. Raises Mistakes with every mistake in the study, or, in a sound one,
+    every weights file that is not there and every image or label that cannot be used.
     """
     study = Study.load(path)
     mistakes: list[Mistake] = []
     weights = {}
+    manifest = Manifest.read(folder) if folder else Manifest()
+    finder = Finder(path, hub, folder, digests or DigestCache(None), manifest)
     for index, model in enumerate(study.models):
-        found = model.weights or hub_cache.weights(hub, timm_catalogue.entries()[model.timm_name].hub)
-        if found is None:
-            remedy = f"has no weights in {hub}; fetch them there once, or give weights = FILE"
-            mistakes.append(Mistake(str(path), f"models[{index}].source", f'"{model.source}"', remedy))
-        else:
-            weights[model.name] = found
+        try:
+            weights[model.name] = finder.find(model)
+        except NotFound as remedy:
+            mistakes.append(Mistake(str(path), f"models[{index}].source", f'"{model.source}"', str(remedy)))
     images = _images(path, study, mistakes)
     for index, model in enumerate(study.models):
         mistakes += _classes(path, index, model, images)
@@ -120,10 +124,10 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
 
 def _pairs(checked: Checked, pack: File, folder: RunFolder) -> tuple[Planned, ...]:
     """Every model under every attack."""
-    files = {path: _weights(path, folder) for path in sorted(set(checked.weights.values()))}
+    files = {found.path: _weights(found, folder) for found in checked.weights.values()}
     planned = []
     for model in checked.study.models:
-        weights = files[checked.weights[model.name]]
+        weights = files[checked.weights[model.name].path]
         in_pair = PairModel(
             name=model.name,
             source=model.source,
@@ -144,15 +148,14 @@ def _pairs(checked: Checked, pack: File, folder: RunFolder) -> tuple[Planned, ..
     return tuple(planned)
 
 
-def _weights(path: Path, folder: RunFolder) -> File:
+def _weights(found: Found, folder: RunFolder) -> File:
     """A link in the run folder, named by digest, to a checkpoint that stays where it is.
 
     Names in a run folder hold letters, digits, dots and hyphens only, so nothing needs quoting in a DAG.
     """
-    sha256 = digest.of_file(path)
-    suffix = path.suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", path.suffix) else ".bin"
-    file = File(name=f"weights-{sha256[:12]}{suffix}", sha256=sha256)
+    suffix = found.path.suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", found.path.suffix) else ".bin"
+    file = File(name=f"weights-{found.sha256[:12]}{suffix}", sha256=found.sha256)
     link = folder.weights / file.name
     link.unlink(missing_ok=True)
-    link.symlink_to(path.absolute())
+    link.symlink_to(found.path.absolute())
     return file

@@ -1,24 +1,24 @@
-"""The lock of a run folder: whoever writes to it or runs its pairs on this machine holds it."""
+"""Locks: whoever writes to a folder, or runs its pairs on this machine, holds its lock."""
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.run_folder import RunFolder
 
 
 @contextmanager
-def held(folder: RunFolder) -> Iterator[None]:
-    """Hold the folder's lock; the kernel lets go of it however this process ends.
+def held(lock: Path) -> Iterator[None]:
+    """Hold a folder's lock file; the kernel lets go of it however this process ends.
 
     Raises Mistakes if another process holds it, OSError if the folder cannot be made.
     """
-    folder.root.mkdir(parents=True, exist_ok=True)
-    with folder.lock.open("w", encoding="utf-8") as lock:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w", encoding="utf-8") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             remedy = "is being written or run by another process on this machine; wait for it, or stop it"
-            raise Mistakes([Mistake(str(folder.root), "", "", remedy)]) from None
+            raise Mistakes([Mistake(str(lock.parent), "", "", remedy)]) from None
         yield

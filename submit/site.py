@@ -26,10 +26,11 @@ def _none_if_empty(value: object) -> object:
 
 def _a_folder(path: Path) -> Path:
     if path == Path():
-        raise PydanticCustomError("folder", "is empty, but run folders must not lie among the code; write runs")
+        raise PydanticCustomError("folder", "is empty, but its files must not lie among the code; name a folder")
     return path
 
 
+Folder = Annotated[Path, AfterValidator(_a_folder)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Flag = Annotated[bool | None, BeforeValidator(_none_if_empty)]
 # One line, no quotes: it stands inside a submit description.
@@ -46,7 +47,9 @@ class Site(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    runs: Annotated[Path, AfterValidator(_a_folder)]
+    runs: Folder
+    weights: Folder
+    weights_url: Annotated[str, Field(pattern=r"^((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[!#-~]+)?$")]
     python: Word
     local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
     container_image: Word

@@ -20,6 +20,7 @@ TORCH_IN = {
         f"alignsec/{name}.py"
         for name in ("classifier", "judge", "photographs", "reference", "reference_run", "task")
     ),
+    "alignsec/conversion.py",
     "alignsec/timm_models.py",
     "jobs/answer.py",
     "jobs/provenance.py",

@@ -2,8 +2,7 @@
 
 import pandas as pd
 
-from aggregate import scores, summary, table, tally
-from aggregate.statistics import correlation
+from aggregate import correlation, scores, summary, table, tally
 from alignsec.attack import Attack
 from alignsec.event_log import EventLog
 

@@ -21,7 +21,7 @@ def test_the_file_is_what_the_installed_timm_says(house: Path):
 
 def test_architectures_and_tags():
     entries = timm_catalogue.entries()
-    assert entries["resnet50"] == Entry("resnet50", "", None, 1000)
+    assert entries["resnet50"] == Entry("resnet50", "", "", None, 1000)
     tag = entries["resnet50.a1_in1k"]
     assert tag.is_tag
     assert (tag.hub, tag.classes) == ("timm/resnet50.a1_in1k", 1000)

@@ -106,7 +106,8 @@ def test_nothing_is_written_for_a_study_with_mistakes(study_file: StudyFile, tmp
     with pytest.raises(Mistakes) as caught:
         layout.check(path, tmp_path / "hub")
     said = [str(mistake).removeprefix(f"{path}: ") for mistake in caught.value.mistakes]
-    assert f'models[1].source: "timm:resnet18.a1_in1k" has no weights in {tmp_path / "hub"}' in said[0]
+    missing = f"has no weights in {tmp_path / 'hub'}; make weights STUDY={path} fetches it"
+    assert f'models[1].source: "timm:resnet18.a1_in1k" {missing}' in said[0]
     assert 'models[2].source: "timm:vit_small_patch14_dinov2.lvd142m" has no weights' in said[1]
     assert "images.count: 40 is more than the 6 images" in said[2]
     assert 'models[0]: "a" has 2 classes, 0 to 1, but 2 images have labels outside' in said[3]

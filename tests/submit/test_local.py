@@ -260,9 +260,9 @@ class _Thread:
 def test_a_folder_is_held_by_one_at_a_time(made: Made):
     """The second is refused by name; once the first has let go, another may."""
     refused = pytest.raises(Mistakes, match="is being written or run by another process")
-    with lock.held(made.folder), refused, lock.held(made.folder):
+    with lock.held(made.folder.lock), refused, lock.held(made.folder.lock):
         raise AssertionError("two hold the folder")
-    with lock.held(made.folder):
+    with lock.held(made.folder.lock):
         pass
 
 

@@ -1,0 +1,26 @@
+"""Addresses: where a model's weights are published, as one line of text that names them in the manifest."""
+
+import re
+from urllib.parse import urlsplit
+
+from alignsec import timm_catalogue
+from alignsec.study import StudyModel
+
+HUB = "hub:"
+
+_NAMED_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.[a-z.]+$")
+"""PyTorch's hub names files by the first digits of their SHA-256 (torch.hub.load_state_dict_from_url)."""
+
+
+def of(model: StudyModel) -> str:
+    """`hub:` and a repository, or an http(s) address; empty where the weights are the user's own or unknown."""
+    if model.weights is not None:
+        return ""
+    entry = timm_catalogue.entries()[model.timm_name]
+    return f"{HUB}{entry.hub}" if entry.hub else entry.url
+
+
+def named_digest(url: str) -> str:
+    """The digits of a file's SHA-256 that its name tells; empty where it tells none, or only a date."""
+    found = _NAMED_DIGEST.search(urlsplit(url).path)
+    return found[1] if found and not found[1].isdigit() else ""

@@ -1,0 +1,95 @@
+"""Digests remembered: never of bytes that have changed, and never read twice of bytes that have not."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from alignsec import digest
+from submit import digest_cache
+from submit.digest_cache import DigestCache
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that was written long enough ago."""
+    path = tmp_path / "w.bin"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(digest_cache, "SETTLED_NS", -1)
+    return path
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files whose bytes were read."""
+    paths: list[Path] = []
+    of_file = digest.of_file
+
+    def reading(path: Path) -> str:
+        paths.append(path)
+        return of_file(path)
+
+    monkeypatch.setattr("submit.digest_cache.digest.of_file", reading)
+    return paths
+
+
+def cache(tmp_path: Path) -> DigestCache:
+    return DigestCache(tmp_path / "runs" / ".digests.json")
+
+
+def test_the_next_submission_reads_nothing(tmp_path: Path, file: Path, read: list[Path]):
+    first = cache(tmp_path)
+    assert first.of_file(file) == digest.of_bytes(b"old")
+    first.keep()
+    assert cache(tmp_path).of_file(file) == digest.of_bytes(b"old")
+    assert len(read) == 1
+
+
+def test_a_link_is_its_file(tmp_path: Path, file: Path, read: list[Path]):
+    (tmp_path / "link").symlink_to(file)
+    known = cache(tmp_path)
+    assert known.of_file(file) == known.of_file(tmp_path / "link")
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize("change", ["longer", "as long, with its old time", "another file in its place"])
+def test_changed_bytes_are_read_again(tmp_path: Path, file: Path, change: str):
+    """Even where somebody sets the time of modification back, as copying tools do."""
+    first = cache(tmp_path)
+    first.of_file(file)
+    first.keep()
+    before = file.stat()
+    if change == "another file in its place":
+        (tmp_path / "new").write_bytes(b"new")
+        (tmp_path / "new").replace(file)
+    else:
+        time.sleep(0.02)  # more than a tick of the file system's clock
+        file.write_bytes(b"longer" if change == "longer" else b"new")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cache(tmp_path).of_file(file) == digest.of_file(file)
+
+
+def test_a_file_just_written_is_not_remembered(tmp_path: Path, read: list[Path]):
+    """It may be written again before the file system's clock ticks."""
+    path = tmp_path / "w.bin"
+    path.write_bytes(b"x")
+    known = cache(tmp_path)
+    known.of_file(path)
+    known.of_file(path)
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b'{"schema_version": 2, "files": {}}', b'{"schema_version": 1}'])
+def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, file: Path, damage: bytes):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".digests.json").write_bytes(damage)
+    assert cache(tmp_path).of_file(file) == digest.of_bytes(b"old")
+
+
+def test_files_that_are_gone_are_forgotten(tmp_path: Path, file: Path):
+    known = cache(tmp_path)
+    known.of_file(file)
+    file.unlink()
+    known.keep()
+    assert "w.bin" not in (tmp_path / "runs" / ".digests.json").read_text()
