@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from aggregate import correlation, style, wording
+from aggregate import style, wording
+from aggregate.statistics import correlation
 
 DESCRIPTION = (
     "Each point is a model: its alignment score against its robust accuracy at one budget. Lines are "

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from aggregate import correlation, figures, report, scores, table, tally
+from aggregate import figures, report, scores, table, tally
 from aggregate.scores import Matching, Scores
+from aggregate.statistics import architecture, tables
 from alignsec import atomic
 from alignsec.event_log import EventLog
 from alignsec.run_folder import Plan, RunFolder
@@ -34,19 +35,20 @@ def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path) -> A
     alignment = scores.of_run(folder, plan)
     found = tally.take(plan, outcomes, events)
     rows = table.frame(found.rows)
-    links = correlation.correlations(rows, alignment)
+    family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
+    statistics = tables.of(rows, alignment, family)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
     drawings = figures.of(rows, alignment)
     pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
     files = {
         "table.csv": table.csv(rows),
         "pairs.csv": table.csv(pairs),
-        "correlations.csv": table.csv(links),
+        **{f"{name}.csv": table.csv(frame) for name, frame in statistics.named().items()},
         "matching.csv": table.csv(_matching(matching, alignment)),
     }
     for drawing in drawings:
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
-    evidence = report.Evidence(plan, found, rows, links, alignment, matching, drawings)
+    evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
     files["report.html"] = report.html(evidence)
     _write(out, files)
     return Analysis(out / "report.html", len(found.planned), len(found.not_ok))

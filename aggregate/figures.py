@@ -5,9 +5,10 @@ from functools import partial
 
 import pandas as pd
 
-from aggregate import alignment_figure, breakage_figure, correlation, robustness_figure
+from aggregate import alignment_figure, breakage_figure, robustness_figure
 from aggregate.drawing import Drawing, Panel
 from aggregate.scores import Column, Scores
+from aggregate.statistics import correlation
 
 NAMES = ("robust-accuracy", "alignment", "broken-by")
 """Of every figure there can be: what an earlier analysis drew and this one does not is removed."""

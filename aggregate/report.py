@@ -12,6 +12,7 @@ from markupsafe import Markup
 from aggregate import matrix, summary, wording
 from aggregate.drawing import Drawing
 from aggregate.scores import Matching, Scores
+from aggregate.statistics.tables import Tables
 from aggregate.tally import Tally
 from alignsec.attack import Attack
 from alignsec.outcome import LEGEND
@@ -26,7 +27,7 @@ class Evidence:
     plan: Plan
     tally: Tally
     table: pd.DataFrame
-    correlations: pd.DataFrame
+    statistics: Tables
     scores: Scores | None
     matching: Matching | None
     drawings: list[Drawing]
@@ -53,15 +54,15 @@ def html(evidence: Evidence) -> bytes:
         attacks=attacks,
         models=models,
         completeness=summary.completeness(plan, tally),
-        findings=summary.findings(evidence.table, evidence.correlations),
+        findings=summary.findings(evidence.table, evidence.statistics.correlations),
         cautions=summary.cautions(plan, tally, evidence.table),
         reasons=_reasons(tally),
         matrix=matrix.of(plan, tally.pairs, evidence.table),
         pictures=[_picture(drawing) for drawing in evidence.drawings],
         scores=evidence.scores,
         matching=evidence.matching,
-        aggregates=_by_budget(evidence.correlations, benchmarks=False),
-        benchmarks=_by_budget(evidence.correlations, benchmarks=True),
+        aggregates=_by_budget(evidence.statistics.correlations, benchmarks=False),
+        benchmarks=_by_budget(evidence.statistics.correlations, benchmarks=True),
         legend=LEGEND,
         style=Markup(_template("report.css")),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file

@@ -75,8 +75,8 @@ def main(source: str, target: str) -> int:
         sys.stderr.write(f"{why}\n")
         return UNSUITED
     except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
-        why = (str(error).splitlines() or [""])[0][:200]
-        sys.stderr.write(f"{type(error).__name__}: {why}\n")
+        said = (str(error).splitlines() or [""])[0][:200]
+        sys.stderr.write(f"{type(error).__name__}: {said}\n")
         return UNREADABLE
     return CONVERTED
 

@@ -11,6 +11,8 @@ from alignsec.attack import Breaker
 from alignsec.budget import Budget
 from alignsec.pair import Pair
 
+VERSION: Literal[2] = 2
+"""Of the file's layout. Version 1 had its checksum over the values, not the bytes."""
 ROBUST = "R"
 WRONG = "W"
 MENDED = "m"
@@ -50,7 +52,7 @@ class BudgetVerdicts(_Part):
     """Of each broken image in the order of its letters: the step of the search that broke it, 0 for a random
     start. Empty from the reference, which does not tell."""
     broken_at_distance: list[Distance] = []
-    """Likewise the distance of the adversarial image, in the attack's norm."""
+    """Likewise the distance of the adversarial image, in the attack's norm, rounded."""
     rejected: Count = 0
     """Images a component claimed to have broken that our own fp32 check did not confirm."""
     seconds: Seconds
@@ -61,6 +63,11 @@ class BudgetVerdicts(_Part):
         """How many images the model gets right under the attack. Under a corruption that counts the mended ones
         too, as the accuracy on ImageNet-C does (Hendrycks & Dietterich 2019, section 4.1)."""
         return self.verdicts.count(ROBUST) + self.verdicts.count(MENDED)
+
+
+def rounded(distance: float) -> float:
+    """To six digits: pixels are float32, whose seventh is noise, and these are half of a file."""
+    return float(f"{distance:.6g}")
 
 
 class Provenance(_Part):
@@ -87,7 +94,7 @@ class Record(_Part):
     """A pair that was answered."""
 
     status: Literal["ok"] = "ok"
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = VERSION
     id: str
     pair: Pair
     images: list[str]
@@ -147,7 +154,7 @@ class Failure(_Part):
     """A pair that was not answered, and why."""
 
     status: Literal["failed"] = "failed"
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = VERSION
     id: str
     pair: Pair | None
     """None where the pair file itself could not be read."""
@@ -162,6 +169,8 @@ class Failure(_Part):
 
 Outcome = Annotated[Record | Failure, Field(discriminator="status")]
 _ADAPTER: TypeAdapter[Record | Failure] = TypeAdapter(Outcome)
+_SEAL_BYTES = 79
+"""Of the last line: 64 digits and what stands around them."""
 
 
 class Damaged(Exception):
@@ -169,35 +178,63 @@ class Damaged(Exception):
 
 
 def dump(outcome: Record | Failure) -> bytes:
-    """The file's bytes: JSON, one object, with the SHA-256 of everything else in it as `checksum`."""
-    content = outcome.model_dump(mode="json")
-    return json.dumps(
-        {**content, "checksum": digest.of_json(content)}, ensure_ascii=False, allow_nan=False
-    ).encode()
+    """The file's bytes: one JSON object, a field a line, in the last line the SHA-256 of all bytes before that line.
+
+    So `head -n -1 FILE | sha256sum` gives what `tail -n 1 FILE` says.
+    """
+    fields = outcome.model_dump(mode="json").items()
+    lines = [f"{_json(name)}: {_json(value)},\n" for name, value in fields]
+    return sealed("".join(["{\n", *lines]).encode())
+
+
+def sealed(body: bytes) -> bytes:
+    """A file's bytes from all its lines but the last."""
+    return body + _seal(body)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _seal(body: bytes) -> bytes:
+    return b'"checksum": "%s"}' % digest.of_bytes(body).encode()
 
 
 def parse(data: bytes) -> Record | Failure:
     """An outcome from its file's bytes.
 
-    Raises Damaged, saying what is wrong, unless every byte of the content is as it was written.
+    Raises Damaged, saying what is wrong, unless every byte is as it was written.
     """
+    body = data[:-_SEAL_BYTES]
+    if data[-_SEAL_BYTES:] != _seal(body):
+        raise Damaged(_what_is_wrong(data))
+    try:
+        return _ADAPTER.validate_json(body.removesuffix(b",\n") + b"}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Damaged(f"has another layout than version {VERSION}: {place}: {first['msg']}") from None
+
+
+def _what_is_wrong(data: bytes) -> str:
+    """Why a file without a checksum that fits its bytes is no outcome."""
     try:
         content: Any = json.loads(data, parse_constant=_refuse)
         checksum = content.pop("checksum", None) if isinstance(content, dict) else None
         # Inside, because json.loads takes 1e999 and half a character, which no outcome has.
-        found = digest.of_json(content)
+        earlier = (
+            checksum is not None and content.get("schema_version") == 1 and digest.of_json(content) == checksum
+        )
     except (ValueError, RecursionError) as error:
-        raise Damaged(f"is not JSON ({error}); was its transfer cut short?") from None
+        return f"is not JSON ({error}); was its transfer cut short?"
     if checksum is None:
-        raise Damaged("has no checksum: it is not an outcome file")
-    if found != checksum:
-        raise Damaged("was changed after it was written: its checksum does not match its content")
-    try:
-        return _ADAPTER.validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise Damaged(f"has another layout than version 1: {place}: {first['msg']}") from None
+        return "has no checksum: it is not an outcome file"
+    if earlier:
+        return (
+            f"is of version 1, and this code reads version {VERSION}: analyse its run with that run's own "
+            "code.zip, or submit the study again"
+        )
+    return "was changed after it was written: its checksum does not match its bytes"
 
 
 def _refuse(constant: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from alignsec import classifier, digest, evaluator, photographs
+from alignsec import classifier, digest, evaluator, outcome, photographs
 from alignsec.evaluation import Evaluation
 from alignsec.outcome import BudgetVerdicts, Record
 from alignsec.pair import File, Pair
@@ -60,7 +60,7 @@ def answer(
 def _with_found(known: Evaluation, index: int) -> BudgetVerdicts:
     """A budget's verdicts with where and how far away each broken image was found."""
     found = sorted((one for one in known.found if one.budget == index), key=lambda one: one.image)
-    steps, distances = [one.step for one in found], [one.distance for one in found]
+    steps, distances = [one.step for one in found], [outcome.rounded(one.distance) for one in found]
     return known.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
 
 

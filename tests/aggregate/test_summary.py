@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from aggregate import correlation, scores, summary, table, tally
+from aggregate import scores, summary, table, tally
+from aggregate.statistics import correlation
 from alignsec.attack import Attack
 from alignsec.event_log import EventLog
 

@@ -1,6 +1,7 @@
 """Outcome files: what is read is what was written, or the file is Damaged."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -150,16 +151,39 @@ def test_a_file_cut_short_anywhere_is_damaged():
 
 
 @given(st.data())
-def test_a_changed_byte_never_gives_another_outcome(data: st.DataObject):
-    """A bit that flips between a digit and another must not be believed; in white space it does no harm."""
-    what = failure(pair())
-    written = bytearray(outcome.dump(what))
-    written[data.draw(st.integers(0, len(written) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        found = outcome.parse(bytes(written))
-    except Damaged:
-        return
-    assert found == what
+def test_a_changed_byte_is_found_wherever_it_is(data: st.DataObject):
+    """A bit that flips between a digit and another must not be believed."""
+    written = outcome.dump(failure(pair()))
+    place = data.draw(st.integers(0, len(written) - 1))
+    byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != written[place]))
+    with pytest.raises(Damaged):
+        outcome.parse(written[:place] + bytes([byte]) + written[place + 1 :])
+
+
+@pytest.mark.parametrize("change", [b"\n", b" ", b"{}", b"\x00" * 100])
+def test_bytes_behind_the_end_are_found(change: bytes):
+    with pytest.raises(Damaged):
+        outcome.parse(outcome.dump(record(pair())) + change)
+
+
+def test_the_checksum_is_that_of_the_lines_before_it(tmp_path: Path):
+    """As the README of a data set would check it, with what every system has."""
+    outcome.write(tmp_path / "o.json", record(pair()))
+    command = 'head -n -1 "$0" | sha256sum | cut -c 1-64; tail -n 1 "$0"'
+    done = subprocess.run(
+        ["sh", "-c", command, str(tmp_path / "o.json")], capture_output=True, text=True, check=True, timeout=60
+    )
+    sum_of_lines, last = done.stdout.splitlines()
+    assert last == f'"checksum": "{sum_of_lines}"}}'
+    assert json.loads((tmp_path / "o.json").read_bytes())["checksum"] == sum_of_lines
+
+
+def test_a_field_stands_on_a_line_of_its_own():
+    """So that a person can read the file, and compare two of them line by line."""
+    what = record(pair())
+    lines = outcome.dump(what).decode().splitlines()
+    names = [line.partition(":")[0] for line in lines[1:]]
+    assert names == [f'"{name}"' for name in (*Record.model_fields, "checksum")]
 
 
 @pytest.mark.parametrize(
@@ -188,14 +212,34 @@ def test_what_is_no_outcome_is_damaged(data: bytes):
 
 def signed(content: dict[str, Any]) -> bytes:
     """An outcome file with a checksum that fits: by another version, or by somebody who can compute one."""
-    return json.dumps({**content, "checksum": digest.of_json(content)}).encode()
+    return outcome.sealed(json.dumps(content).encode().removesuffix(b"}") + b",\n")
 
 
 def test_a_later_schema_is_refused_by_name():
     content = json.loads(outcome.dump(failure(pair())))
     del content["checksum"]
-    with pytest.raises(Damaged, match=r"another layout than version 1: failed\.schema_version"):
-        outcome.parse(signed({**content, "schema_version": 2}))
+    with pytest.raises(Damaged, match=r"another layout than version 2: failed\.schema_version"):
+        outcome.parse(signed({**content, "schema_version": 3}))
+
+
+def test_a_file_of_version_1_is_called_that():
+    """Its checksum was over its values: one that fits tells it from a file that somebody edited."""
+    content = json.loads(outcome.dump(record(pair())))
+    content = {**content, "schema_version": 1}
+    del content["checksum"]
+    first = {**content, "checksum": digest.of_json(content)}
+    with pytest.raises(
+        Damaged, match=r"is of version 1, and this code reads version 2: .* submit the study again"
+    ):
+        outcome.parse(json.dumps(first).encode())
+    with pytest.raises(Damaged, match="changed after it was written"):
+        outcome.parse(json.dumps({**first, "classes": 6}).encode())
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1,\n", b'{"status": "ok",\n', b'{"seconds": NaN,\n', b"\xff"])
+def test_a_checksum_alone_makes_no_outcome(body: bytes):
+    with pytest.raises(Damaged, match="has another layout than version 2"):
+        outcome.parse(outcome.sealed(body))
 
 
 def test_another_pairs_id_is_refused():

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 
@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from aggregate.scores import Scores
+from aggregate.scores import Column, Scores
+from aggregate.statistics import bootstrap, many_tests, partial
 
 FEWEST = 4
 """Models below which no number is given: three points always lie near some line."""
@@ -23,20 +24,28 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Relation:
-    """What links two values of the same models. Every number is None where `note` says why."""
+    """What links two values of the same models. A number that cannot be given is None, and `note` says why."""
 
     n: int
     """Models that have both."""
     spearman_r: float | None = None
     spearman_p: float | None = None
+    spearman_low: float | None = None
+    """The ends of the 95 % interval, by the bootstrap over models; of pearson_low and pearson_high too."""
+    spearman_high: float | None = None
     pearson_r: float | None = None
     pearson_p: float | None = None
+    pearson_low: float | None = None
+    pearson_high: float | None = None
     slope: float | None = None
     """Of the least-squares line: robust accuracy (a share) per unit of score."""
     intercept: float | None = None
     r2: float | None = None
     ols_p: float | None = None
     """Of the slope being zero, two-sided; with one predictor it is the F-test's."""
+    partial_r: float | None = None
+    """Spearman's, given clean accuracy."""
+    partial_p: float | None = None
     note: str = ""
 
 
@@ -53,24 +62,31 @@ class Question:
     category: str
 
 
-def relate(alignment: Floats, robust: Floats) -> Relation:
-    """Spearman, Pearson and least squares of robust accuracy on alignment, both of shape (n,) and finite.
+Q = {"spearman_q": "spearman_p", "pearson_q": "pearson_p", "partial_q": "partial_p"}
+"""p corrected for the number of scores of one level, under one attack at one budget."""
 
+
+def relate(alignment: Floats, robust: Floats, clean: Floats | None = None) -> Relation:
+    """Spearman, Pearson and least squares of robust accuracy on alignment, and Spearman given clean accuracy.
+
+    All of shape (n,) and finite; without clean accuracy nothing is said of it.
     Refuses, with a note, where there are fewer than four models or a value is the same for all of them.
     """
     n = len(alignment)
-    if n == 0:
-        return Relation(0, note="no model has both a score and an outcome")
-    if n < FEWEST:
-        what = "model has" if n == 1 else "models have"
-        return Relation(n, note=f"only {n} {what} both a score and an outcome; at least {FEWEST} are needed")
-    if _constant(robust):
-        return Relation(n, note=f"robust accuracy is the same for all {n} models")
-    if _constant(alignment):
-        return Relation(n, note=f"the score is the same for all {n} models")
+    if why := refusal(alignment, robust):
+        return Relation(n, note=why)
     spearman_r, spearman_p = spearman(alignment, robust)
     pearson = stats.pearsonr(alignment, robust)
     line = stats.linregress(alignment, robust)
+    of_spearman, of_pearson = bootstrap.correlations(alignment, robust)
+    notes = []
+    if of_spearman.low is None:
+        few = n < bootstrap.FEWEST
+        notes.append(
+            f"an interval needs at least {bootstrap.FEWEST} models" if few else "the resamples give no interval"
+        )
+    given = partial.Partial() if clean is None else partial.given(alignment, robust, clean)
+    notes.extend([given.note] if given.note else [])
     return Relation(
         n=n,
         spearman_r=spearman_r,
@@ -81,7 +97,29 @@ def relate(alignment: Floats, robust: Floats) -> Relation:
         intercept=float(line.intercept),
         r2=float(line.rvalue) ** 2,
         ols_p=float(line.pvalue),
+        spearman_low=of_spearman.low,
+        spearman_high=of_spearman.high,
+        pearson_low=of_pearson.low,
+        pearson_high=of_pearson.high,
+        partial_r=given.r,
+        partial_p=given.p,
+        note="; ".join(notes),
     )
+
+
+def refusal(alignment: Floats, robust: Floats) -> str:
+    """Why nothing can be said of these two, both of shape (n,); empty where something can."""
+    n = len(alignment)
+    if n == 0:
+        return "no model has both a score and an outcome"
+    if n < FEWEST:
+        what = "model has" if n == 1 else "models have"
+        return f"only {n} {what} both a score and an outcome; at least {FEWEST} are needed"
+    if constant(robust):
+        return f"robust accuracy is the same for all {n} models"
+    if constant(alignment):
+        return f"the score is the same for all {n} models"
+    return ""
 
 
 def spearman(x: Floats, y: Floats) -> tuple[float, float]:
@@ -109,7 +147,7 @@ def _orders(n: int) -> npt.NDArray[np.int8]:
     return np.array(list(itertools.permutations(range(n))), dtype=np.int8)
 
 
-def _constant(values: Floats) -> bool:
+def constant(values: Floats) -> bool:
     """Equal but for the last bits of a float."""
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
 
@@ -124,19 +162,40 @@ def joined(table: pd.DataFrame, scores: Scores, score: str) -> pd.DataFrame:
 def correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
     """One row per attack, budget and score column, in the order of the table and of the scores file."""
     names = [field.name for kind in (Question, Relation) for field in fields(kind)]
-    return pd.DataFrame(list(_answers(table, scores)) if scores else [], columns=names)
+    found = pd.DataFrame(list(_answers(table, scores)) if scores else [], columns=names)
+    numbers = [name for name in names if name in _NUMBERS]
+    found = found.astype(dict.fromkeys(numbers, "float64"))
+    for q, p in Q.items():
+        corrected = many_tests.discoveries(found, p, ["attack", "eps", "level"])
+        found.insert(list(found.columns).index(p) + 1, q, corrected)
+    return found
+
+
+_NUMBERS = frozenset(field.name for field in fields(Relation)) - {"n", "note"}
 
 
 def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
+    for question, both in questions(table, scores, scores.columns):
+        relation = relate(*values(both))
+        if not any(question.score in row for row in scores.rows.values()):
+            relation = replace(relation, note="no model has this score")
+        yield {**asdict(question), **asdict(relation)}
+
+
+def questions(
+    table: pd.DataFrame, scores: Scores, columns: Iterable[Column]
+) -> Iterator[tuple[Question, pd.DataFrame]]:
+    """Every score under every attack at every budget, with the rows of the models that have both."""
     budgets = list(table.groupby(["attack", "norm", "eps", "eps_value"], sort=False))
-    for column in scores.columns:
-        scored = any(column.name in row for row in scores.rows.values())
+    for column in columns:
         for (attack, norm, eps, eps_value), part in budgets:
             both = joined(part, scores, column.name)
-            relation = relate(
-                both["alignment"].to_numpy(dtype=np.float64), both["robust_accuracy"].to_numpy(dtype=np.float64)
-            )
-            if not scored:
-                relation = replace(relation, note="no model has this score")
-            question = Question(attack, norm, eps, eps_value, column.name, column.level, column.category)
-            yield {**asdict(question), **asdict(relation)}
+            yield Question(attack, norm, eps, eps_value, column.name, column.level, column.category), both
+
+
+def values(both: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Alignment, robust accuracy and clean accuracy of joined rows."""
+    alignment, robust, clean = (
+        both[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy", "clean_accuracy")
+    )
+    return alignment, robust, clean

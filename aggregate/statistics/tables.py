@@ -1,0 +1,50 @@
+"""The tables of an analysis: everything that is said about models, one tidy frame a question."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import pandas as pd
+
+from aggregate.scores import Scores
+from aggregate.statistics import correlation, left_out, mcnemar, prediction, regression, sampling
+from aggregate.statistics.mcnemar import Bits
+
+
+@dataclass(frozen=True)
+class Tables:
+    """One frame a CSV file of analysis/, named as the field; docs/statistics.md says what each column is."""
+
+    correlations: pd.DataFrame
+    regressions: pd.DataFrame
+    families: pd.DataFrame
+    prediction: pd.DataFrame
+    importance: pd.DataFrame
+    comparisons: pd.DataFrame
+    sampling: pd.DataFrame
+
+    def named(self) -> dict[str, pd.DataFrame]:
+        """The frames by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def of(
+    table: pd.DataFrame,
+    scores: Scores | None,
+    family: Mapping[str, str],
+    robust: Mapping[tuple[str, str, str], Bits] | None = None,
+) -> Tables:
+    """All statistics of a table of models under attack.
+
+    table: the columns of `aggregate.table.Row`, at least model, attack, norm, eps, eps_value, images, robust,
+    robust_accuracy and clean_accuracy. family: of each model. robust: see `mcnemar.comparisons`.
+    """
+    predicted, importance = prediction.prediction(table, scores, family)
+    return Tables(
+        correlations=correlation.correlations(table, scores),
+        regressions=regression.regressions(table, scores),
+        families=left_out.families(table, scores, family),
+        prediction=predicted,
+        importance=importance,
+        comparisons=mcnemar.comparisons(table, robust or {}),
+        sampling=sampling.sampling(table),
+    )
