@@ -12,6 +12,7 @@ Method = Literal["clean", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
 Breaker = Literal["apgd-ce", "apgd-t", "fab-t", "square", "corruption"]
 """What a verdict names when an image is broken: a component, or the corruption."""
 Norm = Literal["Linf", "L2"]
+Search = Literal["fp32", "tf32", "bf16"]
 
 COMPONENTS: dict[Method, tuple[Component, ...]] = {
     "clean": (),
@@ -28,6 +29,8 @@ PARAMETERS: dict[Component, frozenset[str]] = {
     "fab-t": frozenset({"steps", "targets"}),
     "square": frozenset({"queries"}),
 }
+SHORTCUTS = frozenset({"search", "carry"})
+"""What any attack of our engine takes, at a price in strength."""
 
 FEWEST_CLASSES: dict[Component, int] = {"apgd-ce": 2, "apgd-t": 4, "fab-t": 2, "square": 2}
 """The targeted DLR loss of APGD-T looks at the four largest logits (Croce & Hein 2020, eq. 9)."""
@@ -60,6 +63,12 @@ class Attack(BaseModel):
     question; the engine's verdicts do not."""
     implementation: Literal["alignsec", "reference"] = "alignsec"
     """Our engine, or the package pyautoattack, which needs more passes for the same verdicts."""
+    search: Search = "fp32"
+    """What the search computes in. An image is broken only if float32 confirms it, whatever this is; but less than
+    float32 may miss what float32 finds. bf16 is torch's autocast; tf32 does nothing but on NVIDIA GPUs of compute
+    capability 8.0 and newer."""
+    carry: bool = False
+    """An image broken at one budget counts as broken at every larger one, without a search there."""
 
     @model_validator(mode="before")
     @classmethod
@@ -85,7 +94,12 @@ class Attack(BaseModel):
             raise PydanticCustomError("attack", '{why}; write 8 of 255 as "8/255"', {"why": why})
         if len(set(self.eps)) < len(self.eps):
             raise PydanticCustomError("attack", "names one budget twice in eps; name each once")
+        if self.components and self.implementation == "reference" and (ours := self._shortcuts):
+            why = f"has {', '.join(ours)}, which the reference does not have; remove implementation or those"
+            raise PydanticCustomError("attack", "{why}", {"why": why})
         allowed = frozenset[str]().union(*(PARAMETERS[component] for component in self.components))
+        if self.components:
+            allowed |= SHORTCUTS
         if unused := sorted(self._changed - allowed):
             can = f"it takes {', '.join(sorted(allowed))}" if allowed else "it takes none"
             raise PydanticCustomError(
@@ -111,21 +125,39 @@ class Attack(BaseModel):
         asked = self.model_dump(include=set(used) if self.components else set())
         exact = [f"{b.exact.numerator}/{b.exact.denominator}" for b in self.budgets]
         fixed = {"name": self.name, "method": self.method, "norm": self.norm, "eps": exact}
-        return {**asked, **fixed, "version": ANSWERS_VERSION}
+        return {**asked, **fixed, **self._shortcuts, "version": ANSWERS_VERSION}
+
+    @property
+    def _shortcuts(self) -> dict[str, object]:
+        """Those that are taken. At one budget there is nothing to carry to."""
+        taken: dict[str, object] = {} if self.search == "fp32" else {"search": self.search}
+        return {**taken, "carry": True} if self.carry and len(self.eps) > 1 else taken
 
     @property
     def _changed(self) -> frozenset[str]:
         """The parameters that are not the standard's."""
         fields = type(self).model_fields
-        names = frozenset[str]().union(*PARAMETERS.values())
+        names = SHORTCUTS.union(*PARAMETERS.values())
         return frozenset(name for name in names if getattr(self, name) != fields[name].default)
 
     @property
     def deviations(self) -> tuple[str, ...]:
         """How this attack differs from the reference's standard settings, in words for the report."""
         fields = type(self).model_fields
-        return tuple(
-            f"{name} = {getattr(self, name)} (standard: {fields[name].default})" for name in sorted(self._changed)
+        shortcuts = []
+        if self.search != "fp32":
+            shortcuts.append(f"searched in {self.search}, successes judged again in fp32 (standard: all in fp32)")
+        if "carry" in self._shortcuts:
+            shortcuts.append(
+                "images broken at one budget count as broken at larger ones, unattacked there "
+                "(standard: every budget by itself)"
+            )
+        return (
+            *(
+                f"{name} = {getattr(self, name)} (standard: {fields[name].default})"
+                for name in sorted(self._changed - SHORTCUTS)
+            ),
+            *shortcuts,
         )
 
     def run_on(self, classes: int) -> tuple[Component, ...]:

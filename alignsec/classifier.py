@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
+from alignsec.out_of_memory import is_out_of_memory
 from alignsec.outcome import Passes
 from alignsec.pair import PairModel
 from alignsec.preprocessing import Preprocessing
@@ -85,7 +86,7 @@ def load(model: PairModel, folder: Path, device: torch.device) -> Classifier:
             _fill(network, load_state_dict(str(weights), device="cpu"), weights.name)
     except (*_BUILDING, OSError) as error:
         # A torch file that was cut short before it was handed out gives EINVAL; other OSErrors are the disk's.
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+        if (isinstance(error, OSError) and error.errno != errno.EINVAL) or is_out_of_memory(error):
             raise
         raise BadModel(f"{model.name}: {name} cannot be built: {type(error).__name__}: {error}") from error
     return Classifier(network, model.preprocessing).to(device)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from alignsec import classifier, digest, evaluator, outcome, photographs
+from alignsec.engine import precision
 from alignsec.evaluation import Evaluation
 from alignsec.outcome import BudgetVerdicts, Record
 from alignsec.pair import File, Pair
@@ -42,7 +43,7 @@ def answer(
     for known in evaluator.evaluate(task, checkpoint.read(pair.id), checkpoint.offers_every):
         teller.decided(known, model.passes.forward)
         checkpoint.offer(pair.id, known)
-    where = provenance.gather(clock, environ)
+    where = provenance.gather(clock, environ, precision.told(pair.attack.search, device))
     return Record(
         id=pair.id,
         pair=pair,

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from alignsec import exit_code, outcome
+from alignsec.out_of_memory import is_out_of_memory
 from alignsec.outcome import Failure, Record
 from alignsec.pair import Pair
 from jobs import provenance
@@ -82,7 +83,7 @@ def _text(said: str) -> str:
 
 _MACHINES_FAULTS = {
     # ImportError: a broken driver or container on one machine, and a try elsewhere costs seconds.
-    *("OSError", "ImportError", "MemoryError", "OutOfMemoryError", "AcceleratorError"),
+    *("OSError", "ImportError", "AcceleratorError"),
     *("BadPack", "BadTransfer"),
 }
 """By name: torch's own errors cannot be imported where torch cannot."""
@@ -90,7 +91,9 @@ _MACHINES_FAULTS = {
 
 def _is_machines_fault(error: Exception) -> bool:
     """Whether another machine could do better: disks, transfers, memory and GPUs fail; requests are wrong."""
-    return not _MACHINES_FAULTS.isdisjoint(kind.__name__ for kind in type(error).__mro__)
+    return is_out_of_memory(error) or not _MACHINES_FAULTS.isdisjoint(
+        kind.__name__ for kind in type(error).__mro__
+    )
 
 
 def _leave(result: Record | Failure) -> bool:

@@ -31,13 +31,13 @@ class Clock:
         return round(time.monotonic() - self._ticks, 3)
 
 
-def gather(clock: Clock, environ: Mapping[str, str]) -> Provenance:
+def gather(clock: Clock, environ: Mapping[str, str], precision: str = "fp32") -> Provenance:
     """Everything a number needs to be traced, as far as this machine tells."""
     return Provenance(
         code=_code(),
         container=environ.get("ALIGNSEC_CONTAINER", ""),
         versions={"python": platform.python_version(), **_versions()},
-        precision="fp32",
+        precision=precision,
         device=_device(),
         host=socket.gethostname(),
         job=_job(),

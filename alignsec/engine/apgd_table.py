@@ -8,11 +8,14 @@ from torch import Tensor
 from alignsec.engine import apgd, losses
 from alignsec.engine.apgd import ApgdRows
 from alignsec.engine.course import Search
-from alignsec.engine.table import Kind, Seen, Table
+from alignsec.engine.table import Lesson, Table
 
 
 class ApgdTable(Table[ApgdRows]):
     """APGD on the cross-entropy, or on the targeted DLR loss."""
+
+    passes = ("gradient",)
+    judged_after = "gradient"
 
     def _begin(self, searches: Sequence[Search]) -> ApgdRows:
         ground, images = self.ground, self.ground.images_of(searches)
@@ -25,37 +28,25 @@ class ApgdTable(Table[ApgdRows]):
     def _targeted(self) -> bool:
         return self.stage.component == "apgd-t"
 
-    def due(self, kind: Kind) -> Tensor:
-        """Every row wants gradients."""
-        return self._all() if kind == "gradient" else self._all()[:0]
-
-    def points(self, index: Tensor) -> Tensor:
+    def points(self) -> Tensor:
         """Where the rows stand."""
-        return self.rows.x[index]
+        return self.rows.x
 
-    def losses(self, index: Tensor, logits: Tensor) -> Tensor:
+    def losses(self, rows: slice, logits: Tensor) -> Tensor:
         """The loss to climb."""
-        labels = self.rows.labels[index]
+        labels = self.rows.labels[rows]
         if self._targeted:
-            return losses.targeted_dlr(logits, labels, self.rows.targets[index])
+            return losses.targeted_dlr(logits, labels, self.rows.targets[rows])
         return losses.cross_entropy(logits, labels)
 
-    def candidates(self, index: Tensor) -> Tensor:
-        """Every point counts."""
-        return torch.ones_like(index, dtype=torch.bool)
-
-    def learn(self, seen: Seen) -> Tensor:
+    def learn(self, lesson: Lesson) -> list[bool]:
         """Climb; a search ends with the pass after its last step."""
-        assert seen.losses is not None and seen.gradients is not None  # noqa: S101, PT018 - a gradient pass
-        rows = self.rows
-        if (starting := rows.step == 0).any():
-            self.facts["flat starts"] += int((seen.gradients[starting] == 0).flatten(1).all(1).sum())
-        apgd.advance(rows, seen.losses, seen.gradients, self.stage.steps, self.ground.norm)
-        return rows.step > self.stage.steps
-
-    def steps(self) -> list[int]:
-        """Steps so far."""
-        return self.rows.step.tolist()
+        assert lesson.losses is not None and lesson.gradients is not None  # noqa: S101, PT018 - a gradient pass
+        if starting := [row for row, step in enumerate(self.steps) if step == 0]:
+            self.facts["flat starts"] += int((lesson.gradients[starting] == 0).flatten(1).all(1).sum())
+        apgd.advance(self.rows, lesson.losses, lesson.gradients, self.stage.steps, self.ground.norm)
+        self._step()
+        return [step > self.stage.steps for step in self.steps]
 
     def row_type(self) -> type[ApgdRows]:
         """APGD's."""

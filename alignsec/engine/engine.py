@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alignsec.classifier import Classifier
 from alignsec.engine.agenda import Agenda
 from alignsec.engine.course import Search
 from alignsec.engine.ground import Ground
-from alignsec.engine.judging import sound_distances, within
+from alignsec.engine.judging import Claim, Signs, claims_of, signs_of
 from alignsec.engine.ledger import Ledger
-from alignsec.engine.passes import gradients_of, logits_of
-from alignsec.engine.table import Kind, Seen, Table
+from alignsec.engine.passes import Passage, Seen, not_finite, whole
+from alignsec.engine.table import Kind, Lesson, Table
 from alignsec.evaluation import Found
 
 
@@ -25,7 +24,7 @@ from alignsec.evaluation import Found
 class Engine:
     """Runs an agenda to its end, a round at a time: one gradient pass and one forward pass of the model."""
 
-    classifier: Classifier
+    passage: Passage
     ground: Ground
     agenda: Agenda
     ledger: Ledger
@@ -45,80 +44,114 @@ class Engine:
         self.ledger.spend(time.perf_counter() - began, spent)
 
     def _fill(self) -> None:
-        free = self.slots - sum(len(table.searches) for table in self.tables)
+        # To replay the reference, the searches of a batch must be side by side even where they are seen in lots.
+        most = self.slots if self.agenda.batch else min(self.slots, self.passage.most)
+        free = most - sum(len(table.searches) for table in self.tables)
         for block in self.agenda.take(free):
             self.tables[block[0].course.place].admit(block)
 
     def _pass(self, kind: Kind, spent: Counter[int]) -> None:
-        parts = [(table, due) for table in self.tables if len(due := table.due(kind))]
-        if not parts:
+        """Every search that wants it sees its point: judge the points, and let the searches learn."""
+        tables = [table for table in self.tables if table.searches and kind in table.passes]
+        if not tables:
             return
-        points = torch.cat([table.points(due) for table, due in parts])
-        edges = [slice(*pair) for pair in pairwise(accumulate((len(due) for _, due in parts), initial=0))]
+        searches = [search for table in tables for search in table.searches]
+        edges = [slice(*ends) for ends in pairwise(accumulate((len(t.searches) for t in tables), initial=0))]
+        points, labels = whole([t.points() for t in tables]), whole([t.rows.labels for t in tables])
         if kind == "gradient":
-            logits, losses, gradients = self._climb(parts, points, edges)
+            seen = self.passage.climbed(points, lambda lot, logits: _losses(tables, edges, lot, logits))
         else:
-            logits, losses, gradients = logits_of(self.classifier, points), None, None
-        ended, decided = [], False
-        for (table, due), edge in zip(parts, edges, strict=True):
-            searches = [table.searches[row] for row in due.tolist()]
-            self.ledger.charge(searches, backward=kind == "gradient")
-            spent.update(search.payer for search in searches)
-            wrong = logits[edge].argmax(1) != table.rows.labels[due]
-            decided |= self._judge(table, due, points[edge], wrong)
-            seen = Seen(
-                due,
-                logits[edge],
-                wrong,
-                losses=None if losses is None else losses[edge],
-                gradients=None if gradients is None else gradients[edge],
+            seen = self.passage.seen(points)
+        self._charge(searches, spent, backward=kind == "gradient")
+        signs = self._checked(seen, signs_of(seen, labels, self.passage.search))
+
+        counting = [kind == table.judged_after for table in tables for _ in table.searches]
+        places = [at for at, doubtful in enumerate(signs.doubtful) if doubtful and counting[at]]
+        steps = [step for table in tables for step in table.steps]
+        claims = claims_of(self.ground, points, searches, steps, places)
+        if not self.passage.exact:
+            signs = self._judge_again(
+                points, labels, seen, signs, [claim for claim in claims if claim.within], spent
             )
-            finished = table.learn(seen).tolist()
-            ended += [search for search, end in zip(table.searches, finished, strict=True) if end]
-        if ended or decided:
+        for claim in claims:
+            self._decide(claim, confirmed=signs.wrong[claim.place])
+
+        wrong, ended = seen.logits.argmax(1) != labels, list[Search]()
+        for table, edge in zip(tables, edges, strict=True):
+            lesson = Lesson(
+                seen.logits[edge],
+                wrong[edge],
+                signs.tied[edge],
+                losses=None if seen.losses is None else seen.losses[edge],
+                gradients=None if seen.gradients is None else seen.gradients[edge],
+            )
+            ended += [search for search, end in zip(table.searches, table.learn(lesson), strict=True) if end]
+        if ended or claims:
             self._settle(ended)
 
-    def _climb(
-        self, parts: list[tuple[Table[Any], Tensor]], points: Tensor, edges: list[slice]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, losses and gradients of the losses at the points."""
-        with torch.enable_grad():
-            images = points.requires_grad_()
-            logits = logits_of(self.classifier, images)
-            losses = [table.losses(due, logits[edge]) for (table, due), edge in zip(parts, edges, strict=True)]
-            gradients, wild = gradients_of(losses, images)
-        self.facts["wild gradients"] += wild
-        points.requires_grad_(False)
-        return logits.detach(), torch.cat(losses).detach(), gradients
+    def _charge(self, searches: Sequence[Search], spent: Counter[int], backward: bool) -> None:
+        self.ledger.charge(searches, backward)
+        spent.update(search.payer for search in searches)
 
-    def _judge(self, table: Table[Any], due: Tensor, points: Tensor, wrong: Tensor) -> bool:
-        """Give verdicts to the images whose misclassified points count. Returns whether there may be any."""
-        counts = wrong & table.candidates(due)
-        if not counts.any():
-            return False
-        hits = counts.nonzero().squeeze(1)
-        clean, norm = table.rows.clean[due[hits]], self.ground.norm
-        distances = sound_distances(clean, points[hits], norm)
-        steps = table.steps()
-        for row, image, distance in zip(due[hits].tolist(), clean, distances, strict=True):
-            search = table.searches[row]
-            for budget in list(search.course.budgets):
-                if within(distance, self.ground.eps[budget], image, norm):
-                    for decided in self.agenda.broken(search.course, budget):
-                        self.ledger.found.append(
-                            Found(
-                                budget=decided,
-                                image=search.course.image,
-                                component=table.stage.component,
-                                target=search.target,
-                                step=steps[row],
-                                distance=distance,
-                            )
-                        )
-                elif not (table.stage.shared or search.course.doubted):
-                    search.course.doubted = True
-                    self.ledger.rejected[budget] += 1
-        return True
+    def _checked(self, seen: Seen, signs: Signs) -> Signs:
+        """Refuse logits that are no numbers; take gradients that are none as 0."""
+        if bad := sum(signs.unsound):
+            raise not_finite(bad, len(signs.unsound), self.passage.search)
+        if (wild := sum(signs.wild)) and seen.gradients is not None:
+            self.facts["wild gradients"] += wild
+            seen.gradients = seen.gradients.nan_to_num(0, 0, 0)
+        return signs
+
+    def _judge_again(
+        self, points: Tensor, labels: Tensor, seen: Seen, signs: Signs, claims: list[Claim], spent: Counter[int]
+    ) -> Signs:
+        """Put the points of claims through the float32 model; its logits take the place of the search's."""
+        if not claims:
+            return signs
+        at = torch.tensor([claim.place for claim in claims], device=points.device)
+        exact = Seen(self.passage.judged(points[at]))
+        self._charge([claim.search for claim in claims], spent, backward=False)
+        seen.logits = seen.logits.index_copy(0, at, exact.logits)
+        found = signs_of(exact, labels[at], "fp32")
+        if bad := sum(found.unsound):
+            raise not_finite(bad, len(claims))
+        claimed = [claim for claim in claims if signs.wrong[claim.place]]
+        self.facts["judged again"] += len(claims)
+        for row, claim in enumerate(claims):
+            signs.tied[claim.place] = found.tied[row]
+            if claim in claimed and not found.wrong[row]:
+                self._reject(claim.search, claim.within)
+            signs.wrong[claim.place] = found.wrong[row]
+        return signs
+
+    def _reject(self, search: Search, budgets: Sequence[int]) -> None:
+        """An image was claimed to be broken and is not: counted once for each course."""
+        if not search.course.doubted:
+            search.course.doubted = True
+            self.ledger.rejected.update(budgets)
+
+    def _decide(self, claim: Claim, confirmed: bool) -> None:
+        """Give the verdicts that a claim is worth."""
+        if not confirmed:
+            return
+        course = claim.search.course
+        beyond = [budget for budget in course.budgets if budget not in claim.within]
+        for budget in claim.within:
+            if budget not in course.budgets:
+                continue
+            for decided in self.agenda.broken(course, budget):
+                self.ledger.found.append(
+                    Found(
+                        budget=decided,
+                        image=course.image,
+                        component=course.stage.component,
+                        target=claim.search.target,
+                        step=claim.step,
+                        distance=claim.distance,
+                    )
+                )
+        if beyond and not course.stage.shared:
+            self._reject(claim.search, beyond)
 
     def _settle(self, ended: list[Search]) -> None:
         """Free the slots of searches that have ended, or whose images are decided."""
@@ -129,3 +162,14 @@ class Engine:
                 table.keep(wanted)
         for search in ended:
             self.agenda.ended(search)
+
+
+def _losses(tables: Sequence[Table[Any]], edges: Sequence[slice], lot: slice, logits: Tensor) -> Tensor:
+    """Losses of the points at a lot's positions, which may begin and end amid a table's."""
+    parts = []
+    for table, edge in zip(tables, edges, strict=True):
+        start, stop = max(lot.start, edge.start), min(lot.stop, edge.stop)
+        if start < stop:
+            rows = slice(start - edge.start, stop - edge.start)
+            parts.append(table.losses(rows, logits[start - lot.start : stop - lot.start]))
+    return whole(parts)

@@ -30,16 +30,11 @@ class FabRows(Rows):
     labels: Tensor
     targets: Tensor
     x: Tensor
-    step: Tensor
-    """Steps taken."""
-    fresh: Tensor
-    """Whether it is unknown on which side of the boundary x lies."""
 
 
 def start(clean: Tensor, labels: Tensor, targets: Tensor) -> FabRows:
     """Searches at their clean images."""
-    no = torch.zeros_like(labels, dtype=torch.bool)
-    return FabRows(clean, labels, targets, clean, torch.zeros_like(labels), no)
+    return FabRows(clean, labels, targets, clean)
 
 
 def retreat(x: Tensor, clean: Tensor, across: Tensor) -> Tensor:

@@ -1,22 +1,82 @@
 """Judging: which points of a pass are adversarial images that count, by the rule of alignsec.judge.
 
-The judge puts an image through the float32 model again; here the logits are those of that model at that very
-image, from the pass that the engine itself made, so one pass serves the search and the judgement.
+The judge puts an image through the float32 model. Where the search's own pass was that one, at that very image, it
+serves both; after a pass in less than float32, the points that may be misclassified are put through once more.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from alignsec.attack import Norm
+from alignsec.attack import Search as Precision
+from alignsec.engine import precision
+from alignsec.engine.course import Search
+from alignsec.engine.ground import Ground
+from alignsec.engine.losses import margin
+from alignsec.engine.passes import Seen
 from alignsec.judge import distances, tolerance
 
 
-def sound_distances(clean: Tensor, points: Tensor, norm: Norm) -> list[float]:
-    """Distance of each point from its clean image, infinite for a point that is not an image in [0,1]."""
-    inside = ((points >= 0) & (points <= 1)).flatten(1).all(1)
-    return torch.where(inside, distances(clean, points, norm), torch.inf).tolist()
+class Signs(NamedTuple):
+    """What one look at the device tells of the points of a pass, a list of bools each."""
+
+    unsound: list[bool]
+    """Logits that are not finite."""
+    wrong: list[bool]
+    """Misclassified by these logits."""
+    doubtful: list[bool]
+    """Misclassified by these logits, or perhaps by float32's."""
+    tied: list[bool]
+    """The label's logit equals another one."""
+    wild: list[bool]
+    """Gradients that are not finite."""
 
 
-def within(distance: float, eps: float, image: Tensor, norm: Norm) -> bool:
-    """Whether a distance counts as no larger than eps, float32 rounding allowed for."""
-    return distance <= eps + tolerance(image, norm)
+def signs_of(seen: Seen, labels: Tensor, search: Precision) -> Signs:
+    """The signs of a pass, brought from the device at once: waiting for it is what costs time on a GPU."""
+    margins, wrong = margin(seen.logits, labels), seen.logits.argmax(1) != labels
+    doubtful = wrong if search == "fp32" else wrong | precision.doubtful(margins, seen.logits, search)
+    wild = torch.zeros_like(wrong)
+    if seen.gradients is not None:
+        wild = ~seen.gradients.isfinite().flatten(1).all(1)
+    return Signs(*torch.stack([~seen.logits.isfinite().all(1), wrong, doubtful, margins == 0, wild]).tolist())
+
+
+@dataclass
+class Claim:
+    """A point that may be an adversarial image."""
+
+    place: int
+    """In the pass."""
+    search: Search
+    step: int
+    distance: float
+    """From its clean image; infinite for a point that is not an image in [0,1]."""
+    within: list[int]
+    """The course's budgets that it is within."""
+
+
+def claims_of(
+    ground: Ground, points: Tensor, searches: Sequence[Search], steps: Sequence[int], places: Sequence[int]
+) -> list[Claim]:
+    """The claims of the points at some places."""
+    if not places:
+        return []
+    claiming = [searches[place] for place in places]
+    clean = ground.pixels[ground.images_of(claiming)]
+    here = points[torch.tensor(places, device=points.device)]
+    inside = ((here >= 0) & (here <= 1)).flatten(1).all(1)
+    far = torch.where(inside, distances(clean, here, ground.norm), torch.inf).tolist()
+    return [
+        Claim(place, search, steps[place], distance, _within(distance, ground, search, clean[0]))
+        for place, search, distance in zip(places, claiming, far, strict=True)
+    ]
+
+
+def _within(distance: float, ground: Ground, search: Search, image: Tensor) -> list[int]:
+    """Budgets that a distance is no larger than, float32 rounding allowed for."""
+    slack = tolerance(image, ground.norm)
+    return [budget for budget in search.course.budgets if distance <= ground.eps[budget] + slack]

@@ -1,6 +1,7 @@
 """The ledger: what was found and what it cost, by budget and component."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from alignsec.attack import Breaker
@@ -34,7 +35,7 @@ class Ledger:
                 ledger.backward[index, component] = passes.backward
         return ledger
 
-    def charge(self, searches: list[Search], backward: bool) -> None:
+    def charge(self, searches: Sequence[Search], backward: bool) -> None:
         """One pass for each search."""
         accounts = Counter((search.payer, search.course.stage.component) for search in searches)
         self.forward.update(accounts)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from alignsec.attack import Attack
-from alignsec.engine.settings import Settings
 from alignsec.outcome import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts
 
 _PROBABLY = 1e-5
@@ -15,14 +13,6 @@ _RANDOM = 1e-4
 _SQUARE_SHOULD_NOT = 0.002
 """The reference warns where Square breaks more than this share, or logits of one image differ by more than
 1e-4 of their length, or outputs sum to 1 within 1e-5."""
-
-
-def deviations(attack: Attack, classes: int, settings: Settings) -> list[str]:
-    """What is not as in the standard attack."""
-    notes = attack.deviations_on(classes)
-    if settings.carry and len(attack.budgets) > 1:
-        notes.append("deviation: images broken at one budget count as broken at larger ones, unattacked there")
-    return notes
 
 
 def warnings(logits: Tensor, again: Tensor) -> list[str]:
@@ -46,6 +36,8 @@ def findings(facts: Counter[str], budgets: Sequence[BudgetVerdicts]) -> list[str
         notes.append(f"{count} searches began where the loss has no slope: gradients may be masked")
     if count := facts["wild gradients"]:
         notes.append(f"{count} gradients were not finite and were taken as 0")
+    if count := facts["judged again"]:
+        notes.append(f"{count} of the forward passes put what the search took for a success through fp32")
     for one in budgets:
         by_square = one.verdicts.count(BROKEN_BY["square"])
         others_ran = any(component != "square" for component in one.passes)

@@ -6,8 +6,7 @@ from torch import Tensor
 from alignsec.attack import Attack
 from alignsec.classifier import BadModel
 from alignsec.engine import notes
-from alignsec.engine.passes import logits_of
-from alignsec.engine.settings import Settings
+from alignsec.engine.passes import Passage, not_finite
 from alignsec.outcome import ROBUST, WRONG, BudgetVerdicts, Passes
 from alignsec.task import Task
 
@@ -30,12 +29,10 @@ def check(task: Task) -> None:
         raise ValueError(f"label {int(labels.min())} is negative")
 
 
-@torch.no_grad()
-def clean(task: Task, settings: Settings) -> tuple[Tensor, Passes, list[str]]:
+def clean(task: Task, passage: Passage) -> tuple[Tensor, Passes, list[str]]:
     """Logits of the clean images, N x classes, what they cost, and warnings about them."""
-    batches = task.pixels.split(settings.slots)
-    logits = torch.cat([logits_of(task.classifier, batch) for batch in batches])
-    again = logits_of(task.classifier, batches[0][:_ASKED_TWICE])
+    again = _finite(passage.judged(task.pixels[: min(_ASKED_TWICE, passage.most)]))
+    logits = _finite(passage.judged(task.pixels))
     if (highest := int(task.labels.max())) >= logits.shape[1]:
         raise BadModel(f"label {highest} is outside the model's {logits.shape[1]} classes")
     spent = Passes(forward=len(logits) + len(again))
@@ -52,6 +49,12 @@ def top5(logits: Tensor, labels: Tensor) -> str:
     above = (logits > own) | ((logits == own) & earlier)
     among = (above.sum(1) < 5) | (logits.argmax(1) == labels)
     return "".join("1" if one else "0" for one in among.tolist())
+
+
+def _finite(logits: Tensor) -> Tensor:
+    if bad := int((~logits.isfinite().all(1)).sum()):
+        raise not_finite(bad, len(logits))
+    return logits
 
 
 def first_verdicts(attack: Attack, logits: Tensor, labels: Tensor) -> tuple[BudgetVerdicts, ...]:

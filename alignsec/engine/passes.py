@@ -1,13 +1,105 @@
-"""Passes of the model: their results, checked."""
+"""Passes of the model: in the search's precision or exactly, in lots that fit the memory, results checked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from alignsec.attack import Search
 from alignsec.classifier import BadModel, Classifier
+from alignsec.engine import precision
+from alignsec.out_of_memory import is_out_of_memory
+
+Losses = Callable[[slice, Tensor], Tensor]
+"""Of the points at some positions from their logits: what the gradient is asked of, one number a point."""
+
+
+@dataclass
+class Seen:
+    """What a pass showed of its points."""
+
+    logits: Tensor
+    """N x classes, float32."""
+    losses: Tensor | None = None
+    """N; None after a pass without gradient; so gradients."""
+    gradients: Tensor | None = None
+    """Of the losses at the points, N x C x H x W."""
+
+
+@dataclass
+class Passage:
+    """The way through the model."""
+
+    classifier: Classifier
+    search: Search
+    most: int
+    """Images at once; halved when memory runs out."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether the search's own logits are those that verdicts are given by."""
+        return self.search == "fp32"
+
+    @torch.no_grad()
+    def judged(self, images: Tensor) -> Tensor:
+        """Logits in float32, by which verdicts are given."""
+        (logits,) = self._in_lots(len(images), lambda lot: (logits_of(self.classifier, images[lot]),))
+        return logits
+
+    @torch.no_grad()
+    def seen(self, images: Tensor) -> Seen:
+        """Logits for the search."""
+        return Seen(*self._in_lots(len(images), lambda lot: (self._searched(images[lot]),)))
+
+    def climbed(self, images: Tensor, losses: Losses) -> Seen:
+        """Logits for the search, and the losses and their gradients."""
+        return Seen(*self._in_lots(len(images), lambda lot: self._climbed(images[lot], partial(losses, lot))))
+
+    def _in_lots(self, count: int, work: Callable[[slice], tuple[Tensor, ...]]) -> list[Tensor]:
+        """The work on `count` images; where memory runs out, the same images again, half as many at once.
+
+        A lot that fails has changed nothing. Raises the error where there is no room for one image.
+        """
+        done, at = [], 0
+        while at < count:
+            lot = slice(at, min(at + self.most, count))
+            try:
+                done.append(work(lot))
+                at = lot.stop
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if lot.stop - lot.start == 1 or not is_out_of_memory(error):
+                    raise
+            # Out here, where the error and all that its frames held are gone.
+            self.most = (lot.stop - lot.start) // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        return [whole(list(parts)) for parts in zip(*done, strict=True)]
+
+    def _searched(self, images: Tensor) -> Tensor:
+        with precision.flags(self.search), precision.forward(self.search, images.device):
+            return logits_of(self.classifier, images).float()
+
+    def _climbed(self, images: Tensor, losses: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.enable_grad(), precision.flags(self.search):
+            images = images.detach().requires_grad_()
+            with precision.forward(self.search, images.device):
+                logits = logits_of(self.classifier, images)
+            logits = logits.float()
+            each = losses(logits)
+            gradients = _gradients_of(each, images)
+        return logits.detach(), each.detach(), gradients
+
+
+def whole(lots: list[Tensor]) -> Tensor:
+    """The lots one after another; one alone is not copied."""
+    return lots[0] if len(lots) == 1 else torch.cat(lots)
 
 
 def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
-    """Logits of a batch, N x classes, finite. Raises BadModel for anything else."""
+    """Logits of a batch, N x classes, perhaps not finite. Raises BadModel for anything else."""
     logits = classifier(images)
     if not isinstance(logits, Tensor):
         kind = type(logits).__name__
@@ -15,22 +107,22 @@ def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
     if logits.ndim != 2 or len(logits) != len(images) or logits.shape[1] < 2 or not logits.is_floating_point():
         shape = " x ".join(map(str, logits.shape))
         raise BadModel(f"{len(images)} images gave {shape} {logits.dtype}; logits are images x classes")
-    finite = logits.isfinite().all(1)
-    if not finite.all():
-        bad = int((~finite).sum())
-        raise BadModel(f"the logits of {bad} of {len(logits)} images are not finite; are the weights sound?")
     return logits
 
 
-def gradients_of(losses: list[Tensor], images: Tensor) -> tuple[Tensor, int]:
-    """Gradient of the sum of the losses for each image, and for how many it was not finite and is 0 there."""
-    total = torch.cat(losses).sum()
+def not_finite(bad: int, of: int, search: Search = "fp32") -> BadModel:
+    """The error for logits that are no numbers."""
+    if search == "fp32":
+        return BadModel(f"the logits of {bad} of {of} images are not finite; are the weights sound?")
+    return BadModel(f"the logits of {bad} of {of} images are not finite in {search}; search in fp32")
+
+
+def _gradients_of(losses: Tensor, images: Tensor) -> Tensor:
+    """Gradient of the sum of the losses for each image."""
+    total = losses.sum()
     if not total.requires_grad:
         raise BadModel("the logits carry no gradient back to the image; is the model differentiable?")
     (gradients,) = torch.autograd.grad(total, images, allow_unused=True)
     if gradients is None:
         raise BadModel("the logits do not depend on the image; is the model differentiable?")
-    finite = gradients.isfinite().flatten(1).all(1)
-    if finite.all():
-        return gradients, 0
-    return gradients.nan_to_num(0, 0, 0), int((~finite).sum())
+    return gradients

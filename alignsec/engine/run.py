@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from alignsec.attack import Component
-from alignsec.engine import notes, opening, state
+from alignsec.engine import notes, opening, precision, state
 from alignsec.engine.agenda import Agenda
 from alignsec.engine.apgd_table import ApgdTable
 from alignsec.engine.engine import Engine
@@ -17,6 +17,7 @@ from alignsec.engine.fab_table import FabTable
 from alignsec.engine.ground import Ground
 from alignsec.engine.ledger import Ledger
 from alignsec.engine.noise import Keyed, Noise
+from alignsec.engine.passes import Passage
 from alignsec.engine.plan import stages
 from alignsec.engine.quiet import quiet
 from alignsec.engine.replay import Replay
@@ -102,7 +103,8 @@ class _Run:
 
 def _begun(task: Task, settings: Settings) -> _Run:
     """From nothing: the clean images first."""
-    logits, passes, warnings = opening.clean(task, settings)
+    passage = _passage(task, settings)
+    logits, passes, warnings = opening.clean(task, passage)
     attack, classes = task.attack, logits.shape[1]
     # The last columns are all that searches look up: the label's and its targets'.
     ranking = logits.sort(dim=1).indices[:, -1 - min(attack.targets, classes - 1) :]
@@ -114,9 +116,9 @@ def _begun(task: Task, settings: Settings) -> _Run:
         steps=0,
         undecided=0,
         passes_left=0,
-        notes=(*notes.deviations(attack, classes, settings), *warnings),
+        notes=(*attack.deviations_on(classes), *warnings),
     )
-    engine = _engine(task, settings, known, ranking, Counter())
+    engine = _engine(task, settings, passage, known, ranking, Counter())
     engine.agenda.begin(engine.ground.eps)
     return _Run(known.model_copy(update={"steps": engine.agenda.undecided}), engine, settings)
 
@@ -124,12 +126,18 @@ def _begun(task: Task, settings: Settings) -> _Run:
 def _taken_up(task: Task, settings: Settings, known: Evaluation, text: str) -> _Run:
     """From where it was left."""
     frozen = state.Frozen(text, task.pixels.device)
-    engine = _engine(task, settings, known, frozen.ranking, frozen.facts)
+    engine = _engine(task, settings, _passage(task, settings), known, frozen.ranking, frozen.facts)
     frozen.thaw(engine.agenda, engine.tables)
     return _Run(known, engine, settings)
 
 
-def _engine(task: Task, settings: Settings, known: Evaluation, ranking: Tensor, facts: Counter[str]) -> Engine:
+def _passage(task: Task, settings: Settings) -> Passage:
+    return Passage(task.classifier, precision.effective(task.attack.search, task.pixels.device), settings.slots)
+
+
+def _engine(
+    task: Task, settings: Settings, passage: Passage, known: Evaluation, ranking: Tensor, facts: Counter[str]
+) -> Engine:
     """An engine with nothing under way."""
     attack, pixels = task.attack, task.pixels
     norm = attack.norm or "Linf"  # The clean attack has none, and no stage that would ask.
@@ -144,7 +152,7 @@ def _engine(task: Task, settings: Settings, known: Evaluation, ranking: Tensor, 
         plan,
         [list(budget.verdicts) for budget in known.budgets],
         batch=attack.batch if settings.replay else None,
-        carry=settings.carry,
+        carry=attack.carry,
     )
     tables = [_TABLES[stage.component](stage, ground, facts) for stage in plan]
-    return Engine(task.classifier, ground, agenda, Ledger.of(known), tables, facts, settings.slots)
+    return Engine(passage, ground, agenda, Ledger.of(known), tables, facts, settings.slots)

@@ -1,4 +1,4 @@
-"""Settings of the engine: none of them is part of the question, except the two that say so."""
+"""Settings of the engine: none of them changes a verdict, except the one that says so."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,6 @@ class Settings:
     replay: bool = False
     """Draw exactly what the reference draws, batch by batch of the attack's `batch` images; for parity only.
     It changes the random numbers, cannot be stopped and taken up, and needs slots for a whole batch."""
-    carry: bool = False
-    """An image broken at a budget counts as broken at every larger one, without a search there. A deviation:
-    the reference runs every budget by itself."""
 
     def __post_init__(self) -> None:
         if self.slots < 1:

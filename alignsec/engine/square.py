@@ -32,8 +32,6 @@ class SquareRows(Rows):
     best: Tensor
     margin: Tensor
     """At best."""
-    step: Tensor
-    """Passes so far."""
     numbers: Tensor
     """Uniform random numbers for the coming steps, N x chunk x numbers a step."""
 
@@ -47,7 +45,7 @@ def start(clean: Tensor, labels: Tensor, eps: Tensor, drawn: Tensor, numbers: Te
         turned, signs = drawn[..., 0] > 0.5, _signs(drawn[..., 1:])
         x = (clean + unit(windows.grid(clean, turned, signs), norm) * radius).clamp(0, 1)
     everywhere = torch.full_like(eps, torch.inf)
-    return SquareRows(clean, labels, eps, x, x, everywhere, torch.zeros_like(labels), numbers)
+    return SquareRows(clean, labels, eps, x, x, everywhere, numbers)
 
 
 def learn(rows: SquareRows, margins: Tensor) -> None:
@@ -55,22 +53,23 @@ def learn(rows: SquareRows, margins: Tensor) -> None:
     better = (margins < rows.margin) | (margins <= 0)
     rows.best = torch.where(spread(better, rows.x), rows.x, rows.best)
     rows.margin = torch.where(better, margins, rows.margin)
-    rows.step = rows.step + 1
 
 
 def move(rows: SquareRows, steps: list[int], norm: Norm) -> None:
-    """Try another square on each best point; starts stay. steps: rows.step as Python integers."""
-    at = (rows.step - 1) % rows.numbers.shape[1]
-    numbers = rows.numbers[torch.arange(len(steps), device=at.device), at]
+    """Try another square on each best point; starts stay. steps: passes so far of each row."""
+    device, chunk = rows.x.device, rows.numbers.shape[1]
+    at = torch.tensor([(step - 1) % chunk for step in steps], device=device)
+    numbers = rows.numbers[torch.arange(len(steps), device=device), at]
     sides = [side(step - 1, rows.x.shape[-2], rows.x.shape[-1], norm) for step in steps]
     if norm == "Linf":
-        moved = _linf(rows, numbers, torch.tensor(sides, device=at.device))
+        moved = _linf(rows, numbers, torch.tensor(sides, device=device))
     else:
         moved = torch.empty_like(rows.x)
         for size in set(sides):
-            group = torch.tensor([row for row, its in enumerate(sides) if its == size], device=at.device)
+            group = torch.tensor([row for row, its in enumerate(sides) if its == size], device=device)
             moved[group] = _l2(rows.clean[group], rows.best[group], rows.eps[group], numbers[group], size)
-    rows.x = moved if min(steps) else torch.where(spread(rows.step > 0, moved), moved, rows.x)
+    begun = torch.tensor([step > 0 for step in steps], device=device)
+    rows.x = moved if min(steps) else torch.where(spread(begun, moved), moved, rows.x)
 
 
 @lru_cache(maxsize=20_000)

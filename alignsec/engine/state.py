@@ -15,7 +15,7 @@ from alignsec.engine.agenda import Agenda
 from alignsec.engine.course import Course, Search
 from alignsec.engine.table import Table
 
-_LAYOUT = 1
+_LAYOUT = 2
 
 
 class BadState(ValueError):
@@ -39,7 +39,7 @@ def freeze(agenda: Agenda, tables: Sequence[Table[Any]], ranking: Tensor, facts:
         "waiting": [[image, budgets] for image, budgets in agenda.waiting.items() if budgets],
         "gradient": [written(block) for block in agenda.gradient],
         "forward": [written(block) for block in agenda.forward],
-        "tables": {table.stage.component: written(table.searches) for table in tables},
+        "tables": {table.stage.component: [written(table.searches), table.steps] for table in tables},
     }
     text = torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)
     tensors = {"content": text, "ranking": ranking.contiguous()}
@@ -89,7 +89,8 @@ class Frozen:
         agenda.forward.extend(map(read, content["forward"]))
         for table in tables:
             name = table.stage.component
-            if searches := read(content["tables"][name]):
+            written, steps = content["tables"][name]
+            if searches := read(written):
                 prefix = f"{name}/"
                 rows = {
                     key.removeprefix(prefix): tensor
@@ -97,4 +98,4 @@ class Frozen:
                     if key.startswith(prefix)
                 }
                 clean = table.ground.pixels[table.ground.images_of(searches)]
-                table.restore(searches, table.row_type()(clean=clean, **rows))
+                table.restore(searches, steps, table.row_type()(clean=clean, **rows))

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,14 +19,14 @@ R = TypeVar("R", bound=Rows)
 
 
 @dataclass
-class Seen:
-    """What a pass showed of a table's points."""
+class Lesson:
+    """What a pass showed of a table's points, a row each."""
 
-    index: Tensor
-    """Which rows of the table, positions."""
     logits: Tensor
     misclassified: Tensor
-    """Bool, one a row in index."""
+    """Bool."""
+    tied: list[bool]
+    """Whether the label's logit equals another one."""
     losses: Tensor | None = None
     """None after a forward pass; so gradients."""
     gradients: Tensor | None = None
@@ -36,11 +36,18 @@ class Seen:
 class Table(ABC, Generic[R]):
     """Searches and their rows, in the same order."""
 
+    passes: ClassVar[tuple[Kind, ...]]
+    """Which passes of a round every search wants."""
+    judged_after: ClassVar[Kind]
+    """The pass whose points count if they are misclassified."""
+
     stage: Stage
     ground: Ground
     facts: Counter[str]
     """What was noticed on the way."""
     searches: list[Search] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    """Taken by each search to its point, the start being 0."""
     _rows: R | None = None
 
     @property
@@ -51,52 +58,39 @@ class Table(ABC, Generic[R]):
 
     def admit(self, searches: Sequence[Search]) -> None:
         """Begin more searches."""
-        self.restore([*self.searches, *searches], self._with(self._begin(searches)))
+        more = self._begin(searches)
+        rows = more if self._rows is None else self._rows.joined(more)
+        self.restore([*self.searches, *searches], [*self.steps, *([0] * len(searches))], rows)
 
-    def restore(self, searches: list[Search], rows: R) -> None:
+    def restore(self, searches: list[Search], steps: list[int], rows: R) -> None:
         """Stand where another table stood."""
-        self.searches, self._rows = searches, rows
+        self.searches, self.steps, self._rows = searches, steps, rows
 
     def keep(self, wanted: Sequence[bool]) -> None:
         """Go on with these searches only."""
         index = [row for row, want in enumerate(wanted) if want]
-        self.searches = [self.searches[row] for row in index]
+        self.searches, self.steps = [self.searches[row] for row in index], [self.steps[row] for row in index]
         at = torch.tensor(index, dtype=torch.int64, device=self.ground.pixels.device)
         self._rows = self.rows.taken(at) if index else None
 
-    def _with(self, more: R) -> R:
-        return more if self._rows is None else self._rows.joined(more)
-
-    def _all(self) -> Tensor:
-        return torch.arange(len(self.searches), device=self.ground.pixels.device)
+    def _step(self) -> None:
+        self.steps = [step + 1 for step in self.steps]
 
     @abstractmethod
     def _begin(self, searches: Sequence[Search]) -> R:
         """Rows at the searches' starts."""
 
     @abstractmethod
-    def due(self, kind: Kind) -> Tensor:
-        """Positions of the rows that want a pass of this kind."""
+    def points(self) -> Tensor:
+        """The images that the searches want to see through the model, a row each."""
 
     @abstractmethod
-    def points(self, index: Tensor) -> Tensor:
-        """The images that those rows want to see through the model."""
+    def losses(self, rows: slice, logits: Tensor) -> Tensor:
+        """What some rows want the gradient of, one number a row."""
 
     @abstractmethod
-    def losses(self, index: Tensor, logits: Tensor) -> Tensor:
-        """What those rows want the gradient of, one number a row."""
-
-    @abstractmethod
-    def candidates(self, index: Tensor) -> Tensor:
-        """Of which of those rows the point counts if it is misclassified, bool."""
-
-    @abstractmethod
-    def learn(self, seen: Seen) -> Tensor:
-        """Take in a pass. Returns which rows of the table have come to their end, bool."""
-
-    @abstractmethod
-    def steps(self) -> list[int]:
-        """Steps taken to each row's point, the start being 0."""
+    def learn(self, lesson: Lesson) -> list[bool]:
+        """Take in a pass. Returns which searches have come to their end."""
 
     @abstractmethod
     def row_type(self) -> type[R]:

@@ -59,6 +59,12 @@ def test_clean_has_the_budget_zero():
         ({"method": "square", "norm": "Linf", "eps": ["4"]}, 'has eps 4.*write 8 of 255 as "8/255"'),
         ({"method": "square", "norm": "Linf", "eps": ["1/255", "2/510"]}, "names one budget twice"),
         ({"method": "square", "norm": "L1", "eps": ["1"]}, "'Linf' or 'L2'"),
+        ({"method": "square", "norm": "L2", "eps": ["1"], "search": "fp16"}, "'fp32', 'tf32' or 'bf16'"),
+        ({"method": "clean", "search": "bf16"}, "has search, which clean does not use; it takes none"),
+        (
+            {"method": "square", "norm": "L2", "eps": ["1"], "search": "tf32", "implementation": "reference"},
+            "has search, which the reference does not have",
+        ),
         ({"method": "pgd", "norm": "L2", "eps": ["1"]}, "'apgd-ce'"),
         ({"method": "apgd-ce", "norm": "L2", "eps": ["1"], "steps": 0}, "greater than or equal to 1"),
         ({"method": "apgd-t", "norm": "L2", "eps": ["1"], "targets": 1000}, "less than or equal to 999"),
@@ -101,11 +107,24 @@ def test_the_question_knows_numbers_not_their_spelling():
         {"norm": "L2"},
         {"name": "other"},
         {"implementation": "reference"},
+        {"search": "bf16"},
+        {"search": "tf32"},
         {"eps": ["1/255", "2/255"]},
     ],
 )
 def test_what_changes_the_verdicts_changes_the_question(changes: dict[str, object]):
     assert linf(**changes).question != linf().question
+
+
+def test_the_shortcuts_are_told_and_leave_the_question_where_they_are_not_taken():
+    two = {"eps": ["1/255", "2/255"]}
+    assert linf(search="fp32", carry=False).question == linf().question
+    assert linf(carry=True, **two).question != linf(**two).question
+    assert linf(carry=True).question == linf().question, "there is one budget, and nothing to carry to"
+    assert not linf(carry=True).deviations
+    rough, carried = linf(search="bf16", carry=True, **two).deviations
+    assert rough == "searched in bf16, successes judged again in fp32 (standard: all in fp32)"
+    assert carried.startswith("images broken at one budget count as broken at larger ones")
 
 
 def test_the_batch_of_a_clean_attack_is_no_question():

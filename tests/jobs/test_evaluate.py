@@ -217,6 +217,22 @@ def test_a_file_that_did_not_arrive(job: Job, kind: str):
     assert path.name in reason
 
 
+def test_too_little_memory(job: Job, staged: Staged):
+    """A model too large for this machine, not for every one: torch's CPU allocator says so in a RuntimeError."""
+    pair = staged.pair()
+    model = pair.model.model_copy(update={"options": {**tiny.OPTIONS, "num_classes": 2**50}})
+    assert "DefaultCPUAllocator: can't allocate memory" in try_again(job(pair.model_copy(update={"model": model})))
+
+
+@pytest.mark.parametrize("search", ["fp32", "bf16"])
+def test_the_record_tells_the_precision(job: Job, staged: Staged, search: str):
+    made = job(staged.pair(search=search))
+    assert made.run() == exit_code.DONE
+    record = made.record
+    assert record.provenance.precision == {"fp32": "fp32", "bf16": "search bf16, verdicts fp32"}[search]
+    assert any("searched in bf16" in note for note in record.notes) == (search == "bf16")
+
+
 def test_a_pair_file_that_did_not_arrive(job: Job):
     made = job()
     made.pair_file.unlink()

@@ -46,11 +46,12 @@ def ten(images):
     images=st.integers(1, 5),
     slots=st.integers(1, 9),
     carry=st.booleans(),
+    search=st.sampled_from(["fp32", "bf16"]),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_shape_and_number_of_classes_ends_in_sound_verdicts(
-    shape, classes, norm, budgets, images, slots, carry, seed
+    shape, classes, norm, budgets, images, slots, carry, search, seed
 ):
     torch.manual_seed(seed)
     network = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), classes))
@@ -58,9 +59,9 @@ def test_any_shape_and_number_of_classes_ends_in_sound_verdicts(
     with torch.no_grad():
         labels = network(pixels).argmax(1)
     labels[0] = 0
-    attack = small.attack("autoattack", norm, budgets, steps=3, queries=8)
+    attack = small.attack("autoattack", norm, budgets, steps=3, queries=8, carry=carry, search=search)
     classifier = small.classifier(network, channels=shape[0], side=9)
-    known = small.finished(Task(classifier, pixels, labels, attack, seed), slots=slots, carry=carry)
+    known = small.finished(Task(classifier, pixels, labels, attack, seed), slots=slots)
 
     assert [one.eps for one in known.budgets] == list(attack.budgets)
     assert all(one.verdicts.translate(dict.fromkeys(b"ctfs", "R")) for one in known.budgets)

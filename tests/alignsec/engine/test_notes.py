@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from alignsec.engine import notes
-from alignsec.engine.settings import Settings
 from alignsec.outcome import BudgetVerdicts, Passes
 from alignsec.task import Task
 from tests.alignsec.engine import small
@@ -53,18 +52,18 @@ def test_square_breaking_what_gradients_could_not_is_told_unless_it_ran_alone():
 
 
 def test_deviations_from_the_standard_are_told():
-    attack = small.attack("apgd-t", "L2", ("1", "2"), steps=100, targets=9)
-    assert notes.deviations(attack, 1000, Settings()) == []
-    few = notes.deviations(attack, 3, Settings(carry=True))
-    assert few[0] == "apgd-t left out: it needs 4 classes, the model has 3"
-    assert few[1].startswith("deviation: images broken at one budget count")
-    five = notes.deviations(attack, 5, Settings())
-    assert five == ["4 target classes instead of 9: the model has 5 classes"]
+    standard = {"steps": 100, "targets": 9}
+    attack = small.attack("apgd-t", "L2", ("1", "2"), **standard)
+    assert attack.deviations_on(1000) == []
+    carried, few = small.attack("apgd-t", "L2", ("1", "2"), carry=True, **standard).deviations_on(3)
+    assert few == "apgd-t left out: it needs 4 classes, the model has 3"
+    assert carried.startswith("not the standard attack: images broken at one budget count")
+    assert attack.deviations_on(5) == ["4 target classes instead of 9: the model has 5 classes"]
 
 
 def test_carrying_saves_passes_and_breaks_no_fewer_images():
-    attack = small.attack("apgd-ce", "Linf", ("0.15", "0.2", "0.3"))
-    apart, carried = (finished(small.network(False), attack, carry=carry, slots=1) for carry in (False, True))
+    attacks = [small.attack("apgd-ce", "Linf", ("0.15", "0.2", "0.3"), carry=carry) for carry in (False, True)]
+    apart, carried = (finished(small.network(False), attack, slots=1) for attack in attacks)
 
     def passes(known):
         return sum(one.forward for budget in known.budgets for one in budget.passes.values())
