@@ -36,7 +36,7 @@ def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path) -> A
     found = tally.take(plan, outcomes, events)
     rows = table.frame(found.rows)
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
-    statistics = tables.of(rows, alignment, family)
+    statistics = tables.of(rows, alignment, family, found.robust)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
     drawings = figures.of(rows, alignment)
     pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
