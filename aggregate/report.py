@@ -86,7 +86,8 @@ def _picture(drawing: Drawing) -> Picture:
 
 def _by_budget(correlations: pd.DataFrame, *, benchmarks: bool) -> list[tuple[str, list[object]]]:
     """Rows of correlations, each attack and budget under its own heading."""
-    wanted = correlations[(correlations["level"] == "benchmark") == benchmarks]
+    few = correlations["level"].isin(["average", "category", "recomputed"])
+    wanted = correlations[~few if benchmarks else few]
     parts = wanted.groupby(["attack", "eps"], sort=False)
     return [(f"{attack}, eps {eps}", list(part.itertuples())) for (attack, eps), part in parts]
 

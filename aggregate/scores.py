@@ -1,26 +1,22 @@
-"""Scores: how well models align with brains and behaviour, read from a Brain-Score leaderboard's CSV."""
+"""Scores: how well models align with brains and behaviour, and which of a study's models have them."""
 
-import csv
-import io
-import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aggregate import hierarchy, leaderboard
+from aggregate.hierarchy import AVERAGE, CATEGORIES, Hierarchy
+from aggregate.leaderboard import Sheet
 from alignsec import digest
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import Plan, RunFolder
 
-AVERAGE = "average_vision"
-_AGGREGATE = re.compile(r".+_vision")
-_IGNORED = frozenset({"rank", "filtered score", ""})
-# Today's leaderboard leaves a cell empty, the legacy export writes X.
-_MISSING = frozenset({"", "x", "nan", "na", "n/a"})
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+RECOMPUTED = "_recomputed"
+"""Behind the name of an average, where it is that of the scores a model has."""
+_ROUNDING = 0.002
+"""Three decimals, rounded at each of the levels between a benchmark and its category."""
 
-Level = Literal["average", "category", "benchmark"]
+Level = Literal["average", "category", "recomputed", "group", "benchmark", "set aside"]
 
 
 @dataclass(frozen=True)
@@ -29,13 +25,15 @@ class Column:
 
     name: str
     level: Level
+    """A group is a mean of benchmarks below a category, such as `V1`; a recomputed column is an average or a
+    category of the scores that a model has; one benchmark is set aside by the study."""
     category: str
-    """The aggregate column that a benchmark follows, such as `neural_vision`; empty where it follows none."""
+    """That a column is or belongs to, such as `neural_vision`; empty where it belongs to none."""
 
     @property
     def label(self) -> str:
         """What figures and tables call it: `neural_vision` is "neural"."""
-        return self.name if self.level == "benchmark" else self.name.removesuffix("_vision")
+        return label(self.name)
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,27 @@ class Scores:
     """Models with several rows that differ: nobody can say which is theirs."""
     remarks: tuple[str, ...] = ()
     """What could not be taken as it stands, in sentences for the report."""
+    generated: str = ""
+    """When the file says it was made; empty where it does not say."""
 
     @property
     def aggregates(self) -> tuple[Column, ...]:
         """The average and the categories, in the file's order."""
-        return tuple(column for column in self.columns if column.level != "benchmark")
+        return self.of("average", "category")
+
+    @property
+    def summaries(self) -> tuple[Column, ...]:
+        """The average and the categories, the file's own and recomputed; every column, where there is none."""
+        return self.of("average", "category", "recomputed") or self.columns
+
+    @property
+    def benchmarks(self) -> tuple[Column, ...]:
+        """The benchmarks, means and the one set aside left out: 105 of the leaderboard's 130 columns."""
+        return self.of("benchmark")
+
+    def of(self, *levels: Level) -> tuple[Column, ...]:
+        """The columns of these levels, in the file's order."""
+        return tuple(column for column in self.columns if column.level in levels)
 
 
 @dataclass(frozen=True)
@@ -91,90 +105,71 @@ def of_run(folder: RunFolder, plan: Plan) -> Scores | None:
 
 
 def parse(data: bytes) -> Scores:
-    """Read a leaderboard: perhaps a line that starts with #, a header with a Model column, one row a model.
+    """Read a leaderboard in any form that `aggregate.leaderboard` knows, and recompute its averages.
 
     Never raises for content: what cannot be read becomes a remark, and no value is made up for it.
     """
-    try:
-        lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        return Scores(remarks=(f"The scores file is not a CSV file in UTF-8 ({error}); no score was read.",))
-    if lines and lines[0] and lines[0][0].startswith("#"):
-        lines = lines[1:]
-    lines = [line for line in lines if any(cell.strip() for cell in line)]
-    header = [name.strip() for name in lines[0]] if lines else []
-    at_model = next((at for at, name in enumerate(header) if name.lower() == "model"), None)
-    if at_model is None:
-        return Scores(remarks=("The scores file has no column named Model; no score was read.",))
-    repeated = sorted(name for name, count in Counter(header).items() if count > 1 and name)
-    taken = {
-        name: at
-        for at, name in reversed(list(enumerate(header)))
-        if at != at_model and name.lower() not in _IGNORED
-    }
-    places = sorted(taken.values())
-    rows, contradicting, remarks = _rows(lines[1:], header, at_model, places)
-    if repeated:
-        remarks.append(f"Columns named twice were read once, the leftmost: {', '.join(repeated)}.")
-    return Scores(tuple(_columns([header[at] for at in places])), rows, tuple(contradicting), tuple(remarks))
+    sheet = leaderboard.read(data)
+    tree = hierarchy.of(sheet.columns)
+    columns = [Column(name, _level(name, tree), tree.category(name)) for name in sheet.columns]
+    rows = {model: dict(row) for model, row in sheet.rows.items()}
+    remarks = list(sheet.remarks)
+    for column, values, remark in _recomputed(sheet, tree):
+        columns.append(column)
+        remarks.append(remark)
+        for model, value in values.items():
+            rows[model][column.name] = value
+    return Scores(tuple(columns), rows, sheet.contradicting, tuple(remarks), sheet.generated)
 
 
-def _columns(names: Sequence[str]) -> Iterable[Column]:
-    """Benchmarks belong to the last category to their left: the leaderboard writes a tree depth first."""
-    category = ""
-    for name in names:
-        if name == AVERAGE:
-            yield Column(name, "average", "")
-        elif _AGGREGATE.fullmatch(name):
-            category = name
-            yield Column(name, "category", name)
-        else:
-            yield Column(name, "benchmark", category)
+def label(name: str) -> str:
+    """What figures, tables and sentences call a score: `neural_vision` is "neural"."""
+    plain = name.removesuffix(RECOMPUTED)
+    short = plain.removesuffix("_vision") if plain == AVERAGE or hierarchy.is_category(plain) else plain
+    return f"{short} (recomputed)" if plain != name else short
 
 
-def _rows(
-    lines: Sequence[Sequence[str]], header: Sequence[str], at_model: int, places: Sequence[int]
-) -> tuple[dict[str, dict[str, float]], list[str], list[str]]:
-    """The rows by model, the models whose rows contradict each other, and remarks."""
-    rows: dict[str, dict[str, float]] = {}
-    contradicting: dict[str, None] = {}
-    unreadable: list[str] = []
-    nameless = uneven = 0
-    for line in lines:
-        uneven += len(line) != len(header)
-        # Not stripped: today's leaderboard has both "vonegrcnn_47e" and the same with a space behind it.
-        name = line[at_model] if at_model < len(line) else ""
-        if not name.strip():
-            nameless += 1
+def _level(name: str, tree: Hierarchy) -> Level:
+    if name == AVERAGE:
+        return "average"
+    if hierarchy.is_category(name):
+        return "category"
+    if name in tree.children:
+        return "group"
+    return "set aside" if name in hierarchy.SET_ASIDE else "benchmark"
+
+
+def _recomputed(sheet: Sheet, tree: Hierarchy) -> Iterator[tuple[Column, dict[str, float], str]]:
+    """The averages of the scores that each model has, where the file's own differ or it has none."""
+    for name in (AVERAGE, *CATEGORIES):
+        if len(tree.children.get(name, ())) < 2:
             continue
-        row = {}
-        for at in places:
-            cell = line[at].strip() if at < len(line) else ""
-            value = _number(cell)
-            if value is not None:
-                row[header[at]] = value
-            elif cell.lower() not in _MISSING:
-                unreadable.append(f"“{cell[:40]}” ({name}, {header[at]})")
-        if rows.setdefault(name, row) != row:
-            contradicting[name] = None
-    remarks = []
-    if nameless:
-        remarks.append(f"Rows without a model's name, left out: {nameless}.")
-    if uneven:
-        remarks.append(f"Rows with more or fewer cells than the header has columns: {uneven}.")
-    if unreadable:
-        remarks.append(
-            f"Cells that are neither numbers nor blank, taken as missing: {len(unreadable)}; "
-            f"the first is {unreadable[0]}."
-        )
-    return {name: row for name, row in rows.items() if name not in contradicting}, [*contradicting], remarks
+        found = {model: tree.mean(name, row) for model, row in sheet.rows.items()}
+        values = {model: value for model, value in found.items() if value is not None}
+        remark = _remark(name, values, sheet, tree)
+        if remark:
+            yield Column(name + RECOMPUTED, "recomputed", tree.category(name)), values, remark
 
 
-def _number(cell: str) -> float | None:
-    if not _NUMBER.fullmatch(cell):
-        return None
-    value = float(cell)
-    return value if math.isfinite(value) else None
+def _remark(name: str, values: Mapping[str, float], sheet: Sheet, tree: Hierarchy) -> str:
+    """What is to be said of a recomputed average; empty where the file's own is the same."""
+    if name not in sheet.columns:
+        return f"The file has no {name}; the mean of its scores stands in, as {name}{RECOMPUTED}."
+    given = {model: sheet.rows[model][name] for model in values if name in sheet.rows[model]}
+    apart = [abs(values[model] - value) for model, value in given.items()]
+    differing = sum(gap > _ROUNDING for gap in apart)
+    if not differing:
+        return ""
+    with_zeros = {model: tree.mean(name, sheet.rows[model], missing=0.0) or 0.0 for model in given}
+    as_zero = sum(abs(with_zeros[model] - value) <= _ROUNDING for model, value in given.items())
+    # Brain-Score's own averages do this, so a model that was measured on less looks less aligned.
+    what = (
+        "counts a missing score as 0" if as_zero > 0.9 * len(given) else "is not the mean of the scores below it"
+    )
+    return (
+        f"{name} {what}: the mean of the scores that a model has differs for {differing} of {len(given)} models, "
+        f"by up to {max(apart):.3f}; it stands beside, as {name}{RECOMPUTED}."
+    )
 
 
 def match(models: Iterable[str], scores: Scores) -> Matching:

@@ -102,7 +102,7 @@ def _leaders(part: pd.DataFrame, eps: str) -> str:
 
 def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
     """How robust accuracy goes with the average and the categories, and with how many benchmarks."""
-    aggregates = about[(about["level"] != "benchmark") & about["spearman_r"].notna()]
+    aggregates = about[about["level"].isin(["average", "category"]) & about["spearman_r"].notna()]
     if not aggregates.empty:
         each = [
             f"{row.score.removesuffix('_vision')} {decimal(row.spearman_r)} "

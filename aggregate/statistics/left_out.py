@@ -39,7 +39,7 @@ def families(table: pd.DataFrame, scores: Scores | None, family: Mapping[str, st
 
 
 def _answers(table: pd.DataFrame, scores: Scores, family: Mapping[str, str]) -> Iterator[dict[str, object]]:
-    for question, both in correlation.questions(table, scores, scores.aggregates or scores.columns):
+    for question, both in correlation.questions(table, scores, scores.summaries):
         of = both["model"].map(family)
         for name in sorted(of.dropna().unique()):
             yield {**asdict(question), **asdict(_without(both[of != name], str(name), int((of == name).sum())))}

@@ -89,7 +89,7 @@ def prediction(
 def _of_budget(
     budget: tuple[str, str, str, float], part: pd.DataFrame, scores: Scores, family: Mapping[str, str]
 ) -> tuple[Prediction, list[dict[str, object]]]:
-    category = {column.name: column.category for column in scores.columns if column.level == "benchmark"}
+    category = {column.name: column.category for column in scores.benchmarks}
     part = part[part["robust_accuracy"].notna() & part["clean_accuracy"].notna()]
     known = pd.DataFrame(
         [scores.rows.get(name, {}) for name in part["model"]], columns=list(category), dtype="float64"

@@ -104,5 +104,5 @@ def regressions(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
 
 
 def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
-    for question, both in correlation.questions(table, scores, scores.aggregates or scores.columns):
+    for question, both in correlation.questions(table, scores, scores.summaries):
         yield {**asdict(question), **asdict(fit(*correlation.values(both)))}
