@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from aggregate import figures, report, scores, table, tally
+from aggregate import report, scores, table, tally
+from aggregate.figures import gallery
 from aggregate.scores import Matching, Scores
 from aggregate.statistics import architecture, tables
 from alignsec import atomic
@@ -38,8 +39,8 @@ def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path) -> A
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
     statistics = tables.of(rows, alignment, family, found.robust)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
-    drawings = figures.of(rows, alignment)
     pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
+    drawings = gallery.of(rows, pairs, statistics, alignment)
     files = {
         "table.csv": table.csv(rows),
         "pairs.csv": table.csv(pairs),
@@ -76,7 +77,7 @@ def _write(out: Path, files: dict[str, bytes]) -> None:
     (out / "figures").mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         atomic.write(out / name, data)
-    for name in figures.NAMES:
-        for ending in ("pdf", "png"):
-            if f"figures/{name}.{ending}" not in files:
-                (out / "figures" / f"{name}.{ending}").unlink(missing_ok=True)
+    for path in (out / "figures").iterdir():
+        kind = path.stem.partition("--")[0]
+        if kind in gallery.KINDS and path.suffix in {".pdf", ".png"} and f"figures/{path.name}" not in files:
+            path.unlink()

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from aggregate import robustness_figure
+from aggregate.figures import robustness
 from aggregate.tally import PairState
 from alignsec.run_folder import Plan
 
@@ -87,5 +87,5 @@ def _order(plan: Plan, table: pd.DataFrame, attack: str | None) -> list[str]:
     """As in the first attack's figure; models without a number there follow in the plan's order."""
     names = dict.fromkeys(pair.model.name for pair in plan)
     rows = table[table["images"] > 0]
-    ranked = robustness_figure.order(rows[rows["attack"] == attack] if attack else rows)
+    ranked = robustness.order(rows[rows["attack"] == attack] if attack else rows)
     return list(dict.fromkeys([*ranked, *names]))

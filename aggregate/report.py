@@ -10,7 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from aggregate import matrix, summary, wording
-from aggregate.drawing import Drawing
+from aggregate.figures.drawing import Drawing
 from aggregate.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
 from aggregate.tally import Tally

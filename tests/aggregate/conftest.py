@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -103,38 +104,40 @@ class MadeRun:
 MakeRun = Callable[..., MadeRun]
 
 
+def made(
+    root: Path,
+    models: Sequence[str] = ("a", "b", "c", "d"),
+    attacks: Sequence[Attack] = (CLEAN, STANDARD),
+    images: int = 10,
+    scores: str | None = None,
+) -> MadeRun:
+    """A run of these models under these attacks in a new folder, with a scores file where one is given."""
+    folder = RunFolder(root)
+    folder.outcomes.mkdir(parents=True)
+    pairs = [_pair(model, attack) for model in models for attack in attacks]
+    planned_scores = None
+    if scores is not None:
+        folder.scores.write_text(scores, encoding="utf-8")
+        planned_scores = PlannedScores(
+            source="scores.csv", sha256=digest.of_file(folder.scores), label="made by hand"
+        )
+    plan = Plan(
+        name="made",
+        title="A study made by hand",
+        seed=7,
+        study_sha256="2" * 64,
+        code_sha256=CODE,
+        written="2025-11-23T19:00:00Z",
+        scores=planned_scores,
+        images=File(name="images.zip", sha256="1" * 64),
+        image_count=images,
+        planned=tuple(Planned(pair=pair, inputs=()) for pair in pairs),
+    )
+    plan.write(folder)
+    return MadeRun(folder, plan)
+
+
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """Makes a run of these models under these attacks, with a scores file where one is given."""
-
-    def make(
-        models: Sequence[str] = ("a", "b", "c", "d"),
-        attacks: Sequence[Attack] = (CLEAN, STANDARD),
-        images: int = 10,
-        scores: str | None = None,
-    ) -> MadeRun:
-        folder = RunFolder(tmp_path / "run")
-        folder.outcomes.mkdir(parents=True)
-        pairs = [_pair(model, attack) for model in models for attack in attacks]
-        planned_scores = None
-        if scores is not None:
-            folder.scores.write_text(scores, encoding="utf-8")
-            planned_scores = PlannedScores(
-                source="scores.csv", sha256=digest.of_file(folder.scores), label="made by hand"
-            )
-        plan = Plan(
-            name="made",
-            title="A study made by hand",
-            seed=7,
-            study_sha256="2" * 64,
-            code_sha256=CODE,
-            written="2025-11-23T19:00:00Z",
-            scores=planned_scores,
-            images=File(name="images.zip", sha256="1" * 64),
-            image_count=images,
-            planned=tuple(Planned(pair=pair, inputs=()) for pair in pairs),
-        )
-        plan.write(folder)
-        return MadeRun(folder, plan)
-
-    return make
+    """Makes a run in the test's own folder: the arguments of `made` but the first."""
+    return partial(made, tmp_path / "run")

@@ -1,0 +1,41 @@
+"""The gallery: which figures an analysis has."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from aggregate.figures import alignment, breakage, coverage, curves, extremes, heatmap, landscape, robustness
+from aggregate.figures.drawing import Drawing
+from aggregate.scores import Scores
+from aggregate.statistics.tables import Tables
+
+KINDS = (
+    "coverage", "robust-accuracy", "robustness-curves", "alignment", "benchmark-heatmap", "benchmark-extremes",
+    "landscape", "broken-by",
+)  # fmt: skip
+"""Of every figure there can be: what an earlier analysis drew and this one does not is removed."""
+
+
+def of(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None) -> list[Drawing]:
+    """The figures that the tables allow, in the report's order; none where no pair is ok."""
+    return list(_drawings(table[table["images"] > 0], pairs, statistics, scores))
+
+
+def _drawings(
+    table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None
+) -> Iterator[Drawing]:
+    if table.empty:
+        return
+    attacked = table[table["method"] != "clean"]
+    # A study of clean accuracy alone still has something to show.
+    shown = table if attacked.empty else attacked
+    yield from robustness.of(shown)
+    yield from curves.of(attacked)
+    if scores:
+        yield from alignment.of(shown, scores)
+        yield from heatmap.of(statistics.correlations)
+        yield from extremes.of(statistics.correlations)
+        yield from landscape.of(attacked, scores)
+    if not attacked.empty:
+        yield from breakage.of(attacked)
+    yield from coverage.of(pairs)

@@ -1,0 +1,96 @@
+"""A study of the paper's size, made up: 144 models, 105 benchmarks, three budgets, and what was planted in it.
+
+Each model has a latent skill, which makes it accurate when clean, and a latent robustness. Neural benchmarks
+follow robustness, engineering ones skill, behavioural ones both; every third benchmark follows nothing.
+`python -m tests.aggregate.paper FOLDER [LEADERBOARD]` writes it, with a real leaderboard's names if given one.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from aggregate import scores
+from alignsec.attack import Attack
+from tests.aggregate.conftest import CLEAN, MadeRun, made
+
+BUDGETS = ["0.001", "0.5/255", "1/255"]
+ATTACK = Attack.model_validate({"name": "autoattack-linf", "method": "autoattack", "norm": "Linf", "eps": BUDGETS})
+SQUARE = Attack.model_validate({"name": "square-l2", "method": "square", "norm": "L2", "eps": ["0.5", "1"]})
+FAMILIES = ("resnet", "vit_base_patch16", "convnext", "efficientnet_b", "mobilenetv3", "deit_small", "swin", "vgg")
+CATEGORIES = {"neural_vision": 41, "behavior_vision": 37, "engineering_vision": 27}
+
+
+def names(models: int) -> list[str]:
+    """Names of models as leaderboards have them, some too long for any label."""
+    tail = ("", ".a1_in1k", "_imagenet_full", "_eps3_robust", ".augreg_in21k_ft_in1k_384_with_a_very_long_tag")
+    return [f"{FAMILIES[at % 8]}{10 + at // 8}{tail[at % 5]}" for at in range(models)]
+
+
+def header(rng: np.random.Generator) -> list[tuple[str, str]]:
+    """Benchmarks and their category: names as long as leaderboards have them."""
+    kinds = ("-pls", "-rdm", "_Ringach-or_selective", "-error_consistency", "-top1", "cueconflict-value_delta")
+    found = []
+    for category, count in CATEGORIES.items():
+        for at in range(count):
+            name = f"{category[:2].title()}{2000 + at}{'.region' * int(rng.integers(0, 3))}{kinds[at % 6]}"
+            found.append((name, category))
+    return found
+
+
+def write(root: Path, models: int = 144, images: int = 200, *, flaws: bool = True, like: str = "") -> MadeRun:
+    """Write the run; with flaws, some of its pairs failed, are missing or have no score."""
+    rng = np.random.default_rng(1)
+    known = [name for name in scores.parse(like.encode()).rows if name.isprintable()] if like else []
+    chosen = known[:: max(1, len(known) // models)][:models] if known else names(models)
+    skill, robustness = rng.normal(size=models), rng.normal(size=models)
+    text = like or _scores(chosen, skill, robustness, rng)
+    run = made(root, chosen, (CLEAN, ATTACK, SQUARE), images, text)
+    for at, name in enumerate(chosen):
+        right = rng.random(images) < 1 / (1 + np.exp(-1.4 - 0.6 * skill[at]))
+        run.answer(name, "clean", "".join("R" if r else "W" for r in right))
+        if flaws and at % 29 == 3:
+            run.fail(name, ATTACK.name, ("CUDA out of memory", "weights hold NaN")[at % 2])
+        elif not (flaws and at % 47 == 5):
+            run.answer(name, ATTACK.name, *_verdicts(right, robustness[at] - np.array([-1.0, 0.4, 1.6]), rng))
+        if not (flaws and at % 31 == 7):
+            run.answer(name, SQUARE.name, *_verdicts(right, robustness[at] - np.array([0.0, 1.0]), rng, "s"))
+    return run
+
+
+def _verdicts(right, strength, rng, letters="cctfs"):
+    """One string a budget: an image broken at one budget is broken, by the same component, at all above."""
+    draw = rng.random(len(right))
+    by = rng.choice(list(letters), len(right))
+    return [
+        "".join("W" if not r else "R" if d < p else b for r, d, b in zip(right, draw, by, strict=True))
+        for p in 1 / (1 + np.exp(-strength))
+    ]
+
+
+def _scores(chosen, skill, robustness, rng):
+    columns = header(rng)
+    weights = {"neural_vision": (0.0, 0.8), "behavior_vision": (0.5, 0.4), "engineering_vision": (0.9, 0.0)}
+    table, previous = {}, ""
+    for at, (name, category) in enumerate(columns):
+        of_skill, of_robustness = weights[category] if at % 3 else (0.0, 0.0)
+        noise = rng.normal(size=len(chosen))
+        value = 0.4 + 0.08 * (of_skill * skill + of_robustness * robustness + (0.4 + at % 5 / 4) * noise)
+        if category != previous:
+            table[category] = None
+        previous = category
+        table[name] = np.where(rng.random(len(chosen)) < 0.08, np.nan, value)
+    for category in CATEGORIES:
+        table[category] = np.nanmean([table[name] for name, of in columns if of == category], axis=0)
+    average = np.mean([table[category] for category in CATEGORIES], axis=0)
+    lines = ['"Model","average_vision",' + ",".join(f'"{name}"' for name in table)]
+    for at, model in enumerate(chosen):
+        if at % 40 != 9:
+            cells = ["" if np.isnan(v[at]) else f"{v[at]:.4f}" for v in (average, *table.values())]
+            lines.append(f'"{model}",' + ",".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    given = Path(sys.argv[2]).read_text(encoding="utf-8") if len(sys.argv) > 2 else ""
+    write(Path(sys.argv[1]), like=given)
