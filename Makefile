@@ -56,9 +56,11 @@ containers: requirements/image.txt  ## build the image that jobs run in
 bench: $(READY)  ## the attack engine against the reference: benchmarks/results/engine.json (long)
 	$(PY) -m benchmarks.engine
 
-catalogue: $(READY)  ## after a change of timm's version: alignsec/timm_catalogue.csv
+catalogue: $(READY)  ## after a change of timm's or torchvision's version: what they know of their models
 	$(PY) -m alignsec.timm_models > alignsec/timm_catalogue.csv.new
 	mv alignsec/timm_catalogue.csv.new alignsec/timm_catalogue.csv
+	$(PY) -m alignsec.sources.torchvision_models > alignsec/sources/torchvision.csv.new
+	mv alignsec/sources/torchvision.csv.new alignsec/sources/torchvision.csv
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links pyproject.toml

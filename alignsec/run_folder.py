@@ -53,6 +53,11 @@ class RunFolder:
         return self.root / "weights"
 
     @property
+    def sources(self) -> Path:
+        """Copies of users' Python files that build models, named by their digest."""
+        return self.root / "sources"
+
+    @property
     def pairs(self) -> Path:
         """One JSON file a pair: what its job is given."""
         return self.root / "pairs"

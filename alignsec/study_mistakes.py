@@ -7,6 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from alignsec import study_model
 from alignsec.mistake import Mistake, nearest
 
 REMEDIES = {
@@ -24,7 +25,10 @@ REMEDIES = {
     "string_too_short": "is empty",
 }
 PATTERNS = {
-    "^timm:": 'is not a source; write "timm:" and a name of timm, such as "timm:resnet50.a1_in1k"',
+    study_model.PATTERN: (
+        'is not a source; write "timm:", "torchvision:", "checkpoint:" or "python:" and a name, '
+        'such as "timm:resnet50.a1_in1k"'
+    ),
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$": "is not a run's name; use letters, digits, - and _, at most 64",
     r"^[^\x00-\x1f\x7f]*$": "has a control character, such as a line break; names are one line",
 }

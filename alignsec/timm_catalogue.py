@@ -50,13 +50,18 @@ def _entry(row: dict[str, str]) -> Entry:
         name=row["name"],
         hub=row["hub"],
         url=row["url"],
-        preprocessing={
-            "input_size": [int(side) for side in row["input_size"].split("x")],
-            "mean": [float(value) for value in row["mean"].split()],
-            "std": [float(value) for value in row["std"].split()],
-            "interpolation": row["interpolation"],
-            "crop_pct": float(row["crop_pct"]),
-            "crop_mode": row["crop_mode"],
-        },
+        preprocessing=preprocessing(row),
         classes=int(row["classes"]),
     )
+
+
+def preprocessing(row: Mapping[str, str]) -> dict[str, object]:
+    """A catalogue's row in the form a study takes."""
+    return {
+        "input_size": [int(side) for side in row["input_size"].split("x")],
+        "mean": [float(value) for value in row["mean"].split()],
+        "std": [float(value) for value in row["std"].split()],
+        "interpolation": row["interpolation"],
+        "crop_pct": float(row["crop_pct"]),
+        "crop_mode": row["crop_mode"],
+    }

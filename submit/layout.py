@@ -9,9 +9,10 @@ from pathlib import Path
 from alignsec import atomic, digest, image_pack
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.pair import File, Pair, PairModel
+from alignsec.pair import File, Pair
 from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
-from alignsec.study import Study, StudyModel
+from alignsec.study import Study
+from alignsec.study_model import StudyModel
 from submit import code
 from submit.digest_cache import DigestCache
 from submit.weights.finding import Finder, Found, NotFound
@@ -42,6 +43,8 @@ def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCach
     manifest = Manifest.read(folder) if folder else Manifest()
     finder = Finder(path, hub, folder, digests or DigestCache(None), manifest)
     for index, model in enumerate(study.models):
+        if model.weights is None and not model.wants_weights:
+            continue
         try:
             weights[model.name] = finder.find(model)
         except NotFound as remedy:
@@ -67,17 +70,16 @@ def _images(path: Path, study: Study, mistakes: list[Mistake]) -> list[Candidate
 
 
 def _classes(path: Path, index: int, model: StudyModel, images: Iterable[Candidate]) -> list[Mistake]:
-    """Labels that the model cannot give, and models that give none."""
-    if model.classes < 2:
-        remedy = "has no classifier; give options = { num_classes = N } and weights = FILE, or another tag"
-        return [Mistake(str(path), f"models[{index}].source", f'"{model.source}"', remedy)]
-    outside = [image for image in images if image.label >= model.classes]
+    """Labels that the model cannot give."""
+    if model.class_count is None:
+        return []
+    outside = [image for image in images if image.label >= model.class_count]
     if not outside:
         return []
     first = outside[0]
     remedy = (
-        f"has {model.classes} classes, 0 to {model.classes - 1}, but {len(outside)} images have labels outside, "
-        f"such as {first.name} with {first.label}"
+        f"has {model.class_count} classes, 0 to {model.class_count - 1}, but {len(outside)} images have labels "
+        f"outside, such as {first.name} with {first.label}"
     )
     return [Mistake(str(path), f"models[{index}]", f'"{model.name}"', remedy)]
 
@@ -91,7 +93,7 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
     study = checked.study
     # First, because here images are decoded to the last pixel: a bad one leaves no run folder behind.
     pack = image_pack.write(checked.images, folder.images)
-    for subfolder in (folder.weights, folder.pairs, folder.outcomes, folder.logs):
+    for subfolder in (folder.weights, folder.sources, folder.pairs, folder.outcomes, folder.logs):
         subfolder.mkdir(parents=True, exist_ok=True)
     planned = _pairs(checked, pack, folder)
     text, archive = checked.path.read_bytes(), code.archive()
@@ -125,27 +127,29 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
 def _pairs(checked: Checked, pack: File, folder: RunFolder) -> tuple[Planned, ...]:
     """Every model under every attack."""
     files = {found.path: _weights(found, folder) for found in checked.weights.values()}
+    codes = {model.code: _code(model.code, folder) for model in checked.study.models if model.code}
     planned = []
     for model in checked.study.models:
-        weights = files[checked.weights[model.name].path]
-        in_pair = PairModel(
-            name=model.name,
-            source=model.source,
-            options=model.options,
-            weights=weights,
-            conversion="timm" if model.weights is None else "none",
-            classes=model.classes,
-            preprocessing=model.preprocessing,
-        )
+        weights = files[checked.weights[model.name].path] if model.name in checked.weights else None
+        source = codes[model.code] if model.code else None
+        in_pair = model.in_pair(weights, source)
+        handed = ((folder.weights, weights), (folder.sources, source), (folder.images, pack))
         inputs = tuple(
-            path.relative_to(folder.root).as_posix()
-            for path in (folder.weights / weights.name, folder.images / pack.name)
+            (place / file.name).relative_to(folder.root).as_posix() for place, file in handed if file is not None
         )
         planned += [
             Planned(pair=Pair(model=in_pair, attack=attack, images=pack, seed=checked.study.seed), inputs=inputs)
             for attack in checked.study.attacks
         ]
     return tuple(planned)
+
+
+def _code(path: Path, folder: RunFolder) -> File:
+    """A copy in the run folder, named by digest, of a user's Python file: a later edit reaches no queued job."""
+    data = path.read_bytes()
+    file = File(name=f"code-{digest.of_bytes(data)[:12]}.py", sha256=digest.of_bytes(data))
+    atomic.write(folder.sources / file.name, data)
+    return file
 
 
 def _weights(found: Found, folder: RunFolder) -> File:

@@ -21,12 +21,14 @@ TORCH_IN = {
         for name in ("classifier", "judge", "photographs", "reference", "reference_run", "task")
     ),
     "alignsec/conversion.py",
+    *(f"alignsec/networks/{name}.py" for name in ("outputs", "python", "state", "timm", "torchvision")),
+    "alignsec/sources/torchvision_models.py",
     "alignsec/timm_models.py",
     "jobs/answer.py",
     "jobs/provenance.py",
 }
 """The files of the rooms that know of torch, besides the attack engine. A new one is a decision, made here."""
-LIBRARIES = sorted({f"alignsec.{path.stem}" for path in (HOUSE / "alignsec").glob("*.py")})
+LIBRARIES = {name.removesuffix(".py").replace("/", ".") for name in NAMES if name.startswith("alignsec/")}
 
 
 @cache

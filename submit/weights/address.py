@@ -3,8 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from alignsec import timm_catalogue
-from alignsec.study import StudyModel
+from alignsec.study_model import StudyModel
 
 HUB = "hub:"
 
@@ -16,8 +15,8 @@ def of(model: StudyModel) -> str:
     """`hub:` and a repository, or an http(s) address; empty where the weights are the user's own or unknown."""
     if model.weights is not None:
         return ""
-    entry = timm_catalogue.entries()[model.timm_name]
-    return f"{HUB}{entry.hub}" if entry.hub else entry.url
+    known = model.known
+    return f"{HUB}{known.hub}" if known.hub else known.url
 
 
 def named_digest(url: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alignsec import hub_cache
-from alignsec.study import StudyModel
+from alignsec.study_model import StudyModel
 from submit.digest_cache import DigestCache
 from submit.weights import address as addresses
 from submit.weights import checkpoint

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from alignsec.mistake import Mistake, Mistakes
+from alignsec.pair import File, Published
 from alignsec.study import Study
 
+FILE = File(name="f", sha256="1" * 64)
 GOOD = """
 name = "good"
 seed = 3
@@ -96,7 +98,7 @@ def test_a_good_study(folder: Path):
         3,
         ["clean", "autoattack-Linf"],
     )
-    assert study.models[0].classes == 1000
+    assert study.models[0].class_count == 1000
 
 
 def test_every_mistake_in_one_go(folder: Path):
@@ -110,7 +112,7 @@ def test_every_mistake_in_one_go(folder: Path):
         "images.count": ("0", "greater than or equal to 1"),
         "scores.file": ("7", "put the path in quotes"),
         "models[0]": ("", "did you mean resnet50.a1_in1k"),
-        "models[1]": ("", "give weights = FILE, or a tag: resnet50."),
+        "models[1]": ("", "give weights = FILE, or a name with weights: resnet50."),
         "models[2].source": ('"torch:resnet50"', 'write "timm:"'),
         "models[2].preprocesing": ("", "did you mean preprocessing"),
         "attacks[0].method": ('"autoatack"', "did you mean autoattack?"),
@@ -132,6 +134,86 @@ def test_a_mistake_reads_as_a_line(folder: Path):
     assert str(one(folder, '"1/255"', "4")) == (
         f'{folder}/study.toml: attacks[1].eps[0]: 4 is not a budget; write it as text, such as "4/255" or "0.001"'
     )
+
+
+CODE = """
+import torch
+def build(width=8):
+    return torch.nn.Linear(width, 5)
+"""
+STATED = (
+    "preprocessing = { input_size = [3, 32, 32], mean = [0, 0, 0], std = [1, 1, 1], "
+    'interpolation = "bilinear", crop_pct = 1 }'
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "remedy"),
+    [
+        ('source = "timm:resnet50.a1_in1"', "did you mean resnet50.a1_in1k"),
+        ('source = "timm:resnet50.zzzzzzzz"', "did you mean resnet50."),
+        ('source = "timm:vit_small_patch14_dinov2.lvd142m"', "has no classifier; give options"),
+        (
+            'source = "timm:convnext_base.clip_laion2b_augreg_ft_in12k"',
+            "gives 11821 classes in an order",
+        ),
+        (
+            'source = "timm:resnet18.a1_in1k"\noptions = { num_classes = 10 }',
+            "has weights for 1000 classes;",
+        ),
+        ('source = "torchvision:resnet50"', "a name with weights: resnet50.IMAGENET1K_V1, resnet50.IMAGENET1K_V2"),
+        ('source = "torchvision:resnet50.IMAGENET1K_V3"', "did you mean resnet50.IMAGENET1K_V"),
+        ('source = "torchvision:vgg16.IMAGENET1K_FEATURES"', "has no classifier"),
+        ('source = "torchvision:fcn_resnet50"', "is not a classification model of torchvision"),
+        ('source = "checkpoint:timm/resnet50"', "is a checkpoint without a file; give weights = FILE"),
+        ('source = "checkpoint:resnet50"', 'write "checkpoint:timm/resnet50"'),
+        ('source = "checkpoint:timm/resnet5000"', "is not a model of timm; did you mean"),
+        ('source = "python:build"', 'write "python:my_models.py:build"'),
+        ('source = "python:code.py:build"', "has no preprocessing of its own; state it"),
+        (f'source = "python:code.py:bulid"\n{STATED}', "defines no bulid; did you mean build?"),
+        (f'source = "python:broken.py:build"\n{STATED}', "is not Python: "),
+        (f'source = "python:gone.py:build"\n{STATED}', "does not exist (looked for"),
+        ('source = "timm:resnet18.a1_in1k"\ncode = "code.py"', "code is not given apart"),
+        ('source = "timm:resnet18.a1_in1k"\nconversion = "torch"', "is not one of none, timm, torchvision"),
+        ('source = "timm:resnet18.a1_in1k"\nclasses = 1', "greater than or equal to 2"),
+        ('source = "timm:resnet18.a1_in1k"\npublished = { top1 = 71.5 }', "less than or equal to 1"),
+    ],
+)
+def test_one_mistake_of_a_source(folder: Path, model: str, remedy: str):
+    (folder / "code.py").write_text(CODE)
+    (folder / "broken.py").write_text("def build(:")
+    found = one(folder, 'source = "timm:resnet18.a1_in1k"', model)
+    assert found.field.startswith("models[0]")
+    assert remedy in found.remedy
+
+
+MODELS = [
+    'source = "torchvision:resnet50.IMAGENET1K_V2"',
+    f'source = "checkpoint:torchvision/resnet50"\nweights = "w.pt"\n{STATED}',
+    f'source = "python:code.py:build"\nclasses = 5\n{STATED}\npublished = {{ top1 = 0.5, where = "here" }}',
+    'source = "timm:convnext_base.clip_laion2b_augreg_ft_in12k"\nclasses = 11821',
+    'source = "timm:densenet121.tv_in1k"\nweights = "w.pt"\nconversion = "timm"',
+]
+
+
+def test_a_model_of_each_source(folder: Path):
+    """What the source knows is taken over, what only the study knows is kept."""
+    (folder / "code.py").write_text(CODE)
+    (folder / "w.pt").touch()
+    models = "".join(f'[[models]]\nname = "{number}"\n{text}\n' for number, text in enumerate(MODELS))
+    own, checkpoint, python, other_labels, converted = load(folder, GOOD + models).models[1:]
+    assert own.preprocessing.crop_pct == 224 / 232
+    assert own.published is not None
+    assert (own.published.top1, own.class_count, own.wants_weights) == (0.80858, 1000, True)
+    assert own.in_pair(FILE, None).conversion == "torchvision"
+    assert (checkpoint.source, checkpoint.wants_weights) == ("torchvision:resnet50", False)
+    assert checkpoint.published is None
+    assert checkpoint.in_pair(FILE, None).conversion == "none"
+    assert (python.code, python.class_count, python.wants_weights) == (folder / "code.py", 5, False)
+    assert python.in_pair(None, FILE).source == "python:build", "a renamed file is the same model"
+    assert python.in_pair(None, FILE).published == Published(top1=0.5, where="here")
+    assert other_labels.class_count == 11821
+    assert converted.in_pair(FILE, None).conversion == "timm"
 
 
 @pytest.mark.parametrize("text", ["name = ", "[[models]", 'name = "a"\nname = "b"', "= 1", 'x = "\\q"'])

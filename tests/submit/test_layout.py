@@ -1,6 +1,5 @@
 """Layout: a study in, a run folder out; everything is checked before anything is written."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +44,25 @@ def test_a_pair_and_its_inputs_are_all_that_a_job_needs(checked: Checked, folder
         assert (weights.name, images.name) == (pair.model.weights.name, pair.images.name)
         assert digest.of_file(weights) == pair.model.weights.sha256
         assert len(list(image_pack.read(images, pair.images.sha256))) == plan.image_count == 4
+
+
+def test_a_users_code_travels_with_the_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """A copy named by digest, which an edit of the user's file does not reach; no weights are wanted."""
+    path = study_file("a")
+    code = path.parent / "my models.py"
+    code.write_text("def build():\n    return 1\n")
+    text = path.read_text().replace('weights = "a.safetensors"\n', "classes = 5\n").replace("num_classes = 5", "")
+    path.write_text(text.replace("timm:vit_tiny_patch16_224", "python:my models.py:build"))
+    plan = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    handed = plan.planned[0].inputs
+    assert [Path(one).parent.name for one in handed] == ["sources", "images"]
+    model = plan.planned[0].pair.model
+    assert model.code is not None
+    assert (model.weights, model.source) == (None, "python:build")
+    code.write_text("def build():\n    return 2\n")
+    assert digest.of_file(folder.root / handed[0]) == model.code.sha256
+    again = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    assert {pair.id for pair in again}.isdisjoint(pair.id for pair in plan), "other code is another model"
 
 
 def test_the_run_keeps_what_it_was_made_of(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
@@ -100,18 +118,15 @@ def test_nothing_is_written_for_a_study_with_mistakes(study_file: StudyFile, tmp
     path = study_file("a")
     text = path.read_text().replace("count = 4", "count = 40").replace("num_classes = 5", "num_classes = 2")
     tag = '[[models]]\nname = "t"\nsource = "timm:resnet18.a1_in1k"\n'
-    headless = '[[models]]\nname = "h"\nsource = "timm:vit_small_patch14_dinov2.lvd142m"\n'
-    path.write_text(text + tag + headless)
+    path.write_text(text + tag)
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(Mistakes) as caught:
         layout.check(path, tmp_path / "hub")
     said = [str(mistake).removeprefix(f"{path}: ") for mistake in caught.value.mistakes]
     missing = f"has no weights in {tmp_path / 'hub'}; make weights STUDY={path} fetches it"
     assert f'models[1].source: "timm:resnet18.a1_in1k" {missing}' in said[0]
-    assert 'models[2].source: "timm:vit_small_patch14_dinov2.lvd142m" has no weights' in said[1]
-    assert "images.count: 40 is more than the 6 images" in said[2]
-    assert 'models[0]: "a" has 2 classes, 0 to 1, but 2 images have labels outside' in said[3]
-    assert 'models[2].source: "timm:vit_small_patch14_dinov2.lvd142m" has no classifier' in said[4]
+    assert "images.count: 40 is more than the 6 images" in said[1]
+    assert 'models[0]: "a" has 2 classes, 0 to 1, but 2 images have labels outside' in said[2]
     assert sorted(tmp_path.rglob("*")) == before
 
 
