@@ -11,7 +11,8 @@ Component = Literal["apgd-ce", "apgd-t", "fab-t", "square"]
 Method = Literal["clean", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
 Breaker = Literal["apgd-ce", "apgd-t", "fab-t", "square", "corruption"]
 """What a verdict names when an image is broken: a component, or the corruption."""
-Norm = Literal["Linf", "L2"]
+Norm = Literal["Linf", "L2", "L1"]
+Parameter = Literal["steps", "restarts", "targets", "queries"]
 Search = Literal["fp32", "tf32", "bf16"]
 
 COMPONENTS: dict[Method, tuple[Component, ...]] = {
@@ -23,7 +24,7 @@ COMPONENTS: dict[Method, tuple[Component, ...]] = {
     "fab-t": ("fab-t",),
     "square": ("square",),
 }
-PARAMETERS: dict[Component, frozenset[str]] = {
+PARAMETERS: dict[Component, frozenset[Parameter]] = {
     "apgd-ce": frozenset({"steps", "restarts"}),
     "apgd-t": frozenset({"steps", "restarts", "targets"}),
     "fab-t": frozenset({"steps", "targets"}),
@@ -31,6 +32,13 @@ PARAMETERS: dict[Component, frozenset[str]] = {
 }
 SHORTCUTS = frozenset({"search", "carry"})
 """What any attack of our engine takes, at a price in strength."""
+
+STANDARD: dict[Parameter, int] = {"steps": 100, "restarts": 1, "targets": 9, "queries": 5000}
+"""Of the standard version, for Linf and L2."""
+STANDARD_L1: dict[tuple[Component, Parameter], int] = {("apgd-ce", "restarts"): 5, ("apgd-t", "targets"): 5}
+"""Where the standard version for L1 differs (Croce & Hein 2021, arXiv 2103.01208, and the reference's code)."""
+FEWEST_STEPS_L1 = 3
+"""APGD in L1 spends its steps in three balls, each smaller than the one before."""
 
 FEWEST_CLASSES: dict[Component, int] = {"apgd-ce": 2, "apgd-t": 4, "fab-t": 2, "square": 2}
 """The targeted DLR loss of APGD-T looks at the four largest logits (Croce & Hein 2020, eq. 9)."""
@@ -50,13 +58,14 @@ class Attack(BaseModel):
     norm: Norm | None = None
     """The distance that eps bounds, in pixels of [0,1]; none for `clean`."""
     eps: tuple[Budget, ...] = ()
-    steps: Annotated[int, Field(ge=1, le=10_000)] = 100
+    steps: Annotated[int, Field(ge=1, le=10_000)] = STANDARD["steps"]
     """Gradient steps of APGD and FAB."""
-    restarts: Annotated[int, Field(ge=1, le=100)] = 1
-    """Random starts of APGD."""
-    targets: Annotated[int, Field(ge=1, le=999)] = 9
-    """Most likely other classes that APGD-T and FAB-T aim at; classes - 1 where a model has fewer."""
-    queries: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
+    restarts: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Random starts of APGD; none where each component takes its standard number."""
+    targets: Annotated[int, Field(ge=1, le=999)] | None = None
+    """Most likely other classes that APGD-T and FAB-T aim at, none where each takes its standard number;
+    classes - 1 where a model has fewer."""
+    queries: Annotated[int, Field(ge=1, le=1_000_000)] = STANDARD["queries"]
     """Random squares that Square tries."""
     batch: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Most images the model is given at once. The reference's random draws depend on it, so it is part of its
@@ -94,13 +103,15 @@ class Attack(BaseModel):
             raise PydanticCustomError("attack", '{why}; write 8 of 255 as "8/255"', {"why": why})
         if len(set(self.eps)) < len(self.eps):
             raise PydanticCustomError("attack", "names one budget twice in eps; name each once")
+        if self.norm == "L1" and self.steps < FEWEST_STEPS_L1 and {"apgd-ce", "apgd-t"} & {*self.components}:
+            raise PydanticCustomError(
+                "attack", "has fewer than 3 steps, but APGD in L1 takes them in three balls; give 3 or more"
+            )
         if self.components and self.implementation == "reference" and (ours := self._shortcuts):
             why = f"has {', '.join(ours)}, which the reference does not have; remove implementation or those"
             raise PydanticCustomError("attack", "{why}", {"why": why})
-        allowed = frozenset[str]().union(*(PARAMETERS[component] for component in self.components))
-        if self.components:
-            allowed |= SHORTCUTS
-        if unused := sorted(self._changed - allowed):
+        allowed = self._taken | SHORTCUTS if self.components else frozenset[str]()
+        if unused := sorted(self._unusual - allowed):
             can = f"it takes {', '.join(sorted(allowed))}" if allowed else "it takes none"
             raise PydanticCustomError(
                 "attack", f"has {', '.join(unused)}, which {self.method} does not use; {can}"
@@ -117,12 +128,33 @@ class Attack(BaseModel):
         """The budgets in ascending order; for clean accuracy the one budget 0."""
         return tuple(sorted(self.eps)) or (Budget.parse("0"),)
 
+    def number(self, parameter: Parameter, component: Component) -> int:
+        """What a parameter comes to for one component: what was asked for, or the standard's."""
+        asked: int | None = getattr(self, parameter)
+        return self._standard(parameter, component) if asked is None else asked
+
+    def _standard(self, parameter: Parameter, component: Component) -> int:
+        usual = STANDARD[parameter]
+        return STANDARD_L1.get((component, parameter), usual) if self.norm == "L1" else usual
+
+    @property
+    def _taken(self) -> frozenset[Parameter]:
+        """The parameters that mean something to this attack."""
+        return frozenset[Parameter]().union(*(PARAMETERS[component] for component in self.components))
+
+    def _by_component(self, parameter: Parameter, standard: bool = False) -> dict[Component, int]:
+        number = self._standard if standard else self.number
+        parts = (part for part in self.components if parameter in PARAMETERS[part])
+        return {part: number(parameter, part) for part in parts}
+
     @property
     def question(self) -> dict[str, object]:
         """Everything that changes the verdicts, JSON-able, with eps exact: what a pair's digest is made of."""
-        batch = {"batch"} if self.implementation == "reference" else set[str]()
-        used = frozenset({"implementation", *batch}).union(*(PARAMETERS[part] for part in self.components))
-        asked = self.model_dump(include=set(used) if self.components else set())
+        asked: dict[str, object] = {}
+        if self.components:
+            batch = {"batch"} if self.implementation == "reference" else set[str]()
+            asked = self.model_dump(include={"implementation", *batch})
+            asked |= {name: _one_or_each(self._by_component(name)) for name in self._taken}
         exact = [f"{b.exact.numerator}/{b.exact.denominator}" for b in self.budgets]
         fixed = {"name": self.name, "method": self.method, "norm": self.norm, "eps": exact}
         return {**asked, **fixed, **self._shortcuts, "version": ANSWERS_VERSION}
@@ -134,16 +166,16 @@ class Attack(BaseModel):
         return {**taken, "carry": True} if self.carry and len(self.eps) > 1 else taken
 
     @property
-    def _changed(self) -> frozenset[str]:
-        """The parameters that are not the standard's."""
+    def _unusual(self) -> frozenset[str]:
+        """The fields of a search that are not as they are by default in Linf and L2."""
+        told = {name for name, usual in STANDARD.items() if getattr(self, name) not in {None, usual}}
         fields = type(self).model_fields
-        names = SHORTCUTS.union(*PARAMETERS.values())
-        return frozenset(name for name in names if getattr(self, name) != fields[name].default)
+        return frozenset({*told, *(name for name in SHORTCUTS if getattr(self, name) != fields[name].default)})
 
     @property
     def deviations(self) -> tuple[str, ...]:
         """How this attack differs from the reference's standard settings, in words for the report."""
-        fields = type(self).model_fields
+        both = {name: (self._by_component(name), self._by_component(name, standard=True)) for name in self._taken}
         shortcuts = []
         if self.search != "fp32":
             shortcuts.append(f"searched in {self.search}, successes judged again in fp32 (standard: all in fp32)")
@@ -154,8 +186,9 @@ class Attack(BaseModel):
             )
         return (
             *(
-                f"{name} = {getattr(self, name)} (standard: {fields[name].default})"
-                for name in sorted(self._changed - SHORTCUTS)
+                f"{name} = {getattr(self, name)} (standard: {_in_words(standard)})"
+                for name, (asked, standard) in sorted(both.items())
+                if asked != standard
             ),
             *shortcuts,
         )
@@ -168,13 +201,24 @@ class Attack(BaseModel):
         """How this attack on a model with so many classes differs from the standard one, for the report."""
         run = self.run_on(classes)
         notes = [f"not the standard attack: {text}" for text in self.deviations]
-        if classes - 1 < self.targets and any("targets" in PARAMETERS[component] for component in run):
-            notes.append(
-                f"{classes - 1} target classes instead of {self.targets}: the model has {classes} classes"
-            )
+        aims = self._by_component("targets")
+        if too_many := {part: aim for part, aim in aims.items() if part in run and aim > classes - 1}:
+            wanted = _in_words(too_many)
+            notes.append(f"{classes - 1} target classes instead of {wanted}: the model has {classes} classes")
         notes += [
             f"{component} left out: it needs {FEWEST_CLASSES[component]} classes, the model has {classes}"
             for component in self.components
             if component not in run
         ]
         return notes
+
+
+def _one_or_each(numbers: dict[Component, int]) -> object:
+    """The number that all share, or each one's."""
+    return next(iter(numbers.values())) if len(set(numbers.values())) == 1 else numbers
+
+
+def _in_words(numbers: dict[Component, int]) -> str:
+    if len(set(numbers.values())) == 1:
+        return str(next(iter(numbers.values())))
+    return ", ".join(f"{number} for {component}" for component, number in numbers.items())

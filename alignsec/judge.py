@@ -1,5 +1,7 @@
 """The judge: no attack is trusted to report its own success."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -15,12 +17,15 @@ def distances(clean: Tensor, adversarial: Tensor, norm: Norm) -> Tensor:
     difference = (adversarial.double() - clean.double()).flatten(1)
     if norm == "Linf":
         return difference.abs().amax(1)
+    if norm == "L1":
+        return difference.abs().sum(1)
     return difference.square().sum(1).sqrt()
 
 
 def tolerance(image: Tensor, norm: Norm) -> float:
     """The distance that float32 rounding alone can make: one step in every one of the image's pixel values."""
-    return ROUNDING if norm == "Linf" else ROUNDING * float(image.numel()) ** 0.5
+    pixels = float(image.numel())
+    return ROUNDING * {"Linf": 1.0, "L2": math.sqrt(pixels), "L1": pixels}[norm]
 
 
 @torch.no_grad()

@@ -33,13 +33,14 @@ def evaluate(task: Task, known: Evaluation | None = None) -> Iterator[Evaluation
     Raises BadModel if the logits of clean images are not finite or there are labels outside the classes.
     """
     evaluation = known or _clean(task)
-    attack = _within(task.attack, evaluation.classes)
+    attack = task.attack
     plan = _steps(attack, len(task.labels), evaluation.classes)
     evaluation = _at(evaluation, attack, plan, evaluation.steps_done)
     yield evaluation
     for done, step in enumerate(plan[evaluation.steps_done :], start=evaluation.steps_done + 1):
         budgets = list(evaluation.budgets)
-        budgets[step.budget] = _run(task, attack, step, budgets[step.budget])
+        asked = _within(attack, step.component, evaluation.classes)
+        budgets[step.budget] = _run(task, asked, step, budgets[step.budget])
         evaluation = _at(evaluation.model_copy(update={"budgets": tuple(budgets)}), attack, plan, done)
         yield evaluation
 
@@ -52,7 +53,8 @@ def _at(evaluation: Evaluation, attack: Attack, plan: list[Step], done: int) -> 
         letters = evaluation.budgets[step.budget].verdicts
         robust = [index for index in range(*step.images.indices(len(letters))) if letters[index] == ROBUST]
         undecided.update((step.budget, index) for index in robust)
-        left += len(robust) * reference.most_forward_passes(step.component, attack)
+        asked = _within(attack, step.component, evaluation.classes)
+        left += len(robust) * reference.most_forward_passes(step.component, asked)
     counted = {"steps": len(plan), "steps_done": done, "undecided": len(undecided), "passes_left": left}
     return evaluation.model_copy(update=counted)
 
@@ -68,9 +70,9 @@ def _steps(attack: Attack, count: int, classes: int) -> list[Step]:
     ]
 
 
-def _within(attack: Attack, classes: int) -> Attack:
-    """The attack with no more targets than a model has other classes."""
-    return attack.model_copy(update={"targets": min(attack.targets, classes - 1)})
+def _within(attack: Attack, component: Component, classes: int) -> Attack:
+    """The attack with no more targets for a component than a model has other classes."""
+    return attack.model_copy(update={"targets": min(attack.number("targets", component), classes - 1)})
 
 
 @torch.no_grad()

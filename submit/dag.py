@@ -86,9 +86,9 @@ def estimated_cost(pair: Pair, weights_bytes: int) -> float:
 def _passes(attack: Attack) -> float:
     """Forward passes, a backward one counted as two, over all budgets and components."""
     each = {
-        "apgd-ce": 3 * attack.steps * attack.restarts,
-        "apgd-t": 3 * attack.steps * attack.restarts * attack.targets,
-        "fab-t": 4 * attack.steps * attack.targets,
+        "apgd-ce": 3 * attack.steps * attack.number("restarts", "apgd-ce"),
+        "apgd-t": 3 * attack.steps * attack.number("restarts", "apgd-t") * attack.number("targets", "apgd-t"),
+        "fab-t": 4 * attack.steps * attack.number("targets", "fab-t"),
         "square": attack.queries,
     }
     return len(attack.budgets) * sum(each[component] for component in attack.components)

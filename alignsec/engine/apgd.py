@@ -1,4 +1,7 @@
-"""APGD: gradient ascent whose step is halved when it stops paying (Croce & Hein 2020, arXiv 2003.01690)."""
+"""APGD: gradient ascent whose step is halved when it stops paying (Croce & Hein 2020, arXiv 2003.01690).
+
+For Linf and L2; alignsec.engine.apgd_l1 is that of L1.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,8 +20,8 @@ _PULL = 0.75
 
 
 @dataclass
-class ApgdRows(Rows):
-    """Where each search stands. Images N x C x H x W, the rest N."""
+class ClimbRows(Rows):
+    """Where each search stands, whatever the norm. Images N x C x H x W, the rest N."""
 
     clean: Tensor
     labels: Tensor
@@ -26,7 +29,6 @@ class ApgdRows(Rows):
     eps: Tensor
     x: Tensor
     """The point whose logits are wanted next."""
-    previous: Tensor
     best: Tensor
     best_gradient: Tensor
     step: Tensor
@@ -34,6 +36,20 @@ class ApgdRows(Rows):
     size: Tensor
     """Of the next step."""
     best_loss: Tensor
+
+    def remember(self, losses: Tensor, gradients: Tensor, first: Tensor) -> None:
+        """Keep x where its loss is the highest so far; first: rows, bool N, for which there is no so far."""
+        better = first | (losses > self.best_loss)
+        self.best = torch.where(spread(better, self.x), self.x, self.best)
+        self.best_gradient = torch.where(spread(better, self.x), gradients, self.best_gradient)
+        self.best_loss = torch.where(better, losses, self.best_loss)
+
+
+@dataclass
+class ApgdRows(ClimbRows):
+    """Where a search in Linf or L2 stands."""
+
+    previous: Tensor
     last_loss: Tensor
     loss_at_check: Tensor
     rises: Tensor
@@ -52,9 +68,9 @@ def start(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Te
         targets=targets,
         eps=eps,
         x=x,
-        previous=x,
         best=x,
         best_gradient=torch.zeros_like(x),
+        previous=x,
         step=torch.zeros_like(labels),
         size=2 * eps,
         best_loss=zero,
@@ -81,10 +97,7 @@ def checkpoints(steps: int) -> tuple[int, ...]:
 def advance(rows: ApgdRows, losses: Tensor, gradients: Tensor, steps: int, norm: Norm) -> None:
     """Learn the losses, N, and gradients at rows.x, and move on to the next point."""
     first = rows.step == 0
-    better = first | (losses > rows.best_loss)
-    rows.best = torch.where(spread(better, rows.x), rows.x, rows.best)
-    rows.best_gradient = torch.where(spread(better, rows.x), gradients, rows.best_gradient)
-    rows.best_loss = torch.where(better, losses, rows.best_loss)
+    rows.remember(losses, gradients, first)
     rows.loss_at_check = torch.where(first, losses, rows.loss_at_check)
     # The reference compares the first step's loss with 0, not with the start's.
     rows.rises = rows.rises + (~first & (losses > rows.last_loss))

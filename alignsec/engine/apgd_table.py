@@ -1,28 +1,31 @@
-"""The tables of APGD-CE and APGD-T."""
+"""The tables of APGD-CE and APGD-T in Linf and L2, and what those in L1 share with them."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from alignsec.engine import apgd, losses
-from alignsec.engine.apgd import ApgdRows
+from alignsec.engine.apgd import ApgdRows, ClimbRows
 from alignsec.engine.course import Search
 from alignsec.engine.table import Lesson, Table
 
+C = TypeVar("C", bound=ClimbRows)
 
-class ApgdTable(Table[ApgdRows]):
-    """APGD on the cross-entropy, or on the targeted DLR loss."""
+
+class ClimbTable(Table[C]):
+    """Gradient ascent on the cross-entropy, or on the targeted DLR loss."""
 
     passes = ("gradient",)
     judged_after = "gradient"
 
-    def _begin(self, searches: Sequence[Search]) -> ApgdRows:
+    def _begin(self, searches: Sequence[Search]) -> C:
         ground, images = self.ground, self.ground.images_of(searches)
         noise = ground.noise.start(searches).to(ground.pixels.device)
         targets = ground.targets_of(searches) if self._targeted else torch.zeros_like(images)
-        clean, labels = ground.pixels[images], ground.labels[images]
-        return apgd.start(clean, labels, targets, ground.eps_of(searches), noise, ground.norm)
+        return self._start(ground.pixels[images], ground.labels[images], targets, ground.eps_of(searches), noise)
 
     @property
     def _targeted(self) -> bool:
@@ -44,9 +47,27 @@ class ApgdTable(Table[ApgdRows]):
         assert lesson.losses is not None and lesson.gradients is not None  # noqa: S101, PT018 - a gradient pass
         if starting := [row for row, step in enumerate(self.steps) if step == 0]:
             self.facts["flat starts"] += int((lesson.gradients[starting] == 0).flatten(1).all(1).sum())
-        apgd.advance(self.rows, lesson.losses, lesson.gradients, self.stage.steps, self.ground.norm)
+        self._advance(lesson.losses, lesson.gradients)
         self._step()
-        return [step > self.stage.steps for step in self.steps]
+        return [step >= self.stage.forward for step in self.steps]
+
+    @abstractmethod
+    def _start(self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> C:
+        """Rows at their random starts."""
+
+    @abstractmethod
+    def _advance(self, losses: Tensor, gradients: Tensor) -> None:
+        """Move every row on."""
+
+
+class ApgdTable(ClimbTable[ApgdRows]):
+    """APGD in Linf and L2."""
+
+    def _start(self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> ApgdRows:
+        return apgd.start(clean, labels, targets, eps, noise, self.ground.norm)
+
+    def _advance(self, losses: Tensor, gradients: Tensor) -> None:
+        apgd.advance(self.rows, losses, gradients, self.stage.steps, self.ground.norm)
 
     def row_type(self) -> type[ApgdRows]:
         """APGD's."""

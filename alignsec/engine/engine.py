@@ -65,7 +65,7 @@ class Engine:
         self._charge(searches, spent, backward=kind == "gradient")
         signs = self._checked(seen, signs_of(seen, labels, self.passage.search))
 
-        counting = [kind == table.judged_after for table in tables for _ in table.searches]
+        counting = [may and kind == table.judged_after for table in tables for may in table.counting()]
         places = [at for at, doubtful in enumerate(signs.doubtful) if doubtful and counting[at]]
         steps = [step for table in tables for step in table.steps]
         claims = claims_of(self.ground, points, searches, steps, places)

@@ -16,7 +16,7 @@ CHUNK = 256
 
 
 def tiles(shape: tuple[int, ...]) -> int:
-    """Tiles of Square's first L2 perturbation: five to a side, or one a pixel where there are fewer."""
+    """Tiles of Square's first L2 or L1 perturbation: five to a side, or one a pixel where there are fewer."""
     side = max(shape[1] // 5, 1)
     return (shape[1] // side) * (shape[2] // side)
 
@@ -34,10 +34,10 @@ class Noise(Protocol):
         """Steps of Square whose numbers are drawn at once."""
 
     def start(self, searches: Sequence[Search]) -> Tensor:
-        """APGD's directions before scaling, N x C x H x W: uniform in [-1,1] for Linf, normal for L2."""
+        """APGD's directions before scaling, N x C x H x W: uniform in [-1,1] for Linf, else normal."""
 
     def square_start(self, searches: Sequence[Search]) -> Tensor:
-        """Uniform numbers for Square's start: N x C x 1 x W for Linf, N x tiles x (1 + C) for L2."""
+        """Uniform numbers for Square's start: N x C x 1 x W for Linf, else N x tiles x (1 + C)."""
 
     def square_steps(self, searches: Sequence[Search], steps: Sequence[int]) -> Tensor:
         """Uniform numbers for the coming steps of Square, N x chunk x per_step."""

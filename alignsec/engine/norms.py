@@ -13,6 +13,8 @@ def length(images: Tensor, norm: Norm) -> Tensor:
     flat = images.flatten(1)
     if norm == "Linf":
         return flat.abs().amax(1)
+    if norm == "L1":
+        return flat.abs().sum(1)
     return flat.square().sum(1).sqrt()
 
 
@@ -22,7 +24,7 @@ def unit(images: Tensor, norm: Norm) -> Tensor:
 
 
 def into_ball(points: Tensor, clean: Tensor, eps: Tensor, norm: Norm) -> Tensor:
-    """The points moved to within eps (N) of their clean images, then into [0,1]."""
+    """The points moved to within eps (N) of their clean images, in Linf or L2, then into [0,1]."""
     radius = spread(eps, clean)
     if norm == "Linf":
         return points.maximum(clean - radius).minimum(clean + radius).clamp(0, 1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from alignsec.attack import Attack, Component
+from alignsec.attack import PARAMETERS, Attack, Component
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Stage:
     """Most forward passes of one search."""
 
     @property
+    def targets(self) -> int:
+        """Classes that the searches aim at, one after another."""
+        return self.searches // self.restarts
+
+    @property
     def gradient(self) -> bool:
         """Whether its passes go backward too."""
         return self.component != "square"
@@ -31,13 +36,23 @@ class Stage:
 
 def stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
     """The stages of an attack on a model with so many classes; a component that needs more is left out."""
-    targets = min(attack.targets, classes - 1)
-    steps, restarts = attack.steps, attack.restarts
-    possible: dict[Component, Stage] = {
-        "apgd-ce": Stage("apgd-ce", restarts, restarts, steps, 1 + steps),
-        "apgd-t": Stage("apgd-t", targets * restarts, restarts, steps, 1 + steps),
-        # A step of FAB is a pass with gradient and one without.
-        "fab-t": Stage("fab-t", targets, 1, steps, 2 * steps),
-        "square": Stage("square", 1, 1, attack.queries, 1 + attack.queries),
-    }
-    return tuple(possible[name] for name in attack.run_on(classes))
+
+    def stage(component: Component) -> Stage:
+        restarts, targets = 1, 1
+        if "restarts" in PARAMETERS[component]:
+            restarts = attack.number("restarts", component)
+        if "targets" in PARAMETERS[component]:
+            targets = min(attack.number("targets", component), classes - 1)
+        match component:
+            case "apgd-ce" | "apgd-t":
+                steps = attack.steps
+                # In L1 there is a start for each of three balls.
+                forward = steps + (3 if attack.norm == "L1" else 1)
+            case "fab-t":
+                # A step of FAB is a pass with gradient and one without.
+                steps, forward = attack.steps, 2 * attack.steps
+            case "square":
+                steps, forward = attack.queries, 1 + attack.queries
+        return Stage(component, targets * restarts, restarts, steps, forward)
+
+    return tuple(stage(component) for component in attack.run_on(classes))

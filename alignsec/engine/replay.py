@@ -37,7 +37,7 @@ class Replay:
 
     @property
     def chunk(self) -> int:
-        """See Noise. In L2 every step's numbers depend on how many images are left."""
+        """See Noise. But in Linf every step's numbers depend on how many images are left."""
         return CHUNK if self.norm == "Linf" else 1
 
     def start(self, searches: Sequence[Search]) -> Tensor:
@@ -45,7 +45,12 @@ class Replay:
         generator = self._generator(self._group(searches[0]))
         if self.norm == "Linf":
             return 2 * torch.rand((len(searches), *self.shape), generator=generator) - 1
-        return torch.randn((len(searches), *self.shape), generator=generator)
+        drawn = torch.randn((len(searches), *self.shape), generator=generator)
+        if self.norm == "L1":
+            # The reference draws a start for each of its three balls too, and does not use it.
+            for _ in range(3):
+                torch.randn(drawn.shape, generator=generator)
+        return drawn
 
     def square_start(self, searches: Sequence[Search]) -> Tensor:
         """See Noise. All searches are of one group."""

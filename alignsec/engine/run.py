@@ -4,16 +4,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
-from alignsec.attack import Component
 from alignsec.engine import notes, opening, precision, state
 from alignsec.engine.agenda import Agenda
-from alignsec.engine.apgd_table import ApgdTable
 from alignsec.engine.engine import Engine
-from alignsec.engine.fab_table import FabTable
 from alignsec.engine.ground import Ground
 from alignsec.engine.ledger import Ledger
 from alignsec.engine.noise import Keyed, Noise
@@ -22,17 +18,9 @@ from alignsec.engine.plan import stages
 from alignsec.engine.quiet import quiet
 from alignsec.engine.replay import Replay
 from alignsec.engine.settings import Settings
-from alignsec.engine.square_table import SquareTable
-from alignsec.engine.table import Table
+from alignsec.engine.tables import empty_table
 from alignsec.evaluation import Evaluation
 from alignsec.task import Task
-
-_TABLES: dict[Component, type[Table[Any]]] = {
-    "apgd-ce": ApgdTable,
-    "apgd-t": ApgdTable,
-    "fab-t": FabTable,
-    "square": SquareTable,
-}
 
 
 def evaluate(
@@ -107,7 +95,8 @@ def _begun(task: Task, settings: Settings) -> _Run:
     logits, passes, warnings = opening.clean(task, passage)
     attack, classes = task.attack, logits.shape[1]
     # The last columns are all that searches look up: the label's and its targets'.
-    ranking = logits.sort(dim=1).indices[:, -1 - min(attack.targets, classes - 1) :]
+    targets = max((stage.targets for stage in stages(attack, classes)), default=1)
+    ranking = logits.sort(dim=1).indices[:, -1 - targets :]
     known = Evaluation(
         classes=classes,
         clean_top5=opening.top5(logits, task.labels),
@@ -154,5 +143,5 @@ def _engine(
         batch=attack.batch if settings.replay else None,
         carry=attack.carry,
     )
-    tables = [_TABLES[stage.component](stage, ground, facts) for stage in plan]
+    tables = [empty_table(stage, ground, facts) for stage in plan]
     return Engine(passage, ground, agenda, Ledger.of(known), tables, facts, settings.slots)

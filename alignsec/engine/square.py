@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 
 from alignsec.attack import Norm
-from alignsec.engine import windows
+from alignsec.engine import l1_ball, windows
 from alignsec.engine.norms import length, unit
 from alignsec.engine.rows import Rows, spread
 
 _SHARE = 0.8
+_JUST_INSIDE = 1 - 1e-6
+"""Share of an L1 budget that the reference lets Square use."""
 _SHRINKS_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
 
@@ -37,13 +39,12 @@ class SquareRows(Rows):
 
 
 def start(clean: Tensor, labels: Tensor, eps: Tensor, drawn: Tensor, numbers: Tensor, norm: Norm) -> SquareRows:
-    """Searches at their starts: vertical stripes for Linf (drawn N x C x 1 x W), a grid of tiles for L2."""
-    radius = spread(eps, clean)
+    """Searches at their starts: vertical stripes for Linf (drawn N x C x 1 x W), else a grid of tiles."""
     if norm == "Linf":
-        x = (clean + radius * _signs(drawn)).clamp(0, 1)
+        x = (clean + spread(eps, clean) * _signs(drawn)).clamp(0, 1)
     else:
         turned, signs = drawn[..., 0] > 0.5, _signs(drawn[..., 1:])
-        x = (clean + unit(windows.grid(clean, turned, signs), norm) * radius).clamp(0, 1)
+        x = _scaled(clean, windows.grid(clean, turned, signs, norm), eps, norm)
     everywhere = torch.full_like(eps, torch.inf)
     return SquareRows(clean, labels, eps, x, x, everywhere, numbers)
 
@@ -67,14 +68,15 @@ def move(rows: SquareRows, steps: list[int], norm: Norm) -> None:
         moved = torch.empty_like(rows.x)
         for size in set(sides):
             group = torch.tensor([row for row, its in enumerate(sides) if its == size], device=device)
-            moved[group] = _l2(rows.clean[group], rows.best[group], rows.eps[group], numbers[group], size)
+            clean, best, eps = rows.clean[group], rows.best[group], rows.eps[group]
+            moved[group] = _windows(clean, best, eps, numbers[group], size, norm)
     begun = torch.tensor([step > 0 for step in steps], device=device)
     rows.x = moved if min(steps) else torch.where(spread(begun, moved), moved, rows.x)
 
 
 @lru_cache(maxsize=20_000)
 def side(query: int, height: int, width: int, norm: Norm) -> int:
-    """Side of the square that a query tries, in pixels; odd and at least 3 for L2. Queries count from 0."""
+    """Side of the square that a query tries, in pixels; odd and at least 3 for L2 and L1. Queries count from 0."""
     share = _SHARE / 2 ** sum(query > after for after in _SHRINKS_AFTER)
     wanted = round(math.sqrt(share * height * width))
     wanted = max(wanted, 1) if norm == "Linf" else max(wanted, 3) | 1
@@ -101,7 +103,7 @@ def _linf(rows: SquareRows, numbers: Tensor, sides: Tensor) -> Tensor:
     return pushed.clamp(0, 1)
 
 
-def _l2(clean: Tensor, best: Tensor, eps: Tensor, numbers: Tensor, size: int) -> Tensor:
+def _windows(clean: Tensor, best: Tensor, eps: Tensor, numbers: Tensor, size: int, norm: Norm) -> Tensor:
     """Move the perturbation out of one window into another, in the shape of a two-sided pyramid."""
     channels, height, width = clean.shape[1:]
     room = torch.tensor([height - size, width - size], device=numbers.device)
@@ -112,20 +114,39 @@ def _l2(clean: Tensor, best: Tensor, eps: Tensor, numbers: Tensor, size: int) ->
     sides = torch.full_like(to[:, 0], size)
     gained = windows.inside(delta, to[:, 0], to[:, 1], sides)
     either = gained | windows.inside(delta, away[:, 0], away[:, 1], sides)
-    spent = (delta * either).square().sum((-2, -1)).unsqueeze(-1)
-    left = (eps.square() - length(delta, "L2").square()).clamp(min=0)
 
     flat = delta.flatten(2)
     old = flat.gather(2, gaining.expand(-1, channels, -1))
-    shapes = windows.pyramids(size, delta.device)[(numbers[:, 4] > 0.5).long()].flatten(1).unsqueeze(1)
-    new = shapes * _signs(numbers[:, 5:]).unsqueeze(-1) + old / (1e-12 + _energy(old).sqrt())
-    new = new / (1e-12 + _energy(new).sqrt()) * (left.view(-1, 1, 1) / channels + spent).sqrt()
+    shapes = windows.pyramids(size, norm, delta.device)[(numbers[:, 4] > 0.5).long()].flatten(1).unsqueeze(1)
+    new = shapes * _signs(numbers[:, 5:]).unsqueeze(-1) + old / (1e-12 + _lengths(old, norm))
+    new = new / (1e-12 + _lengths(new, norm)) * _allowed(delta, either, eps, norm)
     flat = flat.scatter(2, losing.expand(-1, channels, -1), 0.0)
     flat = flat.scatter(2, gaining.expand(-1, channels, -1), new)
-    away_from_clean = unit(flat.view_as(delta), "L2") * spread(eps, delta)
-    return (clean + away_from_clean).clamp(0, 1)
+    return _scaled(clean, flat.view_as(delta), eps, norm)
 
 
-def _energy(windows_of: Tensor) -> Tensor:
-    """Sum of squares of each channel, N x C x 1."""
-    return windows_of.square().sum(-1, keepdim=True)
+def _lengths(windows_of: Tensor, norm: Norm) -> Tensor:
+    """Norm of each channel, N x C x 1."""
+    if norm == "L1":
+        return windows_of.abs().sum(-1, keepdim=True)
+    return windows_of.square().sum(-1, keepdim=True).sqrt()
+
+
+def _allowed(delta: Tensor, either: Tensor, eps: Tensor, norm: Norm) -> Tensor:
+    """Norm that each channel's new window may have, N x C x 1: what both windows held, and a share of the rest.
+
+    In L1 the reference gives every channel that, times the number of channels; its projection puts it right.
+    """
+    channels, spent = delta.shape[1], delta * either
+    if norm == "L1":
+        left = (eps - length(delta, norm)).clamp(min=0)
+        return (left.view(-1, 1, 1) / channels + _lengths(spent.flatten(2), norm)) * channels
+    left = (eps.square() - length(delta, norm).square()).clamp(min=0)
+    return (left.view(-1, 1, 1) / channels + spent.square().sum((-2, -1)).unsqueeze(-1)).sqrt()
+
+
+def _scaled(clean: Tensor, delta: Tensor, eps: Tensor, norm: Norm) -> Tensor:
+    """The clean images and these perturbations brought to the budget's length; in L1, brought into its ball."""
+    if norm == "L1":
+        return clean + delta + l1_ball.inward(clean, delta, eps * _JUST_INSIDE)
+    return (clean + unit(delta, norm) * spread(eps, delta)).clamp(0, 1)

@@ -30,7 +30,7 @@ class SquareTable(Table[SquareRows]):
         if any(self.steps):
             self._draw()
             square.move(self.rows, self.steps, self.ground.norm)
-        return self.rows.x
+        return self.rows.x.clamp(0, 1) if self.ground.norm == "L1" else self.rows.x
 
     def _draw(self) -> None:
         """Fresh numbers for rows that have used theirs up."""

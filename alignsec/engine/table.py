@@ -84,6 +84,10 @@ class Table(ABC, Generic[R]):
     def points(self) -> Tensor:
         """The images that the searches want to see through the model, a row each."""
 
+    def counting(self) -> list[bool]:
+        """Which searches' points may count, of those that are judged after this pass."""
+        return [True] * len(self.searches)
+
     @abstractmethod
     def losses(self, rows: slice, logits: Tensor) -> Tensor:
         """What some rows want the gradient of, one number a row."""

@@ -1,9 +1,12 @@
-"""Windows: the squares of Square, and the two-sided pyramids that it fills them with for L2."""
+"""Windows: the squares of Square, and the two-sided pyramids that it fills them with for L2 and L1."""
 
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from alignsec.attack import Norm
+from alignsec.engine.norms import length
 
 
 def inside(images: Tensor, top: Tensor, left: Tensor, sides: Tensor) -> Tensor:
@@ -24,31 +27,31 @@ def positions(top: Tensor, left: Tensor, size: int, width: int) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def pyramids(size: int, device: torch.device) -> Tensor:
+def pyramids(size: int, norm: Norm, device: torch.device) -> Tensor:
     """The pattern of a window and its transpose, 2 x size x size, norm 1: one half up, the other half down."""
     half = size // 2
-    pattern = torch.cat([_pyramid(half, size), -_pyramid(size - half, size)])
-    pattern = pattern / pattern.square().sum().sqrt()
+    pattern = torch.cat([_pyramid(half, size, norm), -_pyramid(size - half, size, norm)])
+    pattern = pattern / length(pattern.unsqueeze(0), norm)
     return torch.stack([pattern, pattern.T]).to(device)
 
 
-def _pyramid(height: int, width: int) -> Tensor:
-    """Nested rectangles around the centre, the r-th adding 1 / r^2, norm 1."""
+def _pyramid(height: int, width: int, norm: Norm) -> Tensor:
+    """Nested rectangles around the centre, the r-th adding 1 / r^2 (in L1 1 / r^4), norm 1."""
     middle, centre = height // 2, width // 2
     ring = (torch.arange(height) - middle).abs().unsqueeze(1).maximum((torch.arange(width) - centre).abs())
     heights = torch.zeros(height, width)
     for reach in range(max(middle, centre) + 1):
-        heights += (ring <= reach) / (reach + 1.0) ** 2
-    return heights / heights.square().sum().sqrt()
+        heights += (ring <= reach) / (reach + 1.0) ** (4 if norm == "L1" else 2)
+    return heights / length(heights.unsqueeze(0), norm)
 
 
-def grid(clean: Tensor, turned: Tensor, signs: Tensor) -> Tensor:
+def grid(clean: Tensor, turned: Tensor, signs: Tensor, norm: Norm) -> Tensor:
     """Pyramids tiling the images: turned N x tiles says which lie on their side, signs N x tiles x C."""
     height, width = clean.shape[-2:]
     size = max(height // 5, 1)
     margin = max((height - 5 * size) // 2, 0)
     delta = torch.zeros_like(clean)
-    shapes = pyramids(size, clean.device)
+    shapes = pyramids(size, norm, clean.device)
     corners = [(margin + i * size, margin + j * size) for i in range(height // size) for j in range(width // size)]
     for tile, (top, left) in enumerate(corners):
         place = delta[:, :, top : top + size, left : left + size]

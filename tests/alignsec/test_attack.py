@@ -21,12 +21,59 @@ def linf(method: str = "autoattack", **fields: object) -> Attack:
     return make(**{"method": method, "norm": "Linf", "eps": ["1/255"], **fields})
 
 
-def test_autoattack_is_the_standard_version():
+def numbers(attack: Attack) -> dict[str, tuple[int, ...]]:
+    return {
+        component: tuple(attack.number(parameter, component) for parameter in sorted(PARAMETERS[component]))
+        for component in attack.components
+    }
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+def test_autoattack_is_the_standard_version(norm: str):
     """Croce & Hein 2020: four components in this order, 100 steps, 9 targets, 5000 queries, one restart."""
-    attack = linf()
-    assert attack.components == ("apgd-ce", "apgd-t", "fab-t", "square")
-    assert (attack.steps, attack.restarts, attack.targets, attack.queries) == (100, 1, 9, 5000)
+    attack = make(method="autoattack", norm=norm, eps=["1/255"])
     assert attack.deviations == ()
+    assert list(numbers(attack)) == ["apgd-ce", "apgd-t", "fab-t", "square"]
+    assert numbers(attack) == {"apgd-ce": (1, 100), "apgd-t": (1, 100, 9), "fab-t": (100, 9), "square": (5000,)}
+
+
+def test_the_standard_version_in_l1_has_other_numbers():
+    """As `_set_version` of the reference sets them: five restarts of APGD-CE, five targets of APGD-T."""
+    attack = make(method="autoattack", norm="L1", eps=["12"])
+    assert attack.deviations == ()
+    assert numbers(attack) == {"apgd-ce": (5, 100), "apgd-t": (1, 100, 5), "fab-t": (100, 9), "square": (5000,)}
+    assert attack.question["restarts"] == {"apgd-ce": 5, "apgd-t": 1}
+    assert attack.question["targets"] == {"apgd-t": 5, "fab-t": 9}
+
+
+def test_a_number_that_is_given_holds_for_every_component():
+    attack = make(method="autoattack", norm="L1", eps=["12"], restarts=5, targets=5)
+    assert numbers(attack)["apgd-t"] == (5, 100, 5)
+    assert numbers(attack)["fab-t"] == (100, 5)
+    assert attack.deviations == (
+        "restarts = 5 (standard: 5 for apgd-ce, 1 for apgd-t)",
+        "targets = 5 (standard: 5 for apgd-t, 9 for fab-t)",
+    )
+    assert attack.question["restarts"] == 5
+
+
+def test_the_standard_s_number_is_no_deviation_and_the_same_question():
+    assert linf(restarts=1, targets=9).question == linf().question
+    assert linf(restarts=1, targets=9).deviations == ()
+    few = make(method="apgd-ce", norm="L1", eps=["12"], restarts=5)
+    assert few.question == make(method="apgd-ce", norm="L1", eps=["12"]).question
+
+
+@pytest.mark.parametrize(
+    ("norm", "classes", "says"),
+    [
+        ("Linf", 5, "4 target classes instead of 9: the model has 5 classes"),
+        ("L1", 5, "4 target classes instead of 5 for apgd-t, 9 for fab-t: the model has 5 classes"),
+        ("L1", 8, "7 target classes instead of 9: the model has 8 classes"),
+    ],
+)
+def test_too_few_classes_are_told(norm: str, classes: int, says: str):
+    assert make(method="autoattack", norm=norm, eps=["1"]).deviations_on(classes) == [says]
 
 
 def test_every_method_is_described():
@@ -58,7 +105,8 @@ def test_clean_has_the_budget_zero():
         ({"method": "clean", "norm": "L2"}, "no norm and no eps; remove them"),
         ({"method": "square", "norm": "Linf", "eps": ["4"]}, 'has eps 4.*write 8 of 255 as "8/255"'),
         ({"method": "square", "norm": "Linf", "eps": ["1/255", "2/510"]}, "names one budget twice"),
-        ({"method": "square", "norm": "L1", "eps": ["1"]}, "'Linf' or 'L2'"),
+        ({"method": "square", "norm": "L0", "eps": ["1"]}, "'Linf', 'L2' or 'L1'"),
+        ({"method": "autoattack", "norm": "L1", "eps": ["1"], "steps": 2}, "fewer than 3 steps.*give 3 or more"),
         ({"method": "square", "norm": "L2", "eps": ["1"], "search": "fp16"}, "'fp32', 'tf32' or 'bf16'"),
         ({"method": "clean", "search": "bf16"}, "has search, which clean does not use; it takes none"),
         (
@@ -105,6 +153,7 @@ def test_the_question_knows_numbers_not_their_spelling():
     [
         {"eps": ["2/255"]},
         {"norm": "L2"},
+        {"norm": "L1"},
         {"name": "other"},
         {"implementation": "reference"},
         {"search": "bf16"},
@@ -134,7 +183,7 @@ def test_the_batch_of_a_clean_attack_is_no_question():
 budgets = st.lists(st.integers(0, 255).map("{}/255".format), min_size=1, max_size=4, unique=True)
 
 
-@given(st.sampled_from(METHODS), st.sampled_from(["Linf", "L2"]), budgets, st.integers(1, 50), st.data())
+@given(st.sampled_from(METHODS), st.sampled_from(["Linf", "L2", "L1"]), budgets, st.integers(3, 50), st.data())
 def test_json_keeps_an_attack(method: str, norm: str, eps: list[str], number: int, data: st.DataObject):
     """Every method with any of its own parameters comes back equal, question and all."""
     own = sorted({name for component in COMPONENTS[method] for name in PARAMETERS[component]})

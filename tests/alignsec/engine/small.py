@@ -84,6 +84,8 @@ def attack(method: str = "autoattack", norm: str = "Linf", eps: Sequence[str] = 
         short |= {"targets": 3}
     if method in {"autoattack", "square"}:
         short |= {"queries": 60}
+    if norm == "L1" and method in {"autoattack", "apgd-ce"}:
+        short |= {"restarts": 2}
     return Attack.model_validate({"method": method, "norm": norm, "eps": list(eps), **short, **more})
 
 

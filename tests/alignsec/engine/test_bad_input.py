@@ -41,7 +41,7 @@ def ten(images):
 @given(
     shape=st.tuples(st.sampled_from([1, 3]), st.integers(1, 9), st.integers(1, 9)),
     classes=st.sampled_from([2, 3, 4, 5, 11, 1000]),
-    norm=st.sampled_from(["Linf", "L2"]),
+    norm=st.sampled_from(["Linf", "L2", "L1"]),
     budgets=st.lists(st.sampled_from(["0", "0.001", "0.1", "1/2", "1"]), min_size=1, max_size=3, unique=True),
     images=st.integers(1, 5),
     slots=st.integers(1, 9),
@@ -75,7 +75,7 @@ def test_any_shape_and_number_of_classes_ends_in_sound_verdicts(
     assert ("apgd-t left out" in " ".join(known.notes)) == (classes < 4)
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 def test_a_constant_model_is_robust_and_said_to_have_no_slope(norm):
     """Ties go to class 0: the first digit is one."""
     labels = torch.tensor([0, 1, 2])

@@ -7,14 +7,14 @@ from alignsec.engine import Settings, evaluate
 from alignsec.evaluation import Evaluation
 from tests.alignsec.engine import small
 
-BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9")}
+BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9"), "L1": ("1", "2.5")}
 
 
 def task(norm, images=24, method="autoattack", **more):
     return small.task(False, small.attack(method, norm, BUDGETS[norm], **more), images)
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 @pytest.mark.parametrize("slots", [1, 3, 200])
 def test_slots_do_not_change_verdicts(norm, slots):
     """At 200 slots every target of an image is soon searched side by side; at 1 none is."""
@@ -24,7 +24,7 @@ def test_slots_do_not_change_verdicts(norm, slots):
     )
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 def test_order_does_not_change_verdicts(norm):
     shuffled = torch.randperm(24, generator=torch.Generator().manual_seed(1)).tolist()
     straight = small.verdicts(small.finished(task(norm)))
@@ -32,13 +32,13 @@ def test_order_does_not_change_verdicts(norm):
     assert mixed == ["".join(letters[index] for index in shuffled) for letters in straight]
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 def test_shards_together_have_the_verdicts_of_the_whole(norm):
     shards = [small.verdicts(small.finished(task(norm, range(at, at + 8)))) for at in (0, 8, 16)]
     assert ["".join(parts) for parts in zip(*shards, strict=True)] == small.verdicts(small.finished(task(norm)))
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 def test_a_budget_s_verdicts_do_not_depend_on_the_other_budgets(norm):
     alone = small.task(False, small.attack("autoattack", norm, BUDGETS[norm][1:]), 24)
     assert small.verdicts(small.finished(alone)) == small.verdicts(small.finished(task(norm)))[1:]
@@ -59,7 +59,7 @@ def content(known):
     return {**dumped, "state": None}
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 def test_taken_up_at_any_boundary_it_ends_as_if_never_stopped(norm):
     """Bit for bit: verdicts, steps, distances, passes; written to JSON and read again each time."""
     what, how = task(norm, 5, queries=300), Settings(slots=6, seconds_between_yields=0)

@@ -22,7 +22,7 @@ def keyed(norm="Linf", seed=0, order=(0, 1, 2)):
     return Keyed(seed, norm, pixels[list(order)])
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 def test_keyed_noise_belongs_to_the_image_s_content(norm):
     here = keyed(norm).start([search(0), search(1)])
     elsewhere = keyed(norm, order=(2, 1, 0)).start([search(1), search(2)])
@@ -46,11 +46,12 @@ def test_keyed_noise_differs_by_seed_component_target_restart_and_chunk_but_not_
     assert not torch.equal(a, b)
 
 
-def test_linf_starts_are_uniform_and_l2_starts_normal():
-    linf, l2 = (keyed(norm).start([search(0), search(1), search(2)]) for norm in ("Linf", "L2"))
+def test_linf_starts_are_uniform_and_the_others_normal():
+    linf, l2, l1 = (keyed(norm).start([search(0), search(1), search(2)]) for norm in ("Linf", "L2", "L1"))
     assert linf.abs().max() <= 1
     assert linf.std() == pytest.approx(3**-0.5, rel=0.05)
     assert l2.std() == pytest.approx(1, rel=0.1)
+    assert torch.equal(l1, l2)
 
 
 def test_drawing_leaves_torch_s_own_generator_alone():
@@ -62,7 +63,7 @@ def test_drawing_leaves_torch_s_own_generator_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 def test_replayed_starts_are_the_global_generator_s_draws_for_the_survivors(norm):
     replay = Replay(7, norm, SHAPE, batch=10)
     drawn = [replay.start([search(image) for image in images]) for images in ((0, 1, 4), (1, 4))]
@@ -70,6 +71,8 @@ def test_replayed_starts_are_the_global_generator_s_draws_for_the_survivors(norm
     for one in drawn:
         expected = 2 * torch.rand(one.shape) - 1 if norm == "Linf" else torch.randn(one.shape)
         assert torch.equal(one, expected)
+        for _ in range(3 if norm == "L1" else 0):
+            torch.randn(one.shape)
 
 
 def test_replayed_squares_share_their_places_and_keep_their_own_signs():

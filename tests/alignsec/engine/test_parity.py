@@ -5,7 +5,7 @@ import pytest
 from alignsec import reference_run
 from tests.alignsec.engine import small
 
-BUDGETS = {"Linf": ("0.03", "0.08", "0.15"), "L2": ("0.2", "0.5", "1")}
+BUDGETS = {"Linf": ("0.03", "0.08", "0.15"), "L2": ("0.2", "0.5", "1"), "L1": ("0.6", "1.5", "3")}
 """From nearly all images robust to nearly none, on both networks."""
 
 
@@ -14,7 +14,7 @@ def by_the_reference(task):
     return last
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 @pytest.mark.parametrize("robust", [False, True], ids=["plain", "robust"])
 @pytest.mark.parametrize("method", ["apgd-ce", "apgd-t", "fab-t", "square", "autoattack"])
 def test_every_image_has_the_reference_s_verdict(method, robust, norm):
@@ -23,21 +23,21 @@ def test_every_image_has_the_reference_s_verdict(method, robust, norm):
     assert small.verdicts(small.finished(task, replay=True, slots=100)) == small.verdicts(by_the_reference(task))
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 def test_restarts_draw_as_the_reference_does(norm):
     attack = small.attack("apgd-ce", norm, BUDGETS[norm][1:], restarts=3, steps=4)
     task = small.task(False, attack, images=40)
     assert small.verdicts(small.finished(task, replay=True, slots=100)) == small.verdicts(by_the_reference(task))
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 def test_batches_draw_as_the_reference_does(norm):
     """The reference's noise depends on who shares a batch: here four batches, the last one short."""
     task = small.task(False, small.attack("autoattack", norm, BUDGETS[norm], batch=11, queries=30), images=40)
     assert small.verdicts(small.finished(task, replay=True, slots=16)) == small.verdicts(by_the_reference(task))
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(BUDGETS))
 def test_a_search_as_long_as_the_standard_s_keeps_step_with_the_reference(norm):
     """Every halving of APGD's step and every size of Square's windows up to query 600 comes into play."""
     attack = small.attack("autoattack", norm, BUDGETS[norm][1:2], steps=100, targets=1, queries=600)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from alignsec.engine import windows
+from alignsec.engine import apgd_l1, windows
 from alignsec.engine.apgd import checkpoints
 from alignsec.engine.square import side
 
@@ -24,6 +24,23 @@ def test_apgd_of_any_length_has_a_look_for_every_pass(steps):
     assert sum(looks) <= steps
 
 
+def test_apgd_in_l1_takes_a_hundred_steps_in_three_balls():
+    """30, 30 and 40, with a pass more at the start of each, and a look back at each step."""
+    legs = apgd_l1.legs(100)
+    assert [[leg.ball for leg in legs].count(ball) for ball in range(3)] == [31, 31, 41]
+    assert [at for at, leg in enumerate(legs) if leg.starts] == [0, 31, 62]
+    assert [at for at, leg in enumerate(legs) if leg.ends] == [30, 61, 102]
+    assert all(leg.looks != leg.starts for leg in legs)
+
+
+@pytest.mark.parametrize(("steps", "looks"), [(3, 3), (10, 10), (200, 60 // 2 * 2 + 80 // 3)])
+def test_apgd_in_l1_of_any_length_has_a_leg_for_every_pass(steps, looks):
+    legs = apgd_l1.legs(steps)
+    assert len(legs) == steps + 3
+    assert sum(leg.looks for leg in legs) == looks
+    assert [leg.ball for leg in legs] == sorted(leg.ball for leg in legs)
+
+
 @pytest.mark.parametrize(
     ("query", "linf", "l2"),
     [(0, 200, 201), (10, 200, 201), (11, 142, 143), (51, 100, 101), (201, 71, 71), (8001, 9, 9)],
@@ -38,11 +55,12 @@ def test_squares_fit_the_image():
     assert side(9000, 8, 8, "L2") == 3
 
 
+@pytest.mark.parametrize("norm", ["L2", "L1"])
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 44, 201])
-def test_a_window_s_pattern_has_norm_one_and_two_signs(size):
-    pattern, turned = windows.pyramids(size, torch.device("cpu"))
+def test_a_window_s_pattern_has_norm_one_and_two_signs(size, norm):
+    pattern, turned = windows.pyramids(size, norm, torch.device("cpu"))
     assert torch.equal(pattern.T, turned)
-    assert pattern.norm().item() == pytest.approx(1, abs=1e-5)
+    assert pattern.norm(p=2 if norm == "L2" else 1).item() == pytest.approx(1, abs=1e-5)
     assert (pattern[: size // 2] >= 0).all()
     assert (pattern[size // 2 :] <= 0).all()
 

@@ -8,7 +8,9 @@ from alignsec.task import Task
 from tests.alignsec.engine import small
 
 SIDE = 6
-DISTANCE = {"Linf": 0.05, "L2": 0.25}
+DISTANCE = {"Linf": 0.05, "L2": 0.25, "L1": 0.3}
+DUAL = {"Linf": 1, "L2": 2, "L1": torch.inf}
+"""Of the difference of two classes' weights: what the gap between their logits is over the distance."""
 FACTORS = {
     ("apgd-ce", "Linf"): 1.001,
     ("apgd-ce", "L2"): 1.005,
@@ -18,14 +20,20 @@ FACTORS = {
     ("fab-t", "L2"): 1.06,
     ("square", "Linf"): 2.0,
     ("square", "L2"): 4.0,
+    ("apgd-ce", "L1"): 1.1,
+    ("apgd-t", "L1"): 1.1,
+    ("fab-t", "L1"): 1.06,
+    ("square", "L1"): 10.0,
 }
-"""How far from the truth each may stay. FAB oversteps the boundary by 5 %; Square sees no gradient."""
+"""How far from the truth each may stay. FAB oversteps the boundary by 5 %; Square sees no gradient;
+APGD in L1 never moves one pixel alone, as it would have to here."""
 
 
 def linear(norm: str, images: int) -> tuple[nn.Module, Tensor, Tensor]:
     """A linear model, and images of two classes that all lie DISTANCE from the boundary between these.
 
-    They are too far from the edges of the box for it to matter, and the other classes are out of reach.
+    In L1 the nearest point differs in one pixel alone. The images are too far from the edges of the box for it to
+    matter, and the other classes are out of reach.
     """
     generator = torch.Generator().manual_seed(3)
     layer = nn.Linear(SIDE * SIDE, 5)
@@ -33,7 +41,7 @@ def linear(norm: str, images: int) -> tuple[nn.Module, Tensor, Tensor]:
     apart = (layer.weight.data[0] - layer.weight.data[1]).double()
     layer.bias.data = torch.tensor([0, apart.sum() / 2, -9, -9, -9], dtype=torch.float32)
     labels = torch.arange(images) % 2
-    size = apart.abs().sum() if norm == "Linf" else apart.norm()
+    size = torch.linalg.vector_norm(apart, ord=DUAL[norm])
     gaps = DISTANCE[norm] * size * (1 - 2 * labels)
     pixels = (0.5 + 0.1 * (torch.rand(images, SIDE * SIDE, generator=generator) - 0.5)).double()
     now = pixels @ apart - apart.sum() / 2
@@ -53,7 +61,7 @@ def test_each_attack_comes_near_the_truth_and_never_below_it(method, norm, image
     assert all(one.distance >= below for one in known.found)
 
 
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
+@pytest.mark.parametrize("norm", list(DISTANCE))
 def test_fab_measures_how_near_the_boundary_is(norm):
     """The budget is of no matter to it: what it finds first is within its overstep of the truth."""
     network, pixels, labels = linear(norm, 8)
