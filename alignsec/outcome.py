@@ -178,7 +178,7 @@ class Damaged(Exception):
 
 
 def dump(outcome: Record | Failure) -> bytes:
-    """The file's bytes: one JSON object, a field a line, in the last line the SHA-256 of all bytes before that line.
+    """The file's bytes: one JSON object, a field a line, in the last line the SHA-256 of all bytes before it.
 
     So `head -n -1 FILE | sha256sum` gives what `tail -n 1 FILE` says.
     """
