@@ -17,11 +17,14 @@ class Row:
     attack: str
     method: str
     norm: str
-    """Empty for the clean attack."""
+    """Empty for the clean attack and corruptions."""
     eps: str
-    """As the study wrote it; "0" for the clean attack."""
+    """As the study wrote it; "0" for the clean attack and corruptions, which have none."""
     eps_value: float
-    """In pixels of [0,1]."""
+    """In pixels of [0,1]; 0 for the clean attack and corruptions."""
+    corruption: str
+    """Empty for every other attack."""
+    severity: int | None
     images: int
     clean_correct: int
     clean_accuracy: float | None
@@ -74,6 +77,8 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
             norm=attack.norm or "",
             eps=budget.eps.text,
             eps_value=float(budget.eps),
+            corruption=attack.corruption or "",
+            severity=attack.severity,
             images=images,
             clean_correct=clean,
             clean_accuracy=clean / images if images else None,
@@ -113,7 +118,7 @@ def frame(table: Iterable[Row]) -> pd.DataFrame:
     """The rows as a frame, in the order given; its columns stand even where there is no row."""
     data = pd.DataFrame([asdict(row) for row in table], columns=[field.name for field in fields(Row)])
     # Whole numbers with gaps: as floats they would be written 9.0.
-    return data.astype({"clean_top5_correct": "Int64"})
+    return data.astype({"clean_top5_correct": "Int64", "severity": "Int64"})
 
 
 def csv(data: pd.DataFrame) -> bytes:

@@ -5,10 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from alignsec import corruption
 from alignsec.budget import Budget
+from alignsec.mistake import nearest
 
 Component = Literal["apgd-ce", "apgd-t", "fab-t", "square"]
-Method = Literal["clean", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
+Method = Literal["clean", "corruption", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
 Breaker = Literal["apgd-ce", "apgd-t", "fab-t", "square", "corruption"]
 """What a verdict names when an image is broken: a component, or the corruption."""
 Norm = Literal["Linf", "L2", "L1"]
@@ -17,6 +19,7 @@ Search = Literal["fp32", "tf32", "bf16"]
 
 COMPONENTS: dict[Method, tuple[Component, ...]] = {
     "clean": (),
+    "corruption": (),
     # Croce & Hein 2020 (arXiv 2003.01690), the "standard" version, in its order.
     "autoattack": ("apgd-ce", "apgd-t", "fab-t", "square"),
     "apgd-ce": ("apgd-ce",),
@@ -56,8 +59,15 @@ class Attack(BaseModel):
     """What tables and figures call it; unique in a study. A study may leave it out: method and norm then."""
     method: Method
     norm: Norm | None = None
-    """The distance that eps bounds, in pixels of [0,1]; none for `clean`."""
+    """The distance that eps bounds, in pixels of [0,1]; none for `clean` and `corruption`."""
     eps: tuple[Budget, ...] = ()
+    corruption: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] | None = None
+    """Which of the common corruptions, or the folder of any other in the study's set of corrupted images. In a
+    study a list, or a group of them, and the attack becomes one for each; so does severity."""
+    severity: Annotated[int, Field(ge=1, le=5)] | None = None
+    generator: str = ""
+    """The library, with its version, that makes the corrupted images of the clean ones: not for a study to say.
+    Empty where they come as a set."""
     steps: Annotated[int, Field(ge=1, le=10_000)] = STANDARD["steps"]
     """Gradient steps of APGD and FAB."""
     restarts: Annotated[int, Field(ge=1, le=100)] | None = None
@@ -90,10 +100,13 @@ class Attack(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        """A clean attack has no distance; every other one has a norm, distinct budgets and its own parameters."""
-        if self.method == "clean":
+        """Clean images and corruptions have no distance; every attack proper has a norm, distinct budgets and its
+        own parameters."""
+        self._check_corruption()
+        if self.method in {"clean", "corruption"}:
             if self.norm or self.eps:
-                raise PydanticCustomError("attack", "is clean accuracy, which has no norm and no eps; remove them")
+                why = "clean accuracy, which has" if self.method == "clean" else "accuracy under corruption, with"
+                raise PydanticCustomError("attack", f"is {why} no norm and no eps; remove them")
         elif not (self.norm and self.eps):
             missing = "norm" if not self.norm else "eps"
             example = 'norm = "Linf"' if not self.norm else 'eps = ["1/255"]'
@@ -118,6 +131,22 @@ class Attack(BaseModel):
             )
         return self
 
+    def _check_corruption(self) -> None:
+        """Type and severity go with corruptions, and only with them; only known types can be generated."""
+        if self.method != "corruption":
+            if self.corruption or self.severity or self.generator:
+                why = 'has a corruption or a severity, which only method = "corruption" takes; remove them'
+                raise PydanticCustomError("attack", why)
+            return
+        if not self.corruption:
+            raise PydanticCustomError("attack", 'has no type; add corruption = ["fog"] or corruption = "common"')
+        if not self.severity:
+            raise PydanticCustomError("attack", "has no severity; add severity = [1, 3, 5]")
+        known = (*corruption.COMMON, *corruption.EXTRA)
+        if self.generator and self.corruption not in known:
+            given = {"given": self.corruption, "why": nearest(self.corruption, known)}
+            raise PydanticCustomError("attack", "has no such corruption as {given}; {why}", given)
+
     @property
     def components(self) -> tuple[Component, ...]:
         """What is run, in order, each on the images that are still robust."""
@@ -125,7 +154,7 @@ class Attack(BaseModel):
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
-        """The budgets in ascending order; for clean accuracy the one budget 0."""
+        """The budgets in ascending order; 0 for clean accuracy and corruptions, which have none."""
         return tuple(sorted(self.eps)) or (Budget.parse("0"),)
 
     def number(self, parameter: Parameter, component: Component) -> int:
@@ -157,6 +186,8 @@ class Attack(BaseModel):
             asked |= {name: _one_or_each(self._by_component(name)) for name in self._taken}
         exact = [f"{b.exact.numerator}/{b.exact.denominator}" for b in self.budgets]
         fixed = {"name": self.name, "method": self.method, "norm": self.norm, "eps": exact}
+        if self.method == "corruption":
+            asked = self.model_dump(include={"corruption", "severity", "generator"})
         return {**asked, **fixed, **self._shortcuts, "version": ANSWERS_VERSION}
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from alignsec import engine, reference_run
+from alignsec import corruption_run, engine, reference_run
 from alignsec.evaluation import Evaluation
 from alignsec.task import Task
 
@@ -15,6 +15,8 @@ def evaluate(task: Task, known: Evaluation | None = None, every_seconds: float =
     known: an evaluation of the same task that was stopped; it is gone on with and ends with the same verdicts.
     Raises BadModel if the model gives no usable logits or there are labels outside its classes.
     """
+    if task.attack.method == "corruption":
+        return corruption_run.evaluate(task, known)
     if task.attack.implementation == "reference":
         return reference_run.evaluate(task, known)
     settings = engine.Settings(slots=task.attack.batch, seconds_between_yields=every_seconds)

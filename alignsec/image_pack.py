@@ -34,8 +34,23 @@ class Candidate:
     """One image that could be chosen."""
 
     name: str
+    """Below its image set, with forward slashes."""
     label: int
     path: Path
+    offset: int = 0
+    """Where in the file the image begins: it may be a member of an archive."""
+    size: int | None = None
+    """How many bytes it has; up to the file's end where not known."""
+
+    def read(self) -> bytes:
+        """The encoded image. Raises OSError."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(-1 if self.size is None else self.size)
+
+
+UNDECODABLE = (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError)
+"""What Pillow raises at a file that is no image, or not a whole one."""
 
 
 class BadPack(Exception):
@@ -121,7 +136,7 @@ def write(chosen: Sequence[Candidate], folder: Path) -> File:
         try:
             data = candidate.path.read_bytes()
             _decode_whole(data)
-        except (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError) as error:
+        except UNDECODABLE as error:
             why = "is not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
             remedy = f"cannot be decoded ({why}); replace it, or take it out of the set"
             mistakes.append(Mistake(str(candidate.path), "", "", remedy))
@@ -139,28 +154,29 @@ def write(chosen: Sequence[Candidate], folder: Path) -> File:
     return pack
 
 
-def read(path: Path, sha256: str) -> Iterator[LabelledImage]:
-    """The images of a pack, in its order, the one of every verdict string.
+def entries(path: Path, sha256: str) -> list[Candidate]:
+    """Where the images of a pack lie in it, in its order, the one of every verdict string.
 
     Raises BadPack unless the file's digest is the one expected; a transfer may have been cut short.
     """
-    if (found := digest.of_file(path)) != sha256:
-        raise BadPack(f"{path.name} has the digest {found[:12]}, not {sha256[:12]}: it was cut short or changed")
+    if (other := digest.of_file(path)) != sha256:
+        raise BadPack(f"{path.name} has the digest {other[:12]}, not {sha256[:12]}: it was cut short or changed")
     try:
         with tarfile.open(path) as archive:
-            manifest = io.StringIO(_member(archive, MANIFEST).decode(), newline="")
-            for row in csv.DictReader(manifest):
-                yield LabelledImage(row["file"], int(row["label"]), _member(archive, f"images/{row['file']}"))
+            places = {member.name: member for member in archive if member.isfile()}
+            manifest = archive.extractfile(places[MANIFEST])
+            found = []
+            for row in csv.DictReader(io.StringIO(manifest.read().decode() if manifest else "", newline="")):
+                place = places[f"images/{row['file']}"]
+                found.append(Candidate(row["file"], int(row["label"]), path, place.offset_data, place.size))
     except (tarfile.TarError, KeyError, ValueError) as error:
         raise BadPack(f"{path.name} is no pack of images: {error}") from error
+    return found
 
 
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    """Raises KeyError if it is not there or no file."""
-    file = archive.extractfile(name)
-    if file is None:
-        raise KeyError(name)
-    return file.read()
+def read(path: Path, sha256: str) -> Iterator[LabelledImage]:
+    """The images of a pack, in its order. Raises BadPack."""
+    return (LabelledImage(one.name, one.label, one.read()) for one in entries(path, sha256))
 
 
 def _decode_whole(data: bytes) -> None:

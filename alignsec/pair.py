@@ -3,9 +3,9 @@
 import re
 import unicodedata
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alignsec import digest
 from alignsec.attack import Attack
@@ -72,7 +72,16 @@ class Pair(BaseModel):
     attack: Attack
     images: File
     """The pack of the study's images."""
+    corrupted: File | None = None
+    """The pack of the same images under the attack's corruption, in the same order, where they come as a set."""
     seed: int
+
+    @model_validator(mode="after")
+    def _one_source_of_corrupted_images(self) -> Self:
+        """A corruption is generated or comes as a set; no other attack has corrupted images."""
+        if (self.corrupted is not None) != (self.attack.method == "corruption" and not self.attack.generator):
+            raise ValueError("the corrupted images are either a pack or made by the attack's generator")
+        return self
 
     @property
     def question(self) -> dict[str, object]:
@@ -86,6 +95,7 @@ class Pair(BaseModel):
             "model": {**model, **digests},
             "attack": self.attack.question,
             "images": self.images.sha256,
+            **({"corrupted": self.corrupted.sha256} if self.corrupted else {}),
             "seed": self.seed,
         }
 

@@ -33,6 +33,11 @@ class Preprocessing(BaseModel):
     """center: the short side is resized, then the middle is cut out; squash: both sides are resized.
     border: the long side is resized, and the rest filled with the mean."""
 
+    @property
+    def uncropped(self) -> "Preprocessing":
+        """The same for images that were cropped before: brought to the input size as they are."""
+        return self.model_copy(update={"crop_pct": 1.0, "crop_mode": "squash"})
+
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> "Preprocessing":
         channels = self.input_size[0]

@@ -79,7 +79,8 @@ def _within(attack: Attack, component: Component, classes: int) -> Attack:
 def _clean(task: Task) -> Evaluation:
     """Classify the clean images."""
     before = task.classifier.passes
-    logits = torch.cat([task.classifier(batch) for batch in task.pixels.split(task.attack.batch)])
+    lots = range(0, len(task.pixels), task.attack.batch)
+    logits = torch.cat([task.classifier(task.pixels[start : start + task.attack.batch]) for start in lots])
     if not logits.isfinite().all():
         bad = int((~logits.isfinite().all(1)).sum())
         raise BadModel(f"the logits of {bad} of {len(logits)} clean images are not finite; are the weights sound?")

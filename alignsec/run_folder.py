@@ -142,11 +142,12 @@ class _About(_Part):
 
 
 class _Row(_Part):
-    """A planned pair; its model, attack and images are places in the file's lists."""
+    """A planned pair; its model, attack and packs are places in the file's lists."""
 
     model: Place
     attack: Place
     images: Place
+    corrupted: Place | None = None
     seed: int
     inputs: tuple[str, ...]
 
@@ -174,10 +175,18 @@ class Plan(_About):
         """Write plan.json, aside and renamed. Raises OSError."""
         models, model = _each_once(pair.model for pair in self)
         attacks, attack = _each_once(pair.attack for pair in self)
-        packs, images = _each_once(pair.images for pair in self)
-        places = zip(self.planned, model, attack, images, strict=True)
+        packs, pack = _each_once(one for pair in self for one in (pair.images, pair.corrupted) if one)
+        places = iter(pack)
         rows = [
-            _Row(model=m, attack=a, images=i, seed=one.pair.seed, inputs=one.inputs) for one, m, a, i in places
+            _Row(
+                model=model_place,
+                attack=attack_place,
+                images=next(places),
+                corrupted=next(places) if one.pair.corrupted else None,
+                seed=one.pair.seed,
+                inputs=one.inputs,
+            )
+            for one, model_place, attack_place in zip(self.planned, model, attack, strict=True)
         ]
         about = {name: getattr(self, name) for name in _About.model_fields}
         sheet = _Sheet(**about, models=models, attacks=attacks, packs=packs, planned=tuple(rows))
@@ -193,6 +202,7 @@ class Plan(_About):
                     model=sheet.models[row.model],
                     attack=sheet.attacks[row.attack],
                     images=sheet.packs[row.images],
+                    corrupted=None if row.corrupted is None else sheet.packs[row.corrupted],
                     seed=row.seed,
                 )
                 for row in sheet.planned

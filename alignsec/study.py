@@ -2,11 +2,13 @@
 
 import tomllib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError
 
+from alignsec import corruption
 from alignsec.attack import Attack
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.study_field import ExistingFile, ExistingFolder, Seed, Table
@@ -24,6 +26,9 @@ class StudyImages(Table):
     """How many images are attacked; all of them where left out."""
     seed: Seed | None = None
     """Decides which images are chosen; the study's seed where left out."""
+    corrupted: ExistingFolder | None = None
+    """The same images corrupted, laid out as ImageNet-C: TYPE/SEVERITY/CLASS/FILE. Without it, jobs make their
+    own."""
 
 
 class StudyScores(Table):
@@ -59,17 +64,28 @@ class Study(Table):
             raise Mistakes([Mistake(str(path), "", "", f"cannot be read: {error.strerror}")]) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise Mistakes([Mistake(str(path), "", "", f"is not TOML: {error}")]) from None
-        mistakes = _named_twice(str(path), raw)
+        raw, entries = _with_each_corruption(raw)
+        mistakes = _named_twice(str(path), raw, entries)
         try:
             study = cls.model_validate(raw, context={"folder": path.parent.resolve()})
         except ValidationError as error:
-            mistakes = [*explain(str(path), cls, error), *mistakes]
+            mistakes = [*explain(str(path), cls, error, {"attacks": entries}), *mistakes]
         if mistakes:
             raise Mistakes(mistakes)
         return study
 
 
-def _named_twice(file: str, raw: dict[str, Any]) -> list[Mistake]:
+def _with_each_corruption(raw: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    """A study with an attack for each of its corruptions, and which `[[attacks]]` entry each attack came from."""
+    attacks, images = raw.get("attacks"), raw.get("images")
+    if not isinstance(attacks, list):
+        return raw, []
+    from_set = isinstance(images, dict) and "corrupted" in images
+    expanded = list(corruption.expanded(attacks, from_set=from_set))
+    return {**raw, "attacks": [attack for _, attack in expanded]}, [entry for entry, _ in expanded]
+
+
+def _named_twice(file: str, raw: dict[str, Any], attack_entries: Sequence[int]) -> list[Mistake]:
     """Checked on the raw tables, so that it is told together with mistakes that keep an entry from being read."""
     mistakes = []
     for table in ("models", "attacks"):
@@ -81,7 +97,9 @@ def _named_twice(file: str, raw: dict[str, Any]) -> list[Mistake]:
             names = [_attack_name(entry) for entry in entries if isinstance(entry, dict)]
         for name, times in Counter(name for name in names if isinstance(name, str)).items():
             if times > 1:
-                places = ", ".join(f"{table}[{i}]" for i, other in enumerate(names) if other == name)
+                at = [i for i, other in enumerate(names) if other == name]
+                at = [attack_entries[i] for i in at] if table == "attacks" else at
+                places = ", ".join(f"{table}[{i}]" for i in dict.fromkeys(at))
                 mistakes.append(
                     Mistake(
                         file, f"{table}.name", f'"{name}"', f"names {times} entries ({places}); give each its own"

@@ -1,7 +1,8 @@
 """What pydantic found wrong with a study, in the words of the person who wrote it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -34,16 +35,25 @@ PATTERNS = {
 }
 
 
-def explain(file: str, model: type[BaseModel], error: ValidationError) -> list[Mistake]:
-    """Each of pydantic's errors as a Mistake with its field and what to write instead."""
+def explain(
+    file: str,
+    model: type[BaseModel],
+    error: ValidationError,
+    entries: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> list[Mistake]:
+    """Each of pydantic's errors as a Mistake with its field and what to write instead.
+
+    entries: of tables of which an entry stands for several, the position of the one that each came from.
+    """
     errors = error.errors()
     # A list whose every entry is wrong is reported as empty as well, which it is not.
     broken = {details["loc"][:1] for details in errors if len(details["loc"]) > 1}
-    return [
-        _mistake(file, model, details)
+    found = [
+        _mistake(file, model, details, entries)
         for details in errors
         if not (details["type"] == "too_short" and details["loc"] in broken)
     ]
+    return list(dict.fromkeys(found))
 
 
 def field(location: Sequence[int | str]) -> str:
@@ -52,8 +62,13 @@ def field(location: Sequence[int | str]) -> str:
     return text.removeprefix(".")
 
 
-def _mistake(file: str, model: type[BaseModel], details: ErrorDetails) -> Mistake:
+def _mistake(
+    file: str, model: type[BaseModel], details: ErrorDetails, entries: Mapping[str, Sequence[int]]
+) -> Mistake:
     location, kind = details["loc"], details["type"]
+    match location:
+        case (str(table), int(index), *rest) if table in entries:
+            location = (table, entries[table][index], *rest)
     given = "" if kind == "missing" or isinstance(details["input"], dict) else _quoted(details["input"])
     return Mistake(file, field(location), given, _remedy(model, details))
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from alignsec.attack import Attack
 from alignsec.classifier import Classifier
+from alignsec.pixels import Images
 
 
 @dataclass(frozen=True)
@@ -13,9 +14,10 @@ class Task:
     """What is evaluated."""
 
     classifier: Classifier
-    pixels: Tensor
-    """float32, N x C x H x W, in [0,1]."""
+    pixels: Images
     labels: Tensor
     """int64, N."""
     attack: Attack
     seed: int
+    corrupted: Images | None = None
+    """The same images under the attack's corruption; None for every other attack."""

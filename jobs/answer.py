@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from alignsec.engine import precision
 from alignsec.evaluation import Evaluation
 from alignsec.outcome import BudgetVerdicts, Record
 from alignsec.pair import File, Pair
+from alignsec.photographs import Photographs
 from alignsec.progress import Progress
 from alignsec.task import Task
 from jobs import provenance
@@ -35,14 +37,20 @@ def answer(
     for file in (pair.model.weights, pair.model.code):
         if file is not None:
             _check(folder, file)
-    pictures = photographs.load(folder / pair.images.name, pair.images.sha256, pair.model.preprocessing)
-    model = classifier.load(pair.model, folder, device)
-    task = Task(model, pictures.pixels.to(device), pictures.labels.to(device), pair.attack, pair.seed)
-    teller = Teller(len(pictures.names))
-    model.on_pass = lambda: teller.tell(model.passes.forward)
-    for known in evaluator.evaluate(task, checkpoint.read(pair.id), checkpoint.offers_every):
-        teller.decided(known, model.passes.forward)
-        checkpoint.offer(pair.id, known)
+    # Decoding goes on while the model is loaded and, batch after batch, while it looks at the clean images.
+    with _clean(pair, folder, device) as pictures, _corrupted(pair, folder, device) as corrupted:
+        if corrupted and corrupted.labelled != pictures.labelled:
+            raise ValueError("the corrupted images are others than the clean ones, or have other labels")
+        model = classifier.load(pair.model, folder, device)
+        labels = pictures.labels.to(device)
+        task = Task(
+            model, pictures.pixels, labels, pair.attack, pair.seed, corrupted.pixels if corrupted else None
+        )
+        teller = Teller(len(pictures.names))
+        model.on_pass = lambda: teller.tell(model.passes.forward)
+        for known in evaluator.evaluate(task, checkpoint.read(pair.id), checkpoint.offers_every):
+            teller.decided(known, model.passes.forward)
+            checkpoint.offer(pair.id, known)
     where = provenance.gather(clock, environ, precision.told(pair.attack.search, device))
     return Record(
         id=pair.id,
@@ -56,6 +64,26 @@ def answer(
         notes=list(known.notes),
         provenance=where.model_copy(update={"seconds": checkpoint.seconds}),
     )
+
+
+def _clean(pair: Pair, folder: Path, device: torch.device) -> Photographs:
+    pack = folder / pair.images.name
+    return photographs.load(pack, pair.images.sha256, pair.model.preprocessing, device)
+
+
+def _corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContextManager[Photographs | None]:
+    """The images under the attack's corruption, from their own pack or made of the clean ones."""
+    attack, preprocessing = pair.attack, pair.model.preprocessing
+    if pair.corrupted is not None:
+        pack = folder / pair.corrupted.name
+        return photographs.load(pack, pair.corrupted.sha256, preprocessing.uncropped, device)
+    if not (attack.corruption and attack.severity):
+        return nullcontext()
+    # Here, not above: it loads OpenCV and a compiler, which no other job needs.
+    from alignsec.corruption_generator import Generator  # noqa: PLC0415
+
+    change = Generator(attack.corruption, attack.severity, pair.seed, attack.generator)
+    return photographs.load(folder / pair.images.name, pair.images.sha256, preprocessing, device, change)
 
 
 def _with_found(known: Evaluation, index: int) -> BudgetVerdicts:

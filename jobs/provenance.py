@@ -12,7 +12,10 @@ import alignsec
 from alignsec import digest
 from alignsec.outcome import Provenance
 
-LIBRARIES = ("torch", "torchvision", "timm", "pyautoattack", "numpy", "pillow", "safetensors")
+LIBRARIES = (
+    *("torch", "torchvision", "timm", "pyautoattack", "numpy", "pillow", "safetensors"),
+    *("imagecorruptions-imaug", "opencv-python-headless", "scikit-image", "scipy", "numba"),
+)
 """Those that can change a verdict."""
 CLASSAD = Path(".job.ad")
 """HTCondor leaves the job's own ClassAd in its scratch directory."""

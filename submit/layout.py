@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alignsec import atomic, digest, image_pack
+from alignsec import atomic, corrupted_set, corruption, digest, image_pack
+from alignsec.attack import Attack
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.pair import File, Pair
@@ -28,6 +29,8 @@ class Checked:
     weights: dict[str, Found]
     """By model name."""
     images: list[Candidate]
+    corrupted: dict[Attack, list[Candidate]]
+    """The same images under each corruption, where the study has a set of them."""
 
 
 def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCache | None = None) -> Checked:
@@ -52,9 +55,11 @@ def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCach
     images = _images(path, study, mistakes)
     for index, model in enumerate(study.models):
         mistakes += _classes(path, index, model, images)
+        mistakes += _too_small(path, index, model, study.attacks)
+    corrupted = _corrupted(study, images, mistakes)
     if mistakes:
         raise Mistakes(mistakes)
-    return Checked(path, study, weights, images)
+    return Checked(path, study, weights, images, corrupted)
 
 
 def _images(path: Path, study: Study, mistakes: list[Mistake]) -> list[Candidate]:
@@ -67,6 +72,31 @@ def _images(path: Path, study: Study, mistakes: list[Mistake]) -> list[Candidate
     if count and count > len(found):
         mistakes.append(Mistake(str(path), "images.count", str(count), f"is more than the {len(found)} images"))
     return image_pack.choose(found, count, study.seed if study.images.seed is None else study.images.seed)
+
+
+def _corrupted(study: Study, images: list[Candidate], mistakes: list[Mistake]) -> dict[Attack, list[Candidate]]:
+    found = {}
+    for attack in study.attacks:
+        if study.images.corrupted and attack.corruption and attack.severity:
+            try:
+                found[attack] = corrupted_set.find(
+                    study.images.corrupted, attack.corruption, attack.severity, images
+                )
+            except Mistakes as error:
+                mistakes += error.mistakes
+    return found
+
+
+def _too_small(path: Path, index: int, model: StudyModel, attacks: Iterable[Attack]) -> list[Mistake]:
+    """Models whose images are too small to be corrupted by the library."""
+    _, height, width = model.preprocessing.input_size
+    if min(height, width) >= corruption.SMALLEST or not any(attack.generator for attack in attacks):
+        return []
+    remedy = (
+        f"sees images of {height} x {width} pixels, and corruptions are made from {corruption.SMALLEST} a side; "
+        "give [images] a set of them, corrupted = FOLDER, or take the corruptions out"
+    )
+    return [Mistake(str(path), f"models[{index}]", f'"{model.name}"', remedy)]
 
 
 def _classes(path: Path, index: int, model: StudyModel, images: Iterable[Candidate]) -> list[Mistake]:
@@ -95,7 +125,8 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
     pack = image_pack.write(checked.images, folder.images)
     for subfolder in (folder.weights, folder.sources, folder.pairs, folder.outcomes, folder.logs):
         subfolder.mkdir(parents=True, exist_ok=True)
-    planned = _pairs(checked, pack, folder)
+    packs = {attack: image_pack.write(images, folder.images) for attack, images in checked.corrupted.items()}
+    planned = _pairs(checked, pack, packs, folder)
     text, archive = checked.path.read_bytes(), code.archive()
     scores = None
     if study.scores is not None:
@@ -124,7 +155,7 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
     return plan
 
 
-def _pairs(checked: Checked, pack: File, folder: RunFolder) -> tuple[Planned, ...]:
+def _pairs(checked: Checked, pack: File, corrupted: dict[Attack, File], folder: RunFolder) -> tuple[Planned, ...]:
     """Every model under every attack."""
     files = {found.path: _weights(found, folder) for found in checked.weights.values()}
     codes = {model.code: _code(model.code, folder) for model in checked.study.models if model.code}
@@ -133,14 +164,16 @@ def _pairs(checked: Checked, pack: File, folder: RunFolder) -> tuple[Planned, ..
         weights = files[checked.weights[model.name].path] if model.name in checked.weights else None
         source = codes[model.code] if model.code else None
         in_pair = model.in_pair(weights, source)
-        handed = ((folder.weights, weights), (folder.sources, source), (folder.images, pack))
-        inputs = tuple(
-            (place / file.name).relative_to(folder.root).as_posix() for place, file in handed if file is not None
-        )
-        planned += [
-            Planned(pair=Pair(model=in_pair, attack=attack, images=pack, seed=checked.study.seed), inputs=inputs)
-            for attack in checked.study.attacks
-        ]
+        for attack in checked.study.attacks:
+            more = corrupted.get(attack)
+            handed = (
+                *((folder.weights, weights), (folder.sources, source)),
+                *((folder.images, pack), (folder.images, more)),
+            )
+            paths = [place / file.name for place, file in handed if file]
+            inputs = tuple(path.relative_to(folder.root).as_posix() for path in paths)
+            pair = Pair(model=in_pair, attack=attack, images=pack, corrupted=more, seed=checked.study.seed)
+            planned.append(Planned(pair=pair, inputs=inputs))
     return tuple(planned)
 
 

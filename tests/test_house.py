@@ -18,9 +18,11 @@ HEAVY = {"torch", "torchvision", "timm", "pyautoattack", "safetensors", "numpy",
 TORCH_IN = {
     *(
         f"alignsec/{name}.py"
-        for name in ("classifier", "judge", "photographs", "reference", "reference_run", "task")
+        for name in ("classifier", "judge", "photographs", "pixels", "reference", "reference_run", "task")
     ),
     "alignsec/conversion.py",
+    "alignsec/corruption_generator.py",
+    "alignsec/corruption_run.py",
     *(f"alignsec/networks/{name}.py" for name in ("outputs", "python", "state", "timm", "torchvision")),
     "alignsec/sources/torchvision_models.py",
     "alignsec/timm_models.py",

@@ -1,7 +1,9 @@
 """Tiny networks: quick to build, quick to train, quick to attack."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -14,10 +16,10 @@ from alignsec.preprocessing import Preprocessing
 from tests.tiny import OPTIONS, SOURCE
 
 
-def vit(seed: int = 0) -> nn.Module:
+def vit(seed: int = 0, options: Mapping[str, Any] = OPTIONS) -> nn.Module:
     """The network of tiny.SOURCE and tiny.OPTIONS, with weights large enough that its classes differ."""
     torch.manual_seed(seed)
-    network: nn.Module = timm.create_model(SOURCE.removeprefix("timm:"), **OPTIONS)
+    network: nn.Module = timm.create_model(SOURCE.removeprefix("timm:"), **options)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("bias") or name in {"cls_token", "pos_embed"}:

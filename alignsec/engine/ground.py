@@ -9,14 +9,14 @@ from torch import Tensor
 from alignsec.attack import Norm
 from alignsec.engine.course import Search
 from alignsec.engine.noise import Noise
+from alignsec.pixels import Images
 
 
 @dataclass(frozen=True)
 class Ground:
     """The images, what is true of them, and the source of noise."""
 
-    pixels: Tensor
-    """N x C x H x W."""
+    pixels: Images
     labels: Tensor
     ranking: Tensor
     """Classes by the clean image's logits, N x classes, the most likely last."""

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from alignsec.attack import Norm
 from alignsec.engine.course import Search
+from alignsec.pixels import Images
 
 CHUNK = 256
 """Steps of Square whose numbers are drawn at once: enough that drawing costs nothing, few enough to keep."""
@@ -58,7 +59,7 @@ class Keyed:
 
     seed: int
     norm: Norm
-    pixels: Tensor
+    pixels: Images
     _digests: dict[int, str] = field(default_factory=dict)
 
     def _generator(self, search: Search, part: str) -> Generator:

@@ -17,12 +17,14 @@ _ASKED_TWICE = 16
 def check(task: Task) -> None:
     """Raises ValueError unless there are images in [0,1], float32, with a label each."""
     pixels, labels = task.pixels, task.labels
-    if pixels.ndim != 4 or pixels.dtype != torch.float32 or not len(pixels) or len(pixels) != len(labels):
+    dtype = pixels.dtype if isinstance(pixels, Tensor) else torch.float32
+    if len(pixels.shape) != 4 or dtype != torch.float32 or not len(pixels) or len(pixels) != len(labels):
         shape = " x ".join(map(str, pixels.shape))
         raise ValueError(
-            f"pixels are {shape} {pixels.dtype}, labels {len(labels)}; give N x C x H x W float32 and N labels"
+            f"pixels are {shape} {dtype}, labels {len(labels)}; give N x C x H x W float32 and N labels"
         )
-    low, high = float(pixels.min()), float(pixels.max())
+    # Bytes over 255 lie there by themselves, and are not yet all decoded.
+    low, high = (float(pixels.min()), float(pixels.max())) if isinstance(pixels, Tensor) else (0, 1)
     if not (low >= 0 and high <= 1):
         raise ValueError(f"pixels lie in {low:g} to {high:g}, not in 0 to 1; normalise inside the classifier")
     if int(labels.min()) < 0:
@@ -31,8 +33,8 @@ def check(task: Task) -> None:
 
 def clean(task: Task, passage: Passage) -> tuple[Tensor, Passes, list[str]]:
     """Logits of the clean images, N x classes, what they cost, and warnings about them."""
-    again = _finite(passage.judged(task.pixels[: min(_ASKED_TWICE, passage.most)]))
-    logits = _finite(passage.judged(task.pixels))
+    again = finite(passage.judged(task.pixels[: min(_ASKED_TWICE, passage.most)]))
+    logits = finite(passage.judged(task.pixels))
     if (highest := int(task.labels.max())) >= logits.shape[1]:
         raise BadModel(f"label {highest} is outside the model's {logits.shape[1]} classes")
     spent = Passes(forward=len(logits) + len(again))
@@ -51,7 +53,8 @@ def top5(logits: Tensor, labels: Tensor) -> str:
     return "".join("1" if one else "0" for one in among.tolist())
 
 
-def _finite(logits: Tensor) -> Tensor:
+def finite(logits: Tensor) -> Tensor:
+    """The logits. Raises BadModel unless all are finite."""
     if bad := int((~logits.isfinite().all(1)).sum()):
         raise not_finite(bad, len(logits))
     return logits

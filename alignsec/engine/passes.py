@@ -11,6 +11,7 @@ from alignsec.attack import Search
 from alignsec.classifier import BadModel, Classifier
 from alignsec.engine import precision
 from alignsec.out_of_memory import is_out_of_memory
+from alignsec.pixels import Images
 
 Losses = Callable[[slice, Tensor], Tensor]
 """Of the points at some positions from their logits: what the gradient is asked of, one number a point."""
@@ -43,7 +44,7 @@ class Passage:
         return self.search == "fp32"
 
     @torch.no_grad()
-    def judged(self, images: Tensor) -> Tensor:
+    def judged(self, images: Images) -> Tensor:
         """Logits in float32, by which verdicts are given."""
         (logits,) = self._in_lots(len(images), lambda lot: (logits_of(self.classifier, images[lot]),))
         return logits

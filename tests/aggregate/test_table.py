@@ -65,4 +65,6 @@ def test_no_images_give_no_accuracy(make_run):
 
 
 def test_an_empty_table_keeps_its_header():
-    assert table.csv(table.frame([])).startswith(b"model,attack,method,norm,eps,eps_value,images,clean_correct,")
+    assert table.csv(table.frame([])).startswith(
+        b"model,attack,method,norm,eps,eps_value,corruption,severity,images,"
+    )

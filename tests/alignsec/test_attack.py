@@ -125,7 +125,7 @@ def test_what_makes_no_sense_is_refused(fields: dict[str, object], says: str):
         make(**fields)
 
 
-@pytest.mark.parametrize("method", [method for method in METHODS if method != "clean"])
+@pytest.mark.parametrize("method", [method for method in METHODS if COMPONENTS[method]])
 @pytest.mark.parametrize(("parameter", "value"), [("steps", 7), ("restarts", 2), ("targets", 3), ("queries", 10)])
 def test_a_parameter_is_used_or_refused(method: str, parameter: str, value: int):
     """One that is taken changes the question and is told as a deviation; any other is refused by name."""
@@ -188,7 +188,13 @@ def test_json_keeps_an_attack(method: str, norm: str, eps: list[str], number: in
     """Every method with any of its own parameters comes back equal, question and all."""
     own = sorted({name for component in COMPONENTS[method] for name in PARAMETERS[component]})
     fields: dict[str, object] = {"method": method, "batch": number}
-    if method != "clean":
+    if method == "corruption":
+        fields |= {
+            "corruption": "fog",
+            "severity": number % 5 + 1,
+            "generator": data.draw(st.sampled_from(["", "x 1"])),
+        }
+    elif method != "clean":
         chosen = data.draw(st.sets(st.sampled_from(own)))
         fields |= {"norm": norm, "eps": eps, **dict.fromkeys(chosen, number)}
     attack = make(**fields)

@@ -2,16 +2,19 @@
 
 import io
 from pathlib import Path
+from threading import Event
+from time import sleep
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 from timm.data.transforms_factory import create_transform
+from torch import Tensor
 
 from alignsec import image_pack, photographs
 from alignsec.image_pack import BadPack, Candidate
-from alignsec.photographs import BadImage
+from alignsec.photographs import BadImage, Photographs
 from alignsec.preprocessing import Preprocessing
 from tests.tiny import GREY, write_image
 
@@ -47,9 +50,9 @@ def test_equal_to_timms_own_pipeline(shared: Path, tmp_path: Path, settings: dic
     assert found.names == names
     assert found.labels.tolist() == [0, 1, 2]
     assert found.pixels.shape == (3, *preprocessing.input_size)
-    assert found.pixels.dtype == torch.float32
-    assert 0 <= found.pixels.min() < found.pixels.max() <= 1
-    for name, pixels in zip(names, found.pixels, strict=True):
+    assert found.pixels[:].dtype == torch.float32
+    assert 0 <= found.pixels[:].min() < found.pixels[:].max() <= 1
+    for name, pixels in zip(names, found.pixels[:], strict=True):
         expected = transform(Image.open(folder / name).convert(mode))
         assert torch.equal((pixels - mean) / std, expected)
 
@@ -59,7 +62,7 @@ def test_pixels_of_the_input_size_are_left_alone(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=3)
     found = photographs.load(*pack(tmp_path, ["a.png"], tmp_path), Preprocessing(**GREY))
     expected = torch.tensor(list(Image.open(tmp_path / "a.png").tobytes())).view(1, 1, 16, 16) / 255
-    assert torch.equal(found.pixels, expected)
+    assert torch.equal(found.pixels[:], expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "LA", "P", "1"])
@@ -82,8 +85,10 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path):
     ]
     data = image_pack._archive(broken)
     (tmp_path / "p.tar").write_bytes(data)
-    with pytest.raises(BadImage, match=r"half\.png cannot be decoded"):
-        photographs.load(tmp_path / "p.tar", image_pack.digest.of_bytes(data), Preprocessing(**GREY))
+    with photographs.load(tmp_path / "p.tar", image_pack.digest.of_bytes(data), Preprocessing(**GREY)) as found:
+        assert found.pixels[:1].shape == (1, 1, 16, 16)
+        with pytest.raises(BadImage, match=r"half\.png cannot be decoded"):
+            _ = found.pixels[:2]
 
 
 def test_a_pack_cut_short_is_refused(tmp_path: Path):
@@ -92,3 +97,46 @@ def test_a_pack_cut_short_is_refused(tmp_path: Path):
     path.write_bytes(io.BytesIO(path.read_bytes()).read(2000))
     with pytest.raises(BadPack):
         photographs.load(path, sha256, Preprocessing(**GREY))
+
+
+@pytest.mark.parametrize("threads", [1, 7])
+def test_order_is_the_packs_whatever_the_threads(tmp_path: Path, threads: int):
+    names = [f"{number:02}.png" for number in range(40)]
+    for number, name in enumerate(names):
+        write_image(tmp_path / name, seed=number)
+    images = image_pack.entries(*pack(tmp_path, names, tmp_path))
+    with Photographs(images, Preprocessing(**GREY), threads=threads) as found:
+        shown = found.pixels[:]
+    for name, pixels in zip(names, shown, strict=True):
+        assert pixels.mul(255).round().byte().flatten().tolist() == list(Image.open(tmp_path / name).tobytes())
+
+
+def test_the_first_images_do_not_wait_for_the_last(tmp_path: Path):
+    """A batch is there while a later image is still being decoded; leaving early ends the threads."""
+    for number in range(9):
+        write_image(tmp_path / f"{number}.png", seed=number)
+    images = image_pack.entries(*pack(tmp_path, [f"{number}.png" for number in range(9)], tmp_path))
+    go = Event()
+
+    def slow(name: str, image: Tensor) -> Tensor:
+        if name == "4.png":
+            assert go.wait(60)
+        return image
+
+    with Photographs(images, Preprocessing(**GREY), change=slow, threads=2) as found:
+        assert found.pixels[:4].shape[0] == 4
+        assert not found._rows[4].done()
+        go.set()
+        assert found.pixels[8].shape == (1, 16, 16)
+
+
+def test_what_is_not_wanted_any_more_is_not_decoded(tmp_path: Path):
+    """A job that is stopped does not first decode all the rest."""
+    write_image(tmp_path / "a.png", seed=1)
+    images = image_pack.entries(*pack(tmp_path, ["a.png"], tmp_path)) * 200
+    seen = []
+    with Photographs(
+        images, Preprocessing(**GREY), change=lambda n, i: (seen.append(n), sleep(0.01), i)[2], threads=1
+    ):
+        pass
+    assert len(seen) < 100

@@ -72,7 +72,9 @@ class Staged:
     weights: Path
     pack: File
 
-    def pair(self, weights: Path | None = None, pack: File | None = None, **changes: Any) -> Pair:
+    def pair(
+        self, weights: Path | None = None, pack: File | None = None, corrupted: File | None = None, **changes: Any
+    ) -> Pair:
         """A pair of these files, or of others."""
         weights = weights or self.weights
         fields = {"method": "apgd-ce", "norm": "Linf", "eps": ["1/255", "0.1"], "steps": 5, "batch": 4, **changes}
@@ -86,6 +88,7 @@ class Staged:
             ),
             attack=Attack.model_validate(fields),
             images=pack or self.pack,
+            corrupted=corrupted,
             seed=0,
         )
 
@@ -100,7 +103,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Staged:
         tiny.write_image(folder / f"{number}.png", seed=number)
     unlabelled = [Candidate(f"{number}.png", 0, folder / f"{number}.png") for number in range(8)]
     pack = image_pack.write(unlabelled, folder)
-    pixels = photographs.load(folder / pack.name, pack.sha256, Preprocessing(**tiny.GREY)).pixels
+    pixels = photographs.load(folder / pack.name, pack.sha256, Preprocessing(**tiny.GREY)).pixels[:]
     with torch.no_grad():
         predicted = network((pixels - 0.5) / 0.25).argmax(1).tolist()
     labels = [label if number < 6 else (label + 1) % 5 for number, label in enumerate(predicted)]
@@ -147,7 +150,8 @@ def job(tmp_path: Path, staged: Staged, code_zip: Path, warm: "subprocess.Popen[
         made = JobFolder(tmp_path / "scratch", code_zip, pair or staged.pair(), start)
         made.folder.mkdir()
         made.pair_file.write_text(made.pair.model_dump_json(), encoding="utf-8")
-        for name in (made.pair.model.weights.name, made.pair.images.name):
+        packs = [pack.name for pack in (made.pair.images, made.pair.corrupted) if pack]
+        for name in (made.pair.model.weights.name, *packs):
             if (staged.folder / name).exists():
                 (made.folder / name).write_bytes((staged.folder / name).read_bytes())
         return made

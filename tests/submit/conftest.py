@@ -46,14 +46,14 @@ StudyFile = Callable[..., Path]
 def study_file(tmp_path: Path) -> StudyFile:
     """Write a study of some models, with files for weights that no torch has written, and six images."""
 
-    def write(*models: str, name: str = "tiny", attacks: str = ATTACKS, more: str = "") -> Path:
+    def write(*models: str, name: str = "tiny", attacks: str = ATTACKS, more: str = "", images: str = "") -> Path:
         folder = tmp_path / "study"
         tiny.write_class_folders(folder / "images", classes=3, each=2)
         for model in models:
             weights = folder / f"{model}.safetensors"
             if not weights.exists():
                 weights.write_bytes(f"weights of {model}".encode())
-        head = f'name = "{name}"\nseed = 1\n{more}\n[images]\nfolder = "images"\ncount = 4\n'
+        head = f'name = "{name}"\nseed = 1\n{more}\n[images]\nfolder = "images"\ncount = 4\n{images}\n'
         path = folder / f"{name}.toml"
         path.write_text(head + "".join(MODEL.format(name=model) for model in models) + attacks, encoding="utf-8")
         return path

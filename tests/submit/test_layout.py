@@ -65,6 +65,48 @@ def test_a_users_code_travels_with_the_run(study_file: StudyFile, folder: RunFol
     assert {pair.id for pair in again}.isdisjoint(pair.id for pair in plan), "other code is another model"
 
 
+FOG = """
+[[attacks]]
+method = "clean"
+[[attacks]]
+method = "corruption"
+corruption = "fog"
+severity = [1, 2]
+"""
+
+
+def test_a_set_of_corrupted_images_is_a_pack_each(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """Of the chosen images alone; only the pairs of that corruption are handed it, and plan.json keeps which."""
+    path = study_file("a", attacks=FOG, images='corrupted = "c"')
+    for severity in (1, 2):
+        for at, image in enumerate(sorted((path.parent / "images").rglob("*.png"))):
+            place = path.parent / "c" / "fog" / str(severity) / image.relative_to(path.parent / "images")
+            tiny.write_image(place, seed=1000 * severity + at)
+    plan = layout.write(layout.check(path, tmp_path / "hub"), folder)
+    clean, *fogs = plan.planned
+    assert (clean.pair.corrupted, len(clean.inputs)) == (None, 2)
+    assert len({fog.pair.corrupted.sha256 for fog in fogs}) == 2
+    for fog in fogs:
+        corrupted = list(image_pack.read(folder.root / fog.inputs[2], fog.pair.corrupted.sha256))
+        images = list(image_pack.read(folder.root / fog.inputs[1], fog.pair.images.sha256))
+        assert [(one.name, one.label) for one in corrupted] == [(one.name, one.label) for one in images]
+        assert not {one.data for one in corrupted} & {one.data for one in images}
+    assert Plan.read(folder) == plan
+
+
+def test_what_a_corruption_lacks_is_told_before_anything_is_written(study_file: StudyFile, tmp_path: Path):
+    """Images too small for the library; a set without one of the folders, or without one of the images."""
+    with pytest.raises(Mistakes, match="sees images of 16 x 16 pixels, and corruptions are made from 32 a side"):
+        layout.check(study_file("a", attacks=FOG), tmp_path / "hub")
+    path = study_file("a", attacks=FOG, images='corrupted = "c"')
+    for image in sorted((path.parent / "images").rglob("*.png"))[1:]:
+        tiny.write_image(path.parent / "c/fog/1" / image.relative_to(path.parent / "images"), seed=1)
+    with pytest.raises(Mistakes) as caught:
+        layout.check(path, tmp_path / "hub")
+    found = {Path(mistake.file).relative_to(path.parent).as_posix() for mistake in caught.value.mistakes}
+    assert "c/fog/2" in found
+
+
 def test_the_run_keeps_what_it_was_made_of(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
     """Study, scores and code as they are now: an edit reaches no job and no report of this run."""
     path = study_file("a", more='[scores]\nfile = "scores.csv"\nlabel = "made up"')

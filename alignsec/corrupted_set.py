@@ -1,0 +1,40 @@
+"""Corrupted sets: the chosen images under a corruption, where they lie on disk as ImageNet-C does."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from alignsec.image_pack import Candidate
+from alignsec.mistake import Mistake, Mistakes, nearest
+
+
+def find(folder: Path, kind: str, severity: int, chosen: Sequence[Candidate]) -> list[Candidate]:
+    """The images of `folder/kind/severity` that are the chosen ones, under their names and labels.
+
+    An image may lie there under its own name, or in its class's folder where that name does not say it. Raises
+    Mistakes where there is no such folder, or where images are missing.
+    """
+    place = folder / kind / str(severity)
+    if not place.is_dir():
+        there = [path.name for path in folder.iterdir() if path.is_dir()]
+        why = nearest(kind, there) if kind not in there and there else "is the set unpacked whole?"
+        raise Mistakes([Mistake(str(place), "", "", f"is no folder of corrupted images; {why}")])
+    classes = sorted(path.name for path in place.iterdir() if path.is_dir())
+    found, missing = [], []
+    for image in chosen:
+        path = next((path for path in _places(place, classes, image) if path.is_file()), None)
+        if path is None:
+            missing.append(image.name)
+        else:
+            found.append(replace(image, path=path, offset=0, size=None))
+    if missing:
+        remedy = f"holds no image for {len(missing)} of the {len(chosen)} chosen ones, such as {missing[0]}"
+        raise Mistakes([Mistake(str(place), "", "", remedy)])
+    return found
+
+
+def _places(place: Path, classes: Sequence[str], image: Candidate) -> Iterator[Path]:
+    """Where an image may be: a flat set does not say its class's folder, so the label does."""
+    yield place / image.name
+    if image.label < len(classes):
+        yield place / classes[image.label] / PurePosixPath(image.name).name
