@@ -26,6 +26,9 @@ class File(BaseModel):
     sha256: Sha256
 
 
+Tolerance = Annotated[float, Field(ge=0, lt=1)]
+
+
 class Published(BaseModel):
     """The clean accuracy that somebody else measured, which a model is held to before it is attacked."""
 
@@ -33,7 +36,7 @@ class Published(BaseModel):
 
     top1: Annotated[float, Field(gt=0, le=1)]
     """Share of images classified correctly, not per cent."""
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    tolerance: Tolerance = 0.05
     """How far the accuracy on another sample of the same images may truly lie from it, in the same unit."""
     where: str = ""
     """Where it was published."""

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from alignsec import corruption
 from alignsec.attack import Attack
 from alignsec.mistake import Mistake, Mistakes
+from alignsec.pair import Published, Tolerance
 from alignsec.study_field import ExistingFile, ExistingFolder, Seed, Table
 from alignsec.study_mistakes import explain
 from alignsec.study_model import StudyModel
@@ -39,6 +40,16 @@ class StudyScores(Table):
     """What these scores are, in a line for the report."""
 
 
+class StudyPublished(Table):
+    """The `[published]` table: a results table that models are held to, joined by their names in their library."""
+
+    file: ExistingFile
+    """A CSV with the columns `model` and `top1`, such as timm's results-imagenet.csv."""
+    tolerance: Tolerance = Published.model_fields["tolerance"].default
+    where: str = ""
+    """Where it was published; the file's name where left out."""
+
+
 class Study(Table):
     """A whole study file. Every pair of a model and an attack is run."""
 
@@ -48,6 +59,7 @@ class Study(Table):
     seed: Seed = 0
     images: StudyImages
     scores: StudyScores | None = None
+    published: StudyPublished | None = None
     models: Annotated[tuple[StudyModel, ...], Field(min_length=1)]
     attacks: Annotated[tuple[Attack, ...], Field(min_length=1)]
 

@@ -1,5 +1,6 @@
 """A study's models: what a `[[models]]` entry may say, and what its source adds to it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -51,7 +52,8 @@ class StudyModel(Table):
     preprocessing: Preprocessing
     """Taken from the source where it has one; the study's word goes first."""
     published: Published | None = None
-    """Clean accuracy to be held to before any attack; the source's own where left out and known."""
+    """Clean accuracy to be held to before any attack; where left out, that of the study's results table, or the
+    source's own."""
 
     @model_validator(mode="before")
     @classmethod
@@ -75,8 +77,6 @@ class StudyModel(Table):
         completed = {**data, "source": resolved}
         if known.preprocessing and isinstance(stated, dict):
             completed["preprocessing"] = {**known.preprocessing, **stated}
-        if known.published and "published" not in data and "weights" not in data:
-            completed["published"] = known.published
         if resolved.startswith("python:"):
             completed["code"] = python.file_of(resolved.removeprefix("python:"))
         return completed
@@ -103,8 +103,14 @@ class StudyModel(Table):
         stated: int | None = self.options.get("num_classes", self.classes)
         return self.known.classes if stated is None else stated
 
-    def in_pair(self, weights: File | None, code: File | None) -> PairModel:
-        """What its jobs are told of it, with the files they are handed."""
+    def held_to(self, table: Mapping[str, Published]) -> Published | None:
+        """The clean accuracy it must show: the study's own word, a results table's for this tag, the source's."""
+        own_file = self.weights is not None
+        name = self.source.partition(":")[2]
+        return self.published or (None if own_file else table.get(name, self.known.published))
+
+    def in_pair(self, weights: File | None, code: File | None, published: Published | None = None) -> PairModel:
+        """What its jobs are told of it, with the files they are handed and the accuracy they are held to."""
         return PairModel(
             name=self.name,
             # A file's name is no part of the question, its digest is.
@@ -114,7 +120,7 @@ class StudyModel(Table):
             conversion=self.conversion or (self.known.conversion if self.wants_weights else "none"),
             code=code,
             classes=self.class_count,
-            published=self.published,
+            published=published,
             preprocessing=self.preprocessing,
         )
 

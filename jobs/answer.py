@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from alignsec import classifier, digest, evaluator, outcome, photographs
+from alignsec import classifier, digest, evaluator, gate, outcome, photographs
 from alignsec.engine import precision
 from alignsec.evaluation import Evaluation
 from alignsec.outcome import BudgetVerdicts, Record
@@ -29,8 +29,8 @@ def answer(
 ) -> Record:
     """The record of a pair whose files lie in a folder.
 
-    Raises BadTransfer, image_pack.BadPack, photographs.BadImage, classifier.BadModel; checkpoint.Stopped when it
-    is time to stop.
+    Raises BadTransfer, image_pack.BadPack, photographs.BadImage, classifier.BadModel, gate.NotAsPublished;
+    checkpoint.Stopped when it is time to stop.
     """
     exact_float32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -49,6 +49,8 @@ def answer(
         teller = Teller(len(pictures.names))
         model.on_pass = lambda: teller.tell(model.passes.forward)
         for known in evaluator.evaluate(task, checkpoint.read(pair.id), checkpoint.offers_every):
+            # The first time, only the clean images were classified: nothing is spent on attacking another model.
+            notes = gate.check(pair.model, known)
             teller.decided(known, model.passes.forward)
             checkpoint.offer(pair.id, known)
     where = provenance.gather(clock, environ, precision.told(pair.attack.search, device))
@@ -61,7 +63,7 @@ def answer(
         clean_top5=known.clean_top5,
         budgets=[_with_found(known, index) for index in range(len(known.budgets))],
         clean_passes=known.clean_passes,
-        notes=list(known.notes),
+        notes=[*known.notes, *notes],
         provenance=where.model_copy(update={"seconds": checkpoint.seconds}),
     )
 

@@ -13,6 +13,7 @@ from alignsec.run_folder import RunFolder
 from submit import layout, local, lock, pool, submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
+from submit.layout import Checked
 from submit.pool import Pool, PoolUnavailable
 from submit.site import Site
 from submit.waiting import wait
@@ -56,6 +57,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         digests.keep()
         plan = layout.write(checked, folder)
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
+        _tell_unpublished(console, checked)
         if on_this_machine:
             return 0 if arguments.dry else local.study(console, site, plan, folder, os.environ, arguments.jobs)
         written = submission.write(folder, plan, site)
@@ -65,6 +67,16 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         submitted = submission.submit(folder, here.run)
         console.print(f"submitted as job {submitted.cluster}; make status RUN={folder.root} shows how it goes")
     return wait(console, folder) if arguments.wait or arguments.private_pool else 0
+
+
+def _tell_unpublished(console: Console, checked: Checked) -> None:
+    """Name the models that no published accuracy guards from a wrong mean or checkpoint."""
+    names = [model.name for model in checked.study.models if model.name not in checked.published]
+    if names:
+        few = f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+        console.print(
+            f"clean accuracy of {len(names)} of {len(checked.study.models)} models is not checked: {few}"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,8 @@ from alignsec import atomic, corrupted_set, corruption, digest, image_pack
 from alignsec.attack import Attack
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.pair import File, Pair
+from alignsec.pair import File, Pair, Published
+from alignsec.results_table import ResultsTable
 from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
 from alignsec.study import Study
 from alignsec.study_model import StudyModel
@@ -28,6 +29,8 @@ class Checked:
     study: Study
     weights: dict[str, Found]
     """By model name."""
+    published: dict[str, Published]
+    """Likewise, what models are held to before they are attacked."""
     images: list[Candidate]
     corrupted: dict[Attack, list[Candidate]]
     """The same images under each corruption, where the study has a set of them."""
@@ -52,6 +55,7 @@ def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCach
             weights[model.name] = finder.find(model)
         except NotFound as remedy:
             mistakes.append(Mistake(str(path), f"models[{index}].source", f'"{model.source}"', str(remedy)))
+    published = _published(study, mistakes)
     images = _images(path, study, mistakes)
     for index, model in enumerate(study.models):
         mistakes += _classes(path, index, model, images)
@@ -59,7 +63,24 @@ def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCach
     corrupted = _corrupted(study, images, mistakes)
     if mistakes:
         raise Mistakes(mistakes)
-    return Checked(path, study, weights, images, corrupted)
+    return Checked(path, study, weights, published, images, corrupted)
+
+
+def _published(study: Study, mistakes: list[Mistake]) -> dict[str, Published]:
+    """The clean accuracy each model is held to, by the model's name; those of which none is known are left out."""
+    table: dict[str, Published] = {}
+    if study.published is not None:
+        try:
+            results = ResultsTable.read(study.published.file)
+        except Mistakes as error:
+            mistakes += error.mistakes
+            return {}
+        tolerance, where = study.published.tolerance, study.published.where or results.path.name
+        table = {
+            name: Published(top1=top1, tolerance=tolerance, where=where) for name, top1 in results.top1.items()
+        }
+    held = {model.name: model.held_to(table) for model in study.models}
+    return {name: published for name, published in held.items() if published is not None}
 
 
 def _images(path: Path, study: Study, mistakes: list[Mistake]) -> list[Candidate]:
@@ -163,7 +184,7 @@ def _pairs(checked: Checked, pack: File, corrupted: dict[Attack, File], folder: 
     for model in checked.study.models:
         weights = files[checked.weights[model.name].path] if model.name in checked.weights else None
         source = codes[model.code] if model.code else None
-        in_pair = model.in_pair(weights, source)
+        in_pair = model.in_pair(weights, source, checked.published.get(model.name))
         for attack in checked.study.attacks:
             more = corrupted.get(attack)
             handed = (

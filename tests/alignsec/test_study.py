@@ -203,15 +203,18 @@ def test_a_model_of_each_source(folder: Path):
     models = "".join(f'[[models]]\nname = "{number}"\n{text}\n' for number, text in enumerate(MODELS))
     own, checkpoint, python, other_labels, converted = load(folder, GOOD + models).models[1:]
     assert own.preprocessing.crop_pct == 224 / 232
-    assert own.published is not None
-    assert (own.published.top1, own.class_count, own.wants_weights) == (0.80858, 1000, True)
+    assert (own.class_count, own.wants_weights) == (1000, True)
+    stated, table = own.held_to({}), Published(top1=0.7, where="a table")
+    assert stated is not None
+    assert (stated.top1, stated.where) == (0.80858, "torchvision's own figure for these weights")
+    assert own.held_to({"resnet50.IMAGENET1K_V2": table}) == table
     assert own.in_pair(FILE, None).conversion == "torchvision"
     assert (checkpoint.source, checkpoint.wants_weights) == ("torchvision:resnet50", False)
-    assert checkpoint.published is None
+    assert checkpoint.held_to({"resnet50": table}) is None, "nobody published it"
     assert checkpoint.in_pair(FILE, None).conversion == "none"
     assert (python.code, python.class_count, python.wants_weights) == (folder / "code.py", 5, False)
     assert python.in_pair(None, FILE).source == "python:build", "a renamed file is the same model"
-    assert python.in_pair(None, FILE).published == Published(top1=0.5, where="here")
+    assert python.held_to({"build": table}) == Published(top1=0.5, where="here")
     assert other_labels.class_count == 11821
     assert converted.in_pair(FILE, None).conversion == "timm"
 

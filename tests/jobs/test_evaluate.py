@@ -15,10 +15,10 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from alignsec import corruption, digest, exit_code, image_pack, outcome
+from alignsec import corruption, digest, exit_code, gate, image_pack, outcome
 from alignsec.image_pack import Candidate, LabelledImage
 from alignsec.outcome import Record
-from alignsec.pair import File
+from alignsec.pair import File, Published
 from alignsec.preprocessing import Preprocessing
 from alignsec.progress import Progress
 from submit import code
@@ -65,6 +65,22 @@ def test_a_pair_becomes_a_record(job: Job):
     assert 0 < record.budgets[1].largest_distance <= 0.1 + 1e-6
     assert set(record.budgets[1].verdicts) >= {"W", "c"}
     assert done.stdout.splitlines()[-1] == f"{made.pair.id}: ok"
+
+
+@pytest.mark.parametrize(("top1", "code"), [(0.75, exit_code.DONE), (0.1, exit_code.HOPELESS)])
+def test_a_model_that_is_not_the_published_one_is_not_attacked(job: Job, staged: Staged, top1: float, code: int):
+    """Six of eight are right. Far from what is published, the pair fails before an attack has made a step."""
+    pair = staged.pair()
+    model = pair.model.model_copy(update={"published": Published(top1=top1, tolerance=0.01, where="a table")})
+    made = job(pair.model_copy(update={"model": model}))
+    assert made.run() == code
+    steps = [progress for line in made.said.splitlines() if (progress := Progress.read(line))]
+    if code == exit_code.DONE:
+        assert gate.NOT_CHECKED not in made.record.notes
+    else:
+        assert made.failure.reason.startswith("NotAsPublished: wrong preprocessing or weights")
+        assert "6 of 8 clean images correctly, 75.0%; published are 10.0% (a table)" in made.failure.reason
+        assert not steps
 
 
 def test_the_record_can_be_traced(job: Job, code_zip: Path):

@@ -7,7 +7,7 @@ import pytest
 
 from alignsec import digest, image_pack, outcome, status
 from alignsec.mistake import Mistakes
-from alignsec.pair import Pair
+from alignsec.pair import Pair, Published
 from alignsec.run_folder import Plan, RunFolder
 from submit import layout
 from submit.layout import Checked
@@ -44,6 +44,42 @@ def test_a_pair_and_its_inputs_are_all_that_a_job_needs(checked: Checked, folder
         assert (weights.name, images.name) == (pair.model.weights.name, pair.images.name)
         assert digest.of_file(weights) == pair.model.weights.sha256
         assert len(list(image_pack.read(images, pair.images.sha256))) == plan.image_count == 4
+
+
+def test_a_results_table_holds_the_tags_it_names(study_file: StudyFile, tmp_path: Path):
+    """Joined by tag; a model's own statement goes first, a local checkpoint is nobody's tag."""
+    path = study_file("a", more='[published]\nfile = "results.csv"\ntolerance = 0.02')
+    tags = [
+        ("t", "resnet18.a1_in1k", ""),
+        ("u", "resnet18.a2_in1k", ""),
+        ("own", "resnet18.a1_in1k", "top1 = 0.6"),
+    ]
+    path.write_text(
+        path.read_text()
+        + "".join(
+            f'[[models]]\nname = "{n}"\nsource = "timm:{tag}"\npublished = {{ {own} }}\n'
+            for n, tag, own in tags
+            if own
+        )
+        + "".join(f'[[models]]\nname = "{n}"\nsource = "timm:{tag}"\n' for n, tag, own in tags if not own)
+    )
+    (path.parent / "results.csv").write_text("model,top1\nresnet18.a1_in1k,71.5\nvit_tiny_patch16_224,99\n")
+    hub = tmp_path / "hub"
+    for _, tag, _ in tags:
+        home = hub / f"models--timm--{tag}"
+        for place, text in (("refs/main", "r"), ("snapshots/r/model.safetensors", tag)):
+            (home / place).parent.mkdir(parents=True, exist_ok=True)
+            (home / place).write_text(text)
+    checked = layout.check(path, hub)
+    assert checked.published == {
+        "t": Published(top1=0.715, tolerance=0.02, where="results.csv"),
+        "own": Published(top1=0.6),
+    }
+    plan = layout.write(checked, RunFolder(tmp_path / "run"))
+    assert {pair.model.name: pair.model.published for pair in plan}["t"] == checked.published["t"]
+    (path.parent / "results.csv").write_text("model,top1\nresnet18.a1_in1k,\n")
+    with pytest.raises(Mistakes, match='line 2: "" is not a top-1 accuracy'):
+        layout.check(path, hub)
 
 
 def test_a_users_code_travels_with_the_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
