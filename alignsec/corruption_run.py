@@ -22,7 +22,7 @@ _LETTERS = {
 """By whether the clean image is classified correctly, and the corrupted one."""
 
 
-def evaluate(task: Task, known: Evaluation | None = None) -> Iterator[Evaluation]:
+def evaluate(task: Task, known: Evaluation | None = None, memory_bytes: int | None = None) -> Iterator[Evaluation]:
     """Yield what is known after the clean images and after the corrupted ones.
 
     known: an evaluation of the same task that was stopped; it is cheaper to begin anew than to go on with.
@@ -38,16 +38,18 @@ def evaluate(task: Task, known: Evaluation | None = None) -> Iterator[Evaluation
         return
     with quiet(task.classifier):
         passage = Passage(task.classifier, "fp32", task.attack.batch)
-        logits, passes, warnings = opening.clean(task, passage)
+        opened = opening.clean(task, passage, memory_bytes)
+        logits = opened.logits
         begun = Evaluation(
             classes=logits.shape[1],
             clean_top5=opening.top5(logits, task.labels),
-            clean_passes=passes,
+            clean_passes=opened.passes,
             budgets=opening.first_verdicts(task.attack, logits, task.labels),
             steps=1,
             undecided=len(task.labels),
             passes_left=len(task.labels),
-            notes=tuple(warnings),
+            notes=tuple(opened.warnings),
+            at_once=passage.most,
         )
         yield begun
         verdicts = _verdicts(passage, corrupted, task.labels, begun.budgets[0])

@@ -45,6 +45,10 @@ class Evaluation(BaseModel):
     notes: tuple[str, ...] = ()
     found: tuple[Found, ...] = ()
     """By the engine; the reference does not tell."""
+    image_bytes: int = 0
+    """Memory that the engine measured for one image in a pass that goes backward too."""
+    at_once: int = 0
+    """Images that the engine gives the model at once: as many as are asked for and fit the memory."""
     state: str | None = None
     """The engine's searches under way, base64. It is made when the evaluation is dumped, which has to be before
     the next one is asked for: it is as large as a few copies of the images in the slots, and few are ever kept."""

@@ -48,7 +48,8 @@ def answer(
         )
         teller = Teller(len(pictures.names))
         model.on_pass = lambda: teller.tell(model.passes.forward)
-        for known in evaluator.evaluate(task, checkpoint.read(pair.id), checkpoint.offers_every):
+        stopped, limit = checkpoint.read(pair.id), provenance.memory_bytes()
+        for known in evaluator.evaluate(task, stopped, checkpoint.offers_every, limit):
             # The first time, only the clean images were classified: nothing is spent on attacking another model.
             notes = gate.check(pair.model, known)
             teller.decided(known, model.passes.forward)
@@ -123,6 +124,8 @@ class Teller:
 
     def decided(self, known: Evaluation, passes: int) -> None:
         """Take in what a step has found; passes are the forward passes so far, in images."""
+        if known.at_once != (self._known.at_once if self._known else 0):
+            sys.stdout.write(f"at most {known.at_once} images at once\n")
         self._known, self._step_passes = known, passes
         self.tell(passes, at_once=True)
 

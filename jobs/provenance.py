@@ -17,8 +17,8 @@ LIBRARIES = (
     *("imagecorruptions-imaug", "opencv-python-headless", "scikit-image", "scipy", "numba"),
 )
 """Those that can change a verdict."""
-CLASSAD = Path(".job.ad")
-"""HTCondor leaves the job's own ClassAd in its scratch directory."""
+JOB_AD, MACHINE_AD = Path(".job.ad"), Path(".machine.ad")
+"""HTCondor leaves the ClassAds of the job and of its slot in its scratch directory."""
 
 
 class Clock:
@@ -88,10 +88,20 @@ def _processor() -> str:
 
 
 def _job() -> str:
-    """HTCondor's cluster.process id, from the job's ClassAd in the scratch directory; empty outside a pool."""
-    try:
-        lines = CLASSAD.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    ad = dict(line.split(" = ", 1) for line in lines if " = " in line)
+    """HTCondor's cluster.process id; empty outside a pool."""
+    ad = _class_ad(JOB_AD)
     return f"{ad['ClusterId']}.{ad['ProcId']}" if {"ClusterId", "ProcId"} <= ad.keys() else ""
+
+
+def memory_bytes() -> int | None:
+    """What HTCondor's slot has for this job, in all; None outside a pool."""
+    megabytes = _class_ad(MACHINE_AD).get("Memory", "")
+    return int(megabytes) * 2**20 if megabytes.isdecimal() else None
+
+
+def _class_ad(path: Path) -> dict[str, str]:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    return dict(line.split(" = ", 1) for line in lines if " = " in line)

@@ -16,7 +16,7 @@ _SQUARE_SHOULD_NOT = 0.002
 
 
 def warnings(logits: Tensor, again: Tensor) -> list[str]:
-    """What makes attacks useless without anybody noticing; again: the first logits a second time."""
+    """What makes attacks useless without anybody noticing; again: the first logits another time."""
     notes = []
     if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < _PROBABLY).all()):
         notes.append(

@@ -1,11 +1,13 @@
 """The opening of an evaluation: the clean images, once."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from alignsec.attack import Attack
 from alignsec.classifier import BadModel
-from alignsec.engine import notes
+from alignsec.engine import memory, notes
 from alignsec.engine.passes import Passage, not_finite
 from alignsec.outcome import ROBUST, WRONG, BudgetVerdicts, Passes
 from alignsec.task import Task
@@ -31,14 +33,28 @@ def check(task: Task) -> None:
         raise ValueError(f"label {int(labels.min())} is negative")
 
 
-def clean(task: Task, passage: Passage) -> tuple[Tensor, Passes, list[str]]:
-    """Logits of the clean images, N x classes, what they cost, and warnings about them."""
-    again = finite(passage.judged(task.pixels[: min(_ASKED_TWICE, passage.most)]))
+@dataclass(frozen=True)
+class Opening:
+    """What the clean images show."""
+
+    logits: Tensor
+    """N x classes."""
+    passes: Passes
+    image_bytes: int
+    """Memory that a pass which goes backward too takes for one image, as the gauge measures it."""
+    warnings: list[str]
+
+
+def clean(task: Task, passage: Passage, limit: int | None) -> Opening:
+    """Put the clean images through the model, and see how many it can take at once."""
+    first, image_bytes = passage.probed(task.pixels[:_ASKED_TWICE])
+    passage.most = memory.images_at_once(passage.most, image_bytes, task.pixels[0], limit)
+    finite(first)
     logits = finite(passage.judged(task.pixels))
     if (highest := int(task.labels.max())) >= logits.shape[1]:
         raise BadModel(f"label {highest} is outside the model's {logits.shape[1]} classes")
-    spent = Passes(forward=len(logits) + len(again))
-    return logits, spent, notes.warnings(logits, again)
+    spent = Passes(forward=len(logits) + len(first))
+    return Opening(logits, spent, image_bytes, notes.warnings(logits, first))
 
 
 def top5(logits: Tensor, labels: Tensor) -> str:

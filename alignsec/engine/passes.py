@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from alignsec.attack import Search
 from alignsec.classifier import BadModel, Classifier
-from alignsec.engine import precision
+from alignsec.engine import memory, precision
 from alignsec.out_of_memory import is_out_of_memory
 from alignsec.pixels import Images
 
+T = TypeVar("T")
 Losses = Callable[[slice, Tensor], Tensor]
 """Of the points at some positions from their logits: what the gradient is asked of, one number a point."""
 
@@ -43,6 +45,14 @@ class Passage:
         """Whether the search's own logits are those that verdicts are given by."""
         return self.search == "fp32"
 
+    def probed(self, images: Tensor) -> tuple[Tensor, int]:
+        """Logits in float32 of the first images, of as many as fit, and the memory that one takes, in bytes."""
+        found = None
+        while found is None:
+            some = images[: self.most]
+            found = self._tried(partial(self._probed, some), len(some))
+        return found
+
     @torch.no_grad()
     def judged(self, images: Images) -> Tensor:
         """Logits in float32, by which verdicts are given."""
@@ -66,18 +76,28 @@ class Passage:
         done, at = [], 0
         while at < count:
             lot = slice(at, min(at + self.most, count))
-            try:
-                done.append(work(lot))
+            if (result := self._tried(partial(work, lot), lot.stop - lot.start)) is not None:
+                done.append(result)
                 at = lot.stop
-                continue
-            except (RuntimeError, MemoryError) as error:
-                if lot.stop - lot.start == 1 or not is_out_of_memory(error):
-                    raise
-            # Out here, where the error and all that its frames held are gone.
-            self.most = (lot.stop - lot.start) // 2
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
         return [whole(list(parts)) for parts in zip(*done, strict=True)]
+
+    def _tried(self, work: Callable[[], T], images: int) -> T | None:
+        """The work on so many images; None, with fewer at once from now on, where memory ran out."""
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if images == 1 or not is_out_of_memory(error):
+                raise
+        # Out here, where the error and all that its frames held are gone.
+        self.most = images // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return None
+
+    def _probed(self, images: Tensor) -> tuple[Tensor, int]:
+        with torch.enable_grad(), memory.gauge(self.classifier, images.device) as gauge:
+            logits = logits_of(self.classifier, images.detach().requires_grad_())
+        return logits.detach(), gauge.bytes // len(images)
 
     def _searched(self, images: Tensor) -> Tensor:
         with precision.flags(self.search), precision.forward(self.search, images.device):
@@ -101,10 +121,7 @@ def whole(lots: list[Tensor]) -> Tensor:
 
 def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
     """Logits of a batch, N x classes, perhaps not finite. Raises BadModel for anything else."""
-    logits = classifier(images)
-    if not isinstance(logits, Tensor):
-        kind = type(logits).__name__
-        raise BadModel(f"the model gives a {kind}, not a tensor of logits; wrap it to give the logits alone")
+    logits: Tensor = classifier(images)
     if logits.ndim != 2 or len(logits) != len(images) or logits.shape[1] < 2 or not logits.is_floating_point():
         shape = " x ".join(map(str, logits.shape))
         raise BadModel(f"{len(images)} images gave {shape} {logits.dtype}; logits are images x classes")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from alignsec.engine import notes, opening, precision, state
+from alignsec.engine import memory, notes, opening, precision, state
 from alignsec.engine.agenda import Agenda
 from alignsec.engine.engine import Engine
 from alignsec.engine.ground import Ground
@@ -77,6 +77,7 @@ class _Run:
                 "passes_left": agenda.passes_left,
                 "notes": (*self.known.notes, *found_out),
                 "found": tuple(engine.ledger.found),
+                "at_once": engine.passage.most,
                 "state": None,
             }
         )
@@ -92,20 +93,22 @@ class _Run:
 def _begun(task: Task, settings: Settings) -> _Run:
     """From nothing: the clean images first."""
     passage = _passage(task, settings)
-    logits, passes, warnings = opening.clean(task, passage)
-    attack, classes = task.attack, logits.shape[1]
+    opened = opening.clean(task, passage, settings.memory_bytes)
+    attack, logits = task.attack, opened.logits
+    classes = logits.shape[1]
     # The last columns are all that searches look up: the label's and its targets'.
     targets = max((stage.targets for stage in stages(attack, classes)), default=1)
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
     known = Evaluation(
         classes=classes,
         clean_top5=opening.top5(logits, task.labels),
-        clean_passes=passes,
+        clean_passes=opened.passes,
         budgets=opening.first_verdicts(attack, logits, task.labels),
         steps=0,
         undecided=0,
         passes_left=0,
-        notes=(*attack.deviations_on(classes), *warnings),
+        notes=(*attack.deviations_on(classes), *opened.warnings),
+        image_bytes=opened.image_bytes,
     )
     engine = _engine(task, settings, passage, known, ranking, Counter())
     engine.agenda.begin(engine.ground.eps)
@@ -115,7 +118,9 @@ def _begun(task: Task, settings: Settings) -> _Run:
 def _taken_up(task: Task, settings: Settings, known: Evaluation, text: str) -> _Run:
     """From where it was left."""
     frozen = state.Frozen(text, task.pixels.device)
-    engine = _engine(task, settings, _passage(task, settings), known, frozen.ranking, frozen.facts)
+    passage = _passage(task, settings)
+    passage.most = memory.images_at_once(settings.slots, known.image_bytes, task.pixels[0], settings.memory_bytes)
+    engine = _engine(task, settings, passage, known, frozen.ranking, frozen.facts)
     frozen.thaw(engine.agenda, engine.tables)
     return _Run(known, engine, settings)
 

@@ -8,7 +8,9 @@ class Settings:
     """How the engine goes about its work."""
 
     slots: int = 64
-    """Searches under way at once: the largest batch the model sees."""
+    """Most searches under way at once, and images that the model sees at once; fewer where memory is short."""
+    memory_bytes: int | None = None
+    """What the process may take in all; None where only the machine sets a limit."""
     seconds_between_yields: float = 5.0
     """Seconds after which what is known is yielded, at the next round's end; 0 yields after every round."""
     replay: bool = False

@@ -87,7 +87,9 @@ def test_the_record_can_be_traced(job: Job, code_zip: Path):
     """Code, versions, host, device, job, times: everything DESIGN.md 5 asks for."""
     made = job()
     (made.folder / ".job.ad").write_text('ClusterId = 123\nProcId = 4\nOwner = "me"\n')
+    (made.folder / ".machine.ad").write_text('Memory = 1\nName = "slot1@h"\n')
     assert made.run() == exit_code.DONE
+    assert "at most 1 images at once" in made.said, "the slot has a megabyte"
     where = made.record.provenance
     assert where.code == digest.of_file(code_zip)
     assert {"python", "torch", "timm", "pyautoattack"} <= set(where.versions)

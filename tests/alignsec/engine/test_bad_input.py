@@ -117,10 +117,11 @@ def test_gradients_that_are_not_finite_are_taken_as_none_and_told():
 @pytest.mark.parametrize(
     ("function", "says"),
     [
-        (lambda images: (ten(images), None), "gives a tuple"),
-        (lambda images: {"logits": ten(images)}, "gives a dict"),
+        (lambda images: "logits", "returned str, in which there are no logits"),
+        (lambda images: {"a": None, "b": 1}, "returned dict with the keys a, b, in which there are no logits"),
         (lambda images: ten(images)[:1], "4 images gave 1 x 10"),
-        (lambda images: ten(images)[:, 0], "4 images gave 4 torch"),
+        (lambda images: ten(images)[:, 0], r"a tensor of shape \(4,\), not images x classes"),
+        (lambda images: ten(images).argmax(1, keepdim=True).expand(-1, 10), "4 images gave 4 x 10 torch.int64"),
         (lambda images: ten(images).detach(), "differentiable"),
         (lambda images: torch.eye(10)[ten(images).argmax(1)], "differentiable"),
         (lambda images: ten(images)[:, :2], "is outside the model's 2 classes"),
@@ -129,6 +130,27 @@ def test_gradients_that_are_not_finite_are_taken_as_none_and_told():
 def test_a_model_that_gives_no_usable_logits_is_named_for_what_it_gives(function, says):
     with pytest.raises(BadModel, match=says):
         evaluated(function)
+
+
+class Answer:
+    """What a library's model returns."""
+
+    def __init__(self, logits):
+        self.logits = logits
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda logits: (logits, None), lambda logits: {"logits": logits, "loss": None}, Answer],
+    ids=["tuple", "dict", "object"],
+)
+@pytest.mark.parametrize("search", ["fp32", "bf16"])
+def test_logits_are_found_in_what_a_model_returns(wrap, search):
+    attack = small.attack(eps=("0.3",), search=search)
+    bare = evaluated(lambda images: ten(images) / 30, attack)
+    wrapped = evaluated(lambda images: wrap(ten(images) / 30), attack)
+    assert small.verdicts(wrapped) == small.verdicts(bare)
+    assert "c" in small.verdicts(bare)[0]
 
 
 @pytest.mark.parametrize(

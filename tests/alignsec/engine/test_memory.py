@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from alignsec.engine import memory
 from alignsec.out_of_memory import is_out_of_memory
 from alignsec.task import Task
 from tests.alignsec.engine import small
@@ -116,3 +117,56 @@ def test_torch_s_own_error_is_known():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50)
     assert is_out_of_memory(caught.value)
+
+
+def test_what_is_kept_for_the_way_back_is_measured_and_weights_are_not():
+    """Two activations of the same storage count once: ReLU's output is the next layer's input."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 1000), nn.ReLU(), nn.Linear(1000, 10)).requires_grad_(
+        False
+    )
+    images = torch.rand(8, 1, 8, 8, requires_grad=True)
+    with memory.gauge(network, images.device) as gauge:
+        network(images)
+    assert gauge.bytes == 8 * 1000 * 4
+
+
+def test_as_many_images_at_once_as_fit_and_are_asked_for(monkeypatch: pytest.MonkeyPatch):
+    image = torch.zeros(3, 224, 224)
+    monkeypatch.setattr(memory, "left", lambda device, limit: limit)
+
+    def at_once(most, each, limit):
+        return memory.images_at_once(most, each, image, limit)
+
+    need = 2 * 10**6 + 16 * image.nbytes
+    assert at_once(100, 10**6, 2 * 7 * need) == 7
+    assert at_once(5, 10**6, 2 * 7 * need) == 5
+    assert at_once(100, 10**6, 10) == 1, "there is nothing less to try"
+    assert at_once(10_000, 70 * 2**20, 10**15) == 7, "a CPU is no faster with more"
+
+
+def test_the_machine_and_the_limit_say_what_is_left():
+    cpu = torch.device("cpu")
+    free = memory.left(cpu, None)
+    assert free > 0
+    assert memory.left(cpu, 1) == 0, "it takes more than a byte already"
+    assert 0 < memory.left(cpu, 2**40) <= 2**40
+
+
+def test_control_groups_bound_what_is_left(tmp_path):
+    """Version 2, as HTCondor sets them: the job's own group and every one above it."""
+    group = tmp_path / "fs" / "condor" / "slot1"
+    group.mkdir(parents=True)
+    (tmp_path / "own").write_text("1:name=systemd:/\n0::/condor/slot1\n")
+    for folder, limit in ((group, "3000"), (group.parent, "max")):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("1000\n")
+        (folder / "memory.stat").write_text("anon 600\nfile 400\n")
+    assert list(memory._of_cgroups(tmp_path / "fs", tmp_path / "own")) == [2400]
+    assert list(memory._of_cgroups(tmp_path / "fs", tmp_path / "absent")) == []
+
+
+def test_a_short_memory_changes_no_verdict(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memory, "left", lambda device, limit: 10**5)
+    known = small.finished(small.task(False, ATTACK, 12), slots=16)
+    assert 1 <= known.at_once < 16
+    assert small.verdicts(known) == small.verdicts(undisturbed())
