@@ -23,9 +23,9 @@ class Cell:
     high: float = 0.0
 
     @property
-    def order(self) -> float:
-        """What its column is sorted by; cells without a number come after all others."""
-        return self.share if self.state == "ok" else -1.0
+    def order(self) -> str:
+        """What its column is sorted by; empty in cells without a number, which come after all others."""
+        return str(self.share) if self.state == "ok" else ""
 
 
 @dataclass(frozen=True)

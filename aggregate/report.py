@@ -1,15 +1,19 @@
 """The report: one HTML file that holds everything, needs no network, and runs nothing it was not written with."""
 
 import base64
+import gzip
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
+from itertools import groupby
+from urllib.parse import quote
 
 import pandas as pd
+import plotly.offline
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from aggregate import matrix, summary, wording
+from aggregate import condensed, matrix, page_data, summary, wording
 from aggregate.figures.drawing import Drawing
 from aggregate.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
@@ -18,6 +22,9 @@ from alignsec.attack import Attack
 from alignsec.outcome import LEGEND
 from alignsec.pair import PairModel
 from alignsec.run_folder import Plan
+
+_FOLDED = 8.0
+"""Inches of a panel's height."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,21 @@ class Picture:
     drawing: Drawing
     svgs: tuple[Markup, ...]
 
+    @property
+    def long(self) -> bool:
+        """Whether it is a page or more of rows, which the report shows on request."""
+        return self.drawing.height > _FOLDED
+
 
 def html(evidence: Evidence) -> bytes:
     """The report's file. Names are escaped wherever they stand; the page's own policy forbids every request."""
     plan, tally = evidence.plan, evidence.tally
-    script = _template("report.js")
+    script = "".join(_template(f"{name}.js") for name in ("report", "model", "scatter"))
+    chart = plotly.offline.get_plotlyjs()
     attacks: dict[str, Attack] = {pair.attack.name: pair.attack for pair in plan}
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
+    statistics, links = evidence.statistics, evidence.statistics.correlations
+    laid = matrix.of(plan, tally.pairs, evidence.table)
     page = _environment().get_template("report.html").render(
         plan=plan,
         tally=tally,
@@ -54,21 +69,37 @@ def html(evidence: Evidence) -> bytes:
         attacks=attacks,
         models=models,
         completeness=summary.completeness(plan, tally),
-        findings=summary.findings(evidence.table, evidence.statistics.correlations),
+        findings=summary.findings(evidence.table, statistics),
         cautions=summary.cautions(plan, tally, evidence.table),
         reasons=_reasons(tally),
-        matrix=matrix.of(plan, tally.pairs, evidence.table),
+        matrix=laid,
+        data=page_data.of(
+            models, [row.model for row in laid.rows], tally, evidence.table, links, evidence.scores
+        ),
+        # Packed: it is two thirds of the page, and the page must travel.
+        plotly=base64.b64encode(gzip.compress(chart.encode(), mtime=0)).decode(),
         pictures=[_picture(drawing) for drawing in evidence.drawings],
         scores=evidence.scores,
         matching=evidence.matching,
-        aggregates=_by_budget(evidence.statistics.correlations, benchmarks=False),
-        benchmarks=_by_budget(evidence.statistics.correlations, benchmarks=True),
+        aggregates=condensed.by_budget(links[links["level"] != "benchmark"]),
+        benchmarks=condensed.by_budget(links[links["level"] == "benchmark"]),
+        regressions=condensed.by_budget(statistics.regressions),
+        families=list(condensed.families(statistics.families, links)),
+        prediction=condensed.by_budget(statistics.prediction),
+        importance=condensed.importance(statistics.importance),
+        comparisons=list(condensed.comparisons(statistics.comparisons)),
+        sampling=condensed.by_budget(statistics.sampling),
         legend=LEGEND,
         style=Markup(_template("report.css")),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script_digests=[_digest(script), _digest(chart)],
     )  # fmt: skip
     return page.encode()
+
+
+def _digest(script: str) -> str:
+    """As a content security policy names a script."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _reasons(tally: Tally) -> list[tuple[str, int]]:
@@ -84,12 +115,8 @@ def _picture(drawing: Drawing) -> Picture:
     return Picture(drawing, tuple(Markup(svg) for svg in svgs))  # noqa: S704 # an XML writer escaped it
 
 
-def _by_budget(correlations: pd.DataFrame, *, benchmarks: bool) -> list[tuple[str, list[object]]]:
-    """Rows of correlations, each attack and budget under its own heading."""
-    few = correlations["level"].isin(["average", "category", "recomputed"])
-    wanted = correlations[~few if benchmarks else few]
-    parts = wanted.groupby(["attack", "eps"], sort=False)
-    return [(f"{attack}, eps {eps}", list(part.itertuples())) for (attack, eps), part in parts]
+def _by_kind(pictures: list[Picture]) -> list[tuple[str, list[Picture]]]:
+    return [(kind, list(drawn)) for kind, drawn in groupby(pictures, lambda picture: picture.drawing.kind)]
 
 
 def _template(name: str) -> str:
@@ -112,6 +139,9 @@ def _environment() -> Environment:
             "decimal": wording.decimal,
             "p_value": wording.p_value,
             "count": wording.count,
+            "groupby_kind": _by_kind,
+            # As encodeURIComponent does it, so that a link and the script agree.
+            "fragment": lambda name: quote(name, safe="!'()*-._~"),
             "listed": lambda items: wording.listed([str(item) for item in items]),
             "duration": wording.duration,
             "median": lambda values: sorted(values)[len(values) // 2],

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from aggregate.statistics.tables import Tables
 from aggregate.tally import Tally
 from aggregate.wording import NO_BREAK, count, counted, decimal, ends, listed, p_value, percent
 from alignsec.run_folder import Plan
@@ -38,14 +39,14 @@ class Finding:
     sentences: tuple[str, ...]
 
 
-def findings(table: pd.DataFrame, correlations: pd.DataFrame) -> list[Finding]:
+def findings(table: pd.DataFrame, statistics: Tables) -> list[Finding]:
     """What was found, attack by attack; the clean attack speaks only where there is no other."""
     rows = table[table["images"] > 0]
     attacked = rows[rows["method"] != "clean"]
     found = []
     for attack, part in (rows if attacked.empty else attacked).groupby("attack", sort=False):
-        about = correlations[correlations["attack"] == attack]
-        found.append(Finding(str(attack), tuple(_clean(part) if attacked.empty else _robust(part, about))))
+        sentences = tuple(_clean(part) if attacked.empty else _robust(part, statistics))
+        found.append(Finding(str(attack), sentences))
     return found
 
 
@@ -54,11 +55,16 @@ def _clean(part: pd.DataFrame) -> Iterator[str]:
     yield f"Median clean accuracy of {models}: {percent(part['clean_accuracy'].median())}."
 
 
-def _robust(part: pd.DataFrame, about: pd.DataFrame) -> Iterator[str]:
-    eps = _telling(part)
+def _robust(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
+    eps, attack = _telling(part), part["attack"].iloc[0]
+    about, predicted, sampling = (
+        frame[frame["attack"] == attack]
+        for frame in (statistics.correlations, statistics.prediction, statistics.sampling)
+    )
     yield _medians(part)
     yield _leaders(part[part["eps"] == eps], eps)
     yield from _alignment(about[about["eps"] == eps], eps)
+    yield from _predictions(predicted, sampling, eps)
 
 
 def _telling(part: pd.DataFrame) -> str:
@@ -109,25 +115,46 @@ def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
             f"(p{NO_BREAK}{_equals(row.spearman_p)}, n{NO_BREAK}={NO_BREAK}{row.n})"
             for row in aggregates.itertuples()
         ]
-        clear = aggregates[aggregates["spearman_p"] < CHANCE]["score"].str.removesuffix("_vision").tolist()
-        verdict = (
-            f"{listed(clear)} {'is' if len(clear) == 1 else 'are'} unlikely to be chance at the 5 % level"
-            if clear
-            else "none can be told from chance at the 5 % level"
-        )
         what = f"Spearman correlation of alignment with robust accuracy at eps{NO_BREAK}{eps}"
-        yield f"{what}: {listed(each)}; {verdict}."
+        yield f"{what}: {listed(each)}; {_clear(aggregates, 'spearman_q')}."
+        given = aggregates[aggregates["partial_r"].notna()]
+        if not given.empty:
+            left = [f"{row.score.removesuffix('_vision')} {decimal(row.partial_r)}" for row in given.itertuples()]
+            yield f"Of it, given clean accuracy, remains: {listed(left)}; {_clear(given, 'partial_q')}."
     benchmarks = about[(about["level"] == "benchmark") & about["spearman_p"].notna()]
     if not benchmarks.empty:
-        reached = int((benchmarks["spearman_p"] < CHANCE).sum())
+        reached, kept = (int((benchmarks[q] < CHANCE).sum()) for q in ("spearman_q", "partial_q"))
         yield (
             f"Of {counted(len(benchmarks), 'benchmark')} with enough models, {count(reached)} "
-            f"{'reaches' if reached == 1 else 'reach'} p < 0.05 at eps{NO_BREAK}{eps}; "
-            f"chance alone would give about {CHANCE * len(benchmarks):.0f}."
+            f"{'reaches' if reached == 1 else 'reach'} q < 0.05 (p corrected for their number) at "
+            f"eps{NO_BREAK}{eps}, and {count(kept)} given clean accuracy."
         )
     if not about.empty and about["spearman_r"].isna().all():
         why = about["note"].mode().iloc[0]
         yield f"No correlation with alignment could be computed at eps{NO_BREAK}{eps}: {why}."
+
+
+def _clear(rows: pd.DataFrame, q: str) -> str:
+    """Which of these scores stand out after correction for their number."""
+    clear = rows[rows[q] < CHANCE]["score"].str.removesuffix("_vision").tolist()
+    if not clear:
+        return "none can be told from chance at the 5 % level"
+    return f"{listed(clear)} {'is' if len(clear) == 1 else 'are'} unlikely to be chance at the 5 % level"
+
+
+def _predictions(prediction: pd.DataFrame, sampling: pd.DataFrame, eps: str) -> Iterator[str]:
+    """How well all benchmarks together predict robust accuracy, and what sampling leaves them to predict."""
+    for row in prediction[(prediction["eps"] == eps) & prediction["r2_cv"].notna()].itertuples():
+        yield (
+            f"Of held-out models’ robust accuracy at eps{NO_BREAK}{eps}, {row.benchmarks} benchmarks together "
+            f"predict R²{NO_BREAK}={NO_BREAK}{decimal(row.r2_cv)} (cross-validated, n{NO_BREAK}={NO_BREAK}{row.n}); "
+            f"clean accuracy alone {decimal(row.r2_cv_of_clean_alone)}, both {decimal(row.r2_cv_with_clean)}."
+        )
+    for row in sampling[(sampling["eps"] == eps) & (sampling["share"] > CHANCE)].itertuples():
+        yield (
+            f"Sampling of {count(row.images)} images makes about {percent(row.share)} of the variance between "
+            f"models: no score can reach more than r{NO_BREAK}={NO_BREAK}{decimal(row.largest_r)}."
+        )
 
 
 def _equals(p: float) -> str:

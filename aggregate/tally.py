@@ -1,11 +1,12 @@
 """The tally: everything the analysis keeps of a run's outcomes, gathered in one pass over their files."""
 
 import lzma
+import sys
 import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,15 @@ class PairState:
     reason: str
     """Empty where the pair is ok."""
     host: str = ""
-    """Where a failed pair ran."""
+    """Where the pair ran, as far as its outcome says; so are those below."""
+    device: str = ""
+    precision: str = ""
+    code: str = ""
+    container: str = ""
+    started: str = ""
+    """UTC, ISO 8601."""
+    seconds: float | None = None
+    """From the job's first line to its last."""
     tries: int = 0
     """Jobs it took; 0 outside a pool."""
     evictions: int = 0
@@ -171,12 +180,29 @@ def _sorted(counter: Counter[str]) -> Counter[str]:
 
 def _state(status: PairStatus, pair: Pair | None) -> PairState:
     model, attack = (pair.model.name, pair.attack.name) if pair else ("", "")
-    ran = status.failure.provenance if status.failure else None
-    host = ran.host if ran else ""
+    answer = status.record or status.failure
+    ran = answer.provenance if answer else None
     history = status.history or NodeHistory(status.id)
     holds = "; ".join(dict.fromkeys(hold.reason for hold in history.holds))
     reason = status.reason
-    return PairState(status.id, model, attack, status.state, reason, host, history.jobs, history.evictions, holds)
+    state = PairState(
+        status.id,
+        model,
+        attack,
+        status.state,
+        reason,
+        tries=history.jobs,
+        evictions=history.evictions,
+        holds=holds,
+    )
+    if ran is None:
+        return state
+    # Interned: of 100,000 pairs most share these.
+    code, container, precision, device, host = (sys.intern(getattr(ran, name)) for name in TRACES)
+    return replace(
+        state, host=host, device=device, precision=precision, code=code, container=container,
+        started=ran.started, seconds=ran.seconds,
+    )  # fmt: skip
 
 
 def _whole(statuses: Iterable[PairStatus], outcomes: Path) -> Iterator[PairStatus]:

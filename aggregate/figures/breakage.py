@@ -53,13 +53,19 @@ def draw(table: pd.DataFrame, axes: Axes, parts: Sequence[str] | None = None) ->
     many = len(names) > robustness.DENSE
     if not many:
         style.rows(axes, names)
+    edges = np.arange(len(names) + 1) - 0.5
     places, done = np.arange(len(names), dtype=np.float64), np.zeros(len(names))
     for part, count in counts(rows).items():
         upto = done + count / images
         if part in (present(table) if parts is None else parts):
-            bars = style.boxes(done, upto, places, 1.0 if many else 0.72, style.PARTS[part], upright=many)
-            bars.set_label(part)
-            axes.add_collection(bars, autolim=False)
+            if many:
+                axes.stairs(
+                    upto, edges, baseline=done, fill=True, color=style.PARTS[part], label=part, linewidth=0
+                )
+            else:
+                bars = style.boxes(done, upto, places, 0.72, style.PARTS[part])
+                bars.set_label(part)
+                axes.add_collection(bars, autolim=False)
         done = upto
     if many:
         style.counting_axis(axes, len(names))
@@ -70,7 +76,8 @@ def draw(table: pd.DataFrame, axes: Axes, parts: Sequence[str] | None = None) ->
     else:
         style.percent_axis(axes, "share of images")
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=6 if many else 3, handlelength=0.8, handleheight=0.8,
+        loc="lower left" if many else "lower right", bbox_to_anchor=(-0.01 if many else 1.03, 1.0),
+        ncols=7 if many else 3, handlelength=0.8, handleheight=0.8,
         handletextpad=0.4, columnspacing=0.9, borderaxespad=0.2, labelspacing=0.2,
     )  # fmt: skip
 

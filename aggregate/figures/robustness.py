@@ -61,7 +61,7 @@ def draw(table: pd.DataFrame, axes: Axes, *, dense: bool = False) -> None:
         )
     style.percent_axis(axes, "robust accuracy", sparse=dense)
     axes.legend(
-        loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, handletextpad=0.1, columnspacing=0.8,
+        loc="lower right", bbox_to_anchor=(1.03, 1.0), ncols=4, handletextpad=0.1, columnspacing=0.8,
         borderaxespad=0.1,
     )  # fmt: skip
 

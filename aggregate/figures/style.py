@@ -209,17 +209,10 @@ def names_width(names: Iterable[str], points: float = TEXT_POINTS, longest: int 
     return 0.1 + max((width(name, points) for name in labels(list(names), longest)), default=0.0)
 
 
-def boxes(
-    left: Floats, right: Floats, rows: Floats, height: float, colour: Colours, *, upright: bool = False
-) -> PolyCollection:
-    """Boxes from left to right, one a row, centred on it; arrays of shape (n,). Upright: x and y change places.
-
-    colour: one, or one a box. One artist, however many there are.
-    """
+def boxes(left: Floats, right: Floats, rows: Floats, height: float, colour: Colours) -> PolyCollection:
+    """Boxes, one a row, centred on it; arrays of shape (n,), one colour or n. One artist for all."""
     low, high = rows - height / 2, rows + height / 2
     corners = np.stack([left, low, right, low, right, high, left, high], axis=-1).reshape(-1, 4, 2)
-    if upright:
-        corners = corners[:, :, ::-1]
     return PolyCollection(list(corners), linewidth=0, facecolor=colour)
 
 

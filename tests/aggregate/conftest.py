@@ -21,11 +21,11 @@ STANDARD = Attack.model_validate(
 CODE = "c" * 64
 
 
-def _pair(model: str, attack: Attack) -> Pair:
+def _pair(model: str, attack: Attack, source: str) -> Pair:
     return Pair(
         model=PairModel(
             name=model,
-            source="timm:resnet18.a1_in1k",
+            source=source,
             weights=File(name="weights.safetensors", sha256=digest.of_bytes(model.encode())),
             preprocessing=Preprocessing(
                 input_size=(3, 224, 224), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic", crop_pct=0.875
@@ -110,11 +110,12 @@ def made(
     attacks: Sequence[Attack] = (CLEAN, STANDARD),
     images: int = 10,
     scores: str | None = None,
+    source: Callable[[str], str] = lambda _: "timm:resnet18.a1_in1k",
 ) -> MadeRun:
     """A run of these models under these attacks in a new folder, with a scores file where one is given."""
     folder = RunFolder(root)
     folder.outcomes.mkdir(parents=True)
-    pairs = [_pair(model, attack) for model in models for attack in attacks]
+    pairs = [_pair(model, attack, source(model)) for model in models for attack in attacks]
     planned_scores = None
     if scores is not None:
         folder.scores.write_text(scores, encoding="utf-8")

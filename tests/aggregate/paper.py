@@ -45,7 +45,8 @@ def write(root: Path, models: int = 144, images: int = 200, *, flaws: bool = Tru
     chosen = known[:: max(1, len(known) // models)][:models] if known else names(models)
     skill, robustness = rng.normal(size=models), rng.normal(size=models)
     text = like or _scores(chosen, skill, robustness, rng)
-    run = made(root, chosen, (CLEAN, ATTACK, SQUARE), images, text)
+    attacks = (CLEAN, ATTACK, SQUARE)
+    run = made(root, chosen, attacks, images, text, source=lambda name: f"timm:{name.partition('.')[0]}")
     for at, name in enumerate(chosen):
         right = rng.random(images) < 1 / (1 + np.exp(-1.4 - 0.6 * skill[at]))
         run.answer(name, "clean", "".join("R" if r else "W" for r in right))

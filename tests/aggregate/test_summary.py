@@ -3,7 +3,7 @@
 import pandas as pd
 
 from aggregate import scores, summary, table, tally
-from aggregate.statistics import correlation
+from aggregate.statistics import tables
 from alignsec.attack import Attack
 from alignsec.event_log import EventLog
 
@@ -12,7 +12,7 @@ def _found(run, text=None):
     found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.frame(found.rows)
     alignment = scores.parse(text.encode()) if text else None
-    return found, rows, correlation.correlations(rows, alignment)
+    return found, rows, tables.of(rows, alignment, {})
 
 
 def _said(run, text=None):
@@ -44,7 +44,8 @@ def test_completeness_in_every_state(make_run):
 def test_the_most_robust_models_are_named_with_their_counts(make_run):
     run = make_run()
     _robust(run, {"a": 2, "b": 5, "c": 2, "d": 2})
-    medians, leaders = _said(run)
+    medians, leaders, sampling = _said(run)
+    assert sampling.startswith("Sampling of 10 images makes about ")
     assert medians == (
         "Median clean accuracy of 4 models: 90.0 %; "
         "median robust accuracy 90.0 % at eps 0.5/255 and 20.0 % at eps 1/255."
@@ -73,7 +74,8 @@ def test_alignment_is_told_with_r_p_and_n(make_run):
         "average is unlikely to be chance at the 5 % level."
     )
     assert said[3] == (
-        "Of 1 benchmark with enough models, 0 reach p < 0.05 at eps 1/255; chance alone would give about 0."
+        "Of 1 benchmark with enough models, 0 reach q < 0.05 (p corrected for their number) at eps 1/255, "
+        "and 0 given clean accuracy."
     )
 
 
