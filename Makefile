@@ -8,7 +8,7 @@ STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check weights submit local status failures aggregate pool pool-down containers bench catalogue requirements clean
+.PHONY: help demo test check weights submit local status failures aggregate pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,8 +50,13 @@ pool: $(READY)  ## a private HTCondor pool for this checkout
 pool-down: $(READY)  ## end the private pool
 	$(PY) -m submit.pool down
 
-containers: requirements/image.txt  ## build the image that jobs run in
+containers: requirements/image.txt  ## build the image that jobs run in; containers/build --brainscore: with Brain-Score
 	containers/build
+
+brainscore: .brainscore/.ready  ## an environment of its own for brainscore: models and their tests
+
+brainscore-archive: .brainscore/.ready  ## pack what a Brain-Score model fetches: make brainscore-archive MODEL=resnet50_tutorial
+	.brainscore/bin/python -m alignsec.networks.brainscore_archive $(MODEL) $(MODEL).tar
 
 bench: $(READY)  ## the attack engine against the reference: benchmarks/results/engine.json (long)
 	$(PY) -m benchmarks.engine
@@ -61,13 +66,18 @@ catalogue: $(READY)  ## after a change of timm's or torchvision's version: what 
 	mv alignsec/timm_catalogue.csv.new alignsec/timm_catalogue.csv
 	$(PY) -m alignsec.sources.torchvision_models > alignsec/sources/torchvision.csv.new
 	mv alignsec/sources/torchvision.csv.new alignsec/sources/torchvision.csv
+	test ! -x .brainscore/bin/python || .brainscore/bin/python -m alignsec.sources.brainscore_models \
+		> alignsec/sources/brainscore.csv.new
+	test ! -s alignsec/sources/brainscore.csv.new || mv alignsec/sources/brainscore.csv.new alignsec/sources/brainscore.csv
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 requirements: $(READY)  ## after a change of pyproject.toml: the pinned requirements
 	$(COMPILE) -o requirements/access-point.txt
 	$(COMPILE) --extra job --extra analysis -o requirements/image.txt
-	$(COMPILE) --all-extras -o requirements/all.txt
+	$(COMPILE) --extra job --extra analysis --extra brainscore --override requirements/brainscore-overrides.txt \
+		-o requirements/brainscore.txt
+	$(COMPILE) --extra job --extra analysis --extra staging --extra dev -o requirements/all.txt
 
 # uv, not pip: it installs the same CPU-capable torch build everywhere, in seconds.
 $(READY): requirements/all.txt
@@ -75,6 +85,11 @@ $(READY): requirements/all.txt
 	test -x $(PY) || $(PYTHON3) -m venv $(VENV)
 	$(PY) -m pip install --quiet 'uv>=0.9'
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet -r requirements/all.txt
+	touch $@
+
+.brainscore/.ready: requirements/brainscore.txt $(READY)
+	test -x .brainscore/bin/python || $(PYTHON3) -m venv .brainscore
+	VIRTUAL_ENV=.brainscore $(VENV)/bin/uv pip install --quiet -r requirements/brainscore.txt 'pytest>=8'
 	touch $@
 
 clean:  ## remove what tests and tools left; runs and the demo's assets stay

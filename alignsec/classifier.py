@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from alignsec.networks import outputs, python, timm, torchvision
+from alignsec.networks import brainscore, outputs, python, timm, torchvision
 from alignsec.networks.bad_model import BadModel
 from alignsec.out_of_memory import is_out_of_memory
 from alignsec.outcome import Passes
@@ -28,6 +28,7 @@ _BUILDERS: Mapping[str, Callable[[PairModel, Path], nn.Module]] = {
     "timm": timm.build,
     "torchvision": torchvision.build,
     "python": python.build,
+    "brainscore": brainscore.build,
 }
 
 

@@ -27,7 +27,7 @@ REMEDIES = {
 }
 PATTERNS = {
     study_model.PATTERN: (
-        'is not a source; write "timm:", "torchvision:", "checkpoint:" or "python:" and a name, '
+        'is not a source; write "timm:", "torchvision:", "checkpoint:", "python:" or "brainscore:" and a name, '
         'such as "timm:resnet50.a1_in1k"'
     ),
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$": "is not a run's name; use letters, digits, - and _, at most 64",

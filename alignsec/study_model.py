@@ -13,7 +13,7 @@ from alignsec.sources import catalogue, python
 from alignsec.sources.known import Known, UnknownModel
 from alignsec.study_field import ExistingFile, Name, Table
 
-PATTERN = r"^(timm|torchvision|checkpoint|python):[^\x00-\x1f\x7f]+$"
+PATTERN = r"^(timm|torchvision|checkpoint|python|brainscore):[^\x00-\x1f\x7f]+$"
 IMAGENET = 1000
 
 
@@ -103,6 +103,12 @@ class StudyModel(Table):
         stated: int | None = self.options.get("num_classes", self.classes)
         return self.known.classes if stated is None else stated
 
+    @property
+    def _own_conversion(self) -> Conversion:
+        """Of the source's own file, which for Brain-Score an archive that the study names is as well."""
+        own = self.known.conversion
+        return own if self.wants_weights or own == "brainscore" else "none"
+
     def held_to(self, table: Mapping[str, Published]) -> Published | None:
         """The clean accuracy it must show: the study's own word, a results table's for this tag, the source's."""
         own_file = self.weights is not None
@@ -117,7 +123,7 @@ class StudyModel(Table):
             source=f"python:{self.source.rpartition(':')[2]}" if code else self.source,
             options=self.options,
             weights=weights,
-            conversion=self.conversion or (self.known.conversion if self.wants_weights else "none"),
+            conversion=self.conversion or self._own_conversion,
             code=code,
             classes=self.class_count,
             published=published,

@@ -13,7 +13,7 @@ from alignsec import digest
 from alignsec.outcome import Provenance
 
 LIBRARIES = (
-    *("torch", "torchvision", "timm", "pyautoattack", "numpy", "pillow", "safetensors"),
+    *("torch", "torchvision", "timm", "brainscore-vision", "pyautoattack", "numpy", "pillow", "safetensors"),
     *("imagecorruptions-imaug", "opencv-python-headless", "scikit-image", "scipy", "numba"),
 )
 """Those that can change a verdict."""

@@ -30,7 +30,7 @@ output=$1 python=$2
 shift 2
 case $output in */) mkdir -p "$output" ;; *) : >>"$output" ;; esac
 export HOME="$PWD" HF_HOME="$PWD/hub" TORCH_HOME="$PWD/torch" MPLCONFIGDIR="$PWD/matplotlib"
-export PYTHONPATH="$PWD/code.zip" PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1
+export PYTHONPATH="$PWD/code.zip" PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 BS_INSTALL_DEPENDENCIES=no
 PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}
 export PATH
 exec "$python" -m "$@"

@@ -133,6 +133,10 @@ class Local:
             "PYTHONPATH": str(self.folder.code.resolve()),
             "PYTHONUNBUFFERED": "1",
             "HOME": str(scratch),
+            "HF_HOME": str(scratch / "hub"),
+            "TORCH_HOME": str(scratch / "torch"),
+            "HF_HUB_OFFLINE": "1",
+            "BS_INSTALL_DEPENDENCIES": "no",
             "OMP_NUM_THREADS": str(threads),
         }
 

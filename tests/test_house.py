@@ -23,7 +23,10 @@ TORCH_IN = {
     "alignsec/conversion.py",
     "alignsec/corruption_generator.py",
     "alignsec/corruption_run.py",
-    *(f"alignsec/networks/{name}.py" for name in ("outputs", "python", "state", "timm", "torchvision")),
+    *(
+        f"alignsec/networks/{name}.py"
+        for name in ("brainscore", "outputs", "python", "state", "timm", "torchvision")
+    ),
     "alignsec/sources/torchvision_models.py",
     "alignsec/timm_models.py",
     "jobs/answer.py",

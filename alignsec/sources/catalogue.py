@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from alignsec.sources import python, timm, torchvision
+from alignsec.sources import brainscore, python, timm, torchvision
 from alignsec.sources.known import Known, UnknownModel
 
 SOURCES: Mapping[str, Callable[[str], Known]] = {
     "timm": timm.known,
     "torchvision": torchvision.known,
     "python": python.known,
+    "brainscore": brainscore.known,
 }
 CHECKPOINT = "checkpoint:"
 """`checkpoint:timm/resnet50` is `timm:resnet50` whose weights are the study's file, said outright."""

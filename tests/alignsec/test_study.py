@@ -168,6 +168,8 @@ STATED = (
         ('source = "checkpoint:timm/resnet50"', "is a checkpoint without a file; give weights = FILE"),
         ('source = "checkpoint:resnet50"', 'write "checkpoint:timm/resnet50"'),
         ('source = "checkpoint:timm/resnet5000"', "is not a model of timm; did you mean"),
+        ('source = "brainscore:resnet50_tutorail"', "did you mean resnet50_tutorial"),
+        ('source = "brainscore:hmax"', "has no preprocessing of its own; state it"),
         ('source = "python:build"', 'write "python:my_models.py:build"'),
         ('source = "python:code.py:build"', "has no preprocessing of its own; state it"),
         (f'source = "python:code.py:bulid"\n{STATED}', "defines no bulid; did you mean build?"),
@@ -193,6 +195,7 @@ MODELS = [
     f'source = "python:code.py:build"\nclasses = 5\n{STATED}\npublished = {{ top1 = 0.5, where = "here" }}',
     'source = "timm:convnext_base.clip_laion2b_augreg_ft_in12k"\nclasses = 11821',
     'source = "timm:densenet121.tv_in1k"\nweights = "w.pt"\nconversion = "timm"',
+    'source = "brainscore:resnet50_tutorial"\nweights = "w.pt"',
 ]
 
 
@@ -201,7 +204,7 @@ def test_a_model_of_each_source(folder: Path):
     (folder / "code.py").write_text(CODE)
     (folder / "w.pt").touch()
     models = "".join(f'[[models]]\nname = "{number}"\n{text}\n' for number, text in enumerate(MODELS))
-    own, checkpoint, python, other_labels, converted = load(folder, GOOD + models).models[1:]
+    own, checkpoint, python, other_labels, converted, plugin = load(folder, GOOD + models).models[1:]
     assert own.preprocessing.crop_pct == 224 / 232
     assert (own.class_count, own.wants_weights) == (1000, True)
     stated, table = own.held_to({}), Published(top1=0.7, where="a table")
@@ -217,6 +220,10 @@ def test_a_model_of_each_source(folder: Path):
     assert python.held_to({"build": table}) == Published(top1=0.5, where="here")
     assert other_labels.class_count == 11821
     assert converted.in_pair(FILE, None).conversion == "timm"
+    assert plugin.in_pair(FILE, None).conversion == "brainscore", "an archive, whoever packed it"
+    assert (plugin.preprocessing.crop_mode, plugin.class_count) == ("squash", None), (
+        "the registry tells no classes"
+    )
 
 
 @pytest.mark.parametrize("text", ["name = ", "[[models]", 'name = "a"\nname = "b"', "= 1", 'x = "\\q"'])

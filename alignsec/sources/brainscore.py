@@ -1,0 +1,36 @@
+"""`brainscore:NAME`: the models of Brain-Score's vision registry, which its own plugins build."""
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+from alignsec.mistake import nearest
+from alignsec.sources.known import Known, UnknownModel
+from alignsec.timm_catalogue import preprocessing
+
+COLUMNS = ("name", "plugin", "input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
+FILE = "brainscore.csv"
+
+
+def known(name: str) -> Known:
+    """What the registry knows of one model. Raises UnknownModel with the nearest names.
+
+    Its weights are an archive of what the plugin fetches for itself. How many classes it has, only building it
+    shows; so does its preprocessing where the plugin's source does not tell it in so many words.
+    """
+    found = entries().get(name)
+    if found is None:
+        raise UnknownModel(f"is not in Brain-Score's vision registry; {nearest(name, list(entries()))}")
+    return found
+
+
+@cache
+def entries() -> dict[str, Known]:
+    """Every model of the pinned brainscore_vision by name."""
+    with files("alignsec.sources").joinpath(FILE).open(encoding="utf-8") as file:
+        return {row["name"]: _known(row) for row in csv.DictReader(file)}
+
+
+def _known(row: dict[str, str]) -> Known:
+    told = preprocessing(row) if row["input_size"] else {}
+    return Known(preprocessing=told, weights=True, conversion="brainscore")
