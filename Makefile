@@ -8,7 +8,7 @@ STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check weights submit local status failures aggregate pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
+.PHONY: help demo test check weights images submit local status failures aggregate pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: $(READY)  ## lint, types and tests: what CI runs
 
 weights: $(READY)  ## fetch each model's weights once into WEIGHTS of .env: make weights STUDY=studies/x.toml
 	$(PY) -m submit.staging $(STUDY)
+
+images: $(READY)  ## pack a study's images once into IMAGES of .env: make images STUDY=studies/x.toml
+	$(PY) -m submit.packing $(STUDY)
 
 submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; DRY=1 stops before submitting
 	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)

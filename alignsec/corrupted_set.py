@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from alignsec import imagenet
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistake, Mistakes, nearest
 
@@ -20,6 +21,8 @@ def find(folder: Path, kind: str, severity: int, chosen: Sequence[Candidate]) ->
         why = nearest(kind, there) if kind not in there and there else "is the set unpacked whole?"
         raise Mistakes([Mistake(str(place), "", "", f"is no folder of corrupted images; {why}")])
     classes = sorted(path.name for path in place.iterdir() if path.is_dir())
+    if imagenet.labels().keys() >= set(classes):
+        classes = list(imagenet.labels())
     found, missing = [], []
     for image in chosen:
         path = next((path for path in _places(place, classes, image) if path.is_file()), None)

@@ -3,10 +3,11 @@
 import csv
 import io
 import tarfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
@@ -14,9 +15,9 @@ from alignsec import atomic, digest
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.pair import File
 
-SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 MANIFEST = "labels.csv"
-LARGEST_LABEL = 1_000_000
+THREADS = 4
+"""That decode while a pack is written; more would not be kind to an access point."""
 
 
 @dataclass(frozen=True)
@@ -57,101 +58,71 @@ class BadPack(Exception):
     """An archive that is not the pack that was written."""
 
 
-def candidates(folder: Path, labels: Path | None) -> list[Candidate]:
-    """Every labelled image: the rows of a CSV with columns `file` and `label`, or one class a folder.
-
-    Class folders are numbered in sorted order, as torchvision does; ImageNet's WordNet ids sort into its labels.
-    Raises Mistakes with every bad row: files that are not there, labels that are not whole numbers, double names.
-    """
-    if labels is not None:
-        return _from_csv(folder, labels)
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = [
-        Candidate(path.relative_to(folder).as_posix(), label, path)
-        for label, class_folder in enumerate(classes)
-        for path in sorted(class_folder.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-    ]
-    if unnamed := [one for one in found if _has_bytes(one.name)]:
-        remedy = "has a name that is no text in UTF-8; rename it"
-        raise Mistakes([Mistake(ascii(str(one.path)), "", "", remedy) for one in unnamed])
-    if not found:
-        remedy = "holds no class folders with images; give labels = FILE, a CSV with the columns file and label"
-        raise Mistakes([Mistake(str(folder), "", "", remedy)])
-    return found
-
-
-def _has_bytes(name: str) -> bool:
-    """Whether a file name is not UTF-8: Python then holds its bytes as halves of characters."""
-    return any("\ud800" <= character <= "\udfff" for character in name)
-
-
-def _from_csv(folder: Path, labels: Path) -> list[Candidate]:
-    try:
-        with labels.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Mistakes([Mistake(str(labels), "", "", f"cannot be read as CSV: {error}")]) from None
-    if not rows or not {"file", "label"} <= rows[0].keys():
-        raise Mistakes([Mistake(str(labels), "", "", "needs a header with the columns file and label, and rows")])
-    found, mistakes = [], []
-    times = Counter(row["file"] for row in rows)
-    for number, row in enumerate(rows, start=2):
-        name, label = row["file"] or "", (row["label"] or "").strip()
-        path = folder / name
-        # Written one way only, so that one image is not listed twice and no name leads out of the folder.
-        plain = PurePosixPath(name).as_posix() == name and not name.startswith("/")
-        if not plain or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-            mistakes.append(Mistake(str(labels), f"line {number}", f'"{name}"', f"is not a file in {folder}"))
-        elif not (label.isascii() and label.isdigit() and len(label) < 10) or int(label) > LARGEST_LABEL:
-            remedy = "is not a label; write the class as a whole number from 0"
-            mistakes.append(Mistake(str(labels), f"line {number}", f'"{label}"', remedy))
-        elif times[name] > 1:
-            mistakes.append(Mistake(str(labels), f"line {number}", f'"{name}"', "is listed more than once"))
-        else:
-            found.append(Candidate(name, int(label), path))
-    if mistakes:
-        raise Mistakes(mistakes)
-    return found
-
-
-def choose(found: Sequence[Candidate], count: int | None, seed: int) -> list[Candidate]:
-    """The `count` images that come first when names are shuffled by a seed; all of them for None.
-
-    The order is that of SHA-256 of seed and name, so it is the same on every machine and whatever the order of
-    `found`, and a larger count adds images to a smaller one's.
-    """
-    shuffled = sorted(found, key=lambda candidate: digest.of_bytes(f"{seed}\0{candidate.name}".encode()))
-    return sorted(shuffled[:count], key=lambda candidate: candidate.name)
-
-
-def write(chosen: Sequence[Candidate], folder: Path) -> File:
+def write(chosen: Sequence[Candidate], folder: Path, tell: Callable[[int], None] = lambda _: None) -> File:
     """Write the pack of some images into a folder, named by its digest, unless it is there already.
 
-    The same images and labels give the same bytes. Raises Mistakes naming every image that cannot be decoded
-    to its last pixel: better here than in a thousand jobs.
+    The same images and labels give the same bytes. A few images are in memory at once. tell: is given the number
+    of images that were read. Raises Mistakes naming every image that cannot be decoded to its last pixel, or that
+    a model could not be shown as it is: better here than in a thousand jobs. Then no new folder is left.
     """
-    images, mistakes = [], []
-    for candidate in chosen:
-        try:
-            data = candidate.path.read_bytes()
-            _decode_whole(data)
-        except UNDECODABLE as error:
-            why = "is not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
-            remedy = f"cannot be decoded ({why}); replace it, or take it out of the set"
-            mistakes.append(Mistake(str(candidate.path), "", "", remedy))
-            continue
-        images.append(LabelledImage(candidate.name, candidate.label, data))
-    if mistakes:
-        raise Mistakes(mistakes)
-    archive = _archive(images)
-    sha256 = digest.of_bytes(archive)
-    pack = File(name=f"images-{sha256[:12]}.tar", sha256=sha256)
-    there = folder / pack.name
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    if not there.exists() or digest.of_file(there) != sha256:
-        atomic.write(there, archive)
+    try:
+        return _written(chosen, folder, tell)
+    except Mistakes:
+        for path in new:
+            path.rmdir()
+        raise
+
+
+def _written(chosen: Sequence[Candidate], folder: Path, tell: Callable[[int], None]) -> File:
+    with atomic.aside(folder, "images.tar") as path:
+        with path.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            _add(archive, MANIFEST, _manifest(chosen))
+            mistakes = []
+            for number, (image, data) in enumerate(_checked(chosen), start=1):
+                if isinstance(data, Mistake):
+                    mistakes.append(data)
+                else:
+                    _add(archive, f"images/{image.name}", data)
+                tell(number)
+        if mistakes:
+            raise Mistakes(mistakes)
+        sha256 = digest.of_file(path)
+        pack = File(name=f"images-{sha256[:12]}.tar", sha256=sha256)
+        there = folder / pack.name
+        if not there.exists() or digest.of_file(there) != sha256:
+            atomic.keep(path, there)
     return pack
+
+
+def _checked(chosen: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes | Mistake]]:
+    """Each image's bytes, or what is wrong with it, in order; threads decode a few ahead."""
+    with ThreadPoolExecutor(THREADS, "check") as threads:
+        ahead: deque[tuple[Candidate, Future[bytes | Mistake]]] = deque()
+        for image in chosen:
+            ahead.append((image, threads.submit(_read_whole, image)))
+            if len(ahead) > 4 * THREADS:
+                first, future = ahead.popleft()
+                yield first, future.result()
+        for first, future in ahead:
+            yield first, future.result()
+
+
+def _read_whole(image: Candidate) -> bytes | Mistake:
+    where = str(image.path) if image.size is None else f"{image.path}: {image.name}"
+    try:
+        data = image.read()
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+            mode = picture.mode
+    except UNDECODABLE as error:
+        why = "is not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
+        return Mistake(where, "", "", f"cannot be decoded ({why}); replace it, or take it out of the set")
+    if mode.startswith(("I", "F")):
+        deep = "has more than 8 bits a pixel, of which pipelines keep a part; write it with 8, or take it out"
+        return Mistake(where, "", "", deep)
+    return data
 
 
 def entries(path: Path, sha256: str) -> list[Candidate]:
@@ -179,22 +150,16 @@ def read(path: Path, sha256: str) -> Iterator[LabelledImage]:
     return (LabelledImage(one.name, one.label, one.read()) for one in entries(path, sha256))
 
 
-def _decode_whole(data: bytes) -> None:
-    with Image.open(io.BytesIO(data)) as image:
-        image.load()
-
-
-def _archive(images: Sequence[LabelledImage]) -> bytes:
-    """A tar with no times, owners or compression: the bytes depend on names, labels and images alone."""
-    manifest = io.StringIO(newline="")
-    writer = csv.writer(manifest, lineterminator="\n")
+def _manifest(images: Sequence[Candidate | LabelledImage]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("file", "label"))
     writer.writerows((image.name, image.label) for image in images)
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        members = [(MANIFEST, manifest.getvalue().encode()), *((f"images/{i.name}", i.data) for i in images)]
-        for name, data in members:
-            header = tarfile.TarInfo(name)
-            header.size = len(data)
-            archive.addfile(header, io.BytesIO(data))
-    return buffer.getvalue()
+    return text.getvalue().encode()
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    """A member with no time and no owner: a pack's bytes depend on names, labels and images alone."""
+    header = tarfile.TarInfo(name)
+    header.size = len(data)
+    archive.addfile(header, io.BytesIO(data))

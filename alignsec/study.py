@@ -12,24 +12,10 @@ from alignsec import corruption
 from alignsec.attack import Attack
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.pair import Published, Tolerance
-from alignsec.study_field import ExistingFile, ExistingFolder, Seed, Table
+from alignsec.study_field import ExistingFile, Seed, Table
+from alignsec.study_images import StudyImages
 from alignsec.study_mistakes import explain
 from alignsec.study_model import StudyModel
-
-
-class StudyImages(Table):
-    """The `[images]` table."""
-
-    folder: ExistingFolder
-    labels: ExistingFile | None = None
-    """A CSV with the columns `file` and `label`; without it, each class is a folder, in sorted order."""
-    count: Annotated[int, Field(ge=1)] | None = None
-    """How many images are attacked; all of them where left out."""
-    seed: Seed | None = None
-    """Decides which images are chosen; the study's seed where left out."""
-    corrupted: ExistingFolder | None = None
-    """The same images corrupted, laid out as ImageNet-C: TYPE/SEVERITY/CLASS/FILE. Without it, jobs make their
-    own."""
 
 
 class StudyScores(Table):

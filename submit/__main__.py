@@ -13,6 +13,7 @@ from alignsec.run_folder import RunFolder
 from submit import layout, local, lock, pool, submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
+from submit.images.store import Store
 from submit.layout import Checked
 from submit.pool import Pool, PoolUnavailable
 from submit.site import Site
@@ -54,8 +55,8 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         raise Mistakes([_no_pool()])
     with lock.held(folder.lock):
         _refuse_live(folder, here)
+        plan = layout.write(checked, folder, Store(HOUSE / site.images, digests), console)
         digests.keep()
-        plan = layout.write(checked, folder)
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         _tell_unpublished(console, checked)
         if on_this_machine:

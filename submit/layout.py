@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from alignsec import atomic, corrupted_set, corruption, digest, image_pack
+from rich.console import Console
+
+from alignsec import atomic, corruption, digest
 from alignsec.attack import Attack
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistake, Mistakes
@@ -17,6 +19,9 @@ from alignsec.study import Study
 from alignsec.study_model import StudyModel
 from submit import code
 from submit.digest_cache import DigestCache
+from submit.images.packs import Packs
+from submit.images.selection import Selection
+from submit.images.store import Store
 from submit.weights.finding import Finder, Found, NotFound
 from submit.weights.manifest import Manifest
 
@@ -31,9 +36,7 @@ class Checked:
     """By model name."""
     published: dict[str, Published]
     """Likewise, what models are held to before they are attacked."""
-    images: list[Candidate]
-    corrupted: dict[Attack, list[Candidate]]
-    """The same images under each corruption, where the study has a set of them."""
+    selection: Selection
 
 
 def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCache | None = None) -> Checked:
@@ -56,14 +59,13 @@ def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCach
         except NotFound as remedy:
             mistakes.append(Mistake(str(path), f"models[{index}].source", f'"{model.source}"', str(remedy)))
     published = _published(study, mistakes)
-    images = _images(path, study, mistakes)
+    selection = Selection.of(path, study, mistakes)
     for index, model in enumerate(study.models):
-        mistakes += _classes(path, index, model, images)
+        mistakes += _classes(path, index, model, selection.images)
         mistakes += _too_small(path, index, model, study.attacks)
-    corrupted = _corrupted(study, images, mistakes)
     if mistakes:
         raise Mistakes(mistakes)
-    return Checked(path, study, weights, published, images, corrupted)
+    return Checked(path, study, weights, published, selection)
 
 
 def _published(study: Study, mistakes: list[Mistake]) -> dict[str, Published]:
@@ -81,31 +83,6 @@ def _published(study: Study, mistakes: list[Mistake]) -> dict[str, Published]:
         }
     held = {model.name: model.held_to(table) for model in study.models}
     return {name: published for name, published in held.items() if published is not None}
-
-
-def _images(path: Path, study: Study, mistakes: list[Mistake]) -> list[Candidate]:
-    try:
-        found = image_pack.candidates(study.images.folder, study.images.labels)
-    except Mistakes as error:
-        mistakes += error.mistakes
-        return []
-    count = study.images.count
-    if count and count > len(found):
-        mistakes.append(Mistake(str(path), "images.count", str(count), f"is more than the {len(found)} images"))
-    return image_pack.choose(found, count, study.seed if study.images.seed is None else study.images.seed)
-
-
-def _corrupted(study: Study, images: list[Candidate], mistakes: list[Mistake]) -> dict[Attack, list[Candidate]]:
-    found = {}
-    for attack in study.attacks:
-        if study.images.corrupted and attack.corruption and attack.severity:
-            try:
-                found[attack] = corrupted_set.find(
-                    study.images.corrupted, attack.corruption, attack.severity, images
-                )
-            except Mistakes as error:
-                mistakes += error.mistakes
-    return found
 
 
 def _too_small(path: Path, index: int, model: StudyModel, attacks: Iterable[Attack]) -> list[Mistake]:
@@ -135,19 +112,22 @@ def _classes(path: Path, index: int, model: StudyModel, images: Iterable[Candida
     return [Mistake(str(path), f"models[{index}]", f'"{model.name}"', remedy)]
 
 
-def write(checked: Checked, folder: RunFolder) -> Plan:
+def write(checked: Checked, folder: RunFolder, store: Store | None = None, console: Console | None = None) -> Plan:
     """Write the run folder, plan.json last: a folder with a plan has everything the plan names.
+
+    store: where packs of images are kept for other runs too; the run folder itself where left out.
 
     Outcomes that are there stay; those the plan no longer asks for become stale. Raises Mistakes naming every
     image that cannot be decoded, OSError where the folder cannot be written.
     """
     study = checked.study
     # First, because here images are decoded to the last pixel: a bad one leaves no run folder behind.
-    pack = image_pack.write(checked.images, folder.images)
+    store = store or Store(folder.images, DigestCache(None))
+    packs = Packs.write(checked.selection, store, console)
+    packs.link(store, folder.images)
     for subfolder in (folder.weights, folder.sources, folder.pairs, folder.outcomes, folder.logs):
         subfolder.mkdir(parents=True, exist_ok=True)
-    packs = {attack: image_pack.write(images, folder.images) for attack, images in checked.corrupted.items()}
-    planned = _pairs(checked, pack, packs, folder)
+    planned = _pairs(checked, packs, folder)
     text, archive = checked.path.read_bytes(), code.archive()
     scores = None
     if study.scores is not None:
@@ -164,8 +144,8 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
         code_sha256=digest.of_bytes(archive),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         scores=scores,
-        images=pack,
-        image_count=len(checked.images),
+        images=packs.images,
+        image_count=len(checked.selection.images),
         planned=planned,
     )
     atomic.write(folder.study, text)
@@ -176,7 +156,7 @@ def write(checked: Checked, folder: RunFolder) -> Plan:
     return plan
 
 
-def _pairs(checked: Checked, pack: File, corrupted: dict[Attack, File], folder: RunFolder) -> tuple[Planned, ...]:
+def _pairs(checked: Checked, packs: Packs, folder: RunFolder) -> tuple[Planned, ...]:
     """Every model under every attack."""
     files = {found.path: _weights(found, folder) for found in checked.weights.values()}
     codes = {model.code: _code(model.code, folder) for model in checked.study.models if model.code}
@@ -186,7 +166,7 @@ def _pairs(checked: Checked, pack: File, corrupted: dict[Attack, File], folder: 
         source = codes[model.code] if model.code else None
         in_pair = model.in_pair(weights, source, checked.published.get(model.name))
         for attack in checked.study.attacks:
-            more = corrupted.get(attack)
+            pack, more = packs.images, packs.corrupted.get(attack)
             handed = (
                 *((folder.weights, weights), (folder.sources, source)),
                 *((folder.images, pack), (folder.images, more)),

@@ -49,6 +49,7 @@ class Site(BaseModel):
 
     runs: Folder
     weights: Folder
+    images: Folder
     weights_url: Annotated[str, Field(pattern=r"^((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[!#-~]+)?$")]
     python: Word
     local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]

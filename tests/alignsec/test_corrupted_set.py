@@ -28,6 +28,15 @@ def test_images_are_found_by_name_or_by_class(folder: Path, names: tuple[str, st
     assert all(one.read() == one.path.read_bytes() for one in found)
 
 
+def test_a_flat_set_of_some_of_imagenets_classes(tmp_path: Path):
+    """Its second class is not label 1: n01484850 is 2."""
+    for wnid in ("n01440764", "n01484850"):
+        write_image(tmp_path / "c" / "fog" / "3" / wnid / f"{wnid}.JPEG", seed=1, mode="RGB")
+    chosen = [Candidate("n01484850.JPEG", 2, Path("x"))]
+    (found,) = corrupted_set.find(tmp_path / "c", "fog", 3, chosen)
+    assert found.path.parent.name == "n01484850"
+
+
 def test_missing_images_are_counted(folder: Path):
     chosen = [Candidate("n01/0.JPEG", 0, Path("x")), Candidate("n02/7.JPEG", 1, Path("x"))]
     with pytest.raises(Mistakes, match=r"no image for 1 of the 2 chosen ones, such as n02/7\.JPEG"):

@@ -1,7 +1,6 @@
-"""Image packs: which images are chosen, what is refused, and that the bytes are the right ones."""
+"""Image packs: what is refused, and that the bytes are the right ones."""
 
 import io
-import os
 import random
 import tarfile
 from pathlib import Path
@@ -14,128 +13,18 @@ from PIL import Image
 from alignsec import digest, image_pack
 from alignsec.image_pack import BadPack, Candidate
 from alignsec.mistake import Mistake, Mistakes
-from tests.tiny import write_class_folders, write_image, write_labels
-
-names = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=30, unique=True)
+from tests.tiny import write_class_folders, write_image
 
 
-def found(images: list[str]) -> list[Candidate]:
-    return [Candidate(name, 0, Path(name)) for name in images]
-
-
-def chosen(images: list[str], count: int | None, seed: int) -> list[str]:
-    return [candidate.name for candidate in image_pack.choose(found(images), count, seed)]
-
-
-@given(names, st.integers(1, 30), st.integers(0, 5), st.randoms())
-def test_the_choice_does_not_depend_on_the_order(images: list[str], count: int, seed: int, order: random.Random):
-    """Folders are listed in another order on every file system."""
-    shuffled = images.copy()
-    order.shuffle(shuffled)
-    assert chosen(shuffled, count, seed) == chosen(images, count, seed)
-
-
-@given(names, st.integers(1, 15), st.integers(0, 15), st.integers(0, 5))
-def test_a_larger_count_adds_images(images: list[str], count: int, more: int, seed: int):
-    assert set(chosen(images, count, seed)) <= set(chosen(images, count + more, seed))
-    assert len(chosen(images, count, seed)) == min(count, len(images))
-
-
-def test_the_choice_is_stable():
-    """The same on every machine, version and day: the choice is part of what a number means."""
-    assert chosen([f"{n}.png" for n in range(10)], 4, 0) == ["4.png", "5.png", "6.png", "8.png"]
-
-
-def test_the_seed_decides():
-    images = [f"{n}.png" for n in range(100)]
-    assert len({tuple(chosen(images, 10, seed)) for seed in range(10)}) == 10
-    assert chosen(images, None, 0) == chosen(images, None, 1) == sorted(images)
-
-
-def test_class_folders_are_labelled_in_sorted_order(tmp_path: Path):
-    """As torchvision does; hidden folders, other files and folders without images are no classes' images."""
-    for folder in ("n02", "n01", ".cache", "n03/deeper"):
-        write_image(tmp_path / folder / "a.png", seed=1)
-    write_image(tmp_path / "n01" / "B.JPEG", seed=2, mode="RGB")
-    (tmp_path / "n01" / "notes.txt").write_text("x")
-    (tmp_path / "loose.png").write_bytes(b"")
-    labelled = {one.name: one.label for one in image_pack.candidates(tmp_path, None)}
-    assert labelled == {"n01/a.png": 0, "n01/B.JPEG": 0, "n02/a.png": 1, "n03/deeper/a.png": 2}
-
-
-def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
-    """Linux takes any bytes as a file's name; a manifest and an outcome do not."""
-    (tmp_path / "class0").mkdir()
-    (tmp_path / "class0" / os.fsdecode(b"caf\xe9.png")).touch()
-    with pytest.raises(Mistakes, match=r"caf\\udce9.*no text in UTF-8; rename it"):
-        image_pack.candidates(tmp_path, None)
-
-
-def test_a_folder_without_classes_is_refused(tmp_path: Path):
-    write_image(tmp_path / "a.png", seed=1)
-    with pytest.raises(Mistakes, match="holds no class folders with images; give labels = FILE"):
-        image_pack.candidates(tmp_path, None)
-
-
-def test_labels_from_a_file(tmp_path: Path):
-    """More columns than needed, a byte order mark, other line ends, names with commas and quotes."""
-    for name in ('a,"b".png', "sub/c d.png"):
-        write_image(tmp_path / name, seed=1)
-    text = '\ufefffile,wnid,label\r\n"a,""b"".png",n1, 7\r\nsub/c d.png,n2,0\r\n'
-    (tmp_path / "labels.csv").write_text(text, encoding="utf-8", newline="")
-    labelled = {one.name: one.label for one in image_pack.candidates(tmp_path, tmp_path / "labels.csv")}
-    assert labelled == {'a,"b".png': 7, "sub/c d.png": 0}
-
-
-def test_every_bad_row_in_one_go(tmp_path: Path):
-    folder = tmp_path / "images"
-    for name in ("a.png", "b.png", "c.png", "d.png", "e.png", "twice.png"):
-        write_image(folder / name, seed=1)
-    write_image(tmp_path / "outside.png", seed=1)
-    rows: list[tuple[str, object]] = [
-        ("a.png", 0),
-        ("gone.png", 0),
-        ("b.png", "cat"),
-        ("c.png", -1),
-        ("d.png", "1.5"),
-        ("e.png", "9" * 5000),
-        ("../outside.png", 0),
-        (str(folder / "a.png"), 0),
-        ("./a.png", 0),
-        ("", 0),
-        ("twice.png", 0),
-        ("twice.png", 1),
-        (".", 0),
-    ]
-    write_labels(tmp_path / "labels.csv", rows)
-    with (tmp_path / "labels.csv").open("a", encoding="utf-8") as file:
-        file.write("short.png\n")
-    with pytest.raises(Mistakes) as caught:
-        image_pack.candidates(folder, tmp_path / "labels.csv")
-    lines = {int(mistake.field.removeprefix("line ")): mistake for mistake in caught.value.mistakes}
-    assert set(lines) == set(range(3, len(rows) + 3))
-    assert "is not a file in" in lines[3].remedy
-    assert "whole number from 0" in lines[4].remedy
-    assert "more than once" in lines[12].remedy
-    assert lines[8].given == '"../outside.png"'
-
-
-@pytest.mark.parametrize("text", ["", "file,label\n", "name,class\na.png,0\n", "a.png,0\n"])
-def test_labels_without_header_or_rows(tmp_path: Path, text: str):
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(Mistakes, match="needs a header with the columns file and label, and rows"):
-        image_pack.candidates(tmp_path, tmp_path / "labels.csv")
-
-
-def test_labels_that_are_no_text(tmp_path: Path):
-    (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,0\n")
-    with pytest.raises(Mistakes, match="cannot be read as CSV"):
-        image_pack.candidates(tmp_path, tmp_path / "labels.csv")
+def folder_images(folder: Path) -> list[Candidate]:
+    """Every image in class folders."""
+    paths = sorted(folder.rglob("*.png"))
+    return [Candidate(path.relative_to(folder).as_posix(), int(path.parent.name[-1]), path) for path in paths]
 
 
 def packed(folder: Path, into: Path) -> tuple[Path, str]:
     """The pack of every image in class folders, and its digest."""
-    pack = image_pack.write(image_pack.candidates(folder, None), into)
+    pack = image_pack.write(folder_images(folder), into)
     return into / pack.name, pack.sha256
 
 

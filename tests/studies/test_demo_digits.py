@@ -9,6 +9,8 @@ from PIL import Image
 from alignsec import image_pack, photographs
 from alignsec.preprocessing import Preprocessing
 from studies.demo.digits import SCORING, TEST, TRAINING, resize_digits, split_digits, write_images
+from submit.images import labelling
+from submit.images.files import Folder
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_files_hold_the_pixels_and_labels(parts, tmp_path):
 def test_networks_learn_from_what_alignsec_will_show_them(parts, tmp_path):
     """The demo's own resizing gives, bit by bit, what a job gets from the same files."""
     write_images(parts.test, tmp_path / "images")
-    found = image_pack.candidates(tmp_path / "images", tmp_path / "images" / "labels.csv")
+    found = labelling.by_file(Folder(tmp_path / "images"), tmp_path / "images" / "labels.csv")
     pack = image_pack.write(found[:50], tmp_path)
     preprocessing = Preprocessing(
         input_size=(1, 16, 16),

@@ -1,0 +1,1 @@
+"""Images: found wherever a study says they are, chosen, and packed."""

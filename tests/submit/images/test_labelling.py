@@ -1,0 +1,215 @@
+"""What class each image is of, and which files of labels are refused."""
+
+import gzip
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from timm.data import ImageNetInfo
+
+from alignsec import imagenet
+from alignsec.mistake import Mistakes
+from submit.images import devkit, labelling
+from submit.images.files import Archive, Files, Folder
+from tests.tiny import write_image, write_labels
+
+
+def test_class_folders_are_labelled_in_sorted_order(tmp_path: Path):
+    """As torchvision does; hidden folders, other files and folders without images are no classes' images."""
+    for folder in ("n02", "n01", ".cache", "n03/deeper"):
+        write_image(tmp_path / folder / "a.png", seed=1)
+    write_image(tmp_path / "n01" / "B.JPEG", seed=2, mode="RGB")
+    (tmp_path / "n01" / "notes.txt").write_text("x")
+    (tmp_path / "loose.png").write_bytes(b"")
+    labelled = {one.name: one.label for one in labelling.by_folder(Folder(tmp_path))}
+    assert labelled == {"n01/a.png": 0, "n01/B.JPEG": 0, "n02/a.png": 1, "n03/deeper/a.png": 2}
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
+    """Linux takes any bytes as a file's name; a manifest and an outcome do not."""
+    (tmp_path / "class0").mkdir()
+    (tmp_path / "class0" / os.fsdecode(b"caf\xe9.png")).touch()
+    with pytest.raises(Mistakes, match=r"caf\\udce9.*no text in UTF-8; rename it"):
+        labelling.by_folder(Folder(tmp_path))
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path):
+    write_image(tmp_path / "a.png", seed=1)
+    with pytest.raises(Mistakes, match="holds no class folders with images; give labels = FILE"):
+        labelling.by_folder(Folder(tmp_path))
+
+
+def test_labels_from_a_file(tmp_path: Path):
+    """More columns than needed, a byte order mark, other line ends, names with commas and quotes."""
+    for name in ('a,"b".png', "sub/c d.png"):
+        write_image(tmp_path / name, seed=1)
+    text = '\ufefffile,wnid,label\r\n"a,""b"".png",n1, 7\r\nsub/c d.png,n2,0\r\n'
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8", newline="")
+    labelled = {one.name: one.label for one in labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")}
+    assert labelled == {'a,"b".png': 7, "sub/c d.png": 0}
+
+
+def test_every_bad_row_in_one_go(tmp_path: Path):
+    folder = tmp_path / "images"
+    for name in ("a.png", "b.png", "c.png", "d.png", "e.png", "twice.png"):
+        write_image(folder / name, seed=1)
+    write_image(tmp_path / "outside.png", seed=1)
+    rows: list[tuple[str, object]] = [
+        ("a.png", 0),
+        ("gone.png", 0),
+        ("b.png", "cat"),
+        ("c.png", -1),
+        ("d.png", "1.5"),
+        ("e.png", "9" * 5000),
+        ("../outside.png", 0),
+        (str(folder / "a.png"), 0),
+        ("./a.png", 0),
+        ("", 0),
+        ("twice.png", 0),
+        ("twice.png", 1),
+        (".", 0),
+    ]
+    write_labels(tmp_path / "labels.csv", rows)
+    with (tmp_path / "labels.csv").open("a", encoding="utf-8") as file:
+        file.write("short.png\n")
+    with pytest.raises(Mistakes) as caught:
+        labelling.by_file(Folder(folder), tmp_path / "labels.csv")
+    lines = {int(mistake.field.removeprefix("line ")): mistake for mistake in caught.value.mistakes}
+    assert set(lines) == set(range(3, len(rows) + 3))
+    assert "is not a file in" in lines[3].remedy
+    assert "whole number from 0" in lines[4].remedy
+    assert "more than once" in lines[12].remedy
+    assert lines[8].given == '"../outside.png"'
+
+
+@pytest.mark.parametrize("text", ["", "file,label\n", "name,class\na.png,0\n", "a.png,0\n"])
+def test_labels_without_header_or_rows(tmp_path: Path, text: str):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(Mistakes, match="needs a header with the columns file and label, and rows"):
+        labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
+
+
+def test_labels_that_are_no_text(tmp_path: Path):
+    (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,0\n")
+    with pytest.raises(Mistakes, match="cannot be read as CSV"):
+        labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
+
+
+def in_tar(folder: Path, top: str = "") -> Archive:
+    """The folder as a tar beside it, whose names begin with `top`."""
+    path = folder.parent / f"{folder.name}.tar"
+    with tarfile.open(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.add(file, f"{top}{file.relative_to(folder).as_posix()}")
+    return Archive(path)
+
+
+def test_the_classes_of_imagenet_are_timms():
+    assert list(imagenet.labels()) == ImageNetInfo().label_names()
+
+
+@pytest.mark.parametrize("packed", [None, "", "./", "val/"])
+def test_imagenets_folders_have_imagenets_labels_though_classes_are_missing(tmp_path: Path, packed: str | None):
+    """Numbered in sorted order, shark would be 1. In a tar the bytes are found where they lie."""
+    for wordnet in ("n01440764", "n01484850", "n15075141"):
+        write_image(tmp_path / "val" / wordnet / "a.png", seed=int(wordnet[-4:]))
+    files: Files = Folder(tmp_path / "val") if packed is None else in_tar(tmp_path / "val", packed)
+    found = labelling.by_folder(files)
+    labels = {one.name.removesuffix("/a.png"): one.label for one in found}
+    assert labels == {"n01440764": 0, "n01484850": 2, "n15075141": 999}
+    assert all(one.read() == (tmp_path / "val" / one.name).read_bytes() for one in found)
+
+
+def test_folders_that_make_labels_doubtful_are_refused(tmp_path: Path):
+    """One that is empty may be of a set unpacked in part; one among ImageNet's that is none of its classes."""
+    for folder in ("n01440764", "n01443537", "leftovers"):
+        write_image(tmp_path / folder / "a.png", seed=1)
+    (tmp_path / "n01484850").mkdir()
+    with pytest.raises(Mistakes) as caught:
+        labelling.by_folder(Folder(tmp_path))
+    told = {Path(mistake.file).name: mistake.remedy for mistake in caught.value.mistakes}
+    assert set(told) == {"n01484850", "leftovers"}
+    assert "a class folder without images; was the set unpacked whole?" in told["n01484850"]
+    assert "is none of ImageNet's classes, as 3 folders beside it are" in told["leftovers"]
+
+
+def flat(folder: Path, *numbers: int) -> Folder:
+    for number in numbers:
+        write_image(folder / f"{imagenet.validation_name(number)}.JPEG", seed=number, mode="RGB")
+    return Folder(folder)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_flat_set_with_kaggles_labels(tmp_path: Path, packed: bool):
+    """As ImageNet is fetched today: ids without endings, WordNet ids, boxes."""
+    folder = flat(tmp_path / "val", 1, 2)
+    lines = ("ILSVRC2012_val_00000002,n01443537 85 1 499 272 ", "ILSVRC2012_val_00000001,n01484850 1 1 2 2")
+    (tmp_path / "LOC_val_solution.csv").write_text("\n".join(("ImageId,PredictionString", *lines)))
+    found = labelling.by_file(in_tar(folder.where) if packed else folder, tmp_path / "LOC_val_solution.csv")
+    labels = {one.name: one.label for one in found}
+    assert labels == {"ILSVRC2012_val_00000002.JPEG": 1, "ILSVRC2012_val_00000001.JPEG": 2}
+
+
+def meta(path: Path, compressed: bool = True) -> None:
+    """A table of classes as the devkit's: struct fields of several kinds, ids in an order of their own."""
+    rows = [
+        {"ILSVRC2012_ID": number, "WNID": wordnet, "words": "a fish, é", "num_children": 0, "gloss": ""}
+        for number, wordnet in enumerate(("n01484850", "n01440764", "n01443537"), start=1)
+    ]
+    kinds = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O"), ("gloss", "O")]
+    table = np.array([tuple(row.values()) for row in rows], dtype=kinds)
+    scipy.io.savemat(path, {"version": "x", "synsets": table.reshape(-1, 1)}, do_compression=compressed)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_flat_set_with_the_devkits_ground_truth(tmp_path: Path, compressed: bool):
+    """Its numbers are another order than the labels': meta.mat says which."""
+    folder = flat(tmp_path / "val", 1, 2, 3)
+    meta(tmp_path / "meta.mat", compressed)
+    truth = tmp_path / "ILSVRC2012_validation_ground_truth.txt"
+    truth.write_text("3\n1\n2\n")
+    assert [one.label for one in labelling.by_file(folder, truth)] == [1, 2, 0]
+    truth.write_text("n01484850\nn01440764\nn01443537\n")
+    assert [one.label for one in labelling.by_file(folder, truth)] == [2, 0, 1]
+
+
+def test_a_devkit_that_cannot_be_used(tmp_path: Path):
+    folder = flat(tmp_path / "val", 1, 2)
+    truth = tmp_path / "truth.txt"
+    truth.write_text("3\n7\n")
+    with pytest.raises(Mistakes, match=r"holds ILSVRC2012_IDs, which are no labels; keep the devkit's meta\.mat"):
+        labelling.by_file(folder, truth)
+    meta(tmp_path / "meta.mat")
+    whole = (tmp_path / "meta.mat").read_bytes()
+    with pytest.raises(Mistakes, match='line 2: "ILSVRC2012_ID 7" is not a label'):
+        labelling.by_file(folder, truth)
+    for damaged in (b"", b"<html>" * 40, whole[:200], whole[:-40]):
+        (tmp_path / "meta.mat").write_bytes(damaged)
+        with pytest.raises(Mistakes, match=r"meta\.mat: is not the devkit's table of classes"):
+            labelling.by_file(folder, truth)
+
+
+def test_every_number_type_of_a_mat_file_is_read():
+    """The smallest that holds the values, in either order of bytes, is up to the writer."""
+    for kind in ("uint8", "int16", "uint16", "int32", "float32", "float64"):
+        buffer = io.BytesIO()
+        number = np.array([[200 if kind == "uint8" else 300]], kind)
+        table = np.array([(number, "n1")], dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O")])
+        scipy.io.savemat(buffer, {"synsets": table})
+        assert devkit.synsets(buffer.getvalue()) == {int(number[0, 0]): "n1"}
+
+
+@pytest.mark.parametrize("damage", ["cut short", "compressed", "none"])
+def test_a_tar_that_cannot_be_read(tmp_path: Path, damage: str):
+    write_image(tmp_path / "val" / "n01440764" / "a.png", seed=1, size=64)
+    archive = in_tar(tmp_path / "val").where
+    data = archive.read_bytes()
+    other = {"cut short": data[:3000], "compressed": gzip.compress(data), "none": b"<html>" * 200}
+    archive.write_bytes(other[damage])
+    with pytest.raises(Mistakes, match="cannot be read as a plain tar"):
+        labelling.by_folder(Archive(archive))

@@ -1,0 +1,111 @@
+"""`make images` as a person types it, and `make submit` after it."""
+
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alignsec import image_pack
+from alignsec.mistake import Mistakes
+from alignsec.run_folder import RunFolder
+from alignsec.study import Study
+from submit import layout
+from submit.digest_cache import DigestCache
+from submit.images.store import Store
+from tests import tiny
+
+StudyFile = Callable[..., Path]
+
+
+def packing(house: Path, study: Path, env: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "submit.packing", str(study), "--env", str(env)]
+    return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_second_call_finds_the_pack(
+    house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
+):
+    env = env_file(runs=str(tmp_path / "runs"), images=str(tmp_path / "packs"))
+    study = study_file("a", images="stratified = true")
+    done = packing(house, study, env)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 6 images, 3 classes" in done.stdout
+    (pack,) = (tmp_path / "packs").glob("images-*.tar")
+    before = pack.stat().st_mtime_ns
+    assert packing(house, study, env).returncode == 0
+    assert pack.stat().st_mtime_ns == before
+    # What make submit makes of it: a link, and nothing decoded.
+    checked = layout.check(study, tmp_path / "hub")
+    folder = RunFolder(tmp_path / "runs" / "tiny")
+    plan = layout.write(checked, folder, Store(tmp_path / "packs", DigestCache(None)))
+    assert (folder.images / plan.images.name).resolve() == pack
+    assert pack.stat().st_mtime_ns == before
+    assert len(list(image_pack.read(folder.root / plan.planned[0].inputs[-1], plan.images.sha256))) == 4
+
+
+def test_every_bad_image_is_told_and_nothing_is_left(
+    house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
+):
+    env = env_file(runs=str(tmp_path / "runs"), images=str(tmp_path / "packs"))
+    study = study_file("a")
+    study.write_text(study.read_text().replace("count = 4\n", ""))
+    for name in ("class0/0.png", "class2/1.png"):
+        (study.parent / "images" / name).write_bytes(b"")
+    done = packing(house, study, env)
+    assert done.returncode == 2
+    assert done.stderr.count("cannot be decoded") == 2
+    assert not (tmp_path / "packs").exists()
+
+
+IMAGES = 'name = "x"\nmodels = []\nattacks = []\n[images]\n'
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("", "says not where the images are; give one of folder, archive and shards"),
+        ('folder = "made"\narchive = "a.tar"', "has folder and archive; give one of"),
+        ('shards = "*.parquet"', "matches no file"),
+        ("shards = []", "is empty; it needs at least one"),
+        ('shards = ["a.tar"]\nlabels = "l.csv"', "has labels, but shards bring their own; remove labels"),
+        ('folder = "made"\nlist = "l.csv"\ncount = 3', "has a list and a count or stratified"),
+        ('folder = "made"\nstratified = true', "is stratified, which needs a count"),
+        ('folder = "a.tar"', "is a file; give a folder"),
+        ('archive = "made"', "is a folder; give a file"),
+    ],
+)
+def test_what_an_images_table_may_not_say(tmp_path: Path, lines: str, told: str):
+    (tmp_path / "made").mkdir()
+    for name in ("a.tar", "l.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "s.toml").write_text(IMAGES + lines)
+    with pytest.raises(Mistakes) as caught:
+        Study.load(tmp_path / "s.toml")
+    found = [str(mistake) for mistake in caught.value.mistakes if mistake.field.startswith("images")]
+    assert len(found) == 1
+    assert told in found[0]
+
+
+def test_a_pattern_and_an_archive_are_found_beside_the_study(tmp_path: Path, study_file: StudyFile):
+    """A study moves with its data; the tar is not unpacked."""
+    study = study_file("a")
+    with tarfile.open(study.parent / "val.tar", "w") as archive:
+        archive.add(study.parent / "images", "val")
+    text = study.read_text()
+    study.write_text(text.replace('folder = "images"', 'archive = "val.tar"'))
+    packed = layout.write(layout.check(study, tmp_path / "hub"), RunFolder(tmp_path / "one")).images
+    study.write_text(text)
+    assert packed == layout.write(layout.check(study, tmp_path / "hub"), RunFolder(tmp_path / "other")).images
+    study.write_text(text.replace('folder = "images"', 'shards = "v*.tar"'))
+    assert Study.load(study).images.shards == (study.parent / "val.tar",)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_images_of_more_than_8_bits_are_refused(tmp_path: Path, mode: str):
+    """Pillow's RGB of them is white where they are not black."""
+    tiny.Image.new(mode, (8, 8), 4000).save(tmp_path / "a.tif")
+    with pytest.raises(Mistakes, match="has more than 8 bits a pixel"):
+        image_pack.write([image_pack.Candidate("a.tif", 0, tmp_path / "a.tif")], tmp_path / "packs")

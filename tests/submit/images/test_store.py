@@ -1,0 +1,80 @@
+"""The store: a choice is packed once, and packed again when anything of it changed."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alignsec import digest, image_pack
+from alignsec.image_pack import Candidate
+from alignsec.mistake import Mistakes
+from submit.digest_cache import DigestCache
+from submit.images.store import Store
+from tests.tiny import write_image
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "packs", DigestCache(None))
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Candidate]:
+    for number in range(4):
+        write_image(tmp_path / f"{number}.png", seed=number)
+    return [Candidate(f"{number}.png", number, tmp_path / f"{number}.png") for number in range(4)]
+
+
+def test_a_known_choice_is_not_decoded_again(
+    store: Store, images: list[Candidate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Nor read: a second run, or a job folder cleared, costs a look at the files' times."""
+    pack = store.pack(images)
+    monkeypatch.setattr(image_pack, "_read_whole", None)
+    assert Store(tmp_path / "packs", DigestCache(None)).pack(images) == pack
+
+
+@pytest.mark.parametrize(
+    "change", ["label", "fewer", "another time", "damaged pack", "no pack", "damaged choices"]
+)
+def test_what_changed_is_packed_again(store: Store, images: list[Candidate], change: str):
+    """The pack that comes of it is the one that its images make."""
+    pack = store.pack(images)
+    there = store.folder / pack.name
+    match change:
+        case "label":
+            images = [replace(images[0], label=4), *images[1:]]
+        case "fewer":
+            images = images[1:]
+        case "another time":
+            write_image(images[0].path, seed=77)
+            os.utime(images[0].path, ns=(1, 1))
+        case "damaged pack":
+            there.write_bytes(there.read_bytes()[:-1000])
+        case "no pack":
+            there.unlink()
+        case _:
+            (store.folder / "choices.json").write_text("{")
+    assert store.known(images) is None
+    again = store.pack(images)
+    found = list(image_pack.read(store.folder / again.name, again.sha256))
+    assert [(one.label, one.data) for one in found] == [(one.label, one.read()) for one in images]
+    assert store.known(images) == again
+    assert (again == pack) == (change in {"damaged pack", "no pack", "damaged choices"})
+
+
+def test_a_choice_that_fails_leaves_nothing(store: Store, images: list[Candidate]):
+    images[2].path.write_bytes(images[2].path.read_bytes()[:50])
+    with pytest.raises(Mistakes, match=r"2\.png: cannot be decoded"):
+        store.pack(images)
+    assert not store.folder.exists()
+
+
+def test_progress_is_told(store: Store, images: list[Candidate]):
+    told: list[int] = []
+    store.pack(images, tell=told.append)
+    assert told == [1, 2, 3, 4]
+    store.pack(images, tell=told.append)
+    assert told[4:] == [4]
+    assert digest.of_file(next(store.folder.glob("*.tar"))) == store.pack(images).sha256
