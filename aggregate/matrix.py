@@ -34,6 +34,8 @@ class MatrixRow:
 
     model: str
     clean: Cell
+    top5: float | None
+    """Share of images whose label is among the five highest logits when clean; None where it was not recorded."""
     cells: tuple[Cell, ...]
 
 
@@ -42,13 +44,20 @@ class Matrix:
     """Columns, grouped by attack, and rows, the most robust model first."""
 
     attacks: tuple[tuple[str, tuple[str, ...]], ...]
-    """Each attack that is not the clean one, and its budgets as text."""
+    """Each attack that is not the clean one, and its budgets as text; those of a corruption are its severities."""
     rows: tuple[MatrixRow, ...]
 
 
 def of(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> Matrix:
     """Lay the table out. Clean accuracy is that of any pair of the model: all judge the same clean images."""
-    attacks = {pair.attack.name: pair.attack for pair in plan if pair.attack.method != "clean"}
+    attacked = [pair for pair in plan if pair.attack.method != "clean"]
+    columns: dict[str, dict[str, float]] = {}
+    named: dict[tuple[str, str, str], str] = {}
+    for pair in attacked:
+        for eps in pair.attack.budgets:
+            level, value = pair.attack.level(eps)
+            columns.setdefault(pair.attack.series, {})[level] = value
+            named[pair.model.name, pair.attack.series, level] = pair.attack.name
     states = {(pair.model, pair.attack): pair.state for pair in pairs if pair.state != "stale"}
     robust = {
         (row.model, row.attack, row.eps): Cell(
@@ -63,22 +72,29 @@ def of(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> Matrix:
         if row.images
     }
 
+    top5 = {
+        row.model: row.clean_top5_accuracy
+        for row in table.itertuples()
+        if row.clean_top5_accuracy is not None and not pd.isna(row.clean_top5_accuracy)
+    }
+
     def cell(model: str, attack: str, eps: str) -> Cell:
-        state = states.get((model, attack), "not planned")
+        state = states.get((model, named.get((model, attack, eps), "")), "not planned")
         if state == "failed":
             return Cell("failed")
         return robust.get((model, attack, eps), Cell("missing" if state != "not planned" else "not planned"))
 
-    columns = tuple((name, tuple(eps.text for eps in attack.budgets)) for name, attack in attacks.items())
+    grouped = tuple((name, tuple(sorted(levels, key=lambda eps: levels[eps]))) for name, levels in columns.items())
     return Matrix(
-        columns,
+        grouped,
         tuple(
             MatrixRow(
                 name,
                 clean.get(name, Cell("missing")),
-                tuple(cell(name, attack, eps) for attack, budgets in columns for eps in budgets),
+                top5.get(name),
+                tuple(cell(name, attack, eps) for attack, budgets in grouped for eps in budgets),
             )
-            for name in _order(plan, table, next(iter(attacks), None))
+            for name in _order(plan, table, next(iter(columns), None))
         ),
     )
 

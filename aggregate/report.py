@@ -14,6 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from aggregate import condensed, matrix, page_data, summary, wording
+from aggregate.figures import split
 from aggregate.figures.drawing import Drawing
 from aggregate.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
@@ -58,7 +59,7 @@ def html(evidence: Evidence) -> bytes:
     plan, tally = evidence.plan, evidence.tally
     script = "".join(_template(f"{name}.js") for name in ("report", "model", "scatter"))
     chart = plotly.offline.get_plotlyjs()
-    attacks: dict[str, Attack] = {pair.attack.name: pair.attack for pair in plan}
+    attacks: dict[str, Attack] = {pair.attack.series: pair.attack for pair in plan}
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
     statistics, links = evidence.statistics, evidence.statistics.correlations
     laid = matrix.of(plan, tally.pairs, evidence.table)
@@ -135,6 +136,7 @@ def _environment() -> Environment:
     environment.filters.update(
         {
             "percent": wording.percent,
+            "budget": split.called,
             "ends": lambda cell: wording.ends(cell.low, cell.high),
             "decimal": wording.decimal,
             "p_value": wording.p_value,

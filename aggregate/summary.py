@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from aggregate.figures import split
 from aggregate.statistics.tables import Tables
 from aggregate.tally import Tally
 from aggregate.wording import NO_BREAK, count, counted, decimal, ends, listed, p_value, percent
@@ -17,7 +18,7 @@ _NAMED = 3
 def completeness(plan: Plan, tally: Tally) -> str:
     """Whether every planned pair is ok, and if not, how many are not."""
     models = len({pair.model.name for pair in plan})
-    attacks = len({pair.attack.name for pair in plan})
+    attacks = len({pair.attack.series for pair in plan})
     size = f"{counted(models, 'model')}, {counted(attacks, 'attack')}, {counted(plan.image_count, 'image')}"
     planned, states = counted(len(tally.planned), "pair"), tally.states
     if not tally.not_ok:
@@ -47,12 +48,31 @@ def findings(table: pd.DataFrame, statistics: Tables) -> list[Finding]:
     for attack, part in (rows if attacked.empty else attacked).groupby("attack", sort=False):
         sentences = tuple(_clean(part) if attacked.empty else _robust(part, statistics))
         found.append(Finding(str(attack), sentences))
+    corrupted = rows[rows["method"] == "corruption"]
+    if corrupted["attack"].nunique() > 1:
+        found.append(Finding("all corruptions together", tuple(_corrupted(corrupted))))
     return found
 
 
 def _clean(part: pd.DataFrame) -> Iterator[str]:
     models = counted(int(part["model"].nunique()), "model")
-    yield f"Median clean accuracy of {models}: {percent(part['clean_accuracy'].median())}."
+    top5 = part["clean_top5_accuracy"].astype("float64").median()
+    more = f"; top-5: {percent(top5)}" if not pd.isna(top5) else ""
+    yield f"Median clean accuracy of {models}: {percent(part['clean_accuracy'].median())}{more}."
+
+
+def _corrupted(rows: pd.DataFrame) -> Iterator[str]:
+    """Accuracy over all types and severities, each counted alike, of the models that met every one."""
+    kinds = counted(int(rows["attack"].nunique()), "corruption")
+    every = int(rows.groupby("model").size().max())
+    means = rows.groupby("model").filter(lambda of_model: len(of_model) == every).groupby("model")
+    accuracy = means["robust_accuracy"].mean().sort_values(ascending=False, kind="stable")
+    names = [f"{model} ({percent(share)})" for model, share in accuracy.head(_NAMED).items()]
+    models = counted(len(accuracy), "model")
+    yield (
+        f"Mean accuracy under {kinds} in {every} settings, each counted alike: the median of {models} is "
+        f"{percent(accuracy.median())}; the highest are {listed(names)}."
+    )
 
 
 def _robust(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
@@ -67,6 +87,10 @@ def _robust(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
     yield from _predictions(predicted, sampling, eps)
 
 
+def _called(eps: str) -> str:
+    return split.called(eps).replace(" ", NO_BREAK)
+
+
 def _telling(part: pd.DataFrame) -> str:
     """The largest budget at which some model still has a robust image, else the smallest budget."""
     robust = part[part["robust"] > 0]
@@ -77,7 +101,7 @@ def _telling(part: pd.DataFrame) -> str:
 def _medians(part: pd.DataFrame) -> str:
     clean = part.drop_duplicates("model")["clean_accuracy"]
     steps = [
-        f"{percent(at['robust_accuracy'].median())} at eps{NO_BREAK}{at['eps'].iloc[0]}"
+        f"{percent(at['robust_accuracy'].median())} at {_called(at['eps'].iloc[0])}"
         for _, at in part.groupby("eps_value")
     ]
     if len(clean) == 1:
@@ -91,7 +115,7 @@ def _medians(part: pd.DataFrame) -> str:
 def _leaders(part: pd.DataFrame, eps: str) -> str:
     """The most robust models at one budget; models that tie with the last one named are counted."""
     if not part["robust"].any():
-        return f"At eps{NO_BREAK}{eps}, the smallest budget, no image of any model is robust."
+        return f"At {_called(eps)}, the smallest budget, no image of any model is robust."
     ranked = part.assign(_name=part["model"]).sort_values(["robust_accuracy", "_name"], ascending=[False, True])
     shown = ranked.head(_NAMED)
     tied = int((ranked["robust_accuracy"] == shown["robust_accuracy"].iloc[-1]).sum()) - int(
@@ -103,7 +127,7 @@ def _leaders(part: pd.DataFrame, eps: str) -> str:
         for row in shown.itertuples()
     ]
     more = f"; {counted(tied, 'other')} tie with the last" if tied else ""
-    return f"Most robust at eps{NO_BREAK}{eps}: {listed(names)}{more}."
+    return f"Most robust at {_called(eps)}: {listed(names)}{more}."
 
 
 def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
@@ -115,7 +139,7 @@ def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
             f"(p{NO_BREAK}{_equals(row.spearman_p)}, n{NO_BREAK}={NO_BREAK}{row.n})"
             for row in aggregates.itertuples()
         ]
-        what = f"Spearman correlation of alignment with robust accuracy at eps{NO_BREAK}{eps}"
+        what = f"Spearman correlation of alignment with robust accuracy at {_called(eps)}"
         yield f"{what}: {listed(each)}; {_clear(aggregates, 'spearman_q')}."
         given = aggregates[aggregates["partial_r"].notna()]
         if not given.empty:
@@ -127,11 +151,11 @@ def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
         yield (
             f"Of {counted(len(benchmarks), 'benchmark')} with enough models, {count(reached)} "
             f"{'reaches' if reached == 1 else 'reach'} q < 0.05 (p corrected for their number) at "
-            f"eps{NO_BREAK}{eps}, and {count(kept)} given clean accuracy."
+            f"{_called(eps)}, and {count(kept)} given clean accuracy."
         )
     if not about.empty and about["spearman_r"].isna().all():
         why = about["note"].mode().iloc[0]
-        yield f"No correlation with alignment could be computed at eps{NO_BREAK}{eps}: {why}."
+        yield f"No correlation with alignment could be computed at {_called(eps)}: {why}."
 
 
 def _clear(rows: pd.DataFrame, q: str) -> str:
@@ -145,10 +169,11 @@ def _clear(rows: pd.DataFrame, q: str) -> str:
 def _predictions(prediction: pd.DataFrame, sampling: pd.DataFrame, eps: str) -> Iterator[str]:
     """How well all benchmarks together predict robust accuracy, and what sampling leaves them to predict."""
     for row in prediction[(prediction["eps"] == eps) & prediction["r2_cv"].notna()].itertuples():
+        how = f"(cross-validated, n{NO_BREAK}={NO_BREAK}{row.n})"
         yield (
-            f"Of held-out models’ robust accuracy at eps{NO_BREAK}{eps}, {row.benchmarks} benchmarks together "
-            f"predict R²{NO_BREAK}={NO_BREAK}{decimal(row.r2_cv)} (cross-validated, n{NO_BREAK}={NO_BREAK}{row.n}); "
-            f"clean accuracy alone {decimal(row.r2_cv_of_clean_alone)}, both {decimal(row.r2_cv_with_clean)}."
+            f"Of held-out models’ robust accuracy at {_called(eps)}, {row.benchmarks} benchmarks together "
+            f"predict R²{NO_BREAK}={NO_BREAK}{decimal(row.r2_cv)} {how}; clean accuracy alone "
+            f"{decimal(row.r2_cv_of_clean_alone)}, both {decimal(row.r2_cv_with_clean)}."
         )
     for row in sampling[(sampling["eps"] == eps) & (sampling["share"] > CHANCE)].itertuples():
         yield (

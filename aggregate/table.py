@@ -15,13 +15,14 @@ class Row:
 
     model: str
     attack: str
+    """All severities of a corruption are one attack."""
     method: str
     norm: str
     """Empty for the clean attack and corruptions."""
     eps: str
-    """As the study wrote it; "0" for the clean attack and corruptions, which have none."""
+    """As the study wrote it; "0" for the clean attack; for a corruption its severity, such as "severity 3"."""
     eps_value: float
-    """In pixels of [0,1]; 0 for the clean attack and corruptions."""
+    """In pixels of [0,1]; for a corruption its severity, 1 to 5."""
     corruption: str
     """Empty for every other attack."""
     severity: int | None
@@ -72,11 +73,11 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
         forward, backward = _passes(record, budget)
         yield Row(
             model=record.pair.model.name,
-            attack=attack.name,
+            attack=attack.series,
             method=attack.method,
             norm=attack.norm or "",
-            eps=budget.eps.text,
-            eps_value=float(budget.eps),
+            eps=attack.level(budget.eps)[0],
+            eps_value=attack.level(budget.eps)[1],
             corruption=attack.corruption or "",
             severity=attack.severity,
             images=images,

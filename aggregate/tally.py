@@ -130,7 +130,7 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
     rows: list[Row] = []
     robust: dict[tuple[str, str, str], Bits] = {}
     pairs: list[PairState] = []
-    costs = {pair.attack.name: Cost() for pair in plan}
+    costs = {pair.attack.series: Cost() for pair in plan}
     notes: dict[tuple[str, str], list[str]] = {}
     traces: dict[str, Counter[str]] = {name: Counter() for name in TRACES}
     versions: dict[str, Counter[str]] = {}
@@ -140,10 +140,11 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
         record = status.record
         if record is None or status.state != "ok":
             continue
-        attack = record.pair.attack.name
+        attack = record.pair.attack.series
         rows.extend(table.rows(record, status.outcome_sha256))
         for budget in record.budgets:
-            robust[record.pair.model.name, attack, budget.eps.text] = _robust(budget.verdicts)
+            level, _ = record.pair.attack.level(budget.eps)
+            robust[record.pair.model.name, attack, level] = _robust(budget.verdicts)
         costs[attack].add(record)
         for note in dict.fromkeys(record.notes):
             notes.setdefault((attack, note), []).append(record.pair.model.name)

@@ -148,6 +148,15 @@ class Attack(BaseModel):
             raise PydanticCustomError("attack", "has no such corruption as {given}; {why}", given)
 
     @property
+    def series(self) -> str:
+        """What the analysis calls it: the severities of a corruption are one attack there, as budgets are."""
+        return self.name.removesuffix(f"-{self.severity}")
+
+    def level(self, budget: Budget) -> tuple[str, float]:
+        """A budget as the analysis writes it, and as a number to sort by: "1/255", or "severity 3"."""
+        return (f"severity {self.severity}", self.severity) if self.severity else (budget.text, float(budget))
+
+    @property
     def components(self) -> tuple[Component, ...]:
         """What is run, in order, each on the images that are still robust."""
         return COMPONENTS[self.method]

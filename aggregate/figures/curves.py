@@ -65,7 +65,8 @@ def _ticks(budgets: pd.DataFrame, largest: float) -> tuple[list[float], list[str
     places, labels = [0.0], ["clean"]
     for value, text in zip(budgets["eps_value"], budgets["eps"], strict=True):
         places.append(float(value))
-        labels.append(text if value - _last(places, labels) > 0.14 * largest else "")
+        label = text.removeprefix(split.SEVERITY)
+        labels.append(label if value - _last(places, labels) > 0.14 * largest else "")
     return places, labels
 
 

@@ -7,6 +7,9 @@ import pandas as pd
 
 from alignsec.pair import slug
 
+SEVERITY = "severity "
+"""How the budget of a corruption begins; that of any other attack is a number or a fraction."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -39,11 +42,12 @@ def called(eps: str, method: str = "") -> str:
     """A budget in words."""
     if method == "clean":
         return "clean"
-    return f"severity {eps}" if method == "corruption" else f"eps {eps}"
+    return eps if eps.startswith(SEVERITY) else f"eps {eps}"
 
 
 def budgets(rows: pd.DataFrame) -> str:
     """The budgets in ascending order, such as "eps 0.001, 0.5/255 and 1/255"."""
-    names = list(rows.sort_values("eps_value", kind="stable")["eps"].unique())
-    text = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else str(names[0])
+    first, *rest = (str(eps) for eps in rows.sort_values("eps_value", kind="stable")["eps"].unique())
+    names = [first, *(eps.removeprefix(SEVERITY) for eps in rest)]
+    text = " and ".join([", ".join(names[:-1]), names[-1]]) if rest else first
     return called(text, str(rows["method"].iloc[0]) if "method" in rows else "")
