@@ -72,6 +72,8 @@ catalogue: $(READY)  ## after a change of timm's or torchvision's version: what 
 	test ! -x .brainscore/bin/python || .brainscore/bin/python -m alignsec.sources.brainscore_models \
 		> alignsec/sources/brainscore.csv.new
 	test ! -s alignsec/sources/brainscore.csv.new || mv alignsec/sources/brainscore.csv.new alignsec/sources/brainscore.csv
+	$(PY) -m alignsec.network_measuring > alignsec/network_costs.csv.new
+	mv alignsec/network_costs.csv.new alignsec/network_costs.csv
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links pyproject.toml

@@ -88,6 +88,10 @@ class Provenance(_Part):
     """UTC, ISO 8601."""
     seconds: Seconds
     """From the job's first line to its last."""
+    peak_memory_mb: Count | None = None
+    """The most memory the job's process held; None where the machine does not tell."""
+    peak_gpu_memory_mb: Count | None = None
+    """Likewise of the GPU, as its allocator reserved it; None on a CPU."""
 
 
 class Record(_Part):

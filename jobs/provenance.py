@@ -46,6 +46,8 @@ def gather(clock: Clock, environ: Mapping[str, str], precision: str = "fp32") ->
         job=_job(),
         started=clock.started.isoformat(timespec="seconds"),
         seconds=clock.seconds,
+        peak_memory_mb=_peak_memory_mb(),
+        peak_gpu_memory_mb=_peak_gpu_memory_mb(),
     )
 
 
@@ -85,6 +87,24 @@ def _processor() -> str:
         return platform.machine()
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def _peak_memory_mb() -> int | None:
+    """Of this program alone; ru_maxrss would count the one that started it as well."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 // 1_000_000 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def _peak_gpu_memory_mb() -> int | None:
+    try:
+        import torch  # noqa: PLC0415 - as in _device
+
+        return torch.cuda.max_memory_reserved() // 1_000_000 if torch.cuda.is_available() else None
+    except (ImportError, OSError, RuntimeError):
+        return None
 
 
 def _job() -> str:

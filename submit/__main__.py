@@ -16,8 +16,10 @@ from submit.digest_cache import DigestCache
 from submit.images.store import Store
 from submit.layout import Checked
 from submit.pool import Pool, PoolUnavailable
+from submit.requests import asks, measured, summary
 from submit.site import Site
 from submit.waiting import wait
+from submit.weights import transfer
 
 HOUSE = Path(__file__).resolve().parent.parent
 NOT_ALL_OK = 1
@@ -46,9 +48,12 @@ def main() -> int:
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Check, write, then run or submit. Raises Mistakes before anything is written, OSError, KeyboardInterrupt."""
     site = Site.read(arguments.env)
-    digests = DigestCache(HOUSE / site.runs / DIGESTS)
-    checked = layout.check(arguments.study, hub_cache.folder(os.environ), HOUSE / site.weights, digests)
-    folder = RunFolder((HOUSE / site.runs / checked.study.name).resolve())
+    runs, weights = HOUSE / site.runs, HOUSE / site.weights
+    digests = DigestCache(runs / DIGESTS)
+    checked = layout.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
+    if not arguments.local and (too_large := transfer.mistakes(checked, site, weights)):
+        raise Mistakes(too_large)
+    folder = RunFolder((runs / checked.study.name).resolve())
     here = None if arguments.local else _pool(console, private=arguments.private_pool)
     on_this_machine = arguments.local or (arguments.private_pool and here is None)
     if here is None and not on_this_machine and not arguments.dry:
@@ -59,9 +64,12 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         digests.keep()
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         _tell_unpublished(console, checked)
+        asked = asks.of_all(plan, folder, site, weights, measured.gather(runs))
+        done = submission.done(folder, plan)
+        summary.tell(console, plan, asked, done, table=arguments.dry)
         if on_this_machine:
             return 0 if arguments.dry else local.study(console, site, plan, folder, os.environ, arguments.jobs)
-        written = submission.write(folder, plan, site)
+        written = submission.write(folder, plan, site, asked, done)
         if here is None or arguments.dry:
             console.print(f"not submitted; condor_submit_dag {written} does it")
             return 0

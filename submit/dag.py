@@ -3,13 +3,12 @@
 One node a pair, and a FINAL node that runs whatever became of them. Manual: "DAGMan workflows".
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from alignsec import exit_code
-from alignsec.attack import Attack
-from alignsec.pair import Pair
 from alignsec.run_folder import Plan
 from submit import description
+from submit.requests.asks import Asks
 from submit.site import Site
 
 DAG = "study.dag"
@@ -21,21 +20,20 @@ NODES_A_SECOND = 500
 """DAGMan rewrites the whole status file: for 500 nodes every second is light, for 100,000 it is not."""
 
 
-def lines(plan: Plan, site: Site, sizes: dict[str, int], done: Collection[str]) -> Iterator[str]:
+def lines(plan: Plan, site: Site, asks: Mapping[str, Asks], done: Collection[str]) -> Iterator[str]:
     """The DAG file's lines.
 
-    sizes: bytes of each weights file, by its name. done: ids of pairs that have their record; their nodes are
-    marked DONE and not run.
+    asks: what each pair's job asks for, by the pair's id. done: ids of pairs that have their record; their nodes
+    are marked DONE and not run.
     """
     yield f"CONFIG {CONFIG}"
     yield f"NODE_STATUS_FILE {STATUS} {max(2, len(plan.planned) // NODES_A_SECOND)}"
     yield f"JOBSTATE_LOG {JOBSTATE}"
-    priorities = _priorities(plan, sizes)
+    priorities = _priorities(plan, asks)
     for planned in plan.planned:
         node = planned.pair.id
         yield f"JOB {node} {description.PAIR}{' DONE' if node in done else ''}"
-        files = ", ".join(path for path in planned.inputs if not path.startswith("images/"))
-        yield f'VARS {node} files="{files}"'
+        yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in asks[node].macros.items())
         yield f"PRIORITY {node} {priorities[node]}"
         yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.HOPELESS}"
         yield f"CATEGORY {node} pairs"
@@ -67,28 +65,7 @@ cp {NODES_LOG} .{description.EVENTS} && mv .{description.EVENTS} {description.EV
 """
 
 
-def _priorities(plan: Plan, sizes: dict[str, int]) -> dict[str, int]:
-    """A node's rank by estimated cost, the cheapest 0: the longest jobs should not be the last to start."""
-    ranked = sorted(plan, key=lambda pair: (estimated_cost(pair, _bytes(pair, sizes)), pair.id))
+def _priorities(plan: Plan, asks: Mapping[str, Asks]) -> dict[str, int]:
+    """A node's rank by expected time, the shortest 0: the longest jobs should not be the last to start."""
+    ranked = sorted(plan, key=lambda pair: (asks[pair.id].seconds, pair.id))
     return {pair.id: rank for rank, pair in enumerate(ranked)}
-
-
-def _bytes(pair: Pair, sizes: dict[str, int]) -> int:
-    return sizes[pair.model.weights.name] if pair.model.weights else 0
-
-
-def estimated_cost(pair: Pair, weights_bytes: int) -> float:
-    """Relative cost of a pair, in no unit: parameters x pixels x passes of an image that stays robust."""
-    _, height, width = pair.model.preprocessing.input_size
-    return weights_bytes / 4 * height * width * (1 + _passes(pair.attack))
-
-
-def _passes(attack: Attack) -> float:
-    """Forward passes, a backward one counted as two, over all budgets and components."""
-    each = {
-        "apgd-ce": 3 * attack.steps * attack.number("restarts", "apgd-ce"),
-        "apgd-t": 3 * attack.steps * attack.number("restarts", "apgd-t") * attack.number("targets", "apgd-t"),
-        "fab-t": 4 * attack.steps * attack.number("targets", "fab-t"),
-        "square": attack.queries,
-    }
-    return len(attack.budgets) * sum(each[component] for component in attack.components)

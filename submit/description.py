@@ -6,7 +6,7 @@ quoted here; names of models and attacks never reach a submit description, only 
 
 from collections.abc import Iterator, Sequence
 
-from alignsec import exit_code
+from alignsec import exit_code, kernels
 from alignsec.run_folder import Plan
 from submit.site import Site
 
@@ -15,6 +15,10 @@ JOB = "job.sh"
 OUTCOMES, EVENTS = "outcomes.tar", "events.log"
 SECONDS_BEFORE_RELEASE = 20
 """A transfer that failed is given this long before it is tried again."""
+
+FINAL_MEMORY_MB = 2048
+FINAL_DISK_MB = 1024
+"""For the tables of a few hundred models, and the outcomes of all pairs."""
 
 # Hold reason codes, from the manual's table.
 UPLOAD, DOWNLOAD, MEMORY = 12, 13, 34
@@ -38,7 +42,10 @@ exec "$python" -m "$@"
 
 
 def pair(plan: Plan, site: Site) -> Iterator[str]:
-    """The description every pair's node shares; $(JOB) is the node's name, the pair's id, $(files) its model's."""
+    """The description every pair's node shares.
+
+    $(JOB) is the node's name, the pair's id; the other macros are those of its VARS (submit.requests.asks).
+    """
     inputs = ["code.zip", "pairs/$(JOB).json", "$(files)", f"images/{plan.images.name}"]
     checkpoint = ["--checkpoint-every", str(site.checkpoint_seconds)]
     yield from _where(site)
@@ -53,9 +60,8 @@ def pair(plan: Plan, site: Site) -> Iterator[str]:
         yield "stream_output = true"
     yield f"request_cpus = {site.request_cpus}"
     # Held for memory once, a job is released with more; held again, it stays held.
-    larger = site.retry_request_memory_mb
-    yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, {larger}, {site.request_memory_mb})"
-    yield f"request_disk = {site.request_disk_mb}MB"
+    yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, $(larger_memory), $(memory))"
+    yield "request_disk = $(disk)MB"
     yield from _gpus(site)
     yield from _wedged(site)
     yield from _holds(site)
@@ -71,8 +77,10 @@ def final(plan: Plan, site: Site) -> Iterator[str]:
     yield from _transfer(inputs, "analysis")
     yield from _logs("final")
     yield "request_cpus = 1"
-    yield f"request_memory = {site.request_memory_mb}"
-    yield f"request_disk = {site.request_disk_mb}MB"
+    least = max(FINAL_MEMORY_MB, site.request_memory_mb)
+    larger = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
+    yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, {larger}, {least})"
+    yield f"request_disk = {max(FINAL_DISK_MB, site.request_disk_mb)}MB"
     yield from _holds(site)
     yield "queue"
 
@@ -103,10 +111,9 @@ def _gpus(site: Site) -> Iterator[str]:
     if not site.request_gpus:
         return
     yield f"request_gpus = {site.request_gpus}"
-    if site.gpus_minimum_capability:
-        yield f"gpus_minimum_capability = {site.gpus_minimum_capability:g}"
-    if site.gpus_minimum_memory_mb:
-        yield f"gpus_minimum_memory = {site.gpus_minimum_memory_mb}"
+    if capability := kernels.LEAST if site.gpus_minimum_capability is None else site.gpus_minimum_capability:
+        yield f"gpus_minimum_capability = {capability:g}"
+    yield "gpus_minimum_memory = $(gpu_memory)"
     for name, flag in (("+WantGPULab", site.want_gpu_lab), ("+is_resumable", site.is_resumable)):
         if flag is not None:
             yield f"{name} = {str(flag).lower()}"

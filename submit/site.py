@@ -50,7 +50,9 @@ class Site(BaseModel):
     runs: Folder
     weights: Folder
     images: Folder
-    weights_url: Annotated[str, Field(pattern=r"^((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[!#-~]+)?$")]
+    weights_url: Annotated[
+        str, Field(pattern=r"^((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[A-Za-z0-9_.:/@%~+-]+)?$")
+    ]
     python: Word
     local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
     container_image: Word
@@ -62,7 +64,9 @@ class Site(BaseModel):
     request_memory_mb: Annotated[int, Field(ge=1)]
     retry_request_memory_mb: Annotated[int, Field(ge=1)]
     request_disk_mb: Annotated[int, Field(ge=1)]
-    gpus_minimum_capability: Annotated[float, Field(ge=0, le=100)]
+    gpus_minimum_capability: Annotated[
+        Annotated[float, Field(ge=0, le=100)] | None, BeforeValidator(_none_if_empty)
+    ]
     gpus_minimum_memory_mb: Count
     requirements: Expression
     checkpoint_seconds: Annotated[int, Field(ge=1)]
@@ -84,9 +88,28 @@ class Site(BaseModel):
     def _consistent(self) -> Self:
         if self.checkpoint_seconds >= self.allowed_execute_seconds:
             raise ValueError("CHECKPOINT_SECONDS is to be less than ALLOWED_EXECUTE_SECONDS, or every job is held")
+        if self.weights_url.startswith("file:///staging"):
+            if "HasCHTCStaging" not in self.requirements:
+                raise ValueError(
+                    "WEIGHTS_URL lies on /staging, which not every machine has; "
+                    "set REQUIREMENTS=(HasCHTCStaging == true)"
+                )
+            if self.want_ospool or self.want_campus_pools:
+                raise ValueError(
+                    "WEIGHTS_URL lies on /staging, which no machine of another pool has; "
+                    "leave WANT_OSPOOL and WANT_CAMPUS_POOLS empty, or write WEIGHTS_URL=osdf:///..."
+                )
         if self.retry_request_memory_mb < self.request_memory_mb:
             raise ValueError("RETRY_REQUEST_MEMORY_MB is to be no less than REQUEST_MEMORY_MB")
         return self
+
+    @property
+    def at_chtc(self) -> bool:
+        """Whether its rules hold: the image or the weights lie in its staging, or its GPU Lab is asked for."""
+        places = (self.container_image, self.weights_url)
+        return bool(self.want_gpu_lab) or any(
+            "/chtc/staging" in place or "file:///staging" in place for place in places
+        )
 
     @property
     def job_python(self) -> str:

@@ -1,7 +1,7 @@
 """Submission: a run folder's DAG written down, the one before it put aside, and handed to DAGMan."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -10,6 +10,7 @@ from alignsec import atomic, event_log, status
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import Plan, RunFolder
 from submit import dag, description
+from submit.requests.asks import Asks
 from submit.site import Site
 
 DAGMAN_LOG = f"{dag.DAG}.dagman.log"
@@ -42,22 +43,25 @@ def live(folder: RunFolder, run: Run | None) -> int | None:
     return None if gone else cluster
 
 
-def write(folder: RunFolder, plan: Plan, site: Site) -> Path:
-    """Write the DAG and everything it names; pairs that have their record are marked DONE. Returns the DAG file.
+def done(folder: RunFolder, plan: Plan) -> frozenset[str]:
+    """The ids of the pairs that have their record."""
+    return frozenset(pair.id for pair in plan if status.of_pair(pair, folder.outcome(pair.id)).state == "ok")
+
+
+def write(folder: RunFolder, plan: Plan, site: Site, asks: Mapping[str, Asks], done: Collection[str]) -> Path:
+    """Write the DAG and everything it names; pairs that are done are marked DONE. Returns the DAG file.
 
     What an earlier submission left (its DAG, event logs, rescue files) is moved to submissions/N, not removed.
     Raises OSError.
     """
     _put_aside(folder)
-    done = {pair.id for pair in plan if status.of_pair(pair, folder.outcome(pair.id)).state == "ok"}
-    sizes = {path.name: path.stat().st_size for path in folder.weights.iterdir() if path.exists()}
     texts = {
         description.PAIR: _text(description.pair(plan, site)),
         description.FINAL: _text(description.final(plan, site)),
         description.JOB: description.job_script(),
         dag.PRE: dag.pre_script(),
         dag.CONFIG: _text(dag.config()),
-        dag.DAG: _text(dag.lines(plan, site, sizes, done)),
+        dag.DAG: _text(dag.lines(plan, site, asks, done)),
     }
     for name, text in texts.items():
         atomic.write(folder.root / name, text.encode())

@@ -21,6 +21,7 @@ TORCH_IN = {
         for name in ("classifier", "judge", "photographs", "pixels", "reference", "reference_run", "task")
     ),
     "alignsec/conversion.py",
+    "alignsec/network_measuring.py",
     "alignsec/corruption_generator.py",
     "alignsec/corruption_run.py",
     *(

@@ -19,6 +19,8 @@ from alignsec.preprocessing import Preprocessing
 from alignsec.run_folder import Plan, RunFolder
 from submit import layout, submission
 from submit.pool.pool import Pool
+from submit.requests import asks
+from submit.requests.measured import Measurements
 from submit.run_status import RunStatus, Watch
 from submit.site import Site
 from tests.tiny import GREY, OPTIONS, SOURCE, write_image
@@ -103,7 +105,8 @@ class TinyRun:
     def write(self, site: Site) -> Plan:
         """Check, lay out and write the DAG."""
         plan = layout.write(layout.check(self.study(), Path("nowhere")), self.run)
-        submission.write(self.run, plan, site)
+        asked = asks.of_all(plan, self.run, site, Path("nowhere"), Measurements([]))
+        submission.write(self.run, plan, site, asked, submission.done(self.run, plan))
         return plan
 
     def submit(self, **overrides: object) -> int:

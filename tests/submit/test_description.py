@@ -20,7 +20,6 @@ CHTC = {
     "CONTAINER_IMAGE": "osdf:///chtc/staging/me/alignsec-v1.sif",
     "REQUEST_GPUS": "1",
     "GPUS_MINIMUM_CAPABILITY": "7.5",
-    "GPUS_MINIMUM_MEMORY_MB": "20000",
     "WANT_GPU_LAB": "true",
     "GPU_JOB_LENGTH": "short",
     "IS_RESUMABLE": "true",
@@ -72,7 +71,7 @@ def test_chtc_settings_reach_the_pair(house: Path) -> None:
     expected = {
         "request_gpus": "1",
         "gpus_minimum_capability": "7.5",
-        "gpus_minimum_memory": "20000",
+        "gpus_minimum_memory": "$(gpu_memory)",
         "+WantGPULab": "true",
         "+GPUJobLength": '"short"',
         "+is_resumable": "true",
@@ -84,6 +83,20 @@ def test_chtc_settings_reach_the_pair(house: Path) -> None:
     }
     assert {key: pair.get(key) for key in expected} == expected
     assert "stream_output" not in pair
+
+
+def test_the_least_capability_is_what_the_pinned_torch_has_kernels_for(house: Path) -> None:
+    on_gpu = {"REQUEST_GPUS": "1"}
+    assert lines(description.pair(plan(), site(house, **on_gpu)))["gpus_minimum_capability"] == "7.5"
+    own = lines(description.pair(plan(), site(house, **on_gpu, GPUS_MINIMUM_CAPABILITY="6")))
+    assert own["gpus_minimum_capability"] == "6"
+    none = lines(description.pair(plan(), site(house, **on_gpu, GPUS_MINIMUM_CAPABILITY="0")))
+    assert "gpus_minimum_capability" not in none
+
+
+def test_a_job_held_for_memory_is_given_more(house: Path) -> None:
+    asked = lines(description.pair(plan(), site(house)))["request_memory"]
+    assert asked == "ifThenElse(LastHoldReasonCode =?= 34, $(larger_memory), $(memory))"
 
 
 def test_the_final_node_asks_for_no_gpu_but_for_the_same_container(house: Path) -> None:

@@ -17,6 +17,7 @@ from submit import code, failures, status, submission
 from submit.run_status import Watch, last_progress
 from tests import event_text as text
 from tests import tiny
+from tests.submit.test_dag import asks
 from tests.submit.test_description import plan, site
 
 PAIRS = [tiny.pair(name=name) for name in ("one", "two", "three", "four", "five", "six")]
@@ -151,19 +152,25 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         Watch(RunFolder(tmp_path))
 
 
+def write(folder: RunFolder, plan: Plan, house: Path) -> None:
+    """The DAG, as the command writes it."""
+    given = {pair.id: asks(pair) for pair in plan}
+    submission.write(folder, plan, site(house), given, submission.done(folder, plan))
+
+
 def test_writing_a_dag_again_puts_the_earlier_one_aside(folder: RunFolder, house: Path) -> None:
     folder.study.write_text("name = 'x'")
     (folder.weights / "weights.safetensors").write_bytes(b"w" * 100)
     made = Plan.read(folder).model_copy(
         update={"planned": tuple(Planned(pair=pair, inputs=("weights/weights.safetensors",)) for pair in PAIRS)}
     )
-    submission.write(folder, made, site(house))
+    write(folder, made, house)
     assert f"JOB {ONE} pair.sub DONE" in (folder.root / "study.dag").read_text()
     assert (folder.root / submission.PAST / "1" / "study.dag.nodes.log").exists()
     assert not folder.events.exists()
     assert folder.study.exists()
     (folder.root / "study.dag.rescue001").write_text("rescue")
-    submission.write(folder, made, site(house))
+    write(folder, made, house)
     assert (folder.root / submission.PAST / "2" / "study.dag.rescue001").read_text() == "rescue"
 
 

@@ -1,0 +1,96 @@
+"""Asks: what one pair's job asks HTCondor for, as its VARS line gives it to the description all pairs share."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from alignsec.run_folder import Plan, Planned, RunFolder
+from submit.requests import estimate
+from submit.requests.estimate import Estimate, Sizes
+from submit.requests.measured import Kind, Measurements
+from submit.site import Site
+from submit.weights.transfer import address
+
+
+@dataclass(frozen=True)
+class Asks:
+    """One job's requests: the estimate, and never less than the site's floor."""
+
+    files: tuple[str, ...]
+    """What its model is made of: paths below the run folder, or addresses."""
+    memory_mb: int
+    larger_memory_mb: int
+    """After it was held for memory."""
+    disk_mb: int
+    gpu_memory_mb: int
+    estimate: Estimate
+
+    @property
+    def seconds(self) -> float:
+        """Expected."""
+        return self.estimate.seconds
+
+    @property
+    def macros(self) -> Mapping[str, str]:
+        """By the names the shared description knows."""
+        return {
+            "files": ", ".join(self.files),
+            "memory": str(self.memory_mb),
+            "larger_memory": str(self.larger_memory_mb),
+            "disk": str(self.disk_mb),
+            "gpu_memory": str(self.gpu_memory_mb),
+        }
+
+
+def of_all(plan: Plan, folder: RunFolder, site: Site, weights: Path, measured: Measurements) -> dict[str, Asks]:
+    """What each pair of a plan asks for, by its id. The run folder holds the files already.
+
+    weights: the site's folder of staged ones. Raises OSError if a file is gone.
+    """
+    kind: Kind = "gpu" if site.request_gpus else "cpu"
+    sizes = _Sizes(folder)
+    return {planned.pair.id: _of(planned, plan, sizes, site, weights, measured, kind) for planned in plan.planned}
+
+
+def _of(
+    planned: Planned, plan: Plan, sizes: "_Sizes", site: Site, weights: Path, measured: Measurements, kind: Kind
+) -> Asks:
+    made = estimate.of(planned.pair, sizes.of(planned), plan.image_count, measured, kind, site.request_cpus)
+    return Asks(
+        files=tuple(
+            address(sizes.folder.root / path, path, site, weights)
+            for path in planned.inputs
+            if not path.startswith("images/")
+        ),
+        memory_mb=max(site.request_memory_mb, made.memory_mb),
+        larger_memory_mb=max(site.retry_request_memory_mb, 2 * made.memory_mb),
+        disk_mb=max(site.request_disk_mb, made.disk_mb),
+        gpu_memory_mb=max(site.gpus_minimum_memory_mb, made.gpu_memory_mb),
+        estimate=made,
+    )
+
+
+class _Sizes:
+    """Bytes of the run folder's files, each looked at once."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._code = folder.code.stat().st_size
+        self._known: dict[str, int] = {}
+
+    def of(self, planned: Planned) -> Sizes:
+        """Of what one pair's job is handed."""
+        images = self._sum(path for path in planned.inputs if path.startswith("images/"))
+        return Sizes(
+            weights=self._sum(path for path in planned.inputs if not path.startswith("images/")),
+            images=images,
+            code=self._code,
+        )
+
+    def _sum(self, paths: Iterable[str]) -> int:
+        return sum(self._bytes(path) for path in paths)
+
+    def _bytes(self, path: str) -> int:
+        if path not in self._known:
+            self._known[path] = (self.folder.root / path).stat().st_size
+        return self._known[path]

@@ -1,0 +1,180 @@
+"""What finished pairs took, gathered from the outcomes of all runs of this site, each file read once."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from alignsec import atomic, digest, network_cost, outcome
+from alignsec.attack import Attack, Search
+from alignsec.outcome import Damaged, Record
+from alignsec.pair import PairModel
+
+NAME = ".measured.json"
+VERSION = 1
+NEWEST = 5000
+"""Outcomes that are looked at, the newest: more tell no more, and an access point is no place to read them."""
+LONG_ENOUGH_SECONDS = 5.0
+"""Shorter searches tell of starting up, not of passes."""
+
+Kind = Literal["cpu", "gpu"]
+
+
+class Taken(BaseModel):
+    """What one finished pair took."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: str
+    """Digest of the source, its options and the input size."""
+    attack: str
+    """Digest of what is asked, without its name."""
+    kind: Kind
+    search: Search
+    images: int
+    forward: int
+    backward: int
+    flops: int
+    """Operations of all passes, by what is known of the network; 0 where that is not known exactly."""
+    searching_seconds: float
+    seconds: float
+    """In all, with loading the model and the images."""
+    peak_memory_mb: int | None = None
+    peak_gpu_memory_mb: int | None = None
+
+
+_FILES: TypeAdapter[dict[str, tuple[list[int], Taken | None]]] = TypeAdapter(
+    dict[str, tuple[list[int], Taken | None]]
+)
+
+
+class Measurements:
+    """Finished pairs, asked for what pairs to come will take. None is an answer: nothing like it was finished."""
+
+    def __init__(self, taken: Iterable[Taken]) -> None:
+        self._taken = list(taken)
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+    def passes_per_image(self, attack: Attack) -> tuple[float, float] | None:
+        """Forward and backward passes of an image under this attack: medians over models."""
+        asked = attack_digest(attack)
+        same = [one for one in self._taken if one.attack == asked and one.images]
+        if not same:
+            return None
+        return median(one.forward / one.images for one in same), median(one.backward / one.images for one in same)
+
+    def passes_per_second(self, kind: Kind, model: PairModel, search: Search) -> float | None:
+        """Of one model on a kind of device, forward and backward passes alike."""
+        network = network_digest(model)
+        searches = self._searches(kind, search)
+        return _median(
+            (one.forward + one.backward) / one.searching_seconds for one in searches if one.network == network
+        )
+
+    def flops_per_second(self, kind: Kind, search: Search) -> float | None:
+        """Operations a second on a kind of device: the median over all pairs."""
+        return _median(one.flops / one.searching_seconds for one in self._searches(kind, search) if one.flops)
+
+    def _searches(self, kind: Kind, search: Search) -> Iterator[Taken]:
+        for one in self._taken:
+            if one.kind == kind and one.search == search and one.searching_seconds >= LONG_ENOUGH_SECONDS:
+                yield one
+
+    def starting_seconds(self, kind: Kind) -> float | None:
+        """Seconds a job takes beside its search."""
+        return _median(max(0.0, one.seconds - one.searching_seconds) for one in self._taken if one.kind == kind)
+
+    def peaks_mb(self, kind: Kind, model: PairModel, attack: Attack, images: int) -> tuple[int | None, int | None]:
+        """The most memory, and memory of the GPU, that this model's jobs took under this attack, on as many images
+        or more."""
+        network, asked = network_digest(model), attack_digest(attack)
+        same = [
+            one
+            for one in self._taken
+            if (one.kind, one.network, one.attack) == (kind, network, asked) and one.images >= images
+        ]
+        return (
+            max((one.peak_memory_mb for one in same if one.peak_memory_mb), default=None),
+            max((one.peak_gpu_memory_mb for one in same if one.peak_gpu_memory_mb), default=None),
+        )
+
+
+def network_digest(model: PairModel) -> str:
+    """What decides what a pass costs: weights do not."""
+    return digest.of_json([model.source, model.options, model.preprocessing.input_size])[:16]
+
+
+def attack_digest(attack: Attack) -> str:
+    """What decides how many passes there are: its name does not."""
+    return digest.of_json({key: value for key, value in attack.question.items() if key != "name"})[:16]
+
+
+def gather(runs: Path) -> Measurements:
+    """What the newest outcomes below a folder of runs tell; each is read once and then remembered there.
+
+    Damaged outcomes and failures tell nothing. Raises OSError if the folder cannot be written.
+    """
+    known = _known(runs / NAME)
+    found: dict[str, tuple[list[int], Taken | None]] = {}
+    for path in _newest(runs):
+        stat = path.stat()
+        stamp, name = [stat.st_size, stat.st_mtime_ns], path.relative_to(runs).as_posix()
+        before = known.get(name)
+        found[name] = before if before is not None and before[0] == stamp else (stamp, _taken(path))
+    if found != known:
+        content = {name: (stamp, one and one.model_dump()) for name, (stamp, one) in found.items()}
+        atomic.write(runs / NAME, json.dumps({"schema_version": VERSION, "files": content}).encode())
+    return Measurements(one for _, one in found.values() if one is not None)
+
+
+def _newest(runs: Path) -> Iterator[Path]:
+    paths = ((path.stat().st_mtime_ns, path) for path in runs.glob("*/outcomes/*.json"))
+    yield from (path for _, path in sorted(paths, reverse=True)[:NEWEST])
+
+
+def _known(path: Path) -> dict[str, tuple[list[int], Taken | None]]:
+    try:
+        content = json.loads(path.read_bytes())
+        return _FILES.validate_python(content["files"]) if content["schema_version"] == VERSION else {}
+    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        return {}
+
+
+def _taken(path: Path) -> Taken | None:
+    try:
+        record = outcome.read(path)
+    except (OSError, Damaged):
+        return None
+    return of(record) if isinstance(record, Record) else None
+
+
+def of(record: Record) -> Taken:
+    """What a finished pair took."""
+    model, where = record.pair.model, record.provenance
+    passes = [record.clean_passes, *(part for budget in record.budgets for part in budget.passes.values())]
+    forward, backward = sum(one.forward for one in passes), sum(one.backward for one in passes)
+    flops = 0 if model.options else network_cost.of(model.source, model.preprocessing.input_size, 0).forward_flops
+    return Taken(
+        network=network_digest(model),
+        attack=attack_digest(record.pair.attack),
+        kind="cpu" if where.device.startswith("CPU") else "gpu",
+        search=record.pair.attack.search,
+        images=len(record.images),
+        forward=forward,
+        backward=backward,
+        flops=(forward + backward) * flops,
+        searching_seconds=sum(budget.seconds for budget in record.budgets),
+        seconds=where.seconds,
+        peak_memory_mb=where.peak_memory_mb,
+        peak_gpu_memory_mb=where.peak_gpu_memory_mb,
+    )
+
+
+def _median(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return median(found) if found else None
