@@ -8,7 +8,7 @@ from scipy import stats
 
 from aggregate.scores import Scores
 from aggregate.statistics import correlation
-from aggregate.statistics.correlation import Question
+from aggregate.statistics.correlation import Floats, Question
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,18 @@ def families(table: pd.DataFrame, scores: Scores | None, family: Mapping[str, st
 
 def _answers(table: pd.DataFrame, scores: Scores, family: Mapping[str, str]) -> Iterator[dict[str, object]]:
     for question, both in correlation.questions(table, scores, scores.summaries):
-        of = both["model"].map(family)
-        for name in sorted(of.dropna().unique()):
-            yield {**asdict(question), **asdict(_without(both[of != name], str(name), int((of == name).sum())))}
+        of = both["model"].map(family).fillna("").to_numpy(dtype=str)
+        alignment, robust, _ = correlation.values(both)
+        for name in sorted({*of} - {""}):
+            rest = of != name
+            yield {**asdict(question), **asdict(_without(name, alignment[rest], robust[rest], len(of)))}
 
 
-def _without(rest: pd.DataFrame, name: str, count: int) -> LeftOut:
-    n = len(rest)
+def _without(name: str, alignment: Floats, robust: Floats, models: int) -> LeftOut:
+    n = len(alignment)
     if n == 0:
-        return LeftOut(name, count, n, note="every model is of this family")
-    alignment, robust, _ = correlation.values(rest)
+        return LeftOut(name, models, n, note="every model is of this family")
     if why := correlation.refusal(alignment, robust):
-        return LeftOut(name, count, n, note=why)
+        return LeftOut(name, models - n, n, note=why)
     r, p = correlation.spearman(alignment, robust)
-    return LeftOut(name, count, n, r, p, float(stats.linregress(alignment, robust).slope))
+    return LeftOut(name, models - n, n, r, p, float(stats.linregress(alignment, robust).slope))

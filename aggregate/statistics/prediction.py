@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import sklearn
 from sklearn.impute import SimpleImputer
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import RidgeCV
@@ -68,12 +69,14 @@ def prediction(
     predictions: list[Prediction] = []
     importances: list[dict[str, object]] = []
     budgets = table.groupby(["attack", "norm", "eps", "eps_value"], sort=False)
-    for budget, part in budgets:
-        if scores is None:
-            break
-        answer, weighed = _of_budget(budget, part, scores, family)
-        predictions.append(answer)
-        importances.extend(weighed)
+    # What goes in is checked here once; scikit-learn would do it again for each of thousands of shuffles.
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        for budget, part in budgets:
+            if scores is None:
+                break
+            answer, weighed = _of_budget(budget, part, scores, family)
+            predictions.append(answer)
+            importances.extend(weighed)
     columns = [field.name for field in fields(Prediction)]
     numbers = [name for name in columns if name.startswith("r2")]
     return (
