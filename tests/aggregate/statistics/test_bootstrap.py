@@ -1,0 +1,67 @@
+"""Bootstrap intervals against scipy's, one at a time and slowly."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from aggregate.statistics import bootstrap
+
+
+def _pearson(x, y, axis=-1):
+    x, y = (values - values.mean(axis=axis, keepdims=True) for values in (x, y))
+    return (x * y).sum(axis=axis) / np.sqrt((x * x).sum(axis=axis) * (y * y).sum(axis=axis))
+
+
+def _spearman(x, y, axis=-1):
+    return _pearson(stats.rankdata(x, axis=axis), stats.rankdata(y, axis=axis), axis=axis)
+
+
+@pytest.mark.parametrize(("seed", "n", "strength"), [(1, 12, 0.0), (2, 40, 1.0), (3, 40, -3.0)])
+def test_intervals_are_those_of_scipy_up_to_the_draw(seed, n, strength):
+    """Two runs of thousands of resamples differ by chance; ties come from rounding x."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n).round(1)
+    y = strength * x + rng.normal(size=n)
+    for found, statistic in zip(bootstrap.correlations(x, y), (_spearman, _pearson), strict=True):
+        expected = stats.bootstrap(
+            (x, y), statistic, paired=True, vectorized=True, n_resamples=10_000, rng=np.random.default_rng(1)
+        ).confidence_interval
+        width = expected.high - expected.low
+        assert found.low == pytest.approx(expected.low, abs=0.07 * width)
+        assert found.high == pytest.approx(expected.high, abs=0.07 * width)
+
+
+def test_the_same_question_has_the_same_interval():
+    x, y = np.random.default_rng(4).normal(size=(2, 30))
+    assert bootstrap.correlations(x, y) == bootstrap.correlations(x, y)
+
+
+def test_a_scale_changes_nothing():
+    x, y = np.random.default_rng(5).normal(size=(2, 30))
+    for a, b in zip(bootstrap.correlations(x, y), bootstrap.correlations(1e-6 * x + 7, 1e6 * y), strict=True):
+        assert (a.low, a.high) == pytest.approx((b.low, b.high), abs=2e-3)
+
+
+def test_no_interval_of_few_models_or_of_a_perfect_order():
+    few = np.arange(7.0)
+    assert bootstrap.correlations(few, few[::-1]) == (bootstrap.Interval(), bootstrap.Interval())
+    many = np.arange(20.0)
+    spearman, pearson = bootstrap.correlations(many, many**3)
+    assert spearman == bootstrap.Interval()
+    assert pearson.high is not None
+
+
+def test_one_model_apart_from_all_others_gives_no_interval():
+    """A third of the resamples leave it out and are constant."""
+    x, y = np.zeros(20), np.random.default_rng(6).normal(size=20)
+    x[0] = 1
+    assert bootstrap.correlations(x, y) == (bootstrap.Interval(), bootstrap.Interval())
+
+
+def test_nineteen_of_twenty_intervals_hold_the_truth():
+    """r = 0.5 of a bivariate normal, 200 samples of 30: 190 would be 95 %, four standard errors are 12."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(200, 30))
+    y = 0.5 * x + np.sqrt(0.75) * rng.normal(size=(200, 30))
+    intervals = [bootstrap.correlations(*sample)[1] for sample in zip(x, y, strict=True)]
+    assert 178 <= sum(interval.low <= 0.5 <= interval.high for interval in intervals) <= 198

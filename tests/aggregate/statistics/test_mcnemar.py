@@ -1,0 +1,71 @@
+"""McNemar's test against statsmodels, a published table, and images counted by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+
+from aggregate.statistics import mcnemar
+
+COLUMNS = ["model", "attack", "norm", "eps", "eps_value", "images", "robust"]
+
+
+def _asked(**verdicts):
+    """A table and packed bits from strings of 1 (robust) and 0."""
+    rows, bits = [], {}
+    for model, text in verdicts.items():
+        robust = np.array([letter == "1" for letter in text])
+        rows.append((model, "aa", "Linf", "1/255", 1 / 255, len(text), int(robust.sum())))
+        bits[model, "aa", "1/255"] = np.packbits(robust)
+    return mcnemar.comparisons(pd.DataFrame(rows, columns=COLUMNS), bits)
+
+
+def test_p_by_hand():
+    """Of ten images that tell them apart nine are one model's: 2 (1 + 10) / 2^10."""
+    assert mcnemar.p_value([9, 1, 0, 3], [1, 9, 0, 3]) == pytest.approx([22 / 1024, 22 / 1024, 1, 1])
+
+
+def test_a_published_table():
+    """121 against 59 of 314 (Wikipedia's example of the test): chi-squared 21.35, so p is near 4e-6."""
+    assert mcnemar.p_value(121, 59) == pytest.approx(4e-6, rel=0.25)
+
+
+def test_p_is_that_of_statsmodels():
+    for b, c in np.random.default_rng(1).integers(0, 60, size=(50, 2)):
+        expected = statsmodels_mcnemar([[10, b], [c, 10]], exact=True).pvalue
+        assert mcnemar.p_value(b, c) == pytest.approx(expected)
+
+
+def test_images_are_counted_one_by_one():
+    found = _asked(weak="1000000000", strong="1111111110", same="1111111110")
+    assert found[["model_a", "model_b", "images", "only_a", "only_b"]].to_numpy().tolist() == [
+        ["same", "strong", 10, 0, 0],
+        ["same", "weak", 10, 8, 0],
+        ["strong", "weak", 10, 8, 0],
+    ]
+    assert found["p"].tolist() == pytest.approx([1, 2 / 256, 2 / 256])
+    assert found["q"].tolist() == pytest.approx([1, 3 / 256, 3 / 256])
+
+
+def test_models_of_the_same_accuracy_may_differ():
+    """The accuracies say nothing, and neither does the test: it is the count of images that differ that counts."""
+    found = _asked(a="1" * 10 + "0" * 10, b="0" * 10 + "1" * 10)
+    assert found[["only_a", "only_b", "p"]].to_numpy().tolist() == [[10, 10, 1.0]]
+
+
+def test_only_models_of_the_same_images_are_compared():
+    found = _asked(a="1100", b="1000", c="11111")
+    assert found[["model_a", "model_b"]].to_numpy().tolist() == [["a", "b"]]
+
+
+def test_one_model_none_and_no_bits():
+    for table in (_asked(a="10"), _asked(), mcnemar.comparisons(pd.DataFrame([], columns=COLUMNS), {})):
+        assert (list(table.columns), len(table)) == (mcnemar.COLUMNS, 0)
+    row = pd.DataFrame([("a", "aa", "Linf", "1", 1.0, 2, 1), ("b", "aa", "Linf", "1", 1.0, 2, 1)], columns=COLUMNS)
+    assert mcnemar.comparisons(row, {}).empty
+
+
+def test_of_very_many_models_the_most_robust_are_compared(monkeypatch):
+    monkeypatch.setattr(mcnemar, "MOST", 2)
+    found = _asked(a="100", b="110", c="111")
+    assert found[["model_a", "model_b"]].to_numpy().tolist() == [["c", "b"]]
