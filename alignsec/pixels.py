@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 _AS_FLOAT = torch.arange(256).float() / 255
-"""What ToTensor makes of each byte. A table, because CUDA divides by a number in another way than CPUs do:
-by its reciprocal, which moves the last bit of some values."""
+"""What ToTensor makes of each byte on a CPU. CUDA divides by a number in another way, by its reciprocal, which
+moves the last bit of some values: there bytes are looked up here."""
 
 
 class Images(Protocol):
@@ -43,7 +43,7 @@ class Pixels:
         self._wait = wait
         self._given = torch.empty_like(values, device=self.device) if self.device != values.device else values
         self._ready = 0 if wait or self._given is not values else len(values)
-        self._table = _AS_FLOAT.to(self.device)
+        self._table = None if self.device.type == "cpu" else _AS_FLOAT.to(self.device)
 
     @property
     def shape(self) -> torch.Size:
@@ -56,7 +56,8 @@ class Pixels:
     def __getitem__(self, index: int | slice | list[int] | Tensor, /) -> Tensor:
         """Some images, float32; indices as of a tensor's first dimension."""
         self._make_ready(self._last(index))
-        return self._table[self._given[index].int()]
+        chosen = self._given[index]
+        return chosen.float().div_(255) if self._table is None else self._table[chosen.int()]
 
     def _last(self, index: int | slice | list[int] | Tensor) -> int:
         """How many of the first images hold all that are asked for."""

@@ -1,7 +1,9 @@
 """Tiny studies, pairs and outcomes, made with the house's own classes and without torch."""
 
 import csv
+import io
 import random
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from alignsec.attack import Attack
+from alignsec.image_pack import LabelledImage
 from alignsec.outcome import BudgetVerdicts, Failure, Passes, Provenance, Record
 from alignsec.pair import File, Pair, PairModel
 from alignsec.preprocessing import Preprocessing
@@ -119,3 +122,16 @@ def write_labels(path: Path, rows: Sequence[tuple[str, object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([("file", "label"), *rows])
+
+
+def unchecked_pack(images: Sequence[LabelledImage]) -> bytes:
+    """The bytes of a pack that no submission would write: nobody looked whether its images decode."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        rows = "".join(f"{image.name},{image.label}\n" for image in images)
+        members = [("labels.csv", f"file,label\n{rows}".encode()), *((f"images/{i.name}", i.data) for i in images)]
+        for name, data in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+    return buffer.getvalue()

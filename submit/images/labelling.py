@@ -25,6 +25,8 @@ class Line:
     name: str
     label: str
     """A whole number, or the WordNet id of one of ImageNet's classes."""
+    wordnet: str = ""
+    """The WordNet id beside it, where the file has a column `wnid`."""
 
 
 def by_folder(files: Files) -> list[Candidate]:
@@ -77,6 +79,9 @@ def by_file(files: Files, labels: Path) -> list[Candidate]:
         elif label is None:
             remedy = "is not a label; write the class as a whole number from 0, or as ImageNet's WordNet id"
             mistakes.append(Mistake(str(labels), field, f'"{line.label}"', remedy))
+        elif (meant := imagenet.labels().get(line.wordnet, label)) != label:
+            remedy = f"is not the class of {line.wordnet}, which is {meant}; mend it, or take out the column wnid"
+            mistakes.append(Mistake(str(labels), field, f'"{line.label}"', remedy))
         elif times[line.name] > 1:
             mistakes.append(Mistake(str(labels), field, f'"{line.name}"', "is listed more than once"))
         else:
@@ -120,7 +125,7 @@ def _lines(files: Files, labels: Path) -> Iterator[Line]:
 
 def _own(rows: Iterable[dict[str, str]]) -> Iterator[Line]:
     for number, row in enumerate(rows, start=2):
-        yield Line(number, row["file"] or "", (row["label"] or "").strip())
+        yield Line(number, row["file"] or "", (row["label"] or "").strip(), (row.get("wnid") or "").strip())
 
 
 def _kaggle(rows: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:

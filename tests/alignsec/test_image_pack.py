@@ -103,6 +103,14 @@ def test_every_image_that_cannot_be_decoded_in_one_go(tmp_path: Path):
     assert not packs.exists()
 
 
+def test_an_image_too_large_to_trust_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Twice Pillow's limit, 89 million pixels, is an attack or a mistake; a job would run out of memory."""
+    write_image(tmp_path / "a.png", seed=1, size=64)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
+    with pytest.raises(Mistakes, match=r"a\.png: cannot be decoded \(Image size \(4096 pixels\) exceeds limit"):
+        image_pack.write([Candidate("a.png", 0, tmp_path / "a.png")], tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @given(st.sampled_from(["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM"]), st.data())
 def test_no_damage_to_an_image_is_a_crash(

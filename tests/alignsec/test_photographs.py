@@ -16,7 +16,7 @@ from alignsec import image_pack, photographs
 from alignsec.image_pack import BadPack, Candidate
 from alignsec.photographs import BadImage, Photographs
 from alignsec.preprocessing import Preprocessing
-from tests.tiny import GREY, write_image
+from tests.tiny import GREY, unchecked_pack, write_image
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SETTINGS: list[dict[str, Any]] = [
@@ -28,6 +28,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"input_size": (3, 64, 64), **IMAGENET, "interpolation": "nearest", "crop_pct": 1.15},
     {"input_size": (1, 28, 28), "mean": (0.13,), "std": (0.31,), "interpolation": "bilinear", "crop_pct": 1.0},
 ]
+RGB: dict[str, Any] = {**GREY, "input_size": (3, 16, 16), "mean": (0.5,) * 3, "std": (0.5,) * 3}
 
 
 def pack(folder: Path, names: list[str], into: Path) -> tuple[Path, str]:
@@ -76,6 +77,31 @@ def test_every_kind_of_image_has_the_models_channels(tmp_path: Path, mode: str, 
     assert found.pixels.shape == (1, channels, 16, 16)
 
 
+def test_a_rotated_photograph_stays_as_it_lies(tmp_path: Path):
+    """EXIF says to turn it; neither torchvision's loader nor timm's does, so no published number rests on that."""
+    write_image(tmp_path / "a.png", seed=2, mode="RGB", size=16)
+    picture = Image.open(tmp_path / "a.png")
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.png", exif=exif)
+    picture.save(tmp_path / "plain.png")
+    found = photographs.load(*pack(tmp_path, ["plain.png", "turned.png"], tmp_path), Preprocessing(**RGB))
+    assert torch.equal(found.pixels[0], found.pixels[1])
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG", "GIF", "TIFF"])
+def test_of_an_animation_the_first_picture_is_shown(tmp_path: Path, kind: str):
+    """As convert("RGB") has it, which every pipeline calls."""
+    frames = []
+    for seed in (1, 2, 3):
+        write_image(tmp_path / f"{seed}.png", seed=seed, mode="L", size=16)
+        frames.append(Image.open(tmp_path / f"{seed}.png").convert("RGB"))
+    more = {"lossless": True} if kind == "WEBP" else {}
+    frames[0].save(tmp_path / "moving.png", kind, save_all=True, append_images=frames[1:], **more)
+    found = photographs.load(*pack(tmp_path, ["1.png", "moving.png"], tmp_path), Preprocessing(**RGB))
+    assert torch.equal(found.pixels[0], found.pixels[1])
+
+
 def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path):
     """A pack made elsewhere: its digest fits, an image in it does not decode."""
     write_image(tmp_path / "a.png", seed=1)
@@ -83,7 +109,7 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path):
         image_pack.LabelledImage("a.png", 0, (tmp_path / "a.png").read_bytes()),
         image_pack.LabelledImage("half.png", 0, (tmp_path / "a.png").read_bytes()[:100]),
     ]
-    data = image_pack._archive(broken)
+    data = unchecked_pack(broken)
     (tmp_path / "p.tar").write_bytes(data)
     with photographs.load(tmp_path / "p.tar", image_pack.digest.of_bytes(data), Preprocessing(**GREY)) as found:
         assert found.pixels[:1].shape == (1, 1, 16, 16)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from alignsec import evaluator
+from alignsec import evaluator, pixels
 from alignsec.attack import Attack
 from alignsec.pixels import Pixels
 from alignsec.task import Task
@@ -26,10 +26,17 @@ def test_the_same_floats_as_division(index):
     assert torch.equal(given, (BYTES.float() / 255)[index])
 
 
+def test_the_table_says_what_division_says():
+    """What devices other than CPUs look up."""
+    looked_up = Pixels(BYTES)
+    looked_up._table = pixels._AS_FLOAT
+    assert torch.equal(looked_up[:], Pixels(BYTES)[:])
+
+
 def test_only_what_is_asked_for_is_waited_for():
     asked: list[int] = []
-    pixels = Pixels(BYTES, wait=asked.append)
-    _ = pixels[0:2], pixels[1], pixels[:1], pixels[2], pixels[torch.tensor([0])], pixels[:]
+    given = Pixels(BYTES, wait=asked.append)
+    _ = given[0:2], given[1], given[:1], given[2], given[torch.tensor([0])], given[:]
     assert asked == [2, 3, 4]
 
 
@@ -44,8 +51,8 @@ def test_verdicts_are_those_of_a_float_tensor(implementation: str):
         | {"implementation": implementation}
     )
     ends = []
-    for pixels in (Pixels(values), values.float() / 255):
-        *_, last = evaluator.evaluate(Task(classifier, pixels, labels, asked, 0))
+    for shown in (Pixels(values), values.float() / 255):
+        *_, last = evaluator.evaluate(Task(classifier, shown, labels, asked, 0))
         ends.append(last.model_dump(exclude={"budgets": {"__all__": {"seconds"}}}))
     assert ends[0] == ends[1]
     assert set(ends[0]["budgets"][0]["verdicts"]) > {"R", "c"}

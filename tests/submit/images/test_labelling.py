@@ -99,6 +99,19 @@ def test_labels_that_are_no_text(tmp_path: Path):
         labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
 
 
+def test_labels_that_contradict_the_wordnet_ids_beside_them(tmp_path: Path):
+    """Off by one, as labels are that count from 1; ids that are none of ImageNet's say nothing."""
+    for name in ("a.png", "b.png", "c.png"):
+        write_image(tmp_path / name, seed=1)
+    text = "file,wnid,label\na.png,n01440764,0\nb.png,n01443537,2\nc.png,n99999999,7\n"
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(Mistakes) as caught:
+        labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
+    (mistake,) = caught.value.mistakes
+    assert (mistake.field, mistake.given) == ("line 3", '"2"')
+    assert "is not the class of n01443537, which is 1" in mistake.remedy
+
+
 def in_tar(folder: Path, top: str = "") -> Archive:
     """The folder as a tar beside it, whose names begin with `top`."""
     path = folder.parent / f"{folder.name}.tar"
