@@ -10,6 +10,7 @@ from alignsec.timm_catalogue import preprocessing
 
 COLUMNS = ("name", "plugin", "input_size", "mean", "std", "interpolation", "crop_pct", "crop_mode")
 FILE = "brainscore.csv"
+SCHEME = "brainscore:"
 
 
 def known(name: str) -> Known:
@@ -33,4 +34,5 @@ def entries() -> dict[str, Known]:
 
 def _known(row: dict[str, str]) -> Known:
     told = preprocessing(row) if row["input_size"] else {}
-    return Known(preprocessing=told, weights=True, conversion="brainscore")
+    # No address that one could fetch: only the plugin knows what it fetches, and from where.
+    return Known(preprocessing=told, weights=True, conversion="brainscore", url=f"{SCHEME}{row['name']}")

@@ -38,7 +38,7 @@ def rows(models: Path) -> Iterator[tuple[str, ...]]:
 
 def _preprocessing(plugin: Path) -> tuple[str, ...]:
     told = set()
-    for path in sorted(plugin.glob("*.py")):
+    for path in sorted(plugin.rglob("*.py")):
         if path.name.startswith("test"):
             continue
         told |= set(_told(ast.parse(path.read_bytes(), str(path))))
@@ -48,13 +48,7 @@ def _preprocessing(plugin: Path) -> tuple[str, ...]:
 
 def _told(tree: ast.Module) -> Iterator[tuple[str, ...] | None]:
     """Of each way a file preprocesses images: a catalogue's fields, or None where they are not plain to see."""
-    constants = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    constants = _constants(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and "preprocess" in node.name:
             yield None  # one of its own
@@ -64,6 +58,18 @@ def _told(tree: ast.Module) -> Iterator[tuple[str, ...] | None]:
                 yield _of_partial(value, constants)
         if isinstance(node, ast.Assign) and any("preprocess" in ast.unparse(target) for target in node.targets):
             yield _of_partial(node.value, constants)
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Names that are given one value in the whole file."""
+    values: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                values.setdefault(ast.unparse(target), []).append(node.value)
+        if isinstance(node, ast.arg):
+            values.setdefault(node.arg, []).append(ast.Name(node.arg))  # an argument is whatever it is called with
+    return {name: given[0] for name, given in values.items() if len({ast.unparse(value) for value in given}) == 1}
 
 
 def _of_partial(value: ast.expr, constants: dict[str, ast.expr]) -> tuple[str, ...] | None:

@@ -3,16 +3,19 @@
 import re
 from urllib.parse import urlsplit
 
+from alignsec.sources import brainscore
 from alignsec.study_model import StudyModel
 
 HUB = "hub:"
+PLUGIN = brainscore.SCHEME
 
 _NAMED_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.[a-z.]+$")
 """PyTorch's hub names files by the first digits of their SHA-256 (torch.hub.load_state_dict_from_url)."""
 
 
 def of(model: StudyModel) -> str:
-    """`hub:` and a repository, or an http(s) address; empty where the weights are the user's own or unknown."""
+    """`hub:` and a repository, `brainscore:` and a name, or an http(s) address; empty where the weights are the
+    user's own or unknown."""
     if model.weights is not None:
         return ""
     known = model.known

@@ -51,6 +51,8 @@ class Staging:
     """The hub's; None: HF_ENDPOINT."""
     at_once: int = 4
     timeout: float = TIMEOUT_SECONDS
+    brainscore: str = str(HOUSE / ".brainscore" / "bin" / "python")
+    """The Python of Brain-Score's environment."""
     tell: Callable[[str, int, int | None], None] = lambda address, done, total: None
     """Called from worker threads: address, bytes so far, bytes in all or None."""
 
@@ -100,6 +102,8 @@ class Staging:
             return Fetched(address, None, f"{error.filename or self.folder}: {error.strerror}")
 
     def _fetch(self, client: httpx2.Client, address: str) -> Staged:
+        if address.startswith(addresses.PLUGIN):
+            return self._packed(address)
         remote = self._remote(address)
         part = self.folder / PARTS / digest.of_bytes(address.encode())[:16]
         download = Download(client, remote, part, self.patience, partial(self.tell, address))
@@ -120,6 +124,23 @@ class Staging:
         staged = self._place(rewritten or part, suffix, published, rewritten=rewritten is not None)
         download.forget()
         return staged
+
+    def _packed(self, address: str) -> Staged:
+        """An archive of what a Brain-Score plugin fetches, packed in the environment that has it."""
+        name = address.removeprefix(addresses.PLUGIN)
+        archive = self.folder / PARTS / f"{digest.of_bytes(address.encode())[:16]}.tar"
+        command = [self.brainscore, "-m", "alignsec.networks.brainscore_archive", name, str(archive)]
+        environ = {**self.environ, "PYTHONPATH": str(HOUSE)}
+        try:
+            done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+        except (FileNotFoundError, PermissionError):
+            raise Failed(f"needs Brain-Score's environment, {self.brainscore}; make brainscore makes it") from None
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(name)]
+            raise Failed(f"its plugin could not be built: {said[-1].strip() if said else 'it said nothing'}")
+        sha256, size = digest.of_file(archive), archive.stat().st_size
+        published = Published(url=address, name=f"{name}.tar", sha256=sha256, bytes=size)
+        return self._place(archive, ".tar", published, rewritten=False)
 
     def _remote(self, address: str) -> Remote:
         if address.startswith(addresses.HUB):

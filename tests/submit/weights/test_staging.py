@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,34 @@ def test_files_are_named_by_digest_and_the_manifest_tells_where_from(stage: Stag
     assert manifest[HUB].published.revision == COMMIT
     assert manifest[url].published.url == url
     assert sorted(path.name for path in folder.iterdir()) == sorted([NAME, *(s.file for s in manifest.values())])
+
+
+PACKER = """#!/bin/sh
+echo "some library warns" >&2
+case $3 in
+halves) printf 'archive of %s' "$3" >"$4" ;;
+*) printf '%s\\n' "URLError: no such bucket" "$3 could not be built; nothing was written" >&2; exit 1 ;;
+esac
+"""
+
+
+def test_a_brain_score_plugins_archive_is_packed_in_its_environment(
+    folder: Path, server: StandIn, patience: Patience, tmp_path: Path
+):
+    """By the Python that has brainscore_vision, a stand-in here; what goes wrong there is told."""
+    python = tmp_path / "python"
+    python.write_text(PACKER)
+    python.chmod(0o755)
+    one = replace(staging(folder, server, patience), brainscore=str(python))
+    good, bad = "brainscore:halves", "brainscore:gone"
+    came = {fetched.address: fetched for fetched in one.run(one.missing([good, bad]))}
+    assert came[bad].why == "its plugin could not be built: URLError: no such bucket"
+    staged = Manifest.read(folder).weights[good]
+    assert (folder / staged.file).read_bytes() == b"archive of halves"
+    assert staged.file.endswith(".tar")
+    assert not one.missing([good])
+    (lacks,) = replace(one, brainscore=str(tmp_path / "none"), patience=Patience()).run([bad])
+    assert "make brainscore makes it" in lacks.why
 
 
 def test_a_second_call_asks_nobody(stage: Stage, server: StandIn, folder: Path):

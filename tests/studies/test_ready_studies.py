@@ -1,0 +1,107 @@
+"""The studies that come with alignsec: sound as they stand, and laid out as soon as their files are there."""
+
+import csv
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alignsec import digest, imagenet
+from alignsec.mistake import Mistakes
+from alignsec.run_folder import Plan, RunFolder
+from alignsec.study import Study
+from submit import layout
+from submit.weights import address
+from submit.weights.manifest import Manifest, Published, Staged
+from tests import tiny
+
+MODELS = {"brainscore-timm": 51, "brainscore": 183, "timm-benchmarks": 75, "chtc-smoke": 2}
+
+
+def ready(house: Path, folder: Path, name: str) -> Path:
+    """A study as a user has it: data/ beside studies/, with a few images instead of 1000 and a table of scores."""
+    path = folder / "studies" / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number, wordnet in enumerate(list(imagenet.labels())[:6]):
+        tiny.write_image(folder / "data" / "imagenet-val" / wordnet / f"{number}.png", seed=number, mode="RGB")
+    for scores in ("leaderboard.csv", "timm_public_benchmarks.csv"):
+        (folder / "data" / scores).write_text("Model,V1\nalexnet,0.5\n")
+    text = (house / "studies" / f"{name}.toml").read_text(encoding="utf-8")
+    path.write_text(text.replace("count = 1000", "count = 4").replace("count = 20", "count = 4"), encoding="utf-8")
+    return path
+
+
+def stage_stand_ins(study: Study, folder: Path) -> None:
+    """A weights folder as `make weights` leaves it, of files that are no weights."""
+    folder.mkdir()
+    manifest = Manifest()
+    for where in {address.of(model) for model in study.models}:
+        data = where.encode()
+        sha256 = digest.of_bytes(data)
+        suffix = "tar" if where.startswith(address.PLUGIN) else "safetensors"
+        published = Published(url=where, name="w", sha256=sha256, bytes=len(data))
+        file = f"weights-{sha256[:12]}.{suffix}"
+        staged = Staged(file=file, sha256=sha256, bytes=len(data), published=published, fetched="now")
+        (folder / file).write_bytes(data)
+        manifest = manifest.with_one(where, staged)
+    manifest.write(folder)
+
+
+@pytest.mark.parametrize(("name", "models"), MODELS.items())
+def test_every_missing_weights_file_is_told_at_once(house: Path, tmp_path: Path, name: str, models: int):
+    with pytest.raises(Mistakes) as caught:
+        layout.check(ready(house, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
+    fields = [mistake.field for mistake in caught.value.mistakes]
+    assert fields == [f"models[{index}].source" for index in range(models)]
+    assert all("make weights STUDY=" in mistake.remedy for mistake in caught.value.mistakes)
+
+
+@pytest.mark.parametrize(("name", "models"), MODELS.items())
+def test_with_its_files_it_is_ready_to_be_submitted(house: Path, tmp_path: Path, name: str, models: int):
+    """By the command of `make submit DRY=1`: checked, its run folder and its DAG written."""
+    path = ready(house, tmp_path, name)
+    study = Study.load(path)
+    stage_stand_ins(study, tmp_path / "weights")
+    places = {"RUNS": tmp_path / "runs", "WEIGHTS": tmp_path / "weights", "IMAGES": tmp_path / "images"}
+    env = (house / ".env").read_text(encoding="utf-8")
+    for key, place in places.items():
+        env = re.sub(rf"^{key}=.*$", f"{key}={place}", env, flags=re.MULTILINE)
+    (tmp_path / "site.env").write_text(env, encoding="utf-8")
+    command = [sys.executable, "-m", "submit", str(path), "--env", str(tmp_path / "site.env"), "--dry"]
+    done = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = RunFolder(tmp_path / "runs" / name)
+    plan = Plan.read(folder)
+    assert len({pair.id for pair in plan}) == len(plan.planned) == models * len(study.attacks)
+    assert (folder.root / "study.dag").read_text().count("\nJOB ") == len(plan.planned)
+    assert "not submitted; condor_submit_dag" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["brainscore-timm", "brainscore"])
+def test_names_are_rows_of_the_leaderboard(house: Path, shared: Path, tmp_path: Path, name: str):
+    lines = (shared / "brainscore" / "leaderboard_20250908.csv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = {row["Model"] for row in csv.DictReader(lines)}
+    assert {model.name for model in Study.load(ready(house, tmp_path, name)).models} <= rows
+
+
+def test_every_registered_row_of_the_leaderboard_is_accounted_for(house: Path, shared: Path, tmp_path: Path):
+    """As a model of the study, or by name in the list of those that are not."""
+    path = ready(house, tmp_path, "brainscore")
+    taken = {model.name for model in Study.load(path).models}
+    text = path.read_text(encoding="utf-8")
+    left_out = {
+        word.strip(",") for line in text.splitlines() if line.startswith("# ") for word in line.split()[1:]
+    }
+    with (shared / "brainscore" / "registry.csv").open(newline="", encoding="utf-8") as file:
+        listed = {row["registry_name"] for row in csv.DictReader(file) if row["in_scores_table"] == "yes"}
+    assert len(listed) == 250
+    assert listed - taken <= left_out
+    assert taken <= listed
+
+
+def test_the_table_of_timm_tags_is_accounted_for(house: Path, shared: Path, tmp_path: Path):
+    taken = {model.name for model in Study.load(ready(house, tmp_path, "timm-benchmarks")).models}
+    with (shared / "brainscore" / "timm_public_benchmarks.csv").open(newline="", encoding="utf-8") as file:
+        assert taken == {row["model_id"] for row in csv.DictReader(file) if row["num_classes"] == "1000"}
