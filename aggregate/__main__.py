@@ -5,10 +5,12 @@ this code of its FINAL node for the run's own. 2: there is nothing to analyse, a
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from aggregate.analysis import analyse
+from aggregate.tally import FEW
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
@@ -27,13 +29,21 @@ def main(argv: list[str]) -> int:
         help="HTCondor's event log of the run (default: RUN/study.dag.nodes.log, if it is there)",
     )
     parser.add_argument("--out", type=Path, help="the folder to write (default: RUN/analysis)")
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help=f"processes that read outcomes, where there are more than {FEW:,} (default: one a core)",
+    )
     given = parser.parse_args(argv)
     folder = RunFolder(given.run)
     try:
         if given.outcomes is not None and not given.outcomes.exists():
             raise Mistakes([Mistake("--outcomes", "", str(given.outcomes), "does not exist")])
         events = EventLog(given.events or folder.events)
-        done = analyse(folder, given.outcomes or folder.outcomes, events, given.out or folder.analysis)
+        done = analyse(folder, given.outcomes or folder.outcomes, events, given.out or folder.analysis, given.jobs)
     except Mistakes as error:
         sys.stderr.write(f"{error}\n")
         return 2

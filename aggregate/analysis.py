@@ -1,6 +1,6 @@
 """The analysis: from a run's outcomes to tables, figures and the report, each file whole or as it was."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +9,7 @@ from aggregate import report, scores, table, tally
 from aggregate.figures import gallery
 from aggregate.scores import Matching, Scores
 from aggregate.statistics import architecture, tables
+from aggregate.tally import PairState
 from alignsec import atomic
 from alignsec.event_log import EventLog
 from alignsec.run_folder import Plan, RunFolder
@@ -26,20 +27,20 @@ class Analysis:
     """Planned pairs that are failed or missing."""
 
 
-def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path) -> Analysis:
-    """Read a run and its outcomes, write its analysis into a folder.
+def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path, processes: int = 1) -> Analysis:
+    """Read a run and its outcomes, so many processes side by side, and write its analysis into a folder.
 
     Everything is worked out before the first file is written, and each file is written aside and renamed.
     Raises Mistakes if the run, its scores or the outcomes cannot be read; OSError if a file cannot be written.
     """
     plan = Plan.read(folder)
     alignment = scores.of_run(folder, plan)
-    found = tally.take(plan, outcomes, events)
+    found = tally.take(plan, outcomes, events, processes)
     rows = table.frame(found.rows)
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
     statistics = tables.of(rows, alignment, family, found.robust)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
-    pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
+    pairs = table.columns(PairState, found.pairs)[PAIRS]
     drawings = gallery.of(rows, pairs, statistics, alignment)
     files = {
         "table.csv": table.csv(rows),

@@ -6,20 +6,26 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from aggregate import table
+from aggregate.reading import TRACES, Reading, Spent, readers
 from aggregate.table import Row
+from alignsec import status
 from alignsec.event_log import EventLog, NodeHistory
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.outcome import MENDED, ROBUST, Record
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan
-from alignsec.status import PairStatus, State, survey
+from alignsec.status import State, look_at
+
+FEW = 2000
+"""Pairs below which other processes are not worth the seconds they take to start."""
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +67,16 @@ class Cost:
     rejected: int = 0
     """Claims of an attack that the fp32 check did not confirm."""
 
-    def add(self, record: Record) -> None:
+    def add(self, spent: Spent) -> None:
         """Count one pair in."""
-        spent = [record.clean_passes, *(p for budget in record.budgets for p in budget.passes.values())]
-        self.job_seconds.append(record.provenance.seconds)
-        self.forward += sum(passes.forward for passes in spent)
-        self.backward += sum(passes.backward for passes in spent)
-        self.rejected += sum(budget.rejected for budget in record.budgets)
+        self.job_seconds.append(spent.job_seconds)
+        self.forward += spent.forward
+        self.backward += spent.backward
+        self.rejected += spent.rejected
 
 
 Bits = npt.NDArray[np.uint8]
 """One bit an image, in pack order, eight to a byte; `np.unpackbits(bits, count=images)` takes them apart."""
-
-TRACES = ("code", "container", "precision", "device", "host")
 
 
 @dataclass
@@ -120,12 +123,14 @@ class Tally:
         return [pair for pair in self.planned if pair.state != "ok"]
 
 
-def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
+def take(plan: Plan, outcomes: Path, events: EventLog, processes: int = 1) -> Tally:
     """Read every outcome once, keeping what the tables and the report need.
 
-    outcomes: a folder or a tar archive; where it does not exist every pair is missing.
+    outcomes: a folder or a tar archive; where it does not exist every pair is missing. processes: how many read
+    side by side; a plan of few pairs is read by this one alone, which is sooner done.
     Raises Mistakes if it is an archive that cannot be read to its end.
     """
+    look = readers(processes if len(plan.planned) > FEW else 1)
     order = {pair.id: at for at, pair in enumerate(plan)}
     rows: list[Row] = []
     robust: dict[tuple[str, str, str], Bits] = {}
@@ -135,25 +140,23 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
     traces: dict[str, Counter[str]] = {name: Counter() for name in TRACES}
     versions: dict[str, Counter[str]] = {}
     other_counts: Counter[int] = Counter()
-    for status in _whole(survey(plan, outcomes, events), outcomes):
-        pairs.append(_state(status, status.pair))
-        record = status.record
-        if record is None or status.state != "ok":
+    for pair_id, pair, found in _whole(look_at(plan, outcomes, look), outcomes):
+        pairs.append(_state(pair_id, pair, found, events.nodes.get(pair_id)))
+        if found is None or found.spent is None:
             continue
-        attack = record.pair.attack.series
-        rows.extend(table.rows(record, status.outcome_sha256))
-        for budget in record.budgets:
-            level, _ = record.pair.attack.level(budget.eps)
-            robust[record.pair.model.name, attack, level] = _robust(budget.verdicts)
-        costs[attack].add(record)
-        for note in dict.fromkeys(record.notes):
-            notes.setdefault((attack, note), []).append(record.pair.model.name)
-        for name in TRACES:
-            traces[name][getattr(record.provenance, name)] += 1
-        for library, version in record.provenance.versions.items():
+        series = found.rows[0].attack
+        rows.extend(found.rows)
+        for row, bits in zip(found.rows, found.robust, strict=True):
+            robust[row.model, row.attack, row.eps] = np.frombuffer(bits, dtype=np.uint8)
+        costs[series].add(found.spent)
+        for note in found.notes:
+            notes.setdefault((series, note), []).append(found.model)
+        for name, value in zip(TRACES, found.traces, strict=True):
+            traces[name][value] += 1
+        for library, version in found.versions:
             versions.setdefault(library, Counter())[version] += 1
-        if len(record.images) != plan.image_count:
-            other_counts[len(record.images)] += 1
+        if (images := found.rows[0].images) != plan.image_count:
+            other_counts[images] += 1
     rows.sort(key=lambda row: order[row.pair])  # stable: a pair's budgets stay in their order
     pairs.sort(key=lambda pair: (pair.state == "stale", order.get(pair.id, 0), pair.id))
     attacks = list(costs)
@@ -169,48 +172,40 @@ def take(plan: Plan, outcomes: Path, events: EventLog) -> Tally:
     )
 
 
-def _robust(verdicts: str) -> Bits:
-    letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
-    return np.packbits((letters == ord(ROBUST)) | (letters == ord(MENDED)))
-
-
 def _sorted(counter: Counter[str]) -> Counter[str]:
     """Most frequent first, ties by name: outcomes come in any order, a report in one."""
     return Counter(dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def _state(status: PairStatus, pair: Pair | None) -> PairState:
-    model, attack = (pair.model.name, pair.attack.name) if pair else ("", "")
-    answer = status.record or status.failure
-    ran = answer.provenance if answer else None
-    history = status.history or NodeHistory(status.id)
-    holds = "; ".join(dict.fromkeys(hold.reason for hold in history.holds))
-    reason = status.reason
-    state = PairState(
-        status.id,
-        model,
-        attack,
-        status.state,
-        reason,
+def _state(pair_id: str, pair: Pair | None, found: Reading | None, history: NodeHistory | None) -> PairState:
+    """A planned pair is named by the plan; a stale one by its file."""
+    without = status.missing(pair_id, pair, history)
+    history = history or NodeHistory(pair_id)
+    # Interned: of 100,000 pairs most share these.
+    ran = dict(zip(TRACES, map(sys.intern, found.traces), strict=True)) if found and found.traces else {}
+    return PairState(
+        id=pair_id,
+        model=pair.model.name if pair else found.model if found else "",
+        attack=pair.attack.name if pair else found.attack if found else "",
+        state=found.state if found else without.state,
+        reason=found.reason if found else without.reason,
+        **ran,
+        started=found.started if found else "",
+        seconds=found.seconds if found else None,
         tries=history.jobs,
         evictions=history.evictions,
-        holds=holds,
+        holds="; ".join(dict.fromkeys(hold.reason for hold in history.holds)),
     )
-    if ran is None:
-        return state
-    # Interned: of 100,000 pairs most share these.
-    code, container, precision, device, host = (sys.intern(getattr(ran, name)) for name in TRACES)
-    return replace(
-        state, host=host, device=device, precision=precision, code=code, container=container,
-        started=ran.started, seconds=ran.seconds,
-    )  # fmt: skip
 
 
-def _whole(statuses: Iterable[PairStatus], outcomes: Path) -> Iterator[PairStatus]:
-    """The statuses, or a Mistake if the archive they come from ends too early or is none."""
+def _whole(seen: Iterable[Seen], outcomes: Path) -> Iterator[Seen]:
+    """What was seen, or a Mistake if the archive it comes from ends too early or is none."""
     try:
-        yield from statuses
+        yield from seen
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         why = str(error).partition("\n")[0].rstrip(":")
         remedy = f"is neither a folder nor a whole tar archive ({why}); was its transfer cut short?"
+        raise Mistakes([Mistake(str(outcomes), "", "", remedy)]) from None
+    except BrokenProcessPool:
+        remedy = "was being read by several processes when one of them died, most likely for memory; try --jobs 1"
         raise Mistakes([Mistake(str(outcomes), "", "", remedy)]) from None

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -67,12 +67,16 @@ class Budget:
         )
 
 
+# A study has a handful of budgets, and each of its outcome files names them twice.
+_parsed = lru_cache(maxsize=1024)(Budget.parse)
+
+
 def _read(value: object) -> Budget:
     if isinstance(value, Budget):
         return value
     if not isinstance(value, str):
         raise PydanticCustomError("budget", 'is not a budget; write it as text, such as "4/255" or "0.001"')
     try:
-        return Budget.parse(value)
+        return _parsed(value)
     except ValueError as error:
         raise PydanticCustomError("budget", "{why}", {"why": str(error)}) from None

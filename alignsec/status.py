@@ -1,10 +1,12 @@
 """Status: which pairs of a run are ok, failed, missing or stale, from its outcome files alone."""
 
+import io
 import tarfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from alignsec import digest, outcome
 from alignsec.event_log import EventLog, NodeHistory
@@ -13,6 +15,7 @@ from alignsec.pair import Pair
 from alignsec.run_folder import Plan
 
 State = Literal["ok", "failed", "missing", "stale"]
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -29,74 +32,137 @@ class PairStatus:
     reason: str = ""
     """Why it is not ok, in a sentence."""
     outcome_sha256: str = ""
-    """Digest of the outcome file; empty where there is none."""
+    """Digest of the outcome file; empty where there is none, or nothing in it."""
     history: NodeHistory | None = None
     """What HTCondor wrote down of its jobs; None outside a pool, or where it was not submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeFile:
+    """An outcome file, named but not read: in a folder, at its place in an archive, or unpacked from one."""
+
+    name: str
+    """Without `.json`: the pair's id, if it is what it should be."""
+    path: Path
+    start: int = 0
+    size: int = -1
+    """In bytes; -1 is all there are."""
+    data: bytes | None = None
+
+    def read(self) -> bytes:
+        """Its bytes. Raises OSError; tarfile.ReadError where its archive ends too early."""
+        if self.data is not None:
+            return self.data
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            data = file.read(self.size)
+        if len(data) < self.size:
+            raise tarfile.ReadError("unexpected end of data")
+        return data
+
+
+Look = Callable[[Iterable[tuple[OutcomeFile, bool]]], Iterable[Seen]]
+"""Makes something of each outcome file, in their order; True where the plan asks for it."""
+
+
+def look_at(plan: Plan, outcomes: Path, look: Look[Seen]) -> Iterator[tuple[str, Pair | None, Seen | None]]:
+    """The id, the planned pair if there is one, and what `look` makes of each outcome file of a run.
+
+    outcomes: a folder of outcome files, or a tar archive of them. Pairs without one come last, with None, in the
+    plan's order.
+    """
+    awaited = {pair.id: pair for pair in plan}
+    under_way: deque[tuple[str, Pair | None]] = deque()
+
+    def due() -> Iterator[tuple[OutcomeFile, bool]]:
+        for file in _files(outcomes):
+            pair = awaited.pop(file.name, None)
+            under_way.append((file.name, pair))
+            yield file, pair is not None
+
+    for seen in look(due()):
+        yield *under_way.popleft(), seen
+    for pair in awaited.values():
+        yield pair.id, pair, None
 
 
 def survey(plan: Plan, outcomes: Path, events: EventLog | None = None) -> Iterator[PairStatus]:
     """The status of every pair of the plan and of every stale outcome, one file in memory at a time.
 
-    outcomes: a folder of outcome files, or a tar archive of them. Pairs without one come last, in the plan's
-    order. A damaged file is a failed pair: it is reported and run again, never read past its checksum.
-    events: what HTCondor wrote down, which tells why an outcome is missing.
+    The order is that of look_at. A damaged file is a failed pair: it is reported and run again, never read past
+    its checksum. events: what HTCondor wrote down, which tells why an outcome is missing.
     """
     histories = events.nodes if events else {}
-    awaited = {pair.id: pair for pair in plan}
-    for pair_id, data in _files(outcomes):
-        pair = awaited.pop(pair_id, None)
-        found = _status(pair, data) if pair else _stale(pair_id, data)
-        yield replace(found, history=histories.get(pair_id))
-    for pair in awaited.values():
-        history = histories.get(pair.id)
-        reason = history.story if history else "no outcome file"
-        yield PairStatus(pair.id, "missing", pair, reason=reason, history=history)
+    for pair_id, pair, found in look_at(plan, outcomes, lambda files: (judged(*file) for file in files)):
+        history = histories.get(pair_id)
+        if found is None:
+            yield missing(pair_id, pair, history)
+        else:
+            yield replace(found, pair=pair or found.pair, history=history)
+
+
+def missing(pair_id: str, pair: Pair | None, history: NodeHistory | None) -> PairStatus:
+    """The status of a pair without an outcome file."""
+    reason = history.story if history else "no outcome file"
+    return PairStatus(pair_id, "missing", pair, reason=reason, history=history)
 
 
 def of_pair(pair: Pair, path: Path) -> PairStatus:
     """The status of one pair from where its outcome file should be."""
-    return _status(pair, path.read_bytes() if path.exists() else None)
+    if not path.exists():
+        return missing(pair.id, pair, None)
+    return replace(judged(OutcomeFile(pair.id, path), True), pair=pair)
 
 
-def _status(pair: Pair, data: bytes | None) -> PairStatus:
-    if data is None:
-        return PairStatus(pair.id, "missing", pair, reason="no outcome file")
-    if not data:
+def judged(file: OutcomeFile, planned: bool) -> PairStatus:
+    """The status that a file gives the pair it is named after; its `pair` is the one that the file holds.
+
+    planned: whether the plan asks for that pair; what it does not ask for is stale.
+    """
+    data = file.read()
+    sha256 = digest.of_bytes(data)
+    state: State = "failed" if planned else "stale"
+    stale = "the study no longer asks for this pair: its model, attack, images or seed changed"
+    if planned and not data:
         # The job makes its outcome file first of all, because HTCondor holds a job that leaves none.
-        return PairStatus(pair.id, "failed", pair, reason="its job died before it could say why; see its log")
-    sha256 = digest.of_bytes(data)
+        return PairStatus(file.name, state, None, reason="its job died before it could say why; see its log")
     try:
         what = outcome.parse(data)
     except Damaged as error:
-        return PairStatus(pair.id, "failed", pair, reason=f"the outcome file {error}", outcome_sha256=sha256)
-    if what.id != pair.id:
-        reason = f"the outcome file is that of another pair, {what.id}"
-        return PairStatus(pair.id, "failed", pair, reason=reason, outcome_sha256=sha256)
-    if isinstance(what, Failure):
-        return PairStatus(pair.id, "failed", pair, failure=what, reason=what.reason, outcome_sha256=sha256)
-    return PairStatus(pair.id, "ok", pair, record=what, outcome_sha256=sha256)
+        reason = f"the outcome file {error}" if planned else f"{stale}; the file {error}"
+        return PairStatus(file.name, state, None, reason=reason, outcome_sha256=sha256)
+    record, failure = (what, None) if isinstance(what, Record) else (None, what)
+    status = PairStatus(file.name, state, what.pair, reason=stale, outcome_sha256=sha256)
+    if not planned:
+        return replace(status, record=record)
+    if what.id != file.name:
+        return replace(status, reason=f"the outcome file is that of another pair, {what.id}")
+    if failure is not None:
+        return replace(status, failure=failure, reason=failure.reason)
+    return replace(status, state="ok", record=record, reason="")
 
 
-def _stale(pair_id: str, data: bytes) -> PairStatus:
-    reason = "the study no longer asks for this pair: its model, attack, images or seed changed"
-    try:
-        what = outcome.parse(data)
-    except Damaged as error:
-        return PairStatus(pair_id, "stale", None, reason=f"{reason}; the file {error}")
-    record = what if isinstance(what, Record) else None
-    sha256 = digest.of_bytes(data)
-    return PairStatus(pair_id, "stale", what.pair, record=record, reason=reason, outcome_sha256=sha256)
-
-
-def _files(outcomes: Path) -> Iterator[tuple[str, bytes]]:
-    """The name, less `.json`, and the bytes of each outcome file. Half-written files start with a dot."""
+def _files(outcomes: Path) -> Iterator[OutcomeFile]:
+    """The outcome files of a folder or an archive. Half-written files start with a dot."""
     if outcomes.is_dir():
-        for path in sorted(outcomes.glob("[!.]*.json")):
-            yield path.stem, path.read_bytes()
+        for name in sorted(path.name for path in outcomes.iterdir() if _is_outcome(path.name)):
+            yield OutcomeFile(name.removesuffix(".json"), outcomes / name)
     elif outcomes.exists():
         with tarfile.open(outcomes) as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                name = Path(member.name)
-                if file is not None and name.suffix == ".json" and not name.name.startswith("."):
-                    yield name.stem, file.read()
+            # In a compressed one nothing has a place that could be gone to.
+            plain = isinstance(archive.fileobj, io.BufferedReader)
+            while (member := archive.next()) is not None:
+                archive.members = []  # type: ignore[attr-defined] # else it keeps every header
+                name = Path(member.name).name
+                if not (member.isfile() and _is_outcome(name)):
+                    continue
+                name = name.removesuffix(".json")
+                if plain and not member.issparse():
+                    yield OutcomeFile(name, outcomes, member.offset_data, member.size)
+                else:
+                    file = archive.extractfile(member)
+                    yield OutcomeFile(name, outcomes, data=file.read() if file else b"")
+
+
+def _is_outcome(name: str) -> bool:
+    return name.endswith(".json") and not name.startswith(".")

@@ -222,6 +222,15 @@ def test_a_later_schema_is_refused_by_name():
         outcome.parse(signed({**content, "schema_version": 3}))
 
 
+def test_a_number_that_json_has_not_is_refused_wherever_it_stands():
+    """Also among the options of a model, which may hold anything else."""
+    written = outcome.dump(record(pair())).splitlines(keepends=True)[:-1]
+    changed = b"".join(written).replace(b'"depth":1', b'"depth":NaN')
+    assert changed != b"".join(written)
+    with pytest.raises(Damaged, match="has another layout"):
+        outcome.parse(outcome.sealed(changed))
+
+
 def test_a_file_of_version_1_is_called_that():
     """Its checksum was over its values: one that fits tells it from a file that somebody edited."""
     content = json.loads(outcome.dump(record(pair())))
@@ -236,7 +245,9 @@ def test_a_file_of_version_1_is_called_that():
         outcome.parse(json.dumps({**first, "classes": 6}).encode())
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1,\n", b'{"status": "ok",\n', b'{"seconds": NaN,\n', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[1,\n", b'{"status": "ok",\n', b'{"seconds": NaN,\n', b"\xff", b'{"a":' * 10_000]
+)
 def test_a_checksum_alone_makes_no_outcome(body: bytes):
     with pytest.raises(Damaged, match="has another layout than version 2"):
         outcome.parse(outcome.sealed(body))
