@@ -45,11 +45,18 @@ def findings(table: pd.DataFrame, statistics: Tables) -> list[Finding]:
     rows = table[table["images"] > 0]
     attacked = rows[rows["method"] != "clean"]
     found = []
-    for attack, part in (rows if attacked.empty else attacked).groupby("attack", sort=False):
-        sentences = tuple(_clean(part) if attacked.empty else _robust(part, statistics))
-        found.append(Finding(str(attack), sentences))
     corrupted = rows[rows["method"] == "corruption"]
-    if corrupted["attack"].nunique() > 1:
+    many = corrupted["attack"].nunique() > 1
+    for attack, part in (rows if attacked.empty else attacked).groupby("attack", sort=False):
+        if attacked.empty:
+            sentences = tuple(_clean(part))
+        elif many and part["method"].iloc[0] == "corruption":
+            # Fifteen of them would fill the page; the tables below say the rest.
+            sentences = (_medians(part),)
+        else:
+            sentences = tuple(_robust(part, statistics))
+        found.append(Finding(str(attack), sentences))
+    if many:
         found.append(Finding("all corruptions together", tuple(_corrupted(corrupted))))
     return found
 
@@ -104,12 +111,11 @@ def _medians(part: pd.DataFrame) -> str:
         f"{percent(at['robust_accuracy'].median())} at {_called(at['eps'].iloc[0])}"
         for _, at in part.groupby("eps_value")
     ]
+    robust = "accuracy" if (part["method"] == "corruption").all() else "robust accuracy"
     if len(clean) == 1:
-        return f"One model, clean accuracy {percent(clean.iloc[0])}; robust accuracy {listed(steps)}."
-    return (
-        f"Median clean accuracy of {len(clean)} models: {percent(clean.median())}; "
-        f"median robust accuracy {listed(steps)}."
-    )
+        return f"One model, clean accuracy {percent(clean.iloc[0])}; {robust} {listed(steps)}."
+    medians = f"Median clean accuracy of {len(clean)} models: {percent(clean.median())}"
+    return f"{medians}; median {robust} {listed(steps)}."
 
 
 def _leaders(part: pd.DataFrame, eps: str) -> str:

@@ -77,7 +77,8 @@ def draw(table: pd.DataFrame, axes: Axes, parts: Sequence[str] | None = None) ->
         style.percent_axis(axes, "share of images")
     axes.legend(
         loc="lower left" if many else "lower right", bbox_to_anchor=(-0.01 if many else 1.03, 1.0),
-        ncols=7 if many else 3, handlelength=0.8, handleheight=0.8,
+        # Two words of corruptions are as long as three of components.
+        ncols=7 if many else 2 if table["mended"].any() else 3, handlelength=0.8, handleheight=0.8,
         handletextpad=0.4, columnspacing=0.9, borderaxespad=0.2, labelspacing=0.2,
     )  # fmt: skip
 

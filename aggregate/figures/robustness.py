@@ -59,7 +59,8 @@ def draw(table: pd.DataFrame, axes: Axes, *, dense: bool = False) -> None:
             color=look.colour,
             label=split.budget(part),
         )
-    style.percent_axis(axes, "robust accuracy", sparse=dense)
+    corrupted = "method" in table and (table["method"] == "corruption").all()
+    style.percent_axis(axes, "accuracy" if corrupted else "robust accuracy", sparse=dense)
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.03, 1.0), ncols=4, handletextpad=0.1, columnspacing=0.8,
         borderaxespad=0.1,

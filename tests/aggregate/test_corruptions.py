@@ -63,7 +63,7 @@ def test_words(run, found):
     statistics = tables.of(rows, None, {}, found.robust)
     told = [sentence for one in summary.findings(rows, statistics) for sentence in one.sentences]
     text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
-    assert "70.0 % at severity 1" in text
+    assert "median accuracy 70.0 % at severity 1" in text
     assert "Mean accuracy under 2 corruptions in 4 settings" in text
     assert "the median of 1 model is 47.5 %" in text
     assert "eps" not in text

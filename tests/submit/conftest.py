@@ -69,11 +69,12 @@ def checked(study_file: StudyFile, tmp_path: Path) -> Checked:
 
 @pytest.fixture
 def env_file(house: Path, tmp_path: Path) -> Callable[..., Path]:
-    """The .env that comes with alignsec, with some keys changed."""
+    """The .env that comes with alignsec, with some keys changed; packs of images are the test's own."""
 
     def write(**changes: str) -> Path:
         lines = (house / ".env").read_text(encoding="utf-8").splitlines()
-        keys = {key.upper(): value for key, value in changes.items()}
+        own = {"images": str(tmp_path / "packs"), **changes}
+        keys = {key.upper(): value for key, value in own.items()}
         changed = [
             f"{line.split('=')[0]}={keys[line.split('=')[0]]}" if line.split("=")[0] in keys else line
             for line in lines

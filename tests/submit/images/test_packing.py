@@ -28,7 +28,7 @@ def packing(house: Path, study: Path, env: Path) -> "subprocess.CompletedProcess
 def test_the_second_call_finds_the_pack(
     house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):
-    env = env_file(runs=str(tmp_path / "runs"), images=str(tmp_path / "packs"))
+    env = env_file(runs=str(tmp_path / "runs"))
     study = study_file("a", images="stratified = true")
     done = packing(house, study, env)
     assert done.returncode == 0, done.stderr
@@ -49,7 +49,7 @@ def test_the_second_call_finds_the_pack(
 def test_every_bad_image_is_told_and_nothing_is_left(
     house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):
-    env = env_file(runs=str(tmp_path / "runs"), images=str(tmp_path / "packs"))
+    env = env_file(runs=str(tmp_path / "runs"))
     study = study_file("a")
     study.write_text(study.read_text().replace("count = 4\n", ""))
     for name in ("class0/0.png", "class2/1.png"):
