@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from aggregate.analysis import analyse
-from aggregate.tally import FEW
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
+from alignsec.status import FEW
 
 
 def main(argv: list[str]) -> int:
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "-j",
         "--jobs",
-        type=int,
+        type=_processes,
         default=len(os.sched_getaffinity(0)),
         metavar="N",
         help=f"processes that read outcomes, where there are more than {FEW:,} (default: one a core)",
@@ -56,6 +56,12 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"{done.not_ok} of {done.planned} pairs are not ok; {done.report} lists them\n")
         return 1
     return 0
+
+
+def _processes(given: str) -> int:
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    raise argparse.ArgumentTypeError(f"{given!r} is no number of processes; give 1 or more")
 
 
 if __name__ == "__main__":

@@ -21,10 +21,8 @@ from alignsec.event_log import EventLog, NodeHistory
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan
-from alignsec.status import State, look_at
+from alignsec.status import FEW, State, look_at
 
-FEW = 2000
-"""Pairs below which other processes are not worth the seconds they take to start."""
 Seen = TypeVar("Seen")
 
 

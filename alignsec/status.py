@@ -16,6 +16,8 @@ from alignsec.run_folder import Plan
 
 State = Literal["ok", "failed", "missing", "stale"]
 Seen = TypeVar("Seen")
+FEW = 2000
+"""Pairs up to which reading their outcomes is not worth a second process: it takes seconds to start."""
 
 
 @dataclass(frozen=True)

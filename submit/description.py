@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from alignsec import exit_code, kernels
 from alignsec.run_folder import Plan
+from alignsec.status import FEW
 from submit.site import Site
 
 PAIR, FINAL = "pair.sub", "final.sub"
@@ -18,7 +19,10 @@ SECONDS_BEFORE_RELEASE = 20
 
 FINAL_MEMORY_MB = 2048
 FINAL_DISK_MB = 1024
-"""For the tables of a few hundred models, and the outcomes of all pairs."""
+"""For the analysis, beside the archive of the outcomes."""
+IMAGE_BYTES, VERDICT_BYTES = 30, 20
+"""Of an outcome file, for each image and for each verdict on it: an ImageNet name and label; a letter, a step and
+a distance (21 and 9 in files of 1,000 images, rounded up)."""
 
 # Hold reason codes, from the manual's table.
 UPLOAD, DOWNLOAD, MEMORY = 12, 13, 34
@@ -73,16 +77,24 @@ def final(plan: Plan, site: Site) -> Iterator[str]:
     inputs = ["code.zip", "plan.json", OUTCOMES, EVENTS, *(["scores.csv"] if plan.scores else [])]
     yield from _where(site)
     yield f"executable = {JOB}"
-    yield _arguments(["analysis/", _python(site), "aggregate", ".", "--outcomes", OUTCOMES, "--events", EVENTS])
+    cpus = 2 if len(plan.planned) > FEW else 1
+    files = ["--outcomes", OUTCOMES, "--events", EVENTS]
+    yield _arguments(["analysis/", _python(site), "aggregate", ".", *files, "--jobs", str(cpus)])
     yield from _transfer(inputs, "analysis")
     yield from _logs("final")
-    yield "request_cpus = 1"
+    yield f"request_cpus = {cpus}"
     least = max(FINAL_MEMORY_MB, site.request_memory_mb)
     larger = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
     yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, {larger}, {least})"
-    yield f"request_disk = {max(FINAL_DISK_MB, site.request_disk_mb)}MB"
+    yield f"request_disk = {max(FINAL_DISK_MB + _outcomes_mb(plan), site.request_disk_mb)}MB"
     yield from _holds(site)
     yield "queue"
+
+
+def _outcomes_mb(plan: Plan) -> int:
+    """About what the archive of all outcomes comes to."""
+    verdicts = sum(len(pair.attack.budgets) for pair in plan)
+    return plan.image_count * (IMAGE_BYTES * len(plan.planned) + VERDICT_BYTES * verdicts) // 1_000_000
 
 
 def _where(site: Site) -> Iterator[str]:

@@ -103,3 +103,10 @@ def test_it_runs_from_the_zip_that_travels_with_a_run(make_run, tmp_path):
                     archive.write(path, path.relative_to(HOUSE))
     done = _command(run.folder.root, path=code, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two"])
+def test_jobs_that_are_no_number_of_processes_are_refused(make_run, given):
+    done = _command(make_run().folder.root, f"--jobs={given}")
+    assert done.returncode == 2
+    assert f"'{given}' is no number of processes; give 1 or more" in done.stderr

@@ -1,9 +1,13 @@
 """The tally: what is kept of the outcomes beside the table's rows."""
 
-import numpy as np
+import tarfile
 
-from aggregate import tally
+import numpy as np
+import pytest
+
+from aggregate import reading, tally
 from alignsec.event_log import EventLog
+from alignsec.mistake import Mistakes
 
 
 def _take(run):
@@ -37,3 +41,61 @@ def test_robust_bits_count_what_the_table_counts(make_run):
         assert bits.dtype == np.uint8
         assert len(bits) == 2
         assert int(np.unpackbits(bits).sum()) == row.robust, "the bits past the last image are 0"
+
+
+@pytest.fixture
+def in_parallel(monkeypatch):
+    """A second process from the first pair on, and batches of two files."""
+    monkeypatch.setattr(tally, "FEW", 0)
+    monkeypatch.setattr(reading, "BATCH", 2)
+
+
+@pytest.fixture
+def mixed(make_run):
+    """A run with every state in it: ok, failed, missing, damaged, empty, stale."""
+    run = make_run(models=[f"m{at}" for at in range(9)])
+    for at, pair in enumerate(run.plan):
+        if at < 12:
+            verdicts = "R" * (at % 9) + "c" * (9 - at % 9) + "W"
+            run.answer(
+                pair.model.name, pair.attack.name, *[verdicts] * len(pair.attack.budgets), notes=[f"{at % 3}"]
+            )
+    run.fail("m6", "clean", "no such weights")
+    run.answer("m7", "clean", "R" * 10).write_bytes(b"{}")
+    run.answer("m8", "clean", "R" * 10).write_bytes(b"")
+    run.put(run.record(run.of_another_seed("m8", "autoattack-Linf"), "R" * 10, "R" * 10))
+    return run
+
+
+def _archive(run, path, kind):
+    with tarfile.open(path, f"w:{kind}") as archive:
+        for outcome in sorted(run.folder.outcomes.iterdir(), key=lambda path: path.name[::-1]):
+            archive.add(outcome, f"./{outcome.name}")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "gz"])
+def test_two_processes_read_what_one_reads(mixed, in_parallel, tmp_path, kind):
+    where = mixed.folder.outcomes
+    if kind != "folder":
+        where = _archive(mixed, tmp_path / "outcomes.tar", "" if kind == "tar" else kind)
+    events = EventLog(mixed.folder.events)
+    one, two = (tally.take(mixed.plan, where, events, processes) for processes in (1, 2))
+    assert {key: bits.tolist() for key, bits in one.robust.items()} == {
+        key: bits.tolist() for key, bits in two.robust.items()
+    }
+    one.robust = two.robust  # arrays compare one by one
+    assert one == two
+    assert dict(two.states) == {"ok": 12, "failed": 3, "missing": 3, "stale": 1}
+
+
+def test_an_archive_cut_short_is_refused_by_readers_too(mixed, in_parallel, tmp_path):
+    """Cut inside its last file, whose header still promises it: a reader finds that out, not the one who lists."""
+    whole = _archive(mixed, tmp_path / "outcomes.tar", "")
+    with tarfile.open(whole) as archive:
+        last = archive.getmembers()[-1]
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(whole.read_bytes()[: last.offset_data + last.size // 2])
+    for processes in (1, 2):
+        with pytest.raises(Mistakes, match="cut short"):
+            tally.take(mixed.plan, cut, EventLog(mixed.folder.events), processes)

@@ -107,6 +107,21 @@ def test_the_final_node_asks_for_no_gpu_but_for_the_same_container(house: Path) 
     assert "outcomes.tar" in final["transfer_input_files"]
 
 
+@pytest.mark.parametrize(("pairs", "cpus"), [(1, 1), (2001, 2)])
+def test_the_final_node_reads_with_no_more_processes_than_it_asked_cpus_for(
+    house: Path, pairs: int, cpus: int
+) -> None:
+    """A slot of a shared machine is not all of its cores; and the archive of many outcomes has room."""
+    of_many = plan().model_copy(update={"planned": plan().planned * pairs, "image_count": 1000})
+    final = lines(description.final(of_many, site(house)))
+    assert final["request_cpus"] == str(cpus)
+    assert final["arguments"].endswith(f' --jobs {cpus}"')
+    least = max(1024, site(house).request_disk_mb)
+    assert int(final["request_disk"].removesuffix("MB")) >= (
+        least if pairs == 1 else 1024 + pairs * 1000 * 30 / 1e6
+    )
+
+
 @pytest.mark.parametrize("what", [description.pair, description.final])
 def test_no_held_job_stays_for_ever(house: Path, what: Any) -> None:
     held = lines(what(plan(), site(house, HELD_SECONDS="77")))
