@@ -49,7 +49,9 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Check, write, then run or submit. Raises Mistakes before anything is written, OSError, KeyboardInterrupt."""
     site = Site.read(arguments.env)
     runs, weights = HOUSE / site.runs, HOUSE / site.weights
-    digests = DigestCache(runs / DIGESTS)
+    digests = DigestCache(
+        runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {size / 1e6:,.0f} MB")
+    )
     checked = layout.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
     if not arguments.local and (too_large := transfer.mistakes(checked, site, weights)):
         raise Mistakes(too_large)

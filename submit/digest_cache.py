@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,8 @@ NAME = ".digests.json"
 VERSION = 1
 SETTLED_NS = 2_000_000_000
 """A file younger than this when it was read may change again within the same tick of its file system's clock."""
+
+LARGE = 100_000_000
 
 _Stat = list[int]
 
@@ -25,6 +28,8 @@ class DigestCache:
 
     path: Path | None
     """Where it is kept; a damaged or missing one is an empty one. None: it is not kept."""
+    told: Callable[[Path, int], None] = lambda path, size: None
+    """Told of each file of more than LARGE bytes, with its size, before it is read."""
     _known: dict[str, tuple[_Stat, str]] = field(default_factory=dict)
     _changed: bool = False
 
@@ -47,6 +52,8 @@ class DigestCache:
         stored, sha256 = self._known.get(str(real), ([], ""))
         if stored == stat:
             return sha256
+        if stat[0] > LARGE:
+            self.told(path, stat[0])
         read_at = time.time_ns()
         sha256 = digest.of_file(real)
         settled = all(read_at - moment > SETTLED_NS for moment in stat[1:3])

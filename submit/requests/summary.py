@@ -10,6 +10,8 @@ from alignsec.run_folder import Plan
 from submit.requests.asks import Asks
 
 MOST_OF_A_KIND = 5
+LOG_WIDTH = 200
+LONG_SECONDS = 24 * 3600
 
 
 def tell(console: Console, plan: Plan, asks: Mapping[str, Asks], done: Collection[str], *, table: bool) -> None:
@@ -23,7 +25,9 @@ def tell(console: Console, plan: Plan, asks: Mapping[str, Asks], done: Collectio
     if not by_model:
         return
     if table:
-        console.print(_table(by_model))
+        # A log has no width that names should be folded into.
+        wide = console if console.is_terminal else Console(file=console.file, width=LOG_WIDTH)
+        wide.print(_table(by_model))
     for line in totals(by_model):
         console.print(line, markup=False, highlight=False)
 
@@ -37,7 +41,7 @@ def totals(by_model: Mapping[str, Sequence[Asks]]) -> list[str]:
     largest = max(one.estimate.transferred for one in all_asks)
     lines = [
         f"about {duration(expected)} of {on} time in all, at most {duration(most)} if every image stayed robust; "
-        f"the longest job about {duration(max(one.seconds for one in all_asks))}",
+        f"the longest job about {duration(max(one.seconds for one in all_asks))}{_long(all_asks)}",
         f"each job is handed {size(transferred / len(all_asks))} on average, {size(largest)} at most; "
         f"all together {size(transferred)}",
     ]
@@ -55,6 +59,12 @@ def totals(by_model: Mapping[str, Sequence[Asks]]) -> list[str]:
         names = ", ".join(guessed[:MOST_OF_A_KIND]) + (", ..." if len(guessed) > MOST_OF_A_KIND else "")
         lines.append(f"networks that nobody measured: {names}")
     return lines
+
+
+def _long(asks: Sequence[Asks]) -> str:
+    """How many jobs outlast a day, which many pools' limits on running times are about."""
+    count = sum(one.seconds > LONG_SECONDS for one in asks)
+    return f" ({count} over a day; they go on from checkpoints)" if count else ""
 
 
 def _table(by_model: Mapping[str, Sequence[Asks]]) -> Table:

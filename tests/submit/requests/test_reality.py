@@ -1,0 +1,65 @@
+"""Estimates against jobs that really run: a whole network at 224 pixels."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+
+from alignsec import outcome
+from alignsec.classifier import Classifier
+from alignsec.outcome import Record
+from alignsec.preprocessing import Preprocessing
+from alignsec.run_folder import RunFolder
+from submit import layout
+from submit.local import Local
+from submit.requests import asks, measured
+from submit.requests.measured import Measurements
+from tests import tiny, tiny_networks
+from tests.submit.test_description import site
+
+ARCHITECTURE = "resnet18"
+IMAGES = 6
+WITHIN = 2.5
+"""Times: a request of twice what is needed finds a machine; one of less than is needed holds the job."""
+
+
+def test_a_job_takes_no_more_memory_than_it_asks_for_nor_far_less(house: Path, tmp_path: Path):
+    """Peak of the job's process, told by the kernel; its request by the same rules as on a pool."""
+    torch.manual_seed(0)
+    network = timm.create_model(ARCHITECTURE).eval()
+    tiny_networks.save(network, tmp_path / "w.safetensors")
+    preprocessing = {"input_size": (3, 224, 224), "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    how = Preprocessing(**preprocessing, interpolation="bilinear", crop_pct=1)
+    labels = []
+    for number in range(IMAGES):
+        tiny.write_image(tmp_path / "images" / f"{number}.png", seed=number, size=224, mode="RGB")
+        pixels = torch.tensor(np.array(Image.open(tmp_path / "images" / f"{number}.png"))) / 255
+        labels.append(int(Classifier(network, how)(pixels.permute(2, 0, 1)[None]).argmax()))
+    # Only an image that is right when clean is attacked.
+    tiny.write_labels(tmp_path / "labels.csv", [(f"{number}.png", label) for number, label in enumerate(labels)])
+    (tmp_path / "study.toml").write_text(
+        f'name = "reality"\n[images]\nfolder = "images"\nlabels = "labels.csv"\n'
+        f'[[models]]\nname = "m"\nsource = "timm:{ARCHITECTURE}"\nweights = "w.safetensors"\n'
+        "[models.preprocessing]\ninput_size = [3, 224, 224]\nmean = [0.5, 0.5, 0.5]\nstd = [0.25, 0.25, 0.25]\n"
+        'interpolation = "bilinear"\ncrop_pct = 1.0\n'
+        '[[attacks]]\nmethod = "apgd-ce"\nnorm = "Linf"\neps = ["0.00001"]\nsteps = 2\n'
+    )
+    folder = RunFolder(tmp_path / "run")
+    plan = layout.write(layout.check(tmp_path / "study.toml", tmp_path / "hub"), folder)
+    environ = {**os.environ, "OMP_NUM_THREADS": "1"}
+    list(Local(folder, sys.executable, environ, processes=2, retries=0).run(plan))
+    (pair,) = plan
+    record = outcome.read(folder.outcome(pair.id))
+    assert isinstance(record, Record), record
+    assert record.budgets[0].passes["apgd-ce"].backward >= IMAGES, "gradients were taken"
+    asked = asks.of_all(plan, folder, site(house), tmp_path, Measurements([]))[pair.id]
+    taken = measured.of(record)
+    assert taken.peak_memory_mb is not None
+    assert taken.peak_memory_mb < asked.memory_mb < WITHIN * taken.peak_memory_mb
+    assert asked.estimate.transferred == sum(
+        (folder.root / path).stat().st_size for path in (*plan.planned[0].inputs, "code.zip")
+    )
