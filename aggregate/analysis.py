@@ -46,17 +46,17 @@ def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path, proc
         "table.csv": table.csv(rows),
         "pairs.csv": table.csv(pairs),
         **{f"{name}.csv": table.csv(frame) for name, frame in statistics.named().items()},
-        "matching.csv": table.csv(_matching(matching, alignment)),
+        "matching.csv": table.csv(matching_table(matching, alignment)),
     }
     for drawing in drawings:
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
     evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
     files["report.html"] = report.html(evidence)
-    _write(out, files)
+    write(out, files)
     return Analysis(out / "report.html", len(found.planned), len(found.not_ok))
 
 
-def _matching(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:
+def matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:
     """Every name of the study and of the scores file, and whether the two met."""
     rows = []
     if matching and alignment:
@@ -73,7 +73,7 @@ def _matching(matching: Matching | None, alignment: Scores | None) -> pd.DataFra
     return pd.DataFrame(rows, columns=["model", "state"])
 
 
-def _write(out: Path, files: dict[str, bytes]) -> None:
+def write(out: Path, files: dict[str, bytes]) -> None:
     """Write the files, the report last, and remove figures of an earlier analysis that this one has not."""
     (out / "figures").mkdir(parents=True, exist_ok=True)
     for name, data in files.items():

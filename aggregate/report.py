@@ -57,13 +57,13 @@ class Picture:
 def html(evidence: Evidence) -> bytes:
     """The report's file. Names are escaped wherever they stand; the page's own policy forbids every request."""
     plan, tally = evidence.plan, evidence.tally
-    script = "".join(_template(f"{name}.js") for name in ("report", "model", "scatter"))
+    script = "".join(template(f"{name}.js") for name in ("report", "model", "scatter"))
     chart = plotly.offline.get_plotlyjs()
     attacks: dict[str, Attack] = {pair.attack.series: pair.attack for pair in plan}
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
     statistics, links = evidence.statistics, evidence.statistics.correlations
     laid = matrix.of(plan, tally.pairs, evidence.table)
-    page = _environment().get_template("report.html").render(
+    page = environment().get_template("report.html").render(
         plan=plan,
         tally=tally,
         states=tally.states,
@@ -79,8 +79,9 @@ def html(evidence: Evidence) -> bytes:
         ),
         # Packed: it is two thirds of the page, and the page must travel.
         plotly=base64.b64encode(gzip.compress(chart.encode(), mtime=0)).decode(),
-        pictures=[_picture(drawing) for drawing in evidence.drawings],
+        pictures=[picture(drawing) for drawing in evidence.drawings],
         scores=evidence.scores,
+        snapshot=plan.scores,
         matching=evidence.matching,
         aggregates=condensed.by_budget(links[links["level"] != "benchmark"]),
         benchmarks=condensed.by_budget(links[links["level"] == "benchmark"]),
@@ -91,7 +92,7 @@ def html(evidence: Evidence) -> bytes:
         comparisons=list(condensed.comparisons(statistics.comparisons)),
         sampling=condensed.by_budget(statistics.sampling),
         legend=LEGEND,
-        style=Markup(_template("report.css")),  # noqa: S704 # our own file
+        style=Markup(template("report.css")),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file
         script_digests=[_digest(script), _digest(chart)],
     )  # fmt: skip
@@ -111,7 +112,8 @@ def _reasons(tally: Tally) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _picture(drawing: Drawing) -> Picture:
+def picture(drawing: Drawing) -> Picture:
+    """A drawing as SVG."""
     svgs = (drawing.svg(panel, f"{drawing.name}-{at}-") for at, panel in enumerate(drawing.panels))
     return Picture(drawing, tuple(Markup(svg) for svg in svgs))  # noqa: S704 # an XML writer escaped it
 
@@ -120,14 +122,16 @@ def _by_kind(pictures: list[Picture]) -> list[tuple[str, list[Picture]]]:
     return [(kind, list(drawn)) for kind, drawn in groupby(pictures, lambda picture: picture.drawing.kind)]
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
+    """The text of a file of templates/."""
     # Not by path: the room may be running from a zip.
     return resources.files("aggregate").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What templates are rendered in: they escape every name."""
     environment = Environment(
-        loader=FunctionLoader(_template),
+        loader=FunctionLoader(template),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

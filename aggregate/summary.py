@@ -42,7 +42,7 @@ class Finding:
 
 def findings(table: pd.DataFrame, statistics: Tables) -> list[Finding]:
     """What was found, attack by attack; the clean attack speaks only where there is no other."""
-    rows = table[table["images"] > 0]
+    rows = table[table["robust_accuracy"].notna()]
     attacked = rows[rows["method"] != "clean"]
     found = []
     corrupted = rows[rows["method"] == "corruption"]
@@ -100,7 +100,7 @@ def _called(eps: str) -> str:
 
 def _telling(part: pd.DataFrame) -> str:
     """The largest budget at which some model still has a robust image, else the smallest budget."""
-    robust = part[part["robust"] > 0]
+    robust = part[part["robust_accuracy"] > 0]
     rows = robust.loc[robust["eps_value"].idxmax()] if not robust.empty else part.loc[part["eps_value"].idxmin()]
     return str(rows["eps"])
 
@@ -120,7 +120,7 @@ def _medians(part: pd.DataFrame) -> str:
 
 def _leaders(part: pd.DataFrame, eps: str) -> str:
     """The most robust models at one budget; models that tie with the last one named are counted."""
-    if not part["robust"].any():
+    if not part["robust_accuracy"].any():
         return f"At {_called(eps)}, the smallest budget, no image of any model is robust."
     ranked = part.assign(_name=part["model"]).sort_values(["robust_accuracy", "_name"], ascending=[False, True])
     shown = ranked.head(_NAMED)
@@ -130,6 +130,8 @@ def _leaders(part: pd.DataFrame, eps: str) -> str:
     names = [
         f"{row.model} ({percent(row.robust_accuracy)}, {row.robust} of {row.images} images, "
         f"95 % interval {ends(row.robust_low, row.robust_high)})"
+        if pd.notna(row.images)
+        else f"{row.model} ({percent(row.robust_accuracy)})"
         for row in shown.itertuples()
     ]
     more = f"; {counted(tied, 'other')} tie with the last" if tied else ""

@@ -53,7 +53,9 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
     axes.set_xlim(0, x.max() * 1.03)
     axes.set_xticks(*_ticks(budgets, x.max()))
     severity = "method" in table and (table["method"] == "corruption").all()
-    axes.set_xlabel("severity" if severity else f"eps ({table['norm'].iloc[0]})")
+    axes.set_xlabel(
+        "severity" if severity else f"eps ({table['norm'].iloc[0]})" if table["norm"].iloc[0] else "eps"
+    )
     axes.set_ylim(-0.02, 1.02)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "25", "50", "75", "100 %"])
     axes.set_ylabel("accuracy")

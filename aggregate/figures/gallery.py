@@ -18,7 +18,7 @@ KINDS = (
 
 def of(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None) -> list[Drawing]:
     """The figures that the tables allow, in the report's order; none where no pair is ok."""
-    return list(_drawings(table[table["images"] > 0], pairs, statistics, scores))
+    return list(_drawings(table[table["robust_accuracy"].notna()], pairs, statistics, scores))
 
 
 def _drawings(
@@ -36,6 +36,7 @@ def _drawings(
         yield from heatmap.of(statistics.correlations)
         yield from extremes.of(statistics.correlations)
         yield from landscape.of(attacked, scores)
-    if not attacked.empty:
-        yield from breakage.of(attacked)
+    counted = attacked[attacked["broken_by_apgd_ce"].notna()]
+    if not counted.empty:
+        yield from breakage.of(counted)
     yield from coverage.of(pairs)

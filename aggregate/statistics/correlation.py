@@ -69,7 +69,7 @@ Q = {"spearman_q": "spearman_p", "pearson_q": "pearson_p", "partial_q": "partial
 def relate(alignment: Floats, robust: Floats, clean: Floats | None = None) -> Relation:
     """Spearman, Pearson and least squares of robust accuracy on alignment, and Spearman given clean accuracy.
 
-    All of shape (n,) and finite; without clean accuracy nothing is said of it.
+    All of shape (n,), the first two finite; without clean accuracy nothing is said of it.
     Refuses, with a note, where there are fewer than four models or a value is the same for all of them.
     """
     n = len(alignment)

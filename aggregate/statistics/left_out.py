@@ -40,7 +40,7 @@ def families(table: pd.DataFrame, scores: Scores | None, family: Mapping[str, st
 
 def _answers(table: pd.DataFrame, scores: Scores, family: Mapping[str, str]) -> Iterator[dict[str, object]]:
     for question, both in correlation.questions(table, scores, scores.summaries):
-        of = both["model"].map(family).fillna("").to_numpy(dtype=str)
+        of = both["model"].map(lambda model: family.get(model, "")).to_numpy(dtype=str)
         alignment, robust, _ = correlation.values(both)
         for name in sorted({*of} - {""}):
             rest = of != name

@@ -23,7 +23,7 @@ class Partial:
 
 
 def given(x: Floats, y: Floats, held: Floats) -> Partial:
-    """Spearman's r of x and y given a third value, all of shape (n,), finite; x and y not constant.
+    """Spearman's r of x and y given a third value, all of shape (n,); x and y finite and not constant.
 
     r = (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2)(1 - r_yz^2)) of ranks, t = r sqrt((n - 3) / (1 - r^2)) with n - 3
     degrees of freedom. Source: Kendall 1942, Biometrika 32, 277-283; Kim 2015, CSAM 22(6), 665-674, equation 2.5.
@@ -31,6 +31,8 @@ def given(x: Floats, y: Floats, held: Floats) -> Partial:
     n = len(x)
     if n < FEWEST:
         return Partial(note=f"given clean accuracy at least {FEWEST} models are needed")
+    if unknown := int((~np.isfinite(held)).sum()):
+        return Partial(note=f"clean accuracy is not known of {unknown} of {n} models")
     if np.ptp(held) <= 1e-12:
         return Partial(note=f"clean accuracy is the same for all {n} models")
     ranks = [stats.rankdata(values) for values in (x, y, held)]

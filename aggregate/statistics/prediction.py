@@ -106,7 +106,7 @@ def _of_budget(
     if why := _refusal(n, benchmarks, y):
         return Prediction(*budget, n, benchmarks, note=why), []
     folds: Folds = list(RepeatedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=SEED).split(x))
-    groups = part["model"].map(family).fillna("").to_numpy()
+    groups = part["model"].map(lambda model: family.get(model, "")).to_numpy(dtype=str)
     note, of_families = "", None
     if len(set(groups)) < FOLDS:
         note = f"families are held out only where there are at least {FOLDS}"

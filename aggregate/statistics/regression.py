@@ -50,7 +50,7 @@ NUMBERS = [field.name for field in fields(Fit) if field.name not in {"n", "note"
 
 
 def fit(alignment: Floats, robust: Floats, clean: Floats | None = None) -> Fit:
-    """The regressions of one score, all of shape (n,) and finite."""
+    """The regressions of one score, all of shape (n,); alignment and robust accuracy are finite."""
     n = len(alignment)
     if refusal := correlation.refusal(alignment, robust):
         return Fit(n, note=refusal)
@@ -88,6 +88,8 @@ def _refusal_given_clean(alignment: Floats, robust: Floats, clean: Floats) -> st
     n = len(clean)
     if n < FEWEST_GIVEN_CLEAN:
         return f"given clean accuracy at least {FEWEST_GIVEN_CLEAN} models are needed"
+    if unknown := int((~np.isfinite(clean)).sum()):
+        return f"clean accuracy is not known of {unknown} of {n} models"
     if correlation.constant(clean):
         return f"clean accuracy is the same for all {n} models"
     if 1 - abs(np.corrcoef(alignment, clean)[0, 1]) < 1e-9:

@@ -23,14 +23,15 @@ def sampling(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_budget(part: pd.DataFrame) -> dict[str, object]:
-    part = part[part["images"] > 1]
-    n = len(part)
-    first = part.iloc[0] if n else None
+    first = part.iloc[0]
     row: dict[str, object] = dict.fromkeys(COLUMNS)
-    row |= {"n": n, "note": ""}
-    if first is not None:
-        row |= {name: first[name] for name in ("attack", "norm", "eps", "eps_value")}
-        row["images"] = int(part["images"].median())
+    row |= {name: first[name] for name in ("attack", "norm", "eps", "eps_value")}
+    known = part[part["images"].notna()]
+    part = known[known["images"] > 1]
+    n = len(part)
+    row |= {"n": n, "note": "", "images": int(part["images"].median()) if n else 0}
+    if known.empty:
+        return row | {"note": "on how many images accuracies were counted is not known"}
     if n < 2:
         return row | {"note": "at least 2 models are needed"}
     share = part["robust_accuracy"].astype("float64")
