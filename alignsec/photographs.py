@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
+from torchvision import transforms
 
 from alignsec import image_pack
 from alignsec.image_pack import Candidate
@@ -109,6 +110,11 @@ class View:
             std=preprocessing.std,
             normalize=False,
         )
+
+        if not preprocessing.antialias:
+            resize, *rest = self._transform.transforms
+            plain = transforms.Resize(resize.size, resize.interpolation, antialias=False)
+            self._transform = transforms.Compose([transforms.PILToTensor(), plain, *rest])
 
     def __call__(self, image: Candidate) -> Tensor:
         """uint8, C x H x W. Raises BadImage naming the image, OSError where its file cannot be read."""

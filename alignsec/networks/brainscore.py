@@ -108,23 +108,39 @@ def _offline() -> Iterator[list[str]]:
         socket.getaddrinfo = look_up
 
 
-def _compare(wrapper: Any, preprocessing: Preprocessing) -> None:  # noqa: ANN401 - brainscore_vision's own
-    """Raise BadModel unless the wrapper makes of a picture what the pair's preprocessing makes of it."""
+def _compare(wrapper: Any, shown: Preprocessing) -> None:  # noqa: ANN401 - brainscore_vision's own
+    """Raise BadModel unless the wrapper makes of pictures what the pair's preprocessing makes of them.
+
+    One picture has one colour, which resizing leaves alone: mean and std must agree to the last digits. The other
+    is noise: where it is resized without a low-pass filter, libraries round to neighbouring grey levels.
+    """
     noise = torch.randint(0, 256, (*PROBE, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    colour = torch.tensor([40, 120, 230], dtype=torch.uint8).expand_as(noise)
+    level = 1.01 / 255 / min(shown.std)
+    for picture, close, what in (
+        (colour, CLOSE, "normalises"),
+        (noise, CLOSE if shown.antialias else level, "resizes"),
+    ):
+        theirs, ours = _both(wrapper, shown, picture)
+        if theirs.shape != ours.shape:
+            shapes = f"{tuple(theirs.shape)}, not {tuple(ours.shape)}"
+            raise BadModel(
+                f"its wrapper gives the network images of {shapes} as the study says; state its preprocessing"
+            )
+        far = float((theirs - ours).abs().max())
+        if not far <= close:
+            raise BadModel(
+                f"its wrapper {what} in another way than the study says: pixels differ by up to {far:.3g}; "
+                "state its preprocessing"
+            )
+
+
+def _both(wrapper: Any, shown: Preprocessing, picture: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    """What the wrapper and what the pair make of a picture, normalised."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.png"
-        Image.fromarray(noise.numpy()).save(path)
-        ours = View(preprocessing)(Candidate(path.name, 0, path)).float() / 255
+        Image.fromarray(picture.numpy()).save(path)
+        pixels = View(shown)(Candidate(path.name, 0, path)).float() / 255
         theirs = torch.as_tensor(wrapper._extractor.preprocess([str(path)])[0]).float()
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocessing.mean, preprocessing.std))
-    if theirs.shape != ours.shape:
-        shapes = f"{tuple(theirs.shape)}, not {tuple(ours.shape)}"
-        raise BadModel(
-            f"its wrapper gives the network images of {shapes} as the study says; state its preprocessing"
-        )
-    far = float((theirs - (ours - mean) / std).abs().max())
-    if not far <= CLOSE:
-        raise BadModel(
-            "its wrapper normalises or resizes in another way than the study says: pixels differ by up to "
-            f"{far:.3g}; state its preprocessing"
-        )
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (shown.mean, shown.std))
+    return theirs, (pixels - mean) / std

@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
+from torch.nn.functional import interpolate
+from torchvision.transforms.functional import pil_to_tensor
 
 from alignsec import image_pack, photographs
 from alignsec.image_pack import BadPack, Candidate
-from alignsec.photographs import BadImage, Photographs
+from alignsec.photographs import BadImage, Photographs, View
 from alignsec.preprocessing import Preprocessing
 from tests.tiny import GREY, unchecked_pack, write_image
 
@@ -56,6 +58,24 @@ def test_equal_to_timms_own_pipeline(shared: Path, tmp_path: Path, settings: dic
     for name, pixels in zip(names, found.pixels[:], strict=True):
         expected = transform(Image.open(folder / name).convert(mode))
         assert torch.equal((pixels - mean) / std, expected)
+
+
+@pytest.mark.parametrize("crop_mode", ["center", "squash"])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
+def test_without_a_low_pass_filter(tmp_path: Path, crop_mode: str, interpolation: str):
+    """As torch resizes tensors of one image; Pillow blurs what shrinks, and picks other neighbours."""
+    write_image(tmp_path / "0.png", seed=0, size=90, mode="RGB")
+    shown = Preprocessing(
+        input_size=(3, 24, 24), mean=(0,) * 3, std=(1,) * 3, crop_pct=0.8,
+        interpolation=interpolation, crop_mode=crop_mode, antialias=False,
+    )  # fmt: skip
+    picture = Candidate("0.png", 0, tmp_path / "0.png")
+    pixels = pil_to_tensor(Image.open(tmp_path / "0.png"))[None].float()
+    corners = {} if interpolation == "nearest" else {"align_corners": False}
+    resized = interpolate(pixels, (30, 30), mode=interpolation, **corners)[0, :, 3:27, 3:27]
+    assert (View(shown)(picture).float() - resized.clamp(0, 255)).abs().max() <= 0.51, "rounded"
+    filtered = View(shown.model_copy(update={"antialias": True}))(picture).float()
+    assert (View(shown)(picture).float() - filtered).abs().max() > 10
 
 
 def test_pixels_of_the_input_size_are_left_alone(tmp_path: Path):

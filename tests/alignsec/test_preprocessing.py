@@ -35,6 +35,9 @@ def test_a_missing_field_is_refused(field: str):
         ({"interpolation": "cubic"}, "bicubic"),
         ({"crop_mode": "middle"}, "squash"),
         ({"resize": 256}, "Extra inputs"),
+        ({"antialias": False, "interpolation": "lanczos"}, "not with lanczos"),
+        ({"antialias": False, "crop_mode": "border"}, "goes with a square center crop or squash"),
+        ({"antialias": False, "input_size": [3, 224, 200]}, "goes with a square center crop or squash"),
         ({"input_size": [3, 0, 224]}, "greater than or equal to 1"),
     ],
 )

@@ -59,12 +59,23 @@ model_registry["{name}"] = lambda: ModelCommitment(
 """
 PARTIAL = "preprocessing = functools.partial(load_preprocess_images, image_size=32, {})"
 HALVES = PARTIAL.format("normalize_mean=(0.5, 0.5, 0.5), normalize_std=(0.5, 0.5, 0.5)")
+OPENCV = """
+def by_opencv(paths):
+    import albumentations, numpy
+    from PIL import Image
+    steps = [albumentations.Resize(36, 36, interpolation=2), albumentations.CenterCrop(32, 32)]
+    steps += [albumentations.Normalize(mean=[0.5] * 3, std=[0.5] * 3)]
+    shown = [albumentations.Compose(steps)(image=numpy.array(Image.open(path)))["image"] for path in paths]
+    return numpy.stack(shown).transpose(0, 3, 1, 2)
+"""
+"""As Brain-Score's scaling models do it: squashed by OpenCV, bicubic, then cut."""
 PLUGINS = {
     "halves": {"preprocessing": HALVES},
     "scaled": {"preprocessing": HALVES, "arguments": ", forward_kwargs={'scale': 3}"},
     "own_function": {"preprocessing": "preprocessing = lambda paths: load_preprocess_images(paths, 32) * 2"},
     "needs_more": {"preprocessing": HALVES, "more": "import a_package_that_is_not_here"},
     "in_two_places": {"preprocessing": HALVES},
+    "opencv": {"preprocessing": "preprocessing = by_opencv", "more": OPENCV},
 }
 SMALL = Preprocessing(**{**ALEXNETS, "input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.5,) * 3})
 
@@ -187,10 +198,11 @@ def test_a_plugin_registered_as_theirs_are(tmp_path: Path, name: str, scale: int
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("halves", {"std": (0.229, 0.224, 0.225)}, "normalises or resizes in another way than the study says"),
-        ("halves", {"crop_mode": "center"}, "normalises or resizes in another way than the study says"),
+        ("halves", {"std": (0.229, 0.224, 0.225)}, "normalises in another way than the study says"),
+        ("halves", {"crop_mode": "center"}, "resizes in another way than the study says"),
         ("halves", {"input_size": (3, 64, 64)}, r"images of \(3, 32, 32\), not \(3, 64, 64\) as the study says"),
-        ("own_function", {}, "normalises or resizes in another way than the study says"),
+        ("own_function", {}, "normalises in another way than the study says"),
+        ("opencv", {"crop_pct": 32 / 36}, "resizes in another way than the study says"),
         ("needs_more", {}, "its plugin needs a_package_that_is_not_here, which is not installed"),
         ("no_such_model", {}, "No registrations found for no_such_model"),
         ("in_two_places", {}, "More than one registration found"),
@@ -208,6 +220,12 @@ def test_a_function_of_its_own_is_taken_where_the_study_states_what_it_does(tmp_
         1,
         4,
     )
+
+
+def test_resizing_without_a_filter_is_taken_to_a_grey_level(tmp_path: Path):
+    """As OpenCV resizes, which rounds as it likes."""
+    stated = {"crop_pct": 32 / 36, "interpolation": "bicubic", "antialias": False}
+    assert load(tmp_path, "opencv", SMALL.model_copy(update=stated))(torch.rand(1, 3, 32, 32)).shape == (1, 4)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"PK\x03\x04"])
