@@ -105,7 +105,7 @@ class TinyRun:
     def write(self, site: Site) -> Plan:
         """Check, lay out and write the DAG."""
         plan = layout.write(layout.check(self.study(), Path("nowhere")), self.run)
-        asked = asks.of_all(plan, self.run, site, Path("nowhere"), Measurements([]))
+        asked = asks.of_all(plan, self.run, site, site.weights, Measurements([]))
         submission.write(self.run, plan, site, asked, submission.done(self.run, plan))
         return plan
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import status
+from alignsec import digest, status
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistakes
 from alignsec.run_folder import Plan
@@ -118,6 +118,18 @@ def test_a_weights_file_that_is_gone_ends_in_a_reported_hold(pool: Pool, tmp_pat
     assert "removed" in bad.reason
 
 
+def test_jobs_fetch_staged_weights_by_their_address(pool: Pool, tmp_path: Path) -> None:
+    """From the site's folder by file:///, as on a machine that mounts it; the job checks the digest as ever."""
+    tiny = TinyRun(tmp_path, pool)
+    staged = tmp_path / "weights" / f"weights-{digest.of_file(tmp_path / 'one.safetensors')[:12]}.safetensors"
+    staged.parent.mkdir()
+    (tmp_path / "one.safetensors").rename(staged)
+    (tmp_path / "one.safetensors").symlink_to(staged)
+    tiny.submit(WEIGHTS=staged.parent, WEIGHTS_URL=f"file://{staged.parent}")
+    assert tiny.until("ended").counts["ok"] == 1
+    assert f'files="file://{staged}"' in (tiny.run.root / dag.DAG).read_text()
+
+
 def test_a_wedged_job_is_ended_by_its_execute_duration(pool: Pool, tmp_path: Path) -> None:
     """A job that never ends is held by HTCondor, then removed, and the DAG goes on to its end."""
     tiny = TinyRun(tmp_path, pool)
@@ -142,7 +154,7 @@ def test_held_for_memory_once_is_released_with_more(pool: Pool, tmp_path: Path) 
     """The hold is made by hand, its code set to that of memory: the job is released and asks for more."""
     tiny = TinyRun(tmp_path, pool)
     script = "sleep 600"
-    cluster = tiny.submit(PYTHON=tiny.fake_python(script), REQUEST_MEMORY_MB=100, RETRY_REQUEST_MEMORY_MB=300)
+    cluster = tiny.submit(PYTHON=tiny.fake_python(script), RETRY_REQUEST_MEMORY_MB=3000)
     tiny.until("running")
     pair_id = next(iter(Plan.read(tiny.run))).id
     job = EventLog(tiny.run.events).nodes[pair_id].job
@@ -151,7 +163,7 @@ def test_held_for_memory_once_is_released_with_more(pool: Pool, tmp_path: Path) 
     pool.run(["condor_qedit", job, "HoldReasonCode", "34"], check=True)
     tiny.until("running")
     asked = pool.run(["condor_q", job, "-af", "RequestMemory"], check=True).stdout.split()
-    assert asked == ["300"]
+    assert asked == ["3000"]
     pool.run(["condor_rm", str(cluster)], check=True)
     tiny.until("ended")
 
