@@ -8,7 +8,7 @@ STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check weights images submit local status failures aggregate numbers pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
+.PHONY: help demo test check weights images submit local status failures aggregate numbers registry pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ aggregate: $(READY)  ## tables, figures and report again, complete or not: make 
 
 numbers: $(READY)  ## the same analysis of published robust accuracies: make numbers FILE=x.csv SCORES=leaderboard.csv IMAGES=1000
 	$(PY) -m aggregate.numbers $(FILE) --scores $(SCORES) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT))
+
+registry: $(READY)  ## Brain-Score's folders, registered names and scores: make registry PACKAGE=brainscore_vision.whl SCORES=x.csv OUT=y.csv
+	$(PY) -m aggregate.registry $(PACKAGE) --scores $(SCORES) --out $(OUT)
 
 pool: $(READY)  ## a private HTCondor pool for this checkout
 	$(PY) -m submit.pool up

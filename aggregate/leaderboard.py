@@ -19,7 +19,11 @@ NAMES = ("model", "model_registry_name", "model_name", "registry_name", "model_i
 """Headers of the column that names the model, the first of these that is there."""
 _TIDY = ("benchmark", "score")
 _IGNORED = frozenset(
-    {"rank", "filtered score", "filtered_score", "layers", "og_model_name", "model id", "submitter", "", *NAMES}
+    {
+        *("rank", "filtered score", "filtered_score", "layers", "og_model_name", "model id", "submitter", ""),
+        *("folder", "state", "line"),  # of the registry's translation
+        *NAMES,
+    }
 )
 # Today's leaderboard leaves a cell empty, the legacy export writes X.
 _MISSING = frozenset({"", "x", "nan", "na", "n/a", "null", "none"})
