@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from PIL import Image
+
 from alignsec import imagenet
-from alignsec.image_pack import Candidate
+from alignsec.image_pack import UNDECODABLE, Candidate
 from alignsec.mistake import Mistake, Mistakes, nearest
 
 
@@ -33,7 +35,21 @@ def find(folder: Path, kind: str, severity: int, chosen: Sequence[Candidate]) ->
     if missing:
         remedy = f"holds no image for {len(missing)} of the {len(chosen)} chosen ones, such as {missing[0]}"
         raise Mistakes([Mistake(str(place), "", "", remedy)])
+    if found and (size := _size(found[0])) and size[0] != size[1]:
+        remedy = (
+            f"is {size[0]} x {size[1]}; a set of corrupted images has them cropped square, ImageNet-C 224 x 224"
+        )
+        raise Mistakes([Mistake(str(found[0].path), "", "", remedy)])
     return found
+
+
+def _size(image: Candidate) -> tuple[int, int] | None:
+    """Width and height; None where it is no image, which is told when it is packed."""
+    try:
+        with Image.open(image.path) as picture:
+            return picture.size
+    except UNDECODABLE:
+        return None
 
 
 def _places(place: Path, classes: Sequence[str], image: Candidate) -> Iterator[Path]:

@@ -47,8 +47,8 @@ class StudyImages(Table):
     list: ExistingFile | None = None
     """Instead of a count: a file of names, one a line, such as RobustBench's 5000 of ImageNet."""
     corrupted: ExistingFolder | None = None
-    """The same images corrupted, laid out as ImageNet-C: TYPE/SEVERITY/CLASS/FILE. Without it, jobs make their
-    own."""
+    """The same images corrupted, cropped and laid out as ImageNet-C: TYPE/SEVERITY/CLASS/FILE. Without it, jobs
+    make their own."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

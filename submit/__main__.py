@@ -13,6 +13,7 @@ from alignsec.run_folder import RunFolder
 from submit import layout, local, lock, pool, submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
+from submit.images import transfer as images_transfer
 from submit.images.store import Store
 from submit.layout import Checked
 from submit.pool import Pool, PoolUnavailable
@@ -53,8 +54,11 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {size / 1e6:,.0f} MB")
     )
     checked = layout.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
-    if not arguments.local and (too_large := transfer.mistakes(checked, site, weights)):
-        raise Mistakes(too_large)
+    if not arguments.local:
+        too_large = transfer.mistakes(checked, site, weights)
+        too_large += images_transfer.mistakes(checked.path, checked.selection, site)
+        if too_large:
+            raise Mistakes(too_large)
     folder = RunFolder((runs / checked.study.name).resolve())
     here = None if arguments.local else _pool(console, private=arguments.private_pool)
     on_this_machine = arguments.local or (arguments.private_pool and here is None)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from alignsec import exit_code, kernels
 from alignsec.run_folder import Plan
 from alignsec.status import FEW
+from submit.images import transfer
 from submit.site import Site
 
 PAIR, FINAL = "pair.sub", "final.sub"
@@ -50,7 +51,7 @@ def pair(plan: Plan, site: Site) -> Iterator[str]:
 
     $(JOB) is the node's name, the pair's id; the other macros are those of its VARS (submit.requests.asks).
     """
-    inputs = ["code.zip", "pairs/$(JOB).json", "$(files)", f"images/{plan.images.name}"]
+    inputs = ["code.zip", "pairs/$(JOB).json", "$(files)", transfer.address(plan.images.name, site)]
     checkpoint = ["--checkpoint-every", str(site.checkpoint_seconds)]
     yield from _where(site)
     yield f"executable = {JOB}"

@@ -38,6 +38,11 @@ Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\"]*$")]
 
 # A name inside a ClassAd string, where condor_submit does not take every backslash as it stands.
 Plain = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+ -]*$")]
+# Of a folder, in a transfer list: no space and no comma.
+Address = Annotated[
+    str, Field(pattern=r"^((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[A-Za-z0-9_.:/@%~+-]+)?$")
+]
+
 # A ClassAd expression, which may hold quotes, but not another line.
 Expression = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
@@ -49,10 +54,9 @@ class Site(BaseModel):
 
     runs: Folder
     weights: Folder
+    weights_url: Address
     images: Folder
-    weights_url: Annotated[
-        str, Field(pattern=r"^((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[A-Za-z0-9_.:/@%~+-]+)?$")
-    ]
+    images_url: Address
     python: Word
     local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
     container_image: Word
@@ -88,16 +92,18 @@ class Site(BaseModel):
     def _consistent(self) -> Self:
         if self.checkpoint_seconds >= self.allowed_execute_seconds:
             raise ValueError("CHECKPOINT_SECONDS is to be less than ALLOWED_EXECUTE_SECONDS, or every job is held")
-        if self.weights_url.startswith("file:///staging"):
+        for key, url in (("WEIGHTS_URL", self.weights_url), ("IMAGES_URL", self.images_url)):
+            if not url.startswith("file:///staging"):
+                continue
             if "HasCHTCStaging" not in self.requirements:
                 raise ValueError(
-                    "WEIGHTS_URL lies on /staging, which not every machine has; "
+                    f"{key} lies on /staging, which not every machine has; "
                     "set REQUIREMENTS=(HasCHTCStaging == true)"
                 )
             if self.want_ospool or self.want_campus_pools:
                 raise ValueError(
-                    "WEIGHTS_URL lies on /staging, which no machine of another pool has; "
-                    "leave WANT_OSPOOL and WANT_CAMPUS_POOLS empty, or write WEIGHTS_URL=osdf:///..."
+                    f"{key} lies on /staging, which no machine of another pool has; "
+                    f"leave WANT_OSPOOL and WANT_CAMPUS_POOLS empty, or write {key}=osdf:///..."
                 )
         if self.retry_request_memory_mb < self.request_memory_mb:
             raise ValueError("RETRY_REQUEST_MEMORY_MB is to be no less than REQUEST_MEMORY_MB")
@@ -105,8 +111,8 @@ class Site(BaseModel):
 
     @property
     def at_chtc(self) -> bool:
-        """Whether its rules hold: the image or the weights lie in its staging, or its GPU Lab is asked for."""
-        places = (self.container_image, self.weights_url)
+        """Whether its rules hold: container, weights or images lie in its staging, or its GPU Lab is asked for."""
+        places = (self.container_image, self.weights_url, self.images_url)
         return bool(self.want_gpu_lab) or any(
             "/chtc/staging" in place or "file:///staging" in place for place in places
         )

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alignsec.run_folder import Plan, Planned, RunFolder
+from submit.images import transfer
 from submit.requests import estimate
 from submit.requests.estimate import Estimate, Sizes
 from submit.requests.measured import Kind, Measurements
 from submit.site import Site
 from submit.weights.transfer import address
+
+IMAGES = "images/"
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class Asks:
     """One job's requests: the estimate, and never less than the site's floor."""
 
     files: tuple[str, ...]
-    """What its model is made of: paths below the run folder, or addresses."""
+    """What its model is made of, and a corruption's own images: paths below the run folder, or addresses. The
+    images that all pairs share stand in the description they share."""
     memory_mb: int
     larger_memory_mb: int
     """After it was held for memory."""
@@ -58,9 +62,11 @@ def _of(
     made = estimate.of(planned.pair, sizes.of(planned), plan.image_count, measured, kind, site.request_cpus)
     return Asks(
         files=tuple(
-            address(sizes.folder.root / path, path, site, weights)
+            transfer.address(path.removeprefix(IMAGES), site)
+            if path.startswith(IMAGES)
+            else address(sizes.folder.root / path, path, site, weights)
             for path in planned.inputs
-            if not path.startswith("images/")
+            if path != f"{IMAGES}{plan.images.name}"
         ),
         memory_mb=max(site.request_memory_mb, made.memory_mb),
         larger_memory_mb=max(site.retry_request_memory_mb, 2 * made.memory_mb),
@@ -80,9 +86,9 @@ class _Sizes:
 
     def of(self, planned: Planned) -> Sizes:
         """Of what one pair's job is handed."""
-        images = self._sum(path for path in planned.inputs if path.startswith("images/"))
+        images = self._sum(path for path in planned.inputs if path.startswith(IMAGES))
         return Sizes(
-            weights=self._sum(path for path in planned.inputs if not path.startswith("images/")),
+            weights=self._sum(path for path in planned.inputs if not path.startswith(IMAGES)),
             images=images,
             code=self._code,
         )

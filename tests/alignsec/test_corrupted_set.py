@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from alignsec import corrupted_set
 from alignsec.image_pack import Candidate
@@ -41,6 +42,13 @@ def test_missing_images_are_counted(folder: Path):
     chosen = [Candidate("n01/0.JPEG", 0, Path("x")), Candidate("n02/7.JPEG", 1, Path("x"))]
     with pytest.raises(Mistakes, match=r"no image for 1 of the 2 chosen ones, such as n02/7\.JPEG"):
         corrupted_set.find(folder, "fog", 1, chosen)
+
+
+def test_images_that_were_not_cropped_are_refused(folder: Path):
+    """They are shown as they are, without another crop; whole photographs would be squeezed."""
+    Image.new("RGB", (20, 16)).save(folder / "fog" / "1" / "n01" / "0.JPEG")
+    with pytest.raises(Mistakes, match=r"0\.JPEG: is 20 x 16; a set of corrupted images has them cropped square"):
+        corrupted_set.find(folder, "fog", 1, [Candidate("n01/0.JPEG", 0, Path("x"))])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+"""Transfer: how a pack of images reaches a job, and whether the pool takes one of its size that way."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from alignsec.image_pack import Candidate
+from alignsec.mistake import Mistake
+from submit.images.parquet import Row
+from submit.images.selection import Selection
+from submit.site import Site
+from submit.weights.transfer import GB, MOST_BYTES
+
+NEXT = {
+    "": "set IMAGES=/staging/NAME/images and IMAGES_URL=osdf:///chtc/staging/NAME/images in .env",
+    "osdf": "set IMAGES_URL=file:///staging/NAME/images and REQUIREMENTS=(HasCHTCStaging == true) in .env",
+    "file": "choose fewer images",
+}
+
+
+def address(name: str, site: Site) -> str:
+    """What a job's transfer list says for a pack: its path below the run folder, or where the site staged it."""
+    return f"{site.images_url.rstrip('/')}/{name}" if site.images_url else f"images/{name}"
+
+
+def mistakes(study: Path, selection: Selection, site: Site) -> list[Mistake]:
+    """A selection larger than CHTC takes the way it would go; none on another pool."""
+    way = site.images_url.partition(":")[0]
+    most = MOST_BYTES.get(way, MOST_BYTES["osdf"])
+    size = _bytes(selection.images)
+    if not site.at_chtc or size < most:
+        return []
+    how = f"by {way}://" if way else "as a plain input"
+    remedy = (
+        f"chooses {size / GB:.1f} GB of images, more than the {most // GB} GB that CHTC takes {how}; {NEXT[way]}"
+    )
+    return [Mistake(str(study), "images", "", remedy)]
+
+
+def _bytes(images: Sequence[Candidate]) -> int:
+    """Of the encoded images, as far as is known before they are read: rows of parquet count as nothing."""
+    return sum(_size(image) for image in images)
+
+
+def _size(image: Candidate) -> int:
+    if image.size is not None:
+        return image.size
+    return 0 if isinstance(image, Row) else image.path.stat().st_size

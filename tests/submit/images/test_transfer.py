@@ -1,0 +1,71 @@
+"""Packs on their way to a job: a corruption's own too, by the address the site staged them at."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alignsec.image_pack import Candidate
+from alignsec.mistake import Mistakes
+from alignsec.run_folder import RunFolder
+from submit import description, layout
+from submit.digest_cache import DigestCache
+from submit.images import transfer
+from submit.images.selection import Selection
+from submit.images.store import Store
+from submit.requests import asks
+from submit.requests.measured import Measurements
+from submit.site import Site
+from tests import tiny
+
+FOG = """
+[[attacks]]
+method = "clean"
+[[attacks]]
+method = "corruption"
+corruption = "fog"
+severity = [1, 2]
+"""
+OSDF = "osdf:///chtc/staging/me/images"
+
+
+@pytest.mark.parametrize("url", ["", OSDF, f"{OSDF}/"])
+def test_a_pair_is_handed_its_own_packs_and_no_other(
+    tmp_path: Path, study_file: Callable[..., Path], env_file: Callable[..., Path], url: str
+):
+    path = study_file("a", attacks=FOG, images='corrupted = "c"')
+    for severity in (1, 2):
+        for at, image in enumerate(sorted((path.parent / "images").rglob("*.png"))):
+            place = path.parent / "c" / "fog" / str(severity) / image.relative_to(path.parent / "images")
+            tiny.write_image(place, seed=1000 * severity + at)
+    site, folder = Site.read(env_file(images_url=url)), RunFolder(tmp_path / "run")
+    plan = layout.write(layout.check(path, tmp_path / "hub"), folder, Store(tmp_path / "packs", DigestCache(None)))
+    base = f"{OSDF}/" if url else "images/"
+    asked = asks.of_all(plan, folder, site, tmp_path / "weights", Measurements([]))
+    clean, *fogs = [asked[pair.id].files for pair in plan]
+    assert [file for file in clean if "images" in file] == []
+    for files, pair in zip(fogs, list(plan)[1:], strict=True):
+        assert [file for file in files if "images" in file] == [f"{base}{pair.corrupted.name}"]
+    (inputs,) = [line for line in description.pair(plan, site) if line.startswith("transfer_input_files")]
+    assert inputs.endswith(f", $(files), {base}{plan.images.name}")
+
+
+def selection(size: int) -> Selection:
+    return Selection([Candidate(f"{at}.png", 0, Path("x.tar"), 0, size) for at in range(1000)], {}, 1000)
+
+
+def test_more_than_chtc_takes_is_told_with_the_remedy(env_file: Callable[..., Path]):
+    plain = Site.read(env_file(want_gpu_lab="true"))
+    assert transfer.mistakes(Path("s.toml"), selection(900_000), plain) == []
+    (mistake,) = transfer.mistakes(Path("s.toml"), selection(1_000_000), plain)
+    assert "chooses 1.0 GB of images, more than the 1 GB that CHTC takes as a plain input" in mistake.remedy
+    assert "IMAGES_URL=osdf:///chtc/staging/NAME/images" in mistake.remedy
+    staged = Site.read(env_file(want_gpu_lab="true", images_url=OSDF))
+    assert transfer.mistakes(Path("s.toml"), selection(1_000_000), staged) == []
+    assert transfer.mistakes(Path("s.toml"), selection(31_000_000), staged)[0].remedy.endswith("in .env")
+    assert transfer.mistakes(Path("s.toml"), selection(1_000_000), Site.read(env_file())) == []
+
+
+def test_staging_is_where_not_every_machine_is(env_file: Callable[..., Path]):
+    with pytest.raises(Mistakes, match="IMAGES_URL lies on /staging, which not every machine has"):
+        Site.read(env_file(images_url="file:///staging/me/images"))
