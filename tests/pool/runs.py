@@ -90,7 +90,7 @@ class TinyRun:
         return Site.read(HOUSE / ".env", {key: str(value) for key, value in keys.items()})
 
     def study(self) -> Path:
-        """The study file as it stands."""
+        """The study file as it stands; no hub's cache but this folder's is looked in."""
         lines = ['name = "tiny"', f"seed = {self.seed}", "[images]", 'folder = "images"', 'labels = "labels.csv"']
         for model in self.models:
             lines += ["[[models]]", f"name = {toml(model)}", f"source = {toml(SOURCE)}"]
@@ -104,7 +104,7 @@ class TinyRun:
 
     def write(self, site: Site) -> Plan:
         """Check, lay out and write the DAG."""
-        plan = layout.write(layout.check(self.study(), Path("nowhere")), self.run)
+        plan = layout.write(layout.check(self.study(), self.folder / "hub"), self.run)
         asked = asks.of_all(plan, self.run, site, site.weights, Measurements([]))
         submission.write(self.run, plan, site, asked, submission.done(self.run, plan))
         return plan
