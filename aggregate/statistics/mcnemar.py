@@ -47,17 +47,17 @@ def comparisons(table: pd.DataFrame, robust: Mapping[tuple[str, str, str], Bits]
     robust: by model, attack and eps (as text), the packed bits of the images that stay robust, in the pack's
     order. Beyond 300 models only the most robust 300 are compared. q is p corrected within attack and budget.
     """
-    parts = [_of_budget(part, robust) for _, part in table.groupby(["attack", "eps"], sort=False)]
-    found = pd.concat([pd.DataFrame(columns=COLUMNS), *parts]) if parts else pd.DataFrame(columns=COLUMNS)
-    found = found.reset_index(drop=True).astype({"p": "float64", "images": "int64"})
+    budgets = table.groupby(["attack", "eps"], sort=False)
+    found = pd.DataFrame([row for _, part in budgets for row in _of_budget(part, robust)], columns=COLUMNS)
+    found = found.astype({"p": "float64", "images": "int64"})
     found["q"] = many_tests.discoveries(found, "p", ["attack", "eps"])
     return found
 
 
-def _of_budget(part: pd.DataFrame, robust: Mapping[tuple[str, str, str], Bits]) -> pd.DataFrame:
+def _of_budget(part: pd.DataFrame, robust: Mapping[tuple[str, str, str], Bits]) -> Iterator[dict[str, object]]:
     rows = part.sort_values(["robust", "model"], ascending=[False, True]).head(MOST)
     known = [row for row in rows.itertuples() if (row.model, row.attack, row.eps) in robust and row.images]
-    return pd.DataFrame(list(_pairs(known, robust)), columns=COLUMNS)
+    return _pairs(known, robust)
 
 
 def _pairs(rows: list[Any], robust: Mapping[tuple[str, str, str], Bits]) -> Iterator[dict[str, object]]:
