@@ -28,7 +28,7 @@ class Found(BaseModel):
 class Evaluation(BaseModel):
     """The verdicts so far, how far that is, and what is needed to go on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
     classes: int
     clean_top5: str = ""
@@ -49,10 +49,10 @@ class Evaluation(BaseModel):
     """Memory that the engine measured for one image in a pass that goes backward too."""
     at_once: int = 0
     """Images that the engine gives the model at once: as many as are asked for and fit the memory."""
-    state: str | None = None
-    """The engine's searches under way, base64. It is made when the evaluation is dumped, which has to be before
-    the next one is asked for: it is as large as a few copies of the images in the slots, and few are ever kept."""
-    _freeze: Callable[[], str] | None = PrivateAttr(None)
+    state: bytes | None = None
+    """The engine's searches under way. It is made when the evaluation is dumped or frozen, which has to be before
+    the next one is asked for: it is about as large as the images in the slots, and few are ever kept."""
+    _freeze: Callable[[], bytes] | None = PrivateAttr(None)
 
     @property
     def complete(self) -> bool:
@@ -60,10 +60,15 @@ class Evaluation(BaseModel):
         return self.steps_done == self.steps
 
     @field_serializer("state")
-    def _frozen(self, state: str | None) -> str | None:
+    def _frozen(self, state: bytes | None) -> bytes | None:
         return self._freeze() if self._freeze else state
 
-    def freezing_with(self, freeze: Callable[[], str]) -> "Evaluation":
+    @property
+    def frozen(self) -> bytes | None:
+        """The state, made now where it is not yet."""
+        return self._frozen(self.state)
+
+    def freezing_with(self, freeze: Callable[[], bytes]) -> "Evaluation":
         """The same, whose state is made by `freeze` when it is wanted."""
         same = self.model_copy()
         same._freeze = freeze

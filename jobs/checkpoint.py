@@ -5,11 +5,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from alignsec import atomic
+from alignsec import atomic, digest
 from alignsec.evaluation import Evaluation
 from jobs.provenance import Clock
 
 OFFERS_EVERY = 5.0
+_MAGIC = b"alignsec checkpoint 1 sha256 "
 
 
 class Stopped(Exception):
@@ -22,6 +23,28 @@ class _Content(BaseModel):
     id: str
     seconds: float
     evaluation: Evaluation
+    """Without its state, which follows as it is."""
+
+
+class _Unreadable(Exception):
+    """No checkpoint of ours, or cut short, or changed."""
+
+
+def _dump(content: _Content) -> bytes:
+    """A line with the SHA-256 of all after it, a line of JSON, and the engine's state."""
+    text = content.model_dump_json(exclude={"evaluation": {"state"}}).encode()
+    body = text + b"\n" + (content.evaluation.frozen or b"")
+    return _MAGIC + digest.of_bytes(body).encode() + b"\n" + body
+
+
+def _parse(data: bytes) -> _Content:
+    head, _, body = data.partition(b"\n")
+    if head != _MAGIC + digest.of_bytes(body).encode():
+        raise _Unreadable
+    text, _, state = body.partition(b"\n")
+    content = _Content.model_validate_json(text)
+    evaluation = content.evaluation.model_copy(update={"state": state or None})
+    return content.model_copy(update={"evaluation": evaluation})
 
 
 @dataclass
@@ -38,10 +61,10 @@ class Checkpoint:
     """Made in this start."""
 
     def read(self, pair_id: str) -> Evaluation | None:
-        """What an earlier start had found; None where there is none, or it is another pair's or unreadable."""
+        """What an earlier start had found; None, to begin anew, if it is absent, not whole or another pair's."""
         try:
-            content = _Content.model_validate_json(self.path.read_bytes())
-        except (OSError, ValidationError):
+            content = _parse(self.path.read_bytes())
+        except (OSError, ValidationError, _Unreadable):
             return None
         if content.id != pair_id:
             return None
@@ -51,6 +74,7 @@ class Checkpoint:
     def offer(self, pair_id: str, evaluation: Evaluation) -> None:
         """Stop here if it is time: write the file, aside and renamed, and raise Stopped.
 
+        A crash meanwhile leaves the earlier checkpoint as it was.
         The first offer of a start, what it began with, is never taken: a job that loads for longer than `every`
         would start for ever.
         """
@@ -59,7 +83,7 @@ class Checkpoint:
         if self.every is None or self.clock.seconds < self.every or nothing_new:
             return
         content = _Content(id=pair_id, seconds=self.seconds, evaluation=evaluation)
-        atomic.write(self.path, content.model_dump_json().encode())
+        atomic.write(self.path, _dump(content))
         raise Stopped
 
     @property

@@ -19,7 +19,7 @@ from jobs import provenance
 from jobs.checkpoint import Checkpoint, Stopped
 
 OUTCOME = Path("outcome.json")
-CHECKPOINT = Path("checkpoint.json")
+CHECKPOINT = Path("checkpoint.bin")
 
 
 def main() -> int:

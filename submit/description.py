@@ -59,7 +59,7 @@ def pair(plan: Plan, site: Site) -> Iterator[str]:
     yield from _transfer(inputs, "outcome.json")
     yield 'transfer_output_remaps = "outcome.json = outcomes/$(JOB).json"'
     yield f"checkpoint_exit_code = {exit_code.CHECKPOINT}"
-    yield "transfer_checkpoint_files = checkpoint.json"
+    yield "transfer_checkpoint_files = checkpoint.bin"
     yield from _logs("$(JOB)")
     if site.stream_output:
         yield "stream_output = true"

@@ -69,6 +69,17 @@ class ApgdTable(ClimbTable[ApgdRows]):
     def _advance(self, losses: Tensor, gradients: Tensor) -> None:
         apgd.advance(self.rows, losses, gradients, self.stage.steps, self.ground.norm)
 
+    def stored(self) -> dict[str, Tensor]:
+        """As every table; of gradients in Linf, only the signs are ever looked at."""
+        rows = super().stored()
+        if self.ground.norm == "Linf":
+            rows["best_gradient"] = rows["best_gradient"].sign().to(torch.int8)
+        return rows
+
+    def revive(self, searches: list[Search], steps: list[int], rows: dict[str, Tensor]) -> None:
+        """As every table."""
+        super().revive(searches, steps, {**rows, "best_gradient": rows["best_gradient"].float()})
+
     def row_type(self) -> type[ApgdRows]:
         """APGD's."""
         return ApgdRows

@@ -82,7 +82,7 @@ class _Run:
             }
         )
 
-        def freeze() -> str:
+        def freeze() -> bytes:
             if agenda.round != at:
                 raise RuntimeError("the evaluation has gone on; dump its progress before asking for the next")
             return state.freeze(agenda, engine.tables, engine.ground.ranking, engine.facts)
@@ -115,12 +115,12 @@ def _begun(task: Task, settings: Settings) -> _Run:
     return _Run(known.model_copy(update={"steps": engine.agenda.undecided}), engine, settings)
 
 
-def _taken_up(task: Task, settings: Settings, known: Evaluation, text: str) -> _Run:
+def _taken_up(task: Task, settings: Settings, known: Evaluation, data: bytes) -> _Run:
     """From where it was left."""
-    frozen = state.Frozen(text, task.pixels.device)
+    frozen = state.Frozen(data)
     passage = _passage(task, settings)
     passage.most = memory.images_at_once(settings.slots, known.image_bytes, task.pixels[0], settings.memory_bytes)
-    engine = _engine(task, settings, passage, known, frozen.ranking, frozen.facts)
+    engine = _engine(task, settings, passage, known, frozen.ranking.to(task.pixels.device), frozen.facts)
     frozen.thaw(engine.agenda, engine.tables)
     return _Run(known, engine, settings)
 

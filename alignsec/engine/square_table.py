@@ -34,12 +34,29 @@ class SquareTable(Table[SquareRows]):
 
     def _draw(self) -> None:
         """Fresh numbers for rows that have used theirs up."""
-        rows, chunk = self.rows, self.rows.numbers.shape[1]
-        if due := [row for row, step in enumerate(self.steps) if step and (step - 1) % chunk == 0]:
-            searches = [self.searches[row] for row in due]
-            drawn = self.ground.noise.square_steps(searches, [self.steps[row] for row in due])
+        chunk = self.rows.numbers.shape[1]
+        self._drawn([row for row, step in enumerate(self.steps) if step and (step - 1) % chunk == 0])
+
+    def _drawn(self, due: Sequence[int]) -> None:
+        """The numbers of the chunks that some rows are in."""
+        if due:
+            rows, chunk = self.rows, self.rows.numbers.shape[1]
+            firsts = [(self.steps[row] - 1) // chunk * chunk + 1 for row in due]
+            drawn = self.ground.noise.square_steps([self.searches[row] for row in due], firsts)
             at = torch.tensor(due, device=rows.numbers.device)
             rows.numbers = rows.numbers.index_copy(0, at, drawn.to(at.device))
+
+    def stored(self) -> dict[str, Tensor]:
+        """As every table, less the random numbers and the last point: between passes only the best one counts."""
+        return {name: value for name, value in super().stored().items() if name not in {"x", "numbers"}}
+
+    def revive(self, searches: list[Search], steps: list[int], rows: dict[str, Tensor]) -> None:
+        """As every table; the numbers are drawn again."""
+        clean = rows["clean"]
+        each = noise.per_step(clean.shape[1:], self.ground.norm)
+        numbers = torch.zeros(len(clean), self.ground.noise.chunk, each, device=clean.device)
+        super().revive(searches, steps, {**rows, "x": rows["best"], "numbers": numbers})
+        self._drawn([row for row, step in enumerate(steps) if step])
 
     def losses(self, rows: slice, logits: Tensor) -> Tensor:
         """The margin, of which no gradient is ever asked."""

@@ -1,6 +1,5 @@
-"""State: the searches under way as text, from which the engine goes on bit for bit on one kind of device."""
+"""State: the searches under way as bytes, from which the engine goes on bit for bit on one kind of device."""
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -11,18 +10,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from alignsec.engine import packing
 from alignsec.engine.agenda import Agenda
 from alignsec.engine.course import Course, Search
 from alignsec.engine.table import Table
 
-_LAYOUT = 2
+_LAYOUT = 3
 
 
 class BadState(ValueError):
-    """The text is not a state that this engine can go on from."""
+    """The bytes are not a state that this engine can go on from."""
 
 
-def freeze(agenda: Agenda, tables: Sequence[Table[Any]], ranking: Tensor, facts: Counter[str]) -> str:
+def freeze(agenda: Agenda, tables: Sequence[Table[Any]], ranking: Tensor, facts: Counter[str]) -> bytes:
     """Everything that is neither in the verdicts nor in the images."""
     courses = list(dict.fromkeys(agenda.courses.values()))
     number = {id(course): index for index, course in enumerate(courses)}
@@ -45,20 +45,57 @@ def freeze(agenda: Agenda, tables: Sequence[Table[Any]], ranking: Tensor, facts:
     tensors = {"content": text, "ranking": ranking.contiguous()}
     for table in tables:
         if table.searches:
-            rows = table.rows.tensors()
-            del rows["clean"]
-            # Rows may share memory, which the file cannot.
-            tensors |= {f"{table.stage.component}/{name}": value.clone() for name, value in rows.items()}
-    return base64.b64encode(save(tensors)).decode()
+            tensors |= {f"{table.stage.component}/{name}": value for name, value in _written(table).items()}
+    return save(tensors)
+
+
+def _written(table: Table[Any]) -> dict[str, Tensor]:
+    """A table's rows, less its clean images: small tensors as they are, images packed and each only once."""
+    rows = {name: value.cpu().contiguous() for name, value in table.stored().items()}
+    clean = table.rows.clean.cpu()
+    eps = rows.get("eps", torch.zeros(len(clean)))
+    images = {name: rows.pop(name) for name in sorted(rows) if _is_image(rows[name], clean)}
+    written = {name: value.clone() for name, value in rows.items()}
+    for at, (name, value) in enumerate(images.items()):
+        # Where a row is an earlier image's, its number; most often the last point was also the best.
+        same = torch.full((len(clean),), at)
+        for earlier, other in reversed(list(enumerate(list(images.values())[:at]))):
+            same[(value.view(torch.int32) == other.view(torch.int32)).flatten(1).all(1)] = earlier
+        own = (same == at).nonzero().squeeze(1)
+        written[f"{name}/same"] = same
+        for part, data in packing.packed(value[own], clean[own], eps[own]).items():
+            written[f"{name}/{part}"] = data
+    return written
+
+
+def _is_image(value: Tensor, clean: Tensor) -> bool:
+    return value.shape == clean.shape and value.dtype == torch.float32
+
+
+def _read(tensors: dict[str, Tensor], clean: Tensor) -> dict[str, Tensor]:
+    """What was written of a table's rows; clean: its images, on the CPU."""
+    rows = {name: value for name, value in tensors.items() if "/" not in name}
+    eps = rows.get("eps", torch.zeros(len(clean)))
+    images: list[Tensor] = []
+    for name in sorted(key.removesuffix("/same") for key in tensors if key.endswith("/same")):
+        same, value = tensors[f"{name}/same"], torch.empty_like(clean)
+        own = same == len(images)
+        parts = {part: tensors[f"{name}/{part}"] for part in ("kinds", "others")}
+        value[own] = packing.unpacked(parts, clean[own], eps[own])
+        for at, earlier in enumerate(images):
+            value[same == at] = earlier[same == at]
+        images.append(value)
+        rows[name] = value
+    return rows
 
 
 class Frozen:
-    """A state that was read. Raises BadState if the text is none."""
+    """A state that was read. Raises BadState if the bytes are none."""
 
-    def __init__(self, text: str, device: torch.device) -> None:
+    def __init__(self, data: bytes) -> None:
         try:
-            self._tensors = {name: tensor.to(device) for name, tensor in load(base64.b64decode(text)).items()}
-            self._content = json.loads(bytes(self._tensors["content"].cpu().numpy()))
+            self._tensors = load(data)
+            self._content = json.loads(bytes(self._tensors["content"].numpy()))
         except (ValueError, KeyError, SafetensorError) as error:
             raise BadState(f"the engine's state cannot be read ({error}); begin anew without it") from error
         if self._content["layout"] != _LAYOUT:
@@ -92,10 +129,12 @@ class Frozen:
             written, steps = content["tables"][name]
             if searches := read(written):
                 prefix = f"{name}/"
-                rows = {
+                own = {
                     key.removeprefix(prefix): tensor
                     for key, tensor in self._tensors.items()
                     if key.startswith(prefix)
                 }
                 clean = table.ground.pixels[table.ground.images_of(searches)]
-                table.restore(searches, steps, table.row_type()(clean=clean, **rows))
+                device = clean.device
+                rows = {key: value.to(device) for key, value in _read(own, clean.cpu()).items()}
+                table.revive(searches, steps, {"clean": clean, **rows})

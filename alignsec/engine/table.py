@@ -66,6 +66,16 @@ class Table(ABC, Generic[R]):
         """Stand where another table stood."""
         self.searches, self.steps, self._rows = searches, steps, rows
 
+    def stored(self) -> dict[str, Tensor]:
+        """The rows, by field, as far as `revive` cannot make them again; images float32, like the clean ones."""
+        rows = self.rows.tensors()
+        del rows["clean"]
+        return rows
+
+    def revive(self, searches: list[Search], steps: list[int], rows: dict[str, Tensor]) -> None:
+        """Stand where the table stood that stored these rows, to which the clean images were added."""
+        self.restore(searches, steps, self.row_type()(**rows))
+
     def keep(self, wanted: Sequence[bool]) -> None:
         """Go on with these searches only."""
         index = [row for row, want in enumerate(wanted) if want]

@@ -1,7 +1,6 @@
 """The job as a process: it leaves an outcome in every case, and its exit code tells what to do next."""
 
 import io
-import json
 import math
 import os
 import subprocess
@@ -121,12 +120,12 @@ def test_an_evicted_job_ends_with_the_same_verdicts(job: Job, tmp_path: Path, st
     made = job()
     codes = [made.run("--checkpoint-every", "0")]
     while codes[-1] == exit_code.CHECKPOINT and len(codes) < 100:
-        assert (made.folder / "checkpoint.json").is_file()
+        assert (made.folder / "checkpoint.bin").is_file()
         codes.append(made.run("--checkpoint-every", "0"))
     assert codes == [exit_code.CHECKPOINT] * (len(codes) - 1) + [exit_code.DONE]
     assert len(codes) > 3
     resumed = made.record
-    (made.folder / "checkpoint.json").unlink()
+    (made.folder / "checkpoint.bin").unlink()
     made.run()
     assert verdicts(resumed) == verdicts(made.record)
     for one, other in zip(resumed.budgets, made.record.budgets, strict=True):
@@ -134,16 +133,20 @@ def test_an_evicted_job_ends_with_the_same_verdicts(job: Job, tmp_path: Path, st
 
 
 def test_another_pairs_checkpoint_is_not_taken_up(job: Job, staged: Staged):
-    """A folder used twice; and one that was cut short."""
-    made = job()
+    """A folder used twice; and a checkpoint cut short, or changed in its text or its last byte: begun anew."""
+    made, other = job(), staged.pair(steps=6)
     made.run("--checkpoint-every", "0")
-    content = json.loads((made.folder / "checkpoint.json").read_text())
-    foreign = {**content, "id": staged.pair(steps=6).id}
-    foreign["evaluation"]["budgets"][0]["verdicts"] = "R" * 8
-    for text in (json.dumps(foreign), json.dumps(content)[:50], ""):
-        (made.folder / "checkpoint.json").write_text(text)
+    whole = (made.folder / "checkpoint.bin").read_bytes()
+    changed = whole.replace(b'"verdicts":"', b'"verdicts":"R', 1)
+    for data in (changed, whole[:-1] + bytes([whole[-1] ^ 1]), whole[: len(whole) // 2], b"", b"{}"):
+        (made.folder / "checkpoint.bin").write_bytes(data)
         assert made.run() == exit_code.DONE
         assert made.record.clean_correct == 6
+    (made.folder / "checkpoint.bin").write_bytes(whole)
+    (made.folder / f"{other.id}.json").write_text(other.model_dump_json(), encoding="utf-8")
+    assert made.start(made, [f"{other.id}.json"]) == exit_code.DONE
+    assert made.record.pair == other
+    assert made.record.clean_passes.forward == 8 + 4, "the clean images were not looked at again"
 
 
 def test_a_pair_that_needs_no_step(job: Job, staged: Staged):
