@@ -47,9 +47,14 @@ class ClimbTable(Table[C]):
         assert lesson.losses is not None and lesson.gradients is not None  # noqa: S101, PT018 - a gradient pass
         if starting := [row for row, step in enumerate(self.steps) if step == 0]:
             self.facts["flat starts"] += int((lesson.gradients[starting] == 0).flatten(1).all(1).sum())
+        ends = self.ending()
         self._advance(lesson.losses, lesson.gradients)
         self._step()
-        return [step >= self.stage.forward for step in self.steps]
+        return ends
+
+    def ending(self) -> list[bool]:
+        """After the pass at the last step's point."""
+        return [step + 1 >= self.stage.forward for step in self.steps]
 
     @abstractmethod
     def _start(self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> C:

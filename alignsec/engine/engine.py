@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import or_
 from typing import Any
 
 import torch
@@ -66,7 +67,11 @@ class Engine:
         signs = self._checked(seen, signs_of(seen, labels, self.passage.search))
 
         counting = [may and kind == table.judged_after for table in tables for may in table.counting()]
-        places = [at for at, doubtful in enumerate(signs.doubtful) if doubtful and counting[at]]
+        doubtful = signs.doubtful
+        if not self.passage.exact:
+            # What a search in less than float32 is left with may be what it took for a near miss.
+            doubtful = list(map(or_, doubtful, [last for table in tables for last in table.ending()]))
+        places = [at for at, doubt in enumerate(doubtful) if doubt and counting[at]]
         steps = [step for table in tables for step in table.steps]
         claims = claims_of(self.ground, points, searches, steps, places)
         if not self.passage.exact:

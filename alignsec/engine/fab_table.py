@@ -40,6 +40,10 @@ class FabTable(Table[FabRows]):
             self._step()
             return [False] * len(self.steps)
         rows.x = fab.retreat(rows.x, rows.clean, lesson.misclassified)
+        return self.ending()
+
+    def ending(self) -> list[bool]:
+        """After the look at the last step's point."""
         return [step >= self.stage.steps for step in self.steps]
 
     def row_type(self) -> type[FabRows]:

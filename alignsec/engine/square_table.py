@@ -64,10 +64,14 @@ class SquareTable(Table[SquareRows]):
 
     def learn(self, lesson: Lesson) -> list[bool]:
         """Keep what helped. As in the reference, a search also ends on a tie that still goes to the label."""
+        ends = [last or tied for last, tied in zip(self.ending(), lesson.tied, strict=True)]
         square.learn(self.rows, self.losses(slice(None), lesson.logits))
         self._step()
-        last = self.stage.steps
-        return [step > last or tied for step, tied in zip(self.steps, lesson.tied, strict=True)]
+        return ends
+
+    def ending(self) -> list[bool]:
+        """After the last query."""
+        return [step + 1 >= self.stage.forward for step in self.steps]
 
     def row_type(self) -> type[SquareRows]:
         """Square's."""

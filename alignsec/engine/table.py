@@ -99,6 +99,10 @@ class Table(ABC, Generic[R]):
         return [True] * len(self.searches)
 
     @abstractmethod
+    def ending(self) -> list[bool]:
+        """Which searches come to their end with this pass, if nothing is found."""
+
+    @abstractmethod
     def losses(self, rows: slice, logits: Tensor) -> Tensor:
         """What some rows want the gradient of, one number a row."""
 

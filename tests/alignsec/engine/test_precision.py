@@ -83,6 +83,19 @@ def test_a_tie_of_the_rounded_logits_ends_no_search():
     assert model.seen[True] == 6 * (1 + attack.queries)
 
 
+def test_what_a_search_ends_with_is_judged_in_float32_whatever_it_looked_like():
+    """In bfloat16 class 0 is always far ahead, and the images are of class 0."""
+    zeros = [at for at, label in enumerate(small.digits()[1][small.TRAINED_ON :].tolist()) if label == 0][:4]
+    ahead = 100 * torch.eye(10)[0]
+    attack = small.attack("apgd-t", eps=("0.3",), search="bf16")
+    what = small.task(False, attack, zeros)
+    model = Fickle(small.network(False), lambda logits: logits + ahead)
+    known = small.finished(Task(small.classifier(model), what.pixels, what.labels, attack, 0))
+    assert small.verdicts(known) == ["tttt"]
+    assert {one.step for one in known.found} == {attack.steps}
+    assert known.budgets[0].rejected == 0
+
+
 def test_images_whose_margin_rounding_could_make_are_looked_at_in_float32():
     logits = torch.tensor([[1.0, 0.0], [100.0, 99.9], [1.0, 1.0]])
     margins = logits[:, 0] - logits[:, 1]
