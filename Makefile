@@ -8,7 +8,7 @@ STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check weights images submit local status failures aggregate numbers registry pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
+.PHONY: help demo test check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ numbers: $(READY)  ## the same analysis of published robust accuracies: make num
 
 registry: $(READY)  ## Brain-Score's folders, registered names and scores: make registry PACKAGE=brainscore_vision.whl SCORES=x.csv OUT=y.csv
 	$(PY) -m aggregate.registry $(PACKAGE) --scores $(SCORES) --out $(OUT)
+
+compare: $(READY)  ## do two runs agree on every image, and if not, why: make compare A=runs/x B=runs/y
+	$(if $(and $(A),$(B)),,$(error make compare wants two run folders: make compare A=runs/x B=runs/y))
+	$(PY) -m aggregate.compare $(A) $(B)
 
 pool: $(READY)  ## a private HTCondor pool for this checkout
 	$(PY) -m submit.pool up

@@ -1,13 +1,7 @@
-"""Readings: what the tally keeps of one outcome file, and processes that make them side by side."""
+"""Readings: what the tally keeps of one outcome file."""
 
-import multiprocessing
-import signal
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 
 import numpy as np
 
@@ -15,13 +9,9 @@ from aggregate import table
 from aggregate.table import Row
 from alignsec import status
 from alignsec.outcome import MENDED, ROBUST, Record
-from alignsec.status import Look, OutcomeFile, State
+from alignsec.status import OutcomeFile, State
 
 TRACES = ("code", "container", "precision", "device", "host")
-BATCH = 64
-"""Outcome files that a process is handed at once: long enough to be worth the message."""
-AHEAD = 4
-"""Batches that wait for each process; what is read and not yet fetched stays in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +84,3 @@ def _spent(record: Record) -> Spent:
 def _robust(verdicts: str) -> bytes:
     letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
     return np.packbits((letters == ord(ROBUST)) | (letters == ord(MENDED))).tobytes()
-
-
-def readers(processes: int) -> Look[Reading]:
-    """Reads files in their order, in this process or in so many others."""
-    return _one_by_one if processes < 2 else partial(_side_by_side, processes)
-
-
-def _one_by_one(files: Iterable[tuple[OutcomeFile, bool]]) -> Iterator[Reading]:
-    return (read(file, planned) for file, planned in files)
-
-
-def _batch(files: list[tuple[OutcomeFile, bool]]) -> list[Reading]:
-    return list(_one_by_one(files))
-
-
-def _side_by_side(processes: int, files: Iterable[tuple[OutcomeFile, bool]]) -> Iterator[Reading]:
-    # Not forked: this process may have threads of its own, of which a fork has the locks and not the hands.
-    fresh = multiprocessing.get_context("spawn")
-    source = iter(files)
-    waiting: deque[Future[list[Reading]]] = deque()
-    with ProcessPoolExecutor(processes, fresh, _leave_interrupts_to_the_parent) as workers:
-        while batch := list(islice(source, BATCH)):
-            waiting.append(workers.submit(_batch, batch))
-            if len(waiting) > AHEAD * processes:
-                yield from waiting.popleft().result()
-        for future in waiting:
-            yield from future.result()
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

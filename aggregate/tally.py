@@ -1,29 +1,22 @@
 """The tally: everything the analysis keeps of a run's outcomes, gathered in one pass over their files."""
 
-import lzma
 import sys
-import tarfile
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from aggregate.reading import TRACES, Reading, Spent, readers
+from aggregate import readers, reading
+from aggregate.reading import TRACES, Reading, Spent
 from aggregate.table import Row
 from alignsec import status
 from alignsec.event_log import EventLog, NodeHistory
-from alignsec.mistake import Mistake, Mistakes
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan
 from alignsec.status import FEW, State, look_at
-
-Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +121,7 @@ def take(plan: Plan, outcomes: Path, events: EventLog, processes: int = 1) -> Ta
     side by side; a plan of few pairs is read by this one alone, which is sooner done.
     Raises Mistakes if it is an archive that cannot be read to its end.
     """
-    look = readers(processes if len(plan.planned) > FEW else 1)
+    look = readers.of(reading.read, processes if len(plan.planned) > FEW else 1)
     order = {pair.id: at for at, pair in enumerate(plan)}
     rows: list[Row] = []
     robust: dict[tuple[str, str, str], Bits] = {}
@@ -138,7 +131,7 @@ def take(plan: Plan, outcomes: Path, events: EventLog, processes: int = 1) -> Ta
     traces: dict[str, Counter[str]] = {name: Counter() for name in TRACES}
     versions: dict[str, Counter[str]] = {}
     other_counts: Counter[int] = Counter()
-    for pair_id, pair, found in _whole(look_at(plan, outcomes, look), outcomes):
+    for pair_id, pair, found in readers.whole(look_at(plan, outcomes, look), outcomes):
         pairs.append(_state(pair_id, pair, found, events.nodes.get(pair_id)))
         if found is None or found.spent is None:
             continue
@@ -194,16 +187,3 @@ def _state(pair_id: str, pair: Pair | None, found: Reading | None, history: Node
         evictions=history.evictions,
         holds="; ".join(dict.fromkeys(hold.reason for hold in history.holds)),
     )
-
-
-def _whole(seen: Iterable[Seen], outcomes: Path) -> Iterator[Seen]:
-    """What was seen, or a Mistake if the archive it comes from ends too early or is none."""
-    try:
-        yield from seen
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        why = str(error).partition("\n")[0].rstrip(":")
-        remedy = f"is neither a folder nor a whole tar archive ({why}); was its transfer cut short?"
-        raise Mistakes([Mistake(str(outcomes), "", "", remedy)]) from None
-    except BrokenProcessPool:
-        remedy = "was being read by several processes when one of them died, most likely for memory; try --jobs 1"
-        raise Mistakes([Mistake(str(outcomes), "", "", remedy)]) from None

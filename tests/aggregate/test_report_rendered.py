@@ -6,8 +6,10 @@ import shutil
 import pytest
 
 from aggregate.analysis import analyse
+from aggregate.comparison import agreement, answers, sheet
 from alignsec.event_log import EventLog
 from tests.aggregate import chromium
+from tests.aggregate.conftest import made
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 # A machine without a browser skips these by name; in CI a missing browser is a failure.
@@ -47,6 +49,24 @@ def test_it_loads_in_peace_and_fits(browser, report, width, dark):
     background = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(21, 23, 27)" if dark else "rgb(255, 255, 255)")
     assert browser.evaluate("[...document.querySelectorAll('.panel svg')].every(s => s.clientHeight > 30)")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_comparison_of_two_runs_loads_in_peace_and_fits(browser, tmp_path, width, dark):
+    runs = [
+        made(tmp_path / name, models=["a-model-with-a-name-that-is-too-long-" * 3, "b"]) for name in ("x", "y")
+    ]
+    for run, letters in zip(runs, ("RRRRW", "RccRW"), strict=True):
+        run.answer(run.plan.planned[0].pair.model.name, "autoattack-Linf", "RRRRW", letters)
+    runs[0].answer("b", "clean", "RRRRW")
+    path = tmp_path / "compare.html"
+    path.write_bytes(sheet.html(agreement.compare(*(answers.read(run.folder.root) for run in runs))))
+    browser.look(width, dark=dark, phone=width < 500)
+    browser.open(path)
+    assert browser.complaints == []
+    assert browser.requests == [path.absolute().as_uri()]
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_what_a_console_error_looks_like(browser, tmp_path):

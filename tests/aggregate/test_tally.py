@@ -5,7 +5,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from aggregate import reading, tally
+from aggregate import readers, tally
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistakes
 
@@ -47,7 +47,7 @@ def test_robust_bits_count_what_the_table_counts(make_run):
 def in_parallel(monkeypatch):
     """A second process from the first pair on, and batches of two files."""
     monkeypatch.setattr(tally, "FEW", 0)
-    monkeypatch.setattr(reading, "BATCH", 2)
+    monkeypatch.setattr(readers, "BATCH", 2)
 
 
 @pytest.fixture

@@ -1,0 +1,90 @@
+"""The entry point: `python -m aggregate.compare A B` tells whether two runs agree on every image, and if not, why.
+
+Exit code 0: all verdicts that both runs have agree. 1: some differ. 2: there is nothing to compare, and what to
+mend is said.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from aggregate import table
+from aggregate.comparison import account, agreement, answers, sheet
+from aggregate.comparison.agreement import Comparison
+from alignsec import atomic
+from alignsec.mistake import Mistakes
+
+SHOWN = 20
+"""Lines of each kind that the terminal is given; the page has more, the tables all."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command with these arguments and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m aggregate.compare", description=__doc__.splitlines()[0])
+    for letter in "AB":
+        parser.add_argument(letter, type=Path, help="a run's folder, which holds plan.json and outcomes/")
+    parser.add_argument(
+        "--out", type=Path, help="the folder to write (default: B/compare/ and the name of A's folder)"
+    )
+    given = parser.parse_args(argv)
+    out = given.out or given.B / "compare" / given.A.resolve().name
+    cores = len(os.sched_getaffinity(0))
+    try:
+        found = _compared(given.A, given.B, cores)
+        out.mkdir(parents=True, exist_ok=True)
+        atomic.write(out / "compare.csv", table.csv(account.table(found)))
+        atomic.write(out / "images.csv", table.csv(account.images(found)))
+        atomic.write(out / "compare.html", sheet.html(found))
+    except Mistakes as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or out}: {error.strerror}; nothing half-written is left\n")
+        return 2
+    sys.stdout.write("\n".join([*_summary(found), f"The page is at {out / 'compare.html'}", ""]))
+    return 1 if found.changed else 0
+
+
+def _compared(a: Path, b: Path, processes: int) -> Comparison:
+    """Both runs are read before either is complained of."""
+    runs, mistakes = [], []
+    for root in (a, b):
+        try:
+            runs.append(answers.read(root, processes))
+        except Mistakes as error:
+            mistakes += [one for one in error.mistakes if one not in mistakes]
+    if mistakes:
+        raise Mistakes(mistakes)
+    return agreement.compare(*runs)
+
+
+def _summary(found: Comparison) -> list[str]:
+    differences = [
+        f"  {one.name}: {one.a} in A, {one.b} in B ({one.pairs}; {one.changed:,} changed there): {one.means}"
+        for one in account.differences(found)
+    ]
+    changed = [
+        f"  {row.model} × {row.attack} × {row.eps}: {account.moved(row)} (p {row.p:.3g})"
+        for row in sorted(found.rows, key=lambda row: -len(row.changes))
+        if row.changes
+    ]
+    alone = [
+        f"  {model} × {attack}: only in {run}; the other run: {why}" for (model, attack), run, why in found.alone
+    ]
+    return [
+        account.verdict(found),
+        *account.findings(found),
+        *_most("What is not the same:", differences or ["  nothing that is recorded"]),
+        *_most("Changed:", changed),
+        *_most("In one run alone:", alone),
+    ]
+
+
+def _most(heading: str, lines: list[str]) -> list[str]:
+    more = [f"  and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
+    return [heading, *lines[:SHOWN], *more] if lines else []
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

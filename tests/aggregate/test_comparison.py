@@ -1,0 +1,259 @@
+"""The comparison of two runs: verdicts image by image, what differs, and what cannot be compared."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from aggregate import compare
+from aggregate.comparison import account, agreement, answers, sheet
+from aggregate.statistics import mcnemar
+from alignsec.attack import Attack
+from alignsec.mistake import Mistakes
+from alignsec.pair import Pair
+from alignsec.run_folder import Planned
+from tests.aggregate.conftest import CLEAN, STANDARD, made
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two runs of the same plan, unanswered."""
+    return [made(tmp_path / name, models=["a", "b"]) for name in ("x", "y")]
+
+
+def _answer(run, linf=("RRRRRctfsW", "RRccctfscW"), **more):
+    for model in ("a", "b"):
+        run.answer(model, "clean", "R" * 9 + "W")
+        run.answer(model, "autoattack-Linf", *linf, **more)
+
+
+def _main(one, other, capsys, *more):
+    code = compare.main([str(one.folder.root), str(other.folder.root), *map(str, more)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def _rows(run, name="compare.csv", other="x"):
+    with (run.folder.root / "compare" / other / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_agrees_with_itself(two, capsys):
+    _answer(two[0])
+    code, out, err = _main(two[0], two[0], capsys)
+    assert (code, err) == (0, "")
+    assert "All 60 verdicts agree (4 pairs of a model and an attack, 6 budgets)." in out
+    assert "nothing that is recorded" in out
+    assert {(row["same"], row["changed"], row["p"]) for row in _rows(two[0])} == {("10", "0", "1.0")}
+    assert _rows(two[0], "images.csv") == []
+
+
+def test_changed_verdicts_are_counted_named_and_explained(two, capsys):
+    """Ten images: three robust ones break, a broken one holds, one is broken by another component."""
+    _answer(two[0], linf=("RRRRRRRRRW", "RRRRRctfsW"))
+    two[1].provenance = two[1].provenance.model_copy(
+        update={"code": "d" * 64, "versions": {"python": "3.11.9", "torch": "2.14.0"}}
+    )
+    _answer(two[1], linf=("RRRRRRRRRW", "RRcccRtcsW"))
+    code, out, _ = _main(two[0], two[1], capsys)
+    assert code == 1
+    assert "8 of 60 verdicts differ (13.3\N{NO-BREAK SPACE}%), at 2 of 6 budgets" in out
+    assert "From A to B: 6 robust → broken; 2 broken → robust." in out
+    assert "2 more are broken in both, by another component" in out
+    assert "version of torch: 2.13.0 in A, 2.14.0 in B (all 4; 8 changed there): other code or kernels" in out
+    assert "code: cccccccccccc in A, dddddddddddd in B" in out
+    row = next(row for row in _rows(two[1]) if (row["model"], row["eps"]) == ("a", "1/255"))
+    assert {name: row[name] for name in ("images", "same", "changed", "robust_to_broken", "broken_to_robust")} == {
+        "images": "10", "same": "6", "changed": "4", "robust_to_broken": "3", "broken_to_robust": "1",
+    }  # fmt: skip
+    assert (row["robust_a"], row["robust_b"], row["other_component"]) == ("5", "3", "1")
+    assert float(row["p"]) == pytest.approx(mcnemar.p_value(3, 1)) == pytest.approx(0.625)
+    assert row["differs"] == "code; version of torch"
+    changed = [(row["image"], row["verdict_a"], row["verdict_b"]) for row in _rows(two[1], "images.csv")][:4]
+    assert changed == [
+        ("2.png", "robust", "broken"),
+        ("3.png", "robust", "broken"),
+        ("4.png", "robust", "broken"),
+        ("5.png", "broken", "robust"),
+    ]
+
+
+def _of(run, name, changes):
+    """A clean pair of a run with other fields, put into its plan."""
+    pair = Pair.model_validate({**run.pair(name, "clean").model_dump(), **changes})
+    others = tuple(one for one in run.plan.planned if one.pair.id != run.pair(name, "clean").id)
+    run.plan = run.plan.model_copy(update={"planned": (Planned(pair=pair, inputs=()), *others)})
+    run.plan.write(run.folder)
+    return pair
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "means"),
+    [
+        ({"seed": 8}, "seed", "other random starts"),
+        ({"images": {"name": "images.zip", "sha256": "9" * 64}}, "images", "another pack"),
+        ({"weights": {"name": "w", "sha256": "9" * 64}}, "weights", "another network"),
+        ({"crop_pct": 1.0}, "preprocessing: crop_pct", "other pixels"),
+    ],
+)
+def test_what_differs_is_told(two, changes, name, means):
+    two[0].answer("a", "clean", "RRW")
+    model = two[1].pair("a", "clean").model.model_dump()
+    if "weights" in changes:
+        changes = {"model": {**model, **changes}}
+    if "crop_pct" in changes:
+        changes = {"model": {**model, "preprocessing": {**model["preprocessing"], **changes}}}
+    two[1].put(two[1].record(_of(two[1], "a", changes), "RRW"))
+    found = _compare(*two)
+    (difference,) = account.differences(found)
+    assert difference.name == name
+    assert means in difference.means
+
+
+def _compare(one, other):
+    return agreement.compare(answers.read(one.folder.root), answers.read(other.folder.root))
+
+
+def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
+    short = Attack.model_validate({**STANDARD.model_dump(), "steps": 10, "search": "bf16"})
+    one, other = (made(tmp_path / n, ["a"], [attack]) for n, attack in (("x", STANDARD), ("y", short)))
+    for run in (one, other):
+        run.answer("a", "autoattack-Linf", "RRW", "RcW")
+    assert {(d.name, d.b) for d in account.differences(_compare(one, other))} == {
+        ("attack: steps", "10"),
+        ("attack: search", "bf16"),
+    }
+
+
+def test_budgets_meet_by_their_exact_eps(tmp_path):
+    """2/510 is 1/255; a budget of one run alone is told."""
+    runs = []
+    for name, eps in (("x", ["0.5/255", "1/255"]), ("y", ["2/510", "4/255"])):
+        attack = Attack.model_validate({**STANDARD.model_dump(), "eps": eps})
+        runs.append(made(tmp_path / name, ["a"], [attack]))
+        runs[-1].answer("a", "autoattack-Linf", "RRW", "RcW")
+    found = _compare(*runs)
+    assert [(row.eps, [change.image for change in row.changes]) for row in found.rows] == [("1/255", ["1.png"])]
+    assert [(run, why) for _, run, why in found.alone] == [
+        ("A", "has no budget 0.5/255, or none of its images"),
+        ("B", "has no budget 4/255, or none of its images"),
+    ]
+
+
+def test_other_images_meet_by_name_in_any_order(two, capsys):
+    two[0].answer("a", "clean", "RWRRW")
+    record = two[1].record(two[1].pair("a", "clean"), "WRRR")
+    two[1].put(record.model_copy(update={"images": ["4.png", "9.png", "1.png", "0.png"], "labels": [0, 0, 0, 5]}))
+    code, out, _ = _main(*two, capsys)
+    assert code == 1
+    assert "1 of 3 verdicts differ" in out
+    assert "up to 2 that only A has and 1 that only B has are left out" in out
+    assert "Another label in B: 1 image" in out
+    assert "labels: – in A, another for 1 of them in B (all 1; 1 changed there)" in out
+    assert [row["image"] for row in _rows(two[1], "images.csv")] == ["1.png"]
+    (row,) = _rows(two[1])
+    assert row["differs"] == "labels"
+
+
+def test_nothing_recorded_differs_and_yet_verdicts_do(two):
+    two[0].answer("a", "clean", "RRW")
+    two[1].answer("a", "clean", "RWW")
+    found = _compare(*two)
+    assert any(said.startswith("Nothing that is recorded differs, and yet") for said in account.findings(found))
+
+
+def test_pairs_of_one_run_alone(two, capsys):
+    """They are named with the other run's reason and change no exit code; stale outcomes are left out."""
+    _answer(two[0])
+    _answer(two[1])
+    two[1].fail("b", "clean", "no such weights")
+    two[1].folder.outcome(two[1].pair("b", "autoattack-Linf").id).unlink()
+    two[1].put(two[1].record(two[1].of_another_seed("a", "clean"), "RRW"))
+    code, out, _ = _main(*two, capsys)
+    assert code == 0
+    assert "b × clean: only in A; the other run: no such weights" in out
+    assert "b × autoattack-Linf: only in A; the other run: no outcome file" in out
+    assert "B holds 1 outcome that its study no longer asks for" in out
+
+
+def test_bad_input_is_told_at_once(two, tmp_path, capsys):
+    """Not a run, damaged outcomes: all of it, and nothing is written."""
+    _answer(two[0])
+    path = two[0].answer("a", "clean", "RRW")
+    path.write_bytes(path.read_bytes().replace(b'"RRW"', b'"RRR"'))
+    code = compare.main([str(two[0].folder.root), str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert code == 2
+    assert f"{path}: the outcome file was changed after it was written" in said
+    assert "nowhere: is not a run folder" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_many_damaged_files_are_counted(tmp_path):
+    run = made(tmp_path / "x", models=[f"m{at}" for at in range(12)], attacks=[CLEAN])
+    for pair in run.plan:
+        run.folder.outcome(pair.id).write_bytes(b"{")
+    with pytest.raises(Mistakes, match="2 more outcome files are damaged"):
+        answers.read(run.folder.root)
+
+
+def test_no_common_pair(two, tmp_path, capsys):
+    two[0].answer("a", "clean", "RRW")
+    two[1].answer("b", "clean", "RRW")
+    code, _, err = _main(*two, capsys)
+    assert code == 2
+    assert "has nothing in common with" in err
+    assert "(1 and 1 pairs are ok)" in err
+
+
+class _Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+
+
+def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
+    monkeypatch.setattr(sheet, "NAMES", 2)
+    monkeypatch.setattr(sheet, "ROWS", 1)
+    one, other = (made(tmp_path / name, models=[HOSTILE, "b"]) for name in ("x", "y"))
+    for run, letters in ((one, "RRRRW"), (other, "RcccW")):
+        run.answer(HOSTILE, "autoattack-Linf", "RRRRW", letters)
+    text = sheet.html(_compare(one, other)).decode()
+    tags = _Tags()
+    tags.feed(text)
+    assert "script" not in tags.seen
+    assert "&lt;script&gt;alert(1)" in text
+    assert "of 2 rows the first 1" in text
+    assert "and 1 more, in <code>images.csv</code>" in text
+    assert re.search(r"default-src 'none'; style-src 'unsafe-inline'", text)
+
+
+def test_many_are_read_side_by_side(two, monkeypatch):
+    _answer(two[0])
+    monkeypatch.setattr(answers, "FEW", 0)
+    one, other = (answers.read(two[0].folder.root, processes) for processes in (1, 2))
+    assert one == other
+
+
+def test_from_a_shell(two):
+    _answer(two[0])
+    done = subprocess.run(
+        [sys.executable, "-m", "aggregate.compare", two[0].folder.root, two[0].folder.root],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "compare.html" in done.stdout
