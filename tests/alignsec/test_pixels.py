@@ -40,6 +40,22 @@ def test_only_what_is_asked_for_is_waited_for():
     assert asked == [2, 3, 4]
 
 
+def test_another_device_is_given_each_image_once():
+    """As on a GPU, played on the CPU: what is ready is copied over, once, and looked up there."""
+    values = torch.zeros_like(BYTES)
+    ready = []
+
+    def wait(count: int) -> None:
+        values[len(ready) : count] = BYTES[len(ready) : count]
+        ready.extend(range(len(ready), count))
+
+    given = Pixels(values, wait=wait)
+    given._given, given._table = torch.empty_like(values), pixels._AS_FLOAT
+    assert torch.equal(given[:2], BYTES[:2].float() / 255)
+    values[:2] = 7
+    assert torch.equal(given[torch.tensor([1, 3])], BYTES[[1, 3]].float() / 255)
+
+
 @pytest.mark.parametrize("implementation", ["alignsec", "reference"])
 def test_verdicts_are_those_of_a_float_tensor(implementation: str):
     """The whole of AutoAttack, stopped and taken up once: every letter, step and distance."""
