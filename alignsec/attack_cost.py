@@ -1,6 +1,7 @@
 """What an attack costs: the passes of an image that stays robust to the end, and of one that is broken."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from alignsec.attack import Attack, Component
 from alignsec.outcome import Passes
@@ -25,6 +26,7 @@ class AttackCost:
         return sum(p.forward * share for p, share in parts), sum(p.backward * share for p, share in parts)
 
 
+@cache
 def of(attack: Attack) -> AttackCost:
     """The cost of an attack on a model of many classes."""
     budgets = len(attack.budgets)

@@ -53,6 +53,7 @@ class NetworkCost:
         )
 
 
+@cache
 def of(source: str, input_size: tuple[int, int, int], parameters: int, *, options: bool = False) -> NetworkCost:
     """The cost of a pair's model.
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alignsec.run_folder import Plan, Planned, RunFolder
-from submit.images import transfer
+from submit.images import transfer as image_transfer
 from submit.requests import estimate
 from submit.requests.estimate import Estimate, Sizes
 from submit.requests.measured import Kind, Measurements
 from submit.site import Site
-from submit.weights.transfer import address
+from submit.weights import transfer as weight_transfer
 
 IMAGES = "images/"
 
@@ -52,21 +52,17 @@ def of_all(plan: Plan, folder: RunFolder, site: Site, weights: Path, measured: M
     weights: the site's folder of staged ones. Raises OSError if a file is gone.
     """
     kind: Kind = "gpu" if site.request_gpus else "cpu"
-    sizes = _Sizes(folder)
-    return {planned.pair.id: _of(planned, plan, sizes, site, weights, measured, kind) for planned in plan.planned}
+    files = _Files(folder)
+    return {planned.pair.id: _of(planned, plan, files, site, weights, measured, kind) for planned in plan.planned}
 
 
 def _of(
-    planned: Planned, plan: Plan, sizes: "_Sizes", site: Site, weights: Path, measured: Measurements, kind: Kind
+    planned: Planned, plan: Plan, files: "_Files", site: Site, weights: Path, measured: Measurements, kind: Kind
 ) -> Asks:
-    made = estimate.of(planned.pair, sizes.of(planned), plan.image_count, measured, kind, site.request_cpus)
+    made = estimate.of(planned.pair, files.of(planned), plan.image_count, measured, kind, site.request_cpus)
     return Asks(
         files=tuple(
-            transfer.address(path.removeprefix(IMAGES), site)
-            if path.startswith(IMAGES)
-            else address(sizes.folder.root / path, path, site, weights)
-            for path in planned.inputs
-            if path != f"{IMAGES}{plan.images.name}"
+            files.address(path, site, weights) for path in planned.inputs if path != f"{IMAGES}{plan.images.name}"
         ),
         memory_mb=max(site.request_memory_mb, made.memory_mb),
         larger_memory_mb=max(site.retry_request_memory_mb, 2 * made.memory_mb),
@@ -76,13 +72,14 @@ def _of(
     )
 
 
-class _Sizes:
-    """Bytes of the run folder's files, each looked at once."""
+class _Files:
+    """The run folder's files, each looked at once."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self._code = folder.code.stat().st_size
         self._known: dict[str, int] = {}
+        self._addresses: dict[str, str] = {}
 
     def of(self, planned: Planned) -> Sizes:
         """Of what one pair's job is handed."""
@@ -92,6 +89,16 @@ class _Sizes:
             images=images,
             code=self._code,
         )
+
+    def address(self, path: str, site: Site, weights: Path) -> str:
+        """What a transfer list says for one of them."""
+        if path not in self._addresses:
+            self._addresses[path] = (
+                image_transfer.address(path.removeprefix(IMAGES), site)
+                if path.startswith(IMAGES)
+                else weight_transfer.address(self.folder.root / path, path, site, weights)
+            )
+        return self._addresses[path]
 
     def _sum(self, paths: Iterable[str]) -> int:
         return sum(self._bytes(path) for path in paths)

@@ -1,7 +1,9 @@
 """What finished pairs took, gathered from the outcomes of all runs of this site, each file read once."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -55,60 +57,80 @@ class Measurements:
     """Finished pairs, asked for what pairs to come will take. None is an answer: nothing like it was finished."""
 
     def __init__(self, taken: Iterable[Taken]) -> None:
-        self._taken = list(taken)
+        self._count = 0
+        self._passes: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._rates: dict[tuple[Kind, Search, str], list[float]] = defaultdict(list)
+        self._speeds: dict[tuple[Kind, Search], list[float]] = defaultdict(list)
+        self._starts: dict[Kind, list[float]] = defaultdict(list)
+        self._peaks: dict[tuple[Kind, str, str], list[Taken]] = defaultdict(list)
+        # Asked once for each of 100,000 pairs, of a few models and attacks.
+        self.passes_per_image = cache(self._passes_per_image)
+        self._median = cache(self._median_of)
+        for one in taken:
+            self._take(one)
+
+    def _take(self, one: Taken) -> None:
+        self._count += 1
+        if one.images:
+            self._passes[one.attack].append((one.forward / one.images, one.backward / one.images))
+        if one.searching_seconds >= LONG_ENOUGH_SECONDS:
+            rate = (one.forward + one.backward) / one.searching_seconds
+            self._rates[one.kind, one.search, one.network].append(rate)
+            if one.flops:
+                self._speeds[one.kind, one.search].append(one.flops / one.searching_seconds)
+        self._starts[one.kind].append(max(0.0, one.seconds - one.searching_seconds))
+        self._peaks[one.kind, one.network, one.attack].append(one)
 
     def __len__(self) -> int:
-        return len(self._taken)
+        return self._count
 
-    def passes_per_image(self, attack: Attack) -> tuple[float, float] | None:
+    def _passes_per_image(self, attack: Attack) -> tuple[float, float] | None:
         """Forward and backward passes of an image under this attack: medians over models."""
-        asked = attack_digest(attack)
-        same = [one for one in self._taken if one.attack == asked and one.images]
-        if not same:
+        if not self._passes or not (same := self._passes.get(attack_digest(attack))):
             return None
-        return median(one.forward / one.images for one in same), median(one.backward / one.images for one in same)
+        return median(forward for forward, _ in same), median(backward for _, backward in same)
 
     def passes_per_second(self, kind: Kind, model: PairModel, search: Search) -> float | None:
         """Of one model on a kind of device, forward and backward passes alike."""
-        network = network_digest(model)
-        searches = self._searches(kind, search)
-        return _median(
-            (one.forward + one.backward) / one.searching_seconds for one in searches if one.network == network
-        )
+        return self._median("rates", (kind, search, network_digest(model))) if self._rates else None
 
     def flops_per_second(self, kind: Kind, search: Search) -> float | None:
         """Operations a second on a kind of device: the median over all pairs."""
-        return _median(one.flops / one.searching_seconds for one in self._searches(kind, search) if one.flops)
-
-    def _searches(self, kind: Kind, search: Search) -> Iterator[Taken]:
-        for one in self._taken:
-            if one.kind == kind and one.search == search and one.searching_seconds >= LONG_ENOUGH_SECONDS:
-                yield one
+        return self._median("speeds", (kind, search))
 
     def starting_seconds(self, kind: Kind) -> float | None:
         """Seconds a job takes beside its search."""
-        return _median(max(0.0, one.seconds - one.searching_seconds) for one in self._taken if one.kind == kind)
+        return self._median("starts", kind)
+
+    def _median_of(self, of: Literal["rates", "speeds", "starts"], key: Hashable) -> float | None:
+        table: Mapping[Hashable, list[float]] = getattr(self, f"_{of}")
+        values = table.get(key)
+        return median(values) if values else None
 
     def peaks_mb(self, kind: Kind, model: PairModel, attack: Attack, images: int) -> tuple[int | None, int | None]:
         """The most memory, and memory of the GPU, that this model's jobs took under this attack, on as many images
         or more."""
-        network, asked = network_digest(model), attack_digest(attack)
-        same = [
-            one
-            for one in self._taken
-            if (one.kind, one.network, one.attack) == (kind, network, asked) and one.images >= images
-        ]
+        if not self._peaks:
+            return None, None
+        same = self._peaks.get((kind, network_digest(model), attack_digest(attack)), [])
+        enough = [one for one in same if one.images >= images]
         return (
-            max((one.peak_memory_mb for one in same if one.peak_memory_mb), default=None),
-            max((one.peak_gpu_memory_mb for one in same if one.peak_gpu_memory_mb), default=None),
+            max((one.peak_memory_mb for one in enough if one.peak_memory_mb), default=None),
+            max((one.peak_gpu_memory_mb for one in enough if one.peak_gpu_memory_mb), default=None),
         )
 
 
 def network_digest(model: PairModel) -> str:
     """What decides what a pass costs: weights do not."""
-    return digest.of_json([model.source, model.options, model.preprocessing.input_size])[:16]
+    return _network_digest(model.source, json.dumps(model.options, sort_keys=True), model.preprocessing.input_size)
 
 
+@cache
+def _network_digest(source: str, options: str, input_size: tuple[int, int, int]) -> str:
+    return digest.of_json([source, options, input_size])[:16]
+
+
+@cache
 def attack_digest(attack: Attack) -> str:
     """What decides how many passes there are: its name does not."""
     return digest.of_json({key: value for key, value in attack.question.items() if key != "name"})[:16]
@@ -173,8 +195,3 @@ def of(record: Record) -> Taken:
         peak_memory_mb=where.peak_memory_mb,
         peak_gpu_memory_mb=where.peak_gpu_memory_mb,
     )
-
-
-def _median(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return median(found) if found else None

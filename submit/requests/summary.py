@@ -39,8 +39,9 @@ def totals(by_model: Mapping[str, Sequence[Asks]]) -> list[str]:
     expected, most = (sum(getattr(one.estimate, name) for one in all_asks) for name in ("seconds", "most_seconds"))
     transferred = sum(one.estimate.transferred for one in all_asks)
     largest = max(one.estimate.transferred for one in all_asks)
+    bound = f", at most {duration(most)} if every image stayed robust" if most > 1.01 * expected else ""
     lines = [
-        f"about {duration(expected)} of {on} time in all, at most {duration(most)} if every image stayed robust; "
+        f"about {duration(expected)} of {on} time in all{bound}; "
         f"the longest job about {duration(max(one.seconds for one in all_asks))}{_long(all_asks)}",
         f"each job is handed {size(transferred / len(all_asks))} on average, {size(largest)} at most; "
         f"all together {size(transferred)}",

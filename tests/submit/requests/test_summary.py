@@ -23,12 +23,18 @@ def test_a_row_a_model_and_what_all_takes():
     assert "tiny" in said
     for words in (
         "of CPU time in all",
-        "if every image stayed robust",
         "each job is handed 15.0 kB",
         "assumed speed",
     ):
         assert words in " ".join(said.split())
     assert "GPU memory" not in said
+
+
+def test_the_most_it_can_take_is_told_where_images_may_hold_out():
+    """A robust image costs many times a broken one, but only where there are more steps than those to break it."""
+    short, long = (asks(tiny.pair(attack=tiny.attack(steps=steps))) for steps in (3, 1000))
+    assert "if every image stayed robust" not in summary.totals({"tiny": [short]})[0]
+    assert "if every image stayed robust" in summary.totals({"tiny": [long]})[0]
 
 
 def test_without_the_table_it_is_a_few_lines():
