@@ -89,6 +89,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 -
 	--no-emit-index-url --no-emit-find-links pyproject.toml
 requirements: $(READY)  ## after a change of pyproject.toml: the pinned requirements
 	$(COMPILE) -o requirements/access-point.txt
+	$(COMPILE) --extra staging -o requirements/staging.txt
 	$(COMPILE) --extra job --extra analysis -o requirements/image.txt
 	$(COMPILE) --extra job --extra analysis --extra brainscore --override requirements/brainscore-overrides.txt \
 		-o requirements/brainscore.txt

@@ -4,6 +4,7 @@ Needs the `staging` extra of pyproject.toml, a network and disk; no torch, but w
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections import defaultdict
@@ -20,12 +21,17 @@ from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
 from submit.site import Site
 from submit.weights import address
-from submit.weights.display import Display, megabytes
 from submit.weights.manifest import Manifest
 from submit.weights.patience import Patience
-from submit.weights.staging import Fetched, Staging
+
+try:
+    from submit.weights.display import Display, megabytes
+    from submit.weights.staging import Fetched, Staging
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing}: fetching weights needs what requirements/staging.txt lists; install it into this Python")
 
 HOUSE = Path(__file__).resolve().parent.parent
+NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 NOT_ALL, MISTAKEN, INTERRUPTED = 1, 2, 130
 
 
@@ -100,7 +106,9 @@ def _held(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         with lock.held(folder / ".lock"):
             yield
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
         remedy = f"cannot be written ({error.strerror}); name a folder of yours with room for the weights"
         raise Mistakes([Mistake(".env", "WEIGHTS", f'"{folder}"', remedy)]) from None
 

@@ -63,6 +63,29 @@ def test_a_study_is_staged_and_can_then_be_submitted(house: Path, study: Path, e
     assert checked.weights["m2"].path.parent == folder
 
 
+WITHOUT = """
+import runpy, sys
+sys.modules["httpx2"] = None
+sys.argv = ["staging", "x.toml"]
+runpy.run_module("submit.staging", run_name="__main__")
+"""
+
+
+def test_without_its_libraries_it_says_what_to_install(house: Path):
+    done = subprocess.run([sys.executable, "-c", WITHOUT], cwd=house, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "install it into this Python" in done.stderr
+    assert (house / "requirements" / "staging.txt").is_file()
+    assert "Traceback" not in done.stderr
+
+
+def test_submission_needs_none_of_them(house: Path):
+    """An access point that only submits has requirements/access-point.txt and no more."""
+    program = "import sys, submit.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=house, capture_output=True, text=True, check=True)
+    assert not {"httpx2", "huggingface_hub", "pyarrow"} & set(done.stdout.split())
+
+
 def test_a_folder_that_cannot_be_written(house: Path, study: Path, env_file: EnvFile, tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     done = run(house, study, env_file(weights=str(tmp_path / "file" / "weights")), "http://127.0.0.1:1")
