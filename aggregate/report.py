@@ -91,6 +91,7 @@ def html(evidence: Evidence) -> bytes:
         importance=condensed.importance(statistics.importance),
         comparisons=list(condensed.comparisons(statistics.comparisons)),
         sampling=condensed.by_budget(statistics.sampling),
+        propagated=condensed.by_budget(statistics.propagated),
         legend=LEGEND,
         style=Markup(template("report.css")),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file

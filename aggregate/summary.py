@@ -180,8 +180,10 @@ def _predictions(prediction: pd.DataFrame, sampling: pd.DataFrame, eps: str) -> 
         how = f"(cross-validated, n{NO_BREAK}={NO_BREAK}{row.n})"
         yield (
             f"Of held-out models’ robust accuracy at {_called(eps)}, {row.benchmarks} benchmarks together "
-            f"predict R²{NO_BREAK}={NO_BREAK}{decimal(row.r2_cv)} {how}; clean accuracy alone "
-            f"{decimal(row.r2_cv_of_clean_alone)}, both {decimal(row.r2_cv_with_clean)}."
+            f"predict R²{NO_BREAK}={NO_BREAK}{decimal(row.r2_cv)} {how}; {row.alignment_benchmarks} neural and "
+            f"behavioural ones alone {decimal(row.r2_cv_of_alignment)}, clean accuracy alone "
+            f"{decimal(row.r2_cv_of_clean_alone)}, these two together "
+            f"{decimal(row.r2_cv_of_alignment_with_clean)}. Engineering benchmarks are clean accuracy or near it."
         )
     for row in sampling[(sampling["eps"] == eps) & (sampling["share"] > CHANCE)].itertuples():
         yield (

@@ -60,6 +60,7 @@ def html(evidence: Evidence) -> bytes:
         importance=condensed.importance(statistics.importance),
         comparisons=[],
         sampling=condensed.by_budget(statistics.sampling),
+        propagated=condensed.by_budget(statistics.propagated),
         style=Markup(report.template("report.css")),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -19,11 +19,13 @@ from sklearn.model_selection import GroupKFold, RepeatedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from aggregate.hierarchy import CATEGORIES
 from aggregate.scores import Scores
 from aggregate.statistics import correlation
 
 FEWEST = 20
 """Models below which nothing is predicted: five folds would test on fewer than four each."""
+ALIGNMENT = CATEGORIES[:2]
 FOLDS = 5
 REPEATS = 5
 SEED = 20250217
@@ -45,7 +47,15 @@ class Prediction:
     n: int
     benchmarks: int
     """Those that at least half of the models have, and that differ between models."""
+    alignment_benchmarks: int = 0
+    """Of them, the neural and behavioural ones. Engineering benchmarks, such as ImageNet-top1, are not alignment:
+    they are clean accuracy itself or near it, and what they foretell is no merit of alignment."""
     r2_cv: float | None = None
+    """Of all benchmarks."""
+    r2_cv_of_alignment: float | None = None
+    """Of the neural and behavioural benchmarks alone."""
+    r2_cv_of_alignment_with_clean: float | None = None
+    """Of these and clean accuracy: what alignment adds is this less r2_cv_of_clean_alone."""
     r2_cv_of_clean_alone: float | None = None
     r2_cv_with_clean: float | None = None
     """Of clean accuracy and all benchmarks together."""
@@ -93,7 +103,7 @@ def _of_budget(
     budget: tuple[str, str, str, float], part: pd.DataFrame, scores: Scores, family: Mapping[str, str]
 ) -> tuple[Prediction, list[dict[str, object]]]:
     category = {column.name: column.category for column in scores.benchmarks}
-    part = part[part["robust_accuracy"].notna() & part["clean_accuracy"].notna()]
+    part = part[part["robust_accuracy"].notna()]
     known = pd.DataFrame(
         [scores.rows.get(name, {}) for name in part["model"]], columns=list(category), dtype="float64"
     )
@@ -103,24 +113,37 @@ def _of_budget(
     x, y = known.to_numpy(dtype=np.float64), part["robust_accuracy"].to_numpy(dtype=np.float64)
     clean = part["clean_accuracy"].to_numpy(dtype=np.float64)[:, None]
     n, benchmarks = x.shape
+    aligned = np.array([category[name] in ALIGNMENT for name in known.columns], dtype=bool)
     if why := _refusal(n, benchmarks, y):
-        return Prediction(*budget, n, benchmarks, note=why), []
+        return Prediction(*budget, n, benchmarks, int(aligned.sum()), note=why), []
     folds: Folds = list(RepeatedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=SEED).split(x))
     groups = part["model"].map(lambda model: family.get(model, "")).to_numpy(dtype=str)
-    note, of_families = "", None
+    notes, of_families = [], None
     if len(set(groups)) < FOLDS:
-        note = f"families are held out only where there are at least {FOLDS}"
+        notes.append(f"families are held out only where there are at least {FOLDS}")
     else:
         of_families = _r2(x, y, list(GroupKFold(n_splits=FOLDS).split(x, y, groups)))
+    unknown = int(np.isnan(clean).sum())
+    notes += [f"clean accuracy is not known of {unknown} of {n} models"] if unknown else []
+    notes += [] if aligned.any() else ["no benchmark is known to be neural or behavioural"]
+
+    def foretold(*predictors: Floats) -> float | None:
+        """None where a predictor has no column, or is clean accuracy that is not known."""
+        usable = all(values.size and not (values is clean and unknown) for values in predictors)
+        return _r2(np.hstack(predictors), y, folds) if usable else None
+
     answer = Prediction(
         *budget,
         n,
         benchmarks,
-        r2_cv=_r2(x, y, folds),
-        r2_cv_of_clean_alone=_r2(clean, y, folds),
-        r2_cv_with_clean=_r2(np.hstack([x, clean]), y, folds),
+        int(aligned.sum()),
+        r2_cv=foretold(x),
+        r2_cv_of_alignment=foretold(x[:, aligned]),
+        r2_cv_of_alignment_with_clean=foretold(x[:, aligned], clean),
+        r2_cv_of_clean_alone=foretold(clean),
+        r2_cv_with_clean=foretold(x, clean),
         r2_cv_new_families=of_families,
-        note=note,
+        note="; ".join(notes),
     )
     weighed = _importance(x, y, folds[:FOLDS])
     rows = [

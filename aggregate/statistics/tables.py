@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import pandas as pd
 
 from aggregate.scores import Scores
-from aggregate.statistics import correlation, left_out, mcnemar, prediction, regression, sampling
+from aggregate.statistics import correlation, left_out, mcnemar, prediction, propagated, regression, sampling
 from aggregate.statistics.mcnemar import Bits
 
 
@@ -21,6 +21,7 @@ class Tables:
     importance: pd.DataFrame
     comparisons: pd.DataFrame
     sampling: pd.DataFrame
+    propagated: pd.DataFrame
 
     def named(self) -> dict[str, pd.DataFrame]:
         """The frames by name."""
@@ -47,4 +48,5 @@ def of(
         importance=importance,
         comparisons=mcnemar.comparisons(table, robust or {}),
         sampling=sampling.sampling(table),
+        propagated=propagated.propagated(table, scores),
     )

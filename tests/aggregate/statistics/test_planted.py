@@ -1,0 +1,139 @@
+"""A study made up to be understood: alignment that makes models robust, and alignment that only seems to.
+
+In both, alignment goes with robust accuracy. In the first it is its cause. In the second both follow clean
+accuracy, and among models of one clean accuracy alignment says nothing.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aggregate import scores, summary, wording
+from aggregate.statistics import tables
+
+MODELS, IMAGES = 96, 1000
+FAMILIES = ("resnet", "vit", "swin", "vgg", "convnext", "deit")
+
+
+def _study(seed, *, cause):
+    """A table and scores: four neural benchmarks, and ImageNet-top1, which is clean accuracy but for noise."""
+    rng = np.random.default_rng(seed)
+    skill = rng.normal(size=MODELS)
+    alignment = rng.normal(size=MODELS) if cause else 0.8 * skill + 0.6 * rng.normal(size=MODELS)
+    right = 0.75 + 0.07 * skill
+    kept = 0.5 + 0.1 * (alignment if cause else skill) + 0.03 * rng.normal(size=MODELS)
+    clean = rng.binomial(IMAGES, right.clip(0.05, 0.98))
+    robust = rng.binomial(clean, kept.clip(0.02, 0.98))
+    models = [f"{FAMILIES[at % 6]}{at}" for at in range(MODELS)]
+    table = pd.DataFrame({
+        "model": models, "attack": "aa", "method": "autoattack", "norm": "Linf",
+        "eps": "1/255", "eps_value": 1 / 255,
+        "images": IMAGES, "clean_accuracy": clean / IMAGES, "robust": robust, "robust_accuracy": robust / IMAGES,
+        "robust_low": 0.0, "robust_high": 1.0,
+    })  # fmt: skip
+    noisy = alignment[:, None] + 0.4 * rng.normal(size=(MODELS, 4))
+    lines = ["Model,neural_vision,n1,n2,n3,n4,engineering_vision,ImageNet-top1"]
+    for at, model in enumerate(models):
+        cells = [noisy[at].mean(), *noisy[at], *[right[at] + 0.005 * rng.normal()] * 2]
+        lines.append(",".join([model, *(f"{cell:.5f}" for cell in cells)]))
+    family = {model: FAMILIES[at % 6] for at, model in enumerate(models)}
+    return table, tables.of(table, scores.parse("\n".join(lines).encode()), family)
+
+
+@pytest.fixture(scope="module")
+def effect():
+    return _study(1, cause=True)
+
+
+@pytest.fixture(scope="module")
+def confound():
+    return _study(2, cause=False)
+
+
+def _of(frame, score):
+    (row,) = frame[frame["score"] == score].itertuples()
+    return row
+
+
+def test_both_correlate_and_neither_is_hidden(effect, confound):
+    for _, found in (effect, confound):
+        row = _of(found.correlations, "neural_vision")
+        assert row.spearman_r > 0.5
+        assert row.spearman_q < 0.001
+        assert row.spearman_low > 0.3
+
+
+def test_the_planted_effect_is_found_given_clean_accuracy(effect):
+    _, found = effect
+    row, fit = _of(found.correlations, "neural_vision"), _of(found.regressions, "neural_vision")
+    assert row.partial_r > 0.8
+    assert row.partial_q < 0.001
+    # Of four noisy readings the slope is 0.75 · 0.1 · 1 / (1 + 0.16 / 4).
+    assert fit.slope_given_clean_low < 0.072 < fit.slope_given_clean_high
+    assert fit.r2_with_clean - fit.r2_of_clean_alone > 0.4
+    benchmarks = found.correlations[found.correlations["category"] == "neural_vision"]
+    assert (benchmarks["partial_q"] < 0.05).all()
+
+
+def test_the_planted_confound_fools_neither_partial_correlation_nor_regression(confound):
+    _, found = confound
+    row, fit = _of(found.correlations, "neural_vision"), _of(found.regressions, "neural_vision")
+    assert abs(row.partial_r) < 0.25
+    assert row.partial_q > 0.05
+    assert fit.slope_given_clean_low < 0 < fit.slope_given_clean_high
+    assert fit.r2_with_clean - fit.r2_of_clean_alone < 0.03
+    benchmarks = found.correlations[found.correlations["score"].str.match(r"n\d")]
+    assert (benchmarks["spearman_q"] < 0.001).all()
+    assert (benchmarks["partial_q"] > 0.05).all()
+
+
+def test_prediction_tells_alignment_from_clean_accuracy(effect, confound):
+    (of_effect,), (of_confound,) = (study[1].prediction.itertuples() for study in (effect, confound))
+    assert (of_effect.benchmarks, of_effect.alignment_benchmarks) == (5, 4)
+    assert of_effect.r2_cv_of_alignment > 0.5
+    assert of_effect.r2_cv_of_alignment_with_clean > of_effect.r2_cv_of_clean_alone + 0.4
+    # Alignment predicts here too, but nothing that clean accuracy does not.
+    assert of_confound.r2_cv_of_alignment > 0.3
+    assert of_confound.r2_cv_of_alignment_with_clean < of_confound.r2_cv_of_clean_alone + 0.03
+    # All benchmarks together look good because one of them is clean accuracy.
+    assert of_confound.r2_cv > of_confound.r2_cv_of_alignment + 0.1
+    assert of_confound.r2_cv_new_families > 0.5
+
+
+def test_importance_names_what_was_planted(effect, confound):
+    of_effect, of_confound = (
+        study[1].importance.set_index("benchmark")["importance"] for study in (effect, confound)
+    )
+    assert of_effect.drop("ImageNet-top1").sum() > 0.3
+    assert of_confound.drop("ImageNet-top1").sum() < 0.1
+    assert of_confound.idxmax() == "ImageNet-top1"
+
+
+def test_the_effect_rests_on_no_family_alone(effect):
+    _, found = effect
+    rows = found.families[found.families["score"] == "neural_vision"]
+    assert sorted(rows["left_out"]) == sorted(FAMILIES)
+    assert set(rows["n"]) == {80}
+    assert (rows["spearman_r"] > 0.5).all()
+
+
+def test_images_redrawn_leave_the_effect_and_the_confound_where_they_are(effect, confound):
+    of_effect, of_confound = (_of(study[1].propagated, "neural_vision") for study in (effect, confound))
+    for row in (of_effect, of_confound):
+        assert row.spearman_both_low < row.spearman_images_low < row.spearman_r
+        assert row.spearman_images_high < row.spearman_both_high
+        assert row.slope_images_low < row.slope < row.slope_images_high
+        assert row.spearman_both_low > 0.3
+    assert of_effect.partial_images_low > 0.7
+    assert of_confound.partial_images_high < 0.4
+
+
+def test_the_report_says_so_in_words(effect, confound):
+    of_effect, of_confound = (" ".join(summary.findings(*study)[0].sentences) for study in (effect, confound))
+    left = wording.decimal(_of(effect[1].correlations, "neural_vision").partial_r)
+    assert f"given clean accuracy, remains: neural {left}" in of_effect
+    assert re.search(r"Of 5 benchmarks .* reach q < 0\.05 .* and [45] given clean accuracy", of_effect), of_effect
+    assert re.search(r"and [01] given clean accuracy", of_confound), of_confound
+    assert "4 neural and behavioural ones alone" in of_confound
