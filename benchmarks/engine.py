@@ -4,75 +4,80 @@
 
 Ratios are peer over ours: 2 means that the peer takes twice as much. `noise` says which random numbers ours drew:
 "reference" replays the reference's, where every image must have the reference's verdict; "own" is the default.
+Where a GPU is at hand everything runs there; seconds are the processor's on one thread otherwise.
 """
 
 import argparse
 import json
 import platform
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-from torch import nn
+from rich.console import Console
+from rich.table import Table
 
 from alignsec.attack import Attack
 from alignsec.task import Task
-from benchmarks import peers
-from benchmarks.digit_networks import TRAINED_ON, as_classifier, digits, trained
-from benchmarks.overhead import overhead
+from benchmarks import chart, peers, photographs
+from benchmarks.cases import CASES, GRADIENT_EPS, Case, gradient_attacks
+from benchmarks.clock import DEVICE
+from benchmarks.overhead import spent
 
 RESULTS = Path(__file__).parent / "results" / "engine.json"
+COLUMNS = (
+    *("case", "peer", "noise", "images", "robust", "forward_ratio", "backward_ratio", "seconds_ratio"),
+    *("disagreements", "overhead", "share_of_ceiling"),
+)
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Case:
-    """A network under full standard AutoAttack at three budgets."""
-
-    name: str
-    robust: bool
-    norm: str
-    eps: tuple[str, str, str]
-
-
-CASES = (
-    Case("undefended, all images break", False, "Linf", ("0.3", "0.35", "0.4")),
-    Case("undefended, all images break", False, "L2", ("2", "2.5", "3")),
-    Case("undefended, from most robust to most broken", False, "Linf", ("0.03", "0.08", "0.15")),
-    Case("adversarially trained, most images robust", True, "Linf", ("0.03", "0.06", "0.1")),
-    Case("adversarially trained, most images robust", True, "L2", ("0.2", "0.4", "0.6")),
-)
-
-
-@cache
-def _network(robust: bool) -> nn.Module:
-    return trained(robust)
-
-
 def compare(case: Case, images: int, queries: int) -> Iterator[Row]:
-    """One row a peer."""
-    attack = Attack.model_validate(
-        {"method": "autoattack", "norm": case.norm, "eps": list(case.eps), "queries": queries, "batch": images}
+    """One row a peer and source of noise."""
+    task = case.task(images, queries)
+    asked = (peers.replayed, peers.pyautoattack, *([peers.ours] if case.own else []))
+    replayed, reference, *owns = peers.measured(task, asked)
+    yield _row(case.title, "pyautoattack", "reference", replayed, reference)
+    for own in owns:
+        yield _row(case.title, "pyautoattack", "own", own, reference)
+        if task.attack.norm != "L1" and peers.has_torchattacks():
+            for name, steps in (("torchattacks as installed", None), ("torchattacks, 100 steps", 100)):
+                (other,) = peers.measured(task, (partial(peers.torchattacks, steps=steps),))
+                yield _row(case.title, name, "own", own, other)
+
+
+def compare_gradients(eps: str, images: int) -> Iterator[Row]:
+    """APGD-CE and APGD-T alone, as the engine's promise was first measured."""
+    first, then = gradient_attacks(eps, images)
+    replayed = peers.in_turn(peers.replayed, first, then)
+    reference = peers.in_turn(peers.pyautoattack, first, then)
+    yield _row(
+        f"undefended at 28 pixels, APGD-CE and APGD-T, Linf {eps}",
+        "pyautoattack",
+        "reference",
+        replayed,
+        reference,
     )
-    pixels, labels = (part[TRAINED_ON : TRAINED_ON + images] for part in digits())
-    task = Task(as_classifier(_network(case.robust), 1, 8), pixels, labels, attack, 0)
-    own, replayed = peers.ours(task), peers.ours(task, replay=True)
-    reference = peers.pyautoattack(task)
-    yield _row(case, "pyautoattack", "reference", replayed, reference)
-    yield _row(case, "pyautoattack", "own", own, reference)
-    for name, steps in (("torchattacks as installed", None), ("torchattacks, 100 steps", 100)):
-        if other := peers.torchattacks(task, steps):
-            yield _row(case, name, "own", own, other)
 
 
-def _row(case: Case, peer: str, noise: str, ours: peers.Answer, theirs: peers.Answer) -> Row:
+def compare_photographs(images: int) -> Iterator[Row]:
+    """MobileNetV2 with ImageNet weights on photographs at 1/255, the whole attack; nothing where they are not."""
+    if not photographs.has_photographs():
+        sys.stdout.write(f"left out: {photographs.SHARED} has no photographs and weights\n")
+        return
+    classifier, pixels, labels = photographs.mobilenet(images)
+    asked = {"method": "autoattack", "norm": "Linf", "eps": ["1/255"], "batch": images}
+    task = Task(classifier, pixels.to(DEVICE), labels.to(DEVICE), Attack.model_validate(asked), 0)
+    replayed, reference = peers.replayed(task), peers.pyautoattack(task)
+    yield _row("MobileNetV2 on photographs, Linf 1/255", "pyautoattack", "reference", replayed, reference)
+
+
+def _row(case: str, peer: str, noise: str, ours: peers.Answer, theirs: peers.Answer) -> Row:
     return {
-        "case": f"{case.name}, {case.norm} {', '.join(case.eps)}",
+        "case": case,
         "peer": peer,
         "noise": noise,
         "images": len(ours.verdicts[0]),
@@ -86,18 +91,47 @@ def _row(case: Case, peer: str, noise: str, ours: peers.Answer, theirs: peers.An
     }
 
 
-def photograph_overhead(norm: str) -> Row:
-    """A ResNet-18 at 224 pixels, untrained, on images that stay robust: what the engine adds to its passes."""
-    torch.manual_seed(0)
-    classifier = as_classifier(timm.create_model("resnet18"), 3, 224)
-    pixels = torch.rand(4, 3, 224, 224)
-    with torch.no_grad():
-        labels = classifier(pixels).argmax(1)
-    short: Row = {"steps": 6, "targets": 2, "queries": 12}
-    attack = Attack.model_validate({"method": "autoattack", "norm": norm, "eps": ["0.0000001"], **short})
-    spent = overhead(Task(classifier, pixels, labels, attack, 0), slots=4, repeats=3)
-    case = f"ResNet-18 at 224 pixels, {norm}, batches of up to 4"
-    return {"case": case, "peer": "bare passes", "images": len(pixels), "robust": [4], "overhead": round(spent, 3)}
+def bare_passes(name: str, title: str, norm: str, images: int, **short: int) -> Iterator[Row]:
+    """An untrained network on images that stay robust: what the engine adds to its passes."""
+    method = "autoattack" if "queries" in short else "apgd-ce"
+    attack = Attack.model_validate({"method": method, "norm": norm, "eps": ["0.0000001"], **short})
+    classifier, pixels, labels = photographs.untrained(name, images)
+    took = spent(Task(classifier, pixels, labels, attack, 0), slots=images, repeats=3)
+    yield {
+        "case": f"{title} at 224 pixels, {norm}, {method}, batches of up to {images}",
+        "peer": "bare passes",
+        "images": images,
+        "robust": [images],
+        "overhead": round(took.engine / took.bare, 3),
+        "share_of_ceiling": round(took.ceiling / took.engine, 3),
+        "seconds": round(took.engine, 2),
+    }
+
+
+def parts(images: int, queries: int) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
+    """Every part by its name; none has begun."""
+    for norm in ("Linf", "L2", "L1"):
+        short = {"steps": 3, "targets": 1, "queries": 6}
+        yield f"ResNet-18, {norm}", partial(bare_passes, "resnet18", "ResNet-18", norm, 4, **short)
+    for name, title in (("resnet50", "ResNet-50"), ("vit_base_patch16_224", "ViT-B/16")):
+        slots = 2 if DEVICE.type == "cpu" else 64
+        yield title, partial(bare_passes, name, title, "Linf", slots, steps=2)
+    yield "MobileNetV2", partial(compare_photographs, 4)
+    for eps in GRADIENT_EPS:
+        yield f"28 pixels, {eps}", partial(compare_gradients, eps, images)
+    for case in CASES:
+        yield case.title, partial(compare, case, images, queries)
+
+
+def machine() -> str:
+    """What the numbers were measured on."""
+    if DEVICE.type == "cuda":
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    model = platform.machine()
+    if (facts := Path("/proc/cpuinfo")).is_file():
+        names = [line for line in facts.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    return f"{model}, 1 thread, torch {torch.__version__}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,25 +139,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--images", type=int, default=400, help="digits in each case, at most 797")
     parser.add_argument("--queries", type=int, default=5000, help="of Square; the standard's are 5000")
-    parser.add_argument("--no-photographs", action="store_true", help="leave the ResNet-18 out")
+    parser.add_argument("--only", default="", metavar="TEXT", help="the parts whose names hold this")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the rows go; no chart if elsewhere")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    machine = f"{platform.machine()}, 1 thread, torch {torch.__version__}"
-    rows: list[Row] = []
-
-    def keep(row: Row) -> None:
-        """Written after each row: a later one may fail."""
-        rows.append({**row, "machine": machine, "queries": options.queries})
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-        sys.stdout.write(f"{json.dumps(row)}\n")
-        sys.stdout.flush()
-
-    for norm in () if options.no_photographs else ("Linf", "L2"):
-        keep(photograph_overhead(norm))
-    for case in CASES:
-        for row in compare(case, options.images, options.queries):
-            keep(row)
+    on, kept = machine(), list[Row]()
+    for name, rows in parts(options.images, options.queries):
+        for row in rows() if options.only in name else ():
+            kept.append({**row, "machine": on, "queries": options.queries})
+            # Written after each row: a later one may fail.
+            options.results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            sys.stdout.write(f"{json.dumps(row)}\n")
+            sys.stdout.flush()
+    if options.results == RESULTS:
+        chart.draw(kept)
+    table = Table(*COLUMNS, title=on)
+    for row in kept:
+        table.add_row(*(str(row.get(name, "")) for name in COLUMNS))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
 if __name__ == "__main__":

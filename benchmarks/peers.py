@@ -2,16 +2,18 @@
 
 import importlib
 import importlib.util
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from alignsec import engine, reference_run
+from alignsec.attack import Attack
 from alignsec.engine import Settings
 from alignsec.outcome import ROBUST, WRONG
 from alignsec.task import Task
+from benchmarks.clock import seconds
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Answer:
     forward: int
     backward: int
     seconds: float
-    """Of the processor."""
+    """See the clock."""
 
     @property
     def robust(self) -> list[int]:
@@ -37,11 +39,45 @@ class Answer:
 
 
 def _timed(task: Task, verdicts: Callable[[], tuple[str, ...]]) -> Answer:
-    began, before = time.process_time(), task.classifier.passes
+    began, before = seconds(), task.classifier.passes
     letters = verdicts()
     after = task.classifier.passes
     forward, backward = after.forward - before.forward, after.backward - before.backward
-    return Answer(letters, forward, backward, time.process_time() - began)
+    return Answer(letters, forward, backward, seconds() - began)
+
+
+Implementation = Callable[[Task], Answer]
+_BRIEF = 3.0
+_REPEATS = 3
+
+
+def measured(task: Task, implementations: Sequence[Implementation]) -> list[Answer]:
+    """Each one's answer, with the median seconds of runs in turn where all of them are brief."""
+    runs = [[one(task) for one in implementations]]
+    if sum(answer.seconds for answer in runs[0]) < _BRIEF:
+        runs += [[one(task) for one in implementations] for _ in range(_REPEATS - 1)]
+    middle = [statistics.median(answer.seconds for answer in answers) for answers in zip(*runs, strict=True)]
+    return [replace(answer, seconds=took) for answer, took in zip(runs[0], middle, strict=True)]
+
+
+def in_turn(implementation: Implementation, first: Task, then: Attack) -> Answer:
+    """The answer to an attack, and to another one on what it leaves robust; of one budget both."""
+    one = implementation(first)
+    kept = [at for at, letter in enumerate(one.verdicts[0]) if letter == ROBUST]
+    if not kept:
+        return one
+    rest = replace(first, pixels=first.pixels[kept], labels=first.labels[kept], attack=then)
+    two = implementation(rest)
+    letters = list(one.verdicts[0])
+    for at, letter in zip(kept, two.verdicts[0], strict=True):
+        letters[at] = letter
+    passes = one.forward + two.forward, one.backward + two.backward
+    return Answer(("".join(letters),), *passes, one.seconds + two.seconds)
+
+
+def replayed(task: Task) -> Answer:
+    """This engine with the reference's random numbers."""
+    return ours(task, replay=True)
 
 
 def ours(task: Task, replay: bool = False) -> Answer:
@@ -64,10 +100,13 @@ def pyautoattack(task: Task) -> Answer:
     return _timed(task, verdicts)
 
 
-def torchattacks(task: Task, steps: int | None = None) -> Answer | None:
-    """The torchattacks package as it is installed, or with its steps set; None where it is not."""
-    if importlib.util.find_spec("torchattacks") is None:
-        return None
+def has_torchattacks() -> bool:
+    """Whether that package, which the project does not need, is installed."""
+    return importlib.util.find_spec("torchattacks") is not None
+
+
+def torchattacks(task: Task, steps: int | None = None) -> Answer:
+    """The torchattacks package as it is installed, or with its steps set. It knows Linf and L2."""
     package = importlib.import_module("torchattacks")
 
     def at(eps: float) -> Tensor:
@@ -75,6 +114,8 @@ def torchattacks(task: Task, steps: int | None = None) -> Answer | None:
         for part in attack._autoattack.attacks:
             if steps is not None and hasattr(part, "steps"):
                 part.steps = steps
+            if steps is not None and hasattr(part, "n_queries"):
+                part.n_queries = task.attack.queries
         kept: Tensor = task.classifier(attack(task.pixels, task.labels)).argmax(1) == task.labels
         return kept
 

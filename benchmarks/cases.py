@@ -1,0 +1,61 @@
+"""The cases of the bench: which network, which images, which attack."""
+
+from dataclasses import dataclass
+
+from alignsec.attack import Attack
+from alignsec.task import Task
+from benchmarks.clock import DEVICE
+from benchmarks.digit_networks import TRAINED_ON, as_classifier, digits, trained
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network under full standard AutoAttack at three budgets."""
+
+    name: str
+    robust: bool
+    norm: str
+    eps: tuple[str, str, str]
+    own: bool = False
+    """Whether the engine is asked with its own noise too, and torchattacks in Linf and L2: where images stay
+    robust, each takes long."""
+    most: int = 797
+    """Images, at most."""
+
+    @property
+    def title(self) -> str:
+        """For tables and the chart."""
+        return f"{self.name}, {self.norm} {', '.join(self.eps)}"
+
+    def task(self, images: int, queries: int) -> Task:
+        """Digits of 8 x 8 pixels that were never trained on."""
+        attack = {"method": "autoattack", "norm": self.norm, "eps": list(self.eps), "queries": queries}
+        images = min(images, self.most)
+        return _task(self.robust, 8, images, Attack.model_validate({**attack, "batch": images}))
+
+
+CASES = (
+    Case("undefended, all images break", False, "Linf", ("0.35", "0.4", "0.45"), own=True),
+    Case("undefended, all images break", False, "L2", ("2.5", "3", "3.5"), own=True),
+    Case("undefended, all images break", False, "L1", ("12", "15", "18"), own=True),
+    Case("undefended, from most robust to most broken", False, "Linf", ("0.02", "0.05", "0.15")),
+    Case("adversarially trained, most images robust", True, "Linf", ("0.03", "0.06", "0.1")),
+    Case("adversarially trained, most images robust", True, "L2", ("0.2", "0.3", "0.4")),
+    Case("adversarially trained, most images robust", True, "L1", ("0.3", "0.5", "0.8")),
+    Case("adversarially trained, few images", True, "Linf", ("0.06", "0.1", "0.15"), own=True, most=25),
+)
+
+GRADIENT_EPS = ("0.18", "0.14", "0.115")
+"""Linf budgets of APGD-CE and APGD-T on an undefended network, from no image robust to a few dozen."""
+
+
+def gradient_attacks(eps: str, images: int) -> tuple[Task, Attack]:
+    """APGD-CE on digits of 28 x 28 pixels, and APGD-T for those that it leaves robust."""
+    asked = {"norm": "Linf", "eps": [eps], "batch": images}
+    first, then = (Attack.model_validate({"method": method, **asked}) for method in ("apgd-ce", "apgd-t"))
+    return _task(False, 28, images, first), then
+
+
+def _task(robust: bool, side: int, images: int, attack: Attack) -> Task:
+    pixels, labels = (part[TRAINED_ON : TRAINED_ON + images].to(DEVICE) for part in digits(side))
+    return Task(as_classifier(trained(robust, side), 1, side), pixels, labels, attack, 0)
