@@ -102,14 +102,14 @@ def _pair(pair: PairState, sha256: str) -> Json:
 def _about(model: PairModel) -> list[list[str]]:
     size, crop = model.preprocessing.input_size, model.preprocessing
     means = ", ".join(f"{value:g}" for value in crop.mean), ", ".join(f"{value:g}" for value in crop.std)
-    published = model.published
+    published, filtered = model.published, "" if crop.antialias else " without antialiasing"
     lines = [
         ("Source", model.source),
         ("Options", ", ".join(f"{key} = {value}" for key, value in model.options.items())),
         ("Weights", _file(model.weights) or "made by the network’s own code"),
         ("Code", _file(model.code)),
         ("Input", "×".join(str(side) for side in size)),
-        ("Resizing", f"{crop.interpolation}, crop {crop.crop_pct:g} {crop.crop_mode}"),
+        ("Resizing", f"{crop.interpolation}{filtered}, crop {crop.crop_pct:g} {crop.crop_mode}"),
         ("Normalisation", f"mean {means[0]}; std {means[1]}"),
         ("Published", f"{wording.percent(published.top1)} clean top-1 {published.where}" if published else ""),
     ]
