@@ -124,6 +124,8 @@ class PlannedScores(_Part):
     """File name the study gave."""
     sha256: Sha256
     label: str
+    date: str = ""
+    """Of the snapshot, as the study says; empty where it does not."""
 
 
 class _About(_Part):

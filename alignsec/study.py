@@ -12,7 +12,7 @@ from alignsec import corruption
 from alignsec.attack import Attack
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.pair import Published, Tolerance
-from alignsec.study_field import ExistingFile, Seed, Table
+from alignsec.study_field import Date, ExistingFile, Seed, Sha256, Table
 from alignsec.study_images import StudyImages
 from alignsec.study_mistakes import explain
 from alignsec.study_model import StudyModel
@@ -24,6 +24,10 @@ class StudyScores(Table):
     file: ExistingFile
     label: str = ""
     """What these scores are, in a line for the report."""
+    sha256: Sha256 | None = None
+    """Of the file: the snapshot this study was written for, and no other."""
+    date: Date | None = None
+    """Of the snapshot, year-month-day, for the report."""
 
 
 class StudyPublished(Table):

@@ -33,6 +33,10 @@ def _folder(path: Path) -> Path:
 ExistingFile = Annotated[Path, AfterValidator(_existing), AfterValidator(_file)]
 ExistingFolder = Annotated[Path, AfterValidator(_existing), AfterValidator(_folder)]
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+DATE_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
+Date = Annotated[str, Field(pattern=DATE_PATTERN)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 

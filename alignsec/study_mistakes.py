@@ -8,7 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from alignsec import study_model
+from alignsec import study_field, study_model
 from alignsec.mistake import Mistake, nearest
 
 REMEDIES = {
@@ -26,6 +26,8 @@ REMEDIES = {
     "string_too_short": "is empty",
 }
 PATTERNS = {
+    study_field.SHA256_PATTERN: "is not a SHA-256 digest: 64 digits and letters a to f, as sha256sum prints it",
+    study_field.DATE_PATTERN: 'is not a date; write year-month-day, such as "2025-09-08"',
     study_model.PATTERN: (
         'is not a source; write "timm:", "torchvision:", "checkpoint:", "python:" or "brainscore:" and a name, '
         'such as "timm:resnet50.a1_in1k"'

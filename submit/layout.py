@@ -59,6 +59,7 @@ def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCach
         except NotFound as remedy:
             mistakes.append(Mistake(str(path), f"models[{index}].source", f'"{model.source}"', str(remedy)))
     published = _published(study, mistakes)
+    mistakes += _other_scores(path, study)
     selection = Selection.of(path, study, mistakes)
     for index, model in enumerate(study.models):
         mistakes += _classes(path, index, model, selection.images)
@@ -66,6 +67,21 @@ def check(path: Path, hub: Path, folder: Path | None = None, digests: DigestCach
     if mistakes:
         raise Mistakes(mistakes)
     return Checked(path, study, weights, published, selection)
+
+
+def _other_scores(path: Path, study: Study) -> list[Mistake]:
+    """The scores file, where it is not the snapshot that the study names."""
+    scores = study.scores
+    if scores is None or scores.sha256 is None:
+        return []
+    found = digest.of_file(scores.file)
+    if found == scores.sha256:
+        return []
+    remedy = (
+        f"is not the digest of {scores.file}, which is {found}; put the snapshot back, or, if this file is meant, "
+        "write its digest and date"
+    )
+    return [Mistake(str(path), "scores.sha256", f'"{scores.sha256[:16]}…"', remedy)]
 
 
 def _published(study: Study, mistakes: list[Mistake]) -> dict[str, Published]:
@@ -133,7 +149,10 @@ def write(checked: Checked, folder: RunFolder, store: Store | None = None, conso
     if study.scores is not None:
         data = study.scores.file.read_bytes()
         scores = PlannedScores(
-            source=study.scores.file.name, sha256=digest.of_bytes(data), label=study.scores.label
+            source=study.scores.file.name,
+            sha256=digest.of_bytes(data),
+            label=study.scores.label,
+            date=study.scores.date or "",
         )
         atomic.write(folder.scores, data)
     plan = Plan(

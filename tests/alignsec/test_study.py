@@ -35,6 +35,8 @@ folder = "nowhere"
 count = 0
 [scores]
 file = 7
+sha256 = "ABC"
+date = "8.9.2025"
 [[models]]
 name = "a"
 source = "timm:resnet50.a1_in1"
@@ -111,6 +113,8 @@ def test_every_mistake_in_one_go(folder: Path):
         "images.folder": ('"nowhere"', str(folder / "nowhere")),
         "images.count": ("0", "greater than or equal to 1"),
         "scores.file": ("7", "put the path in quotes"),
+        "scores.sha256": ('"ABC"', "as sha256sum prints it"),
+        "scores.date": ('"8.9.2025"', 'such as "2025-09-08"'),
         "models[0]": ("", "did you mean resnet50.a1_in1k"),
         "models[1]": ("", "give weights = FILE, or a name with weights: resnet50."),
         "models[2].source": ('"torch:resnet50"', 'write "timm:"'),

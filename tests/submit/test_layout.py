@@ -159,6 +159,23 @@ def test_the_run_keeps_what_it_was_made_of(study_file: StudyFile, folder: RunFol
     assert (plan.scores.source, plan.scores.label) == ("scores.csv", "made up")
 
 
+def test_another_snapshot_of_the_scores_is_told_with_everything_else(study_file: StudyFile, tmp_path: Path):
+    """One mistake, with both digests; the right file passes, and its date is in the plan."""
+    data = b"model,V1\na,0.5\n"
+    pin = f'[scores]\nfile = "scores.csv"\nsha256 = "{digest.of_bytes(data)}"\ndate = "2025-09-08"'
+    path = study_file("a", more=pin)
+    (path.parent / "scores.csv").write_bytes(data)
+    plan = layout.write(layout.check(path, tmp_path / "hub"), RunFolder(tmp_path / "pinned"))
+    assert plan.scores is not None
+    assert plan.scores.date == "2025-09-08"
+    (path.parent / "scores.csv").write_bytes(data + b"b,0.6\n")
+    with pytest.raises(Mistakes) as told:
+        layout.check(path, tmp_path / "hub")
+    (mistake,) = told.value.mistakes
+    assert (mistake.field, mistake.given) == ("scores.sha256", f'"{digest.of_bytes(data)[:16]}…"')
+    assert digest.of_bytes(data + b"b,0.6\n") in mistake.remedy
+
+
 def test_the_same_study_gives_the_same_pairs(checked: Checked, folder: RunFolder, tmp_path: Path):
     """In another folder, on another day: nothing that is finished is done again."""
     one = layout.write(checked, folder)
