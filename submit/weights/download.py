@@ -18,8 +18,8 @@ from submit.weights import checkpoint
 from submit.weights.checkpoint import NoCheckpoint
 from submit.weights.patience import TRY_AGAIN, Failed, Later, Patience, retry_after
 
-TIMEOUT_SECONDS = 30.0
-"""Without a single byte; then the connection counts as cut."""
+TIMEOUT_SECONDS = 15.0
+"""Without a single byte; then the connection counts as cut. Ctrl-C waits no longer than this either."""
 
 Tell = Callable[[int, int | None], None]
 """Told how many bytes there are of how many; None: the server does not say."""

@@ -79,7 +79,7 @@ class Patience:
         if later.after is not None and later.after > self.longest_asked:
             raise Failed(f"{later}, and {host} asks to be left alone for {later.after:.0f} s; try again then")
         if in_vain >= self.tries:
-            reason = f"{later} ({in_vain} times in a row)"
+            reason = f"{host}: {later} ({in_vain} times in a row)"
             if later.unreachable:
                 self._unreachable[host] = reason
             raise Failed(reason) from later
