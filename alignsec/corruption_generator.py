@@ -61,4 +61,4 @@ class Generator:
                     np.random.set_state(before)
         if len(image) == 1:
             made = np.asarray(Image.fromarray(made).convert("L"))[..., None]
-        return torch.from_numpy(np.ascontiguousarray(made)).permute(2, 0, 1)
+        return torch.from_numpy(np.array(made)).permute(2, 0, 1)  # a copy: some come read-only

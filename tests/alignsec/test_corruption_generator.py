@@ -18,6 +18,7 @@ def made(kind: str, severity: int = 3, seed: int = 0, order: slice = slice(None)
     return {at: generator(f"{at}.png", IMAGES[at]) for at in range(6)[order]}
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_whatever_the_order_and_the_threads(kind: str):
     """One after another, backwards, and all at once from four threads; torch's and NumPy's own draws stay."""
