@@ -144,22 +144,36 @@ def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
     if not aggregates.empty:
         each = [
             f"{row.score.removesuffix('_vision')} {decimal(row.spearman_r)} "
-            f"(p{NO_BREAK}{_equals(row.spearman_p)}, n{NO_BREAK}={NO_BREAK}{row.n})"
+            f"(p{NO_BREAK}{_equals(row.spearman_p)}, q{NO_BREAK}{_equals(row.spearman_q)}, "
+            f"n{NO_BREAK}={NO_BREAK}{row.n})"
             for row in aggregates.itertuples()
         ]
         what = f"Spearman correlation of alignment with robust accuracy at {_called(eps)}"
         yield f"{what}: {listed(each)}; {_clear(aggregates, 'spearman_q')}."
         given = aggregates[aggregates["partial_r"].notna()]
         if not given.empty:
-            left = [f"{row.score.removesuffix('_vision')} {decimal(row.partial_r)}" for row in given.itertuples()]
-            yield f"Of it, given clean accuracy, remains: {listed(left)}; {_clear(given, 'partial_q')}."
+            left = [
+                f"{row.score.removesuffix('_vision')} {decimal(row.partial_r)} "
+                f"(q{NO_BREAK}{_equals(row.partial_q)}, n{NO_BREAK}={NO_BREAK}{row.n})"
+                for row in given.itertuples()
+            ]
+            yield (
+                f"Among models of the same clean accuracy there remains (partial correlation): {listed(left)}; "
+                f"{_clear(given, 'partial_q')}."
+            )
     benchmarks = about[(about["level"] == "benchmark") & about["spearman_p"].notna()]
     if not benchmarks.empty:
         reached, kept = (int((benchmarks[q] < CHANCE).sum()) for q in ("spearman_q", "partial_q"))
+        tested = int(benchmarks["partial_q"].notna().sum())
+        given_clean = (
+            f"given clean accuracy, {count(kept)} of {count(tested)}"
+            if tested
+            else ("given clean accuracy none could be tested")
+        )
         yield (
             f"Of {counted(len(benchmarks), 'benchmark')} with enough models, {count(reached)} "
             f"{'reaches' if reached == 1 else 'reach'} q < 0.05 (p corrected for their number) at "
-            f"{_called(eps)}, and {count(kept)} given clean accuracy."
+            f"{_called(eps)}; {given_clean}."
         )
     if not about.empty and about["spearman_r"].isna().all():
         why = about["note"].mode().iloc[0]

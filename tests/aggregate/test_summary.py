@@ -70,12 +70,12 @@ def test_alignment_is_told_with_r_p_and_n(make_run):
     _robust(run, {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
     said = _said(run, "Model,average_vision,V1\na,.1,5\nb,.2,4\nc,.3,3\nd,.4,1\ne,.5,2\n")
     assert said[2] == (
-        "Spearman correlation of alignment with robust accuracy at eps 1/255: average 1.00 (p = 0.017, n = 5); "
-        "average is unlikely to be chance at the 5 % level."
+        "Spearman correlation of alignment with robust accuracy at eps 1/255: average 1.00 "
+        "(p = 0.017, q = 0.017, n = 5); average is unlikely to be chance at the 5 % level."
     )
     assert said[3] == (
-        "Of 1 benchmark with enough models, 0 reach q < 0.05 (p corrected for their number) at eps 1/255, "
-        "and 0 given clean accuracy."
+        "Of 1 benchmark with enough models, 0 reach q < 0.05 (p corrected for their number) at eps 1/255; "
+        "given clean accuracy none could be tested."
     )
 
 

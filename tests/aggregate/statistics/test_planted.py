@@ -131,9 +131,13 @@ def test_images_redrawn_leave_the_effect_and_the_confound_where_they_are(effect,
 
 
 def test_the_report_says_so_in_words(effect, confound):
-    of_effect, of_confound = (" ".join(summary.findings(*study)[0].sentences) for study in (effect, confound))
+    of_effect, of_confound = (
+        " ".join(summary.findings(*study)[0].sentences).replace("\xa0", " ") for study in (effect, confound)
+    )
     left = wording.decimal(_of(effect[1].correlations, "neural_vision").partial_r)
-    assert f"given clean accuracy, remains: neural {left}" in of_effect
-    assert re.search(r"Of 5 benchmarks .* reach q < 0\.05 .* and [45] given clean accuracy", of_effect), of_effect
-    assert re.search(r"and [01] given clean accuracy", of_confound), of_confound
+    assert f"there remains (partial correlation): neural {left} (q < 0.001, n = 96)" in of_effect
+    assert re.search(r"Of 5 benchmarks .* reach q < 0\.05 .* given clean accuracy, [45] of 5", of_effect), (
+        of_effect
+    )
+    assert re.search(r"given clean accuracy, [01] of 5", of_confound), of_confound
     assert "4 neural and behavioural ones alone" in of_confound
