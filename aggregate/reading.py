@@ -7,7 +7,7 @@ import numpy as np
 
 from aggregate import table
 from aggregate.table import Row
-from alignsec import status
+from alignsec import outcome, status
 from alignsec.outcome import MENDED, ROBUST, Record
 from alignsec.status import OutcomeFile, State
 
@@ -51,7 +51,7 @@ class Reading:
 
 def read(file: OutcomeFile, planned: bool) -> Reading:
     """Read one outcome file. Raises OSError; tarfile.ReadError where its archive ends too early."""
-    found = status.judged(file, planned)
+    found = status.judged(file, planned, outcome.skim)
     answer = found.record or found.failure
     ran = answer.provenance if answer else None
     model, attack = (found.pair.model.name, found.pair.attack.name) if found.pair else ("", "")

@@ -69,6 +69,7 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
     images, clean = len(record.images), record.clean_correct
     clean_low, clean_high = interval.exact(clean, images)
     top5 = record.clean_top5_correct
+    deviations = "; ".join((*attack.deviations, *record.notes))
     for budget in record.budgets:
         times = np.bincount(np.frombuffer(budget.verdicts.encode("ascii"), dtype=np.uint8), minlength=128).tolist()
         robust = times[ord(ROBUST)] + times[ord(MENDED)]
@@ -106,7 +107,7 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
             seconds=budget.seconds,
             forward_passes=forward,
             backward_passes=backward,
-            deviations="; ".join((*attack.deviations, *record.notes)),
+            deviations=deviations,
             pair=record.id,
             outcome_sha256=outcome_sha256,
         )

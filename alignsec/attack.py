@@ -1,5 +1,6 @@
 """Attacks as a study writes them: which exist, what they may be told, what counts as standard."""
 
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -188,6 +189,9 @@ class Attack(BaseModel):
     @property
     def question(self) -> dict[str, object]:
         """Everything that changes the verdicts, JSON-able, with eps exact: what a pair's digest is made of."""
+        return dict(_question(self))
+
+    def _asked(self) -> dict[str, object]:
         asked: dict[str, object] = {}
         if self.components:
             batch = {"batch"} if self.implementation == "reference" else set[str]()
@@ -251,6 +255,12 @@ class Attack(BaseModel):
             if component not in run
         ]
         return notes
+
+
+@lru_cache(maxsize=64)
+def _question(attack: Attack) -> dict[str, object]:
+    """Worked out once for all pairs of an attack: each of 100,000 outcomes that are read is asked for its id."""
+    return attack._asked()
 
 
 def _one_or_each(numbers: dict[Component, int]) -> object:

@@ -116,10 +116,13 @@ def of_pair(pair: Pair, path: Path) -> PairStatus:
     return replace(judged(OutcomeFile(pair.id, path), True), pair=pair)
 
 
-def judged(file: OutcomeFile, planned: bool) -> PairStatus:
+def judged(
+    file: OutcomeFile, planned: bool, parse: Callable[[bytes], Record | Failure] = outcome.parse
+) -> PairStatus:
     """The status that a file gives the pair it is named after; its `pair` is the one that the file holds.
 
-    planned: whether the plan asks for that pair; what it does not ask for is stale.
+    planned: whether the plan asks for that pair; what it does not ask for is stale. parse: outcome.skim where its
+    record is enough.
     """
     data = file.read()
     sha256 = digest.of_bytes(data)
@@ -129,7 +132,7 @@ def judged(file: OutcomeFile, planned: bool) -> PairStatus:
         # The job makes its outcome file first of all, because HTCondor holds a job that leaves none.
         return PairStatus(file.name, state, None, reason="its job died before it could say why; see its log")
     try:
-        what = outcome.parse(data)
+        what = parse(data)
     except Damaged as error:
         reason = f"the outcome file {error}" if planned else f"{stale}; the file {error}"
         return PairStatus(file.name, state, None, reason=reason, outcome_sha256=sha256)

@@ -124,9 +124,11 @@ def compare(a: Run, b: Run) -> Comparison:
                 found.differences.setdefault(difference, []).append(key)
     found.alone += [(key, "B", a.others.get(key, "not in its plan")) for key in b.answers if key not in a.answers]
     if not found.rows:
+        same = len(a.answers.keys() & b.answers.keys())
+        but = ", but none of these the same budget and images" if same else ""
         remedy = (
-            f"has nothing in common with {a.root}: no model and attack of the same names is ok in both at one "
-            f"budget on one image ({len(a.answers)} and {len(b.answers)} pairs are ok)"
+            f"has nothing in common with {a.root}: of {len(a.answers)} and {len(b.answers)} pairs that are ok, "
+            f"{same} have the same model and attack names{but}; compare runs of one study"
         )
         raise Mistakes([Mistake(str(b.root), "", "", remedy)])
     return found

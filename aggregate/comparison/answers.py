@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from aggregate import readers
-from alignsec import status
+from alignsec import outcome, status
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.outcome import Record
 from alignsec.pair import Pair
@@ -93,7 +93,7 @@ class _NotOk:
 
 
 def _read(file: OutcomeFile, planned: bool) -> Answer | _NotOk:
-    found = status.judged(file, planned)
+    found = status.judged(file, planned, outcome.skim)
     if found.state == "ok" and found.record is not None:
         return _answer(found.record)
     return _NotOk(found.reason, damaged=not found.failure and bool(found.outcome_sha256))

@@ -210,7 +210,7 @@ def test_no_common_pair(two, tmp_path, capsys):
     code, _, err = _main(*two, capsys)
     assert code == 2
     assert "has nothing in common with" in err
-    assert "(1 and 1 pairs are ok)" in err
+    assert "of 1 and 1 pairs that are ok, 0 have the same model and attack names; compare" in err
 
 
 class _Tags(HTMLParser):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,39 @@ def records(draw: st.DrawFn) -> Record:
 @given(records())
 def test_a_record_comes_back_equal(what: Record):
     assert outcome.parse(outcome.dump(what)) == what
+
+
+@given(records())
+def test_a_skimmed_record_lacks_the_searches_alone(what: Record):
+    searched = []
+    for budget in what.budgets:
+        broken = len(budget.verdicts.translate({ord("R"): None, ord("W"): None}))
+        many = {"broken_at_step": [1] * broken, "broken_at_distance": [0.5] * broken}
+        searched.append(budget.model_copy(update=many))
+    full = what.model_copy(update={"budgets": searched})
+    bare = [b.model_copy(update={"broken_at_step": [], "broken_at_distance": []}) for b in what.budgets]
+    assert outcome.skim(outcome.dump(full)) == what.model_copy(update={"budgets": bare})
+
+
+@given(texts, texts)
+def test_a_failure_is_skimmed_whole(reason: str, note: str):
+    """Whatever its text looks like."""
+    tricky = f'{note}\n"images": [],\n,"broken_at_step":[1]'
+    what = Failure(id="x", pair=None, hopeless=False, reason=reason, traceback=tricky)
+    assert outcome.skim(outcome.dump(what)) == what
+
+
+@pytest.mark.parametrize("read", [outcome.parse, outcome.skim])
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"RRW"', b'"RRR"'), (b'"a.png"', b'"b.png"'), (b'"classes"', b'"classed"'), (b"]", b"")]
+)
+def test_a_resealed_edit_is_refused_by_both(read: Callable[[bytes], object], old: bytes, new: bytes):
+    """The checksum fits, the content does not: wrong at one budget alone, an image twice, a strange field."""
+    data = outcome.dump(record(pair(), ["RRW"] * 2, images=["a.png", "b.png", "c.png"], labels=[0, 1, 2]))
+    body = data[: data.rindex(b'"checksum"')]
+    assert old in body
+    with pytest.raises(Damaged):
+        read(outcome.sealed(body.replace(old, new, 1)))
 
 
 @given(texts, texts, st.booleans())
