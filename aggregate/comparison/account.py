@@ -120,10 +120,10 @@ def findings(found: Comparison) -> Iterator[str]:
     alone = [(row.only_in_a, row.only_in_b) for row in found.rows if row.only_in_a or row.only_in_b]
     if alone:
         in_a, in_b = (max(numbers) for numbers in zip(*alone, strict=True))
+        left = [f"{count(most)} that only {run} has" for most, run in ((in_a, "A"), (in_b, "B")) if most]
         yield (
-            f"The runs are of different images, which are matched by name: up to {count(in_a)} that only A has "
-            f"and {count(in_b)} that only B has are left out, at {count(len(alone))} of "
-            f"{counted(len(found.rows), 'budget')}."
+            f"The runs are of different images, which are matched by name: up to {listed(left)} are left out, at "
+            f"{count(len(alone))} of {counted(len(found.rows), 'budget')}."
         )
     if found.alone:
         yield f"{counted(len(found.alone), 'answer')} of one run cannot be compared; why is told below."
