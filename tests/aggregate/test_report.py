@@ -126,13 +126,18 @@ def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
             {"method": "autoattack", "steps": 10},
             "<b>Not standard AutoAttack</b> (Linf): steps = 10 (standard: 100).",
         ),
+        (
+            {"method": "autoattack", "search": "bf16", "eps": ["1/255", "2/255"], "carry": True},
+            "<b>Not standard AutoAttack</b> (Linf): searched in bf16, successes judged again in fp32 (standard: "
+            "all in fp32); images broken at one budget count as broken at larger ones, unattacked there",
+        ),
         ({"method": "square"}, "<b>Not AutoAttack</b>: its component square alone (Linf)."),
     ],
 )
 def test_deviations_are_labelled(make_run, attack, said):
     chosen = Attack.model_validate({"name": "x", "norm": "Linf", "eps": ["1/255"], **attack})
     run = make_run(models=["a"], attacks=[chosen])
-    run.answer("a", "x", "RRcW", notes=["3 classes, so 2 targets"])
+    run.answer("a", "x", *["RRcW"] * len(chosen.eps), notes=["3 classes, so 2 targets"])
     text = _report(run)
     assert said in text
     assert "of every ok model: 3 classes, so 2 targets" in text
