@@ -9,8 +9,8 @@ from alignsec.engine.plan import Stage
 from alignsec.outcome import BROKEN_BY, ROBUST
 
 PATIENCE = 10
-"""Rounds after which an idle slot takes a later search of an image before the earlier one has failed. Most
-images that break do so within two steps; one that has not is likely to need every search anyway."""
+"""Rounds after which an idle slot takes a later search of an image before the earlier one has failed. Most images
+that break do so within two steps that can break them; one that has not is likely to need every search anyway."""
 
 Lane = tuple[int, int]
 """A budget and an image: what gets a verdict."""
@@ -82,7 +82,9 @@ class Agenda:
         patient = [
             course
             for course in dict.fromkeys(self.courses.values())
-            if course.untried and course.since is not None and self.round - course.since >= PATIENCE
+            if course.untried
+            and course.since is not None
+            and self.round - course.since >= PATIENCE + course.stage.counts_from
         ]
         while free and patient:
             for course in patient[:free]:

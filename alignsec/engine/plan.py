@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from alignsec.attack import PARAMETERS, Attack, Component
+from alignsec.engine import apgd_l1
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Stage:
     """Of one search."""
     forward: int
     """Most forward passes of one search."""
+    counts_from: int = 0
+    """Passes of a search before any point of it can count."""
 
     @property
     def targets(self) -> int:
@@ -38,7 +41,7 @@ def stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
     """The stages of an attack on a model with so many classes; a component that needs more is left out."""
 
     def stage(component: Component) -> Stage:
-        restarts, targets = 1, 1
+        restarts, targets, counts_from = 1, 1, 0
         if "restarts" in PARAMETERS[component]:
             restarts = attack.number("restarts", component)
         if "targets" in PARAMETERS[component]:
@@ -46,13 +49,16 @@ def stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
         match component:
             case "apgd-ce" | "apgd-t":
                 steps = attack.steps
-                # In L1 there is a start for each of three balls.
-                forward = steps + (3 if attack.norm == "L1" else 1)
+                forward = steps + 1
+                if attack.norm == "L1":
+                    # There is a start for each of three balls, and only the last one counts.
+                    legs = apgd_l1.legs(steps)
+                    forward, counts_from = len(legs), [leg.counts for leg in legs].index(True)
             case "fab-t":
                 # A step of FAB is a pass with gradient and one without.
                 steps, forward = attack.steps, 2 * attack.steps
             case "square":
                 steps, forward = attack.queries, 1 + attack.queries
-        return Stage(component, targets * restarts, restarts, steps, forward)
+        return Stage(component, targets * restarts, restarts, steps, forward, counts_from)
 
     return tuple(stage(component) for component in attack.run_on(classes))

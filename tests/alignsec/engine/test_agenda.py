@@ -85,6 +85,17 @@ def test_idle_slots_take_an_image_s_targets_side_by_side_after_a_while():
     assert taken(one) == []
 
 
+def test_in_l1_idle_slots_wait_until_points_have_counted_for_a_while():
+    """Of 10 steps, 3 and 3 with a start each are in the larger balls."""
+    one = Agenda(stages(small.attack("apgd-ce", "L1"), classes=10), [["R"]])
+    one.begin((0.1,))
+    assert len(taken(one)) == 1
+    one.round += PATIENCE + 7
+    assert taken(one) == []
+    one.round += 1
+    assert len(taken(one)) == 1
+
+
 def test_a_batch_goes_on_together_to_replay_the_reference():
     one = agenda(("RRR",), eps=(0.1,), batch=2)
     a, b, c = taken(one)
