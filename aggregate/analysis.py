@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from aggregate import report, scores, table, tally
+from aggregate import paper_tables, report, scores, table, tally
 from aggregate.figures import gallery
 from aggregate.scores import Matching, Scores
 from aggregate.statistics import architecture, tables
@@ -41,7 +41,9 @@ def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path, proc
     statistics = tables.of(rows, alignment, family, found.robust)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
     pairs = table.columns(PairState, found.pairs)[PAIRS]
-    drawings = gallery.of(rows, pairs, statistics, alignment)
+    # Severities of a corruption are pairs of one attack.
+    series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
+    drawings = gallery.of(rows, series, statistics, alignment)
     files = {
         "table.csv": table.csv(rows),
         "pairs.csv": table.csv(pairs),
@@ -50,6 +52,7 @@ def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path, proc
     }
     for drawing in drawings:
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
+    files.update({f"tables/{name}": data for name, data in paper_tables.files(rows, statistics).items()})
     evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
     files["report.html"] = report.html(evidence)
     write(out, files)
@@ -74,11 +77,14 @@ def matching_table(matching: Matching | None, alignment: Scores | None) -> pd.Da
 
 
 def write(out: Path, files: dict[str, bytes]) -> None:
-    """Write the files, the report last, and remove figures of an earlier analysis that this one has not."""
-    (out / "figures").mkdir(parents=True, exist_ok=True)
+    """Write the files, the report last, and remove what an earlier analysis drew or set and this one has not."""
+    for folder in ("figures", "tables"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         atomic.write(out / name, data)
-    for path in (out / "figures").iterdir():
-        kind = path.stem.partition("--")[0]
-        if kind in gallery.KINDS and path.suffix in {".pdf", ".png"} and f"figures/{path.name}" not in files:
-            path.unlink()
+    ours = {"figures": (gallery.KINDS, {".pdf", ".png"}), "tables": (paper_tables.NAMES, {".tex"})}
+    for folder, (kinds, endings) in ours.items():
+        for path in (out / folder).iterdir():
+            kind = path.stem.partition("--")[0]
+            if kind in kinds and path.suffix in endings and f"{folder}/{path.name}" not in files:
+                path.unlink()

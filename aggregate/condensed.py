@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -36,7 +37,7 @@ def families(frame: pd.DataFrame, correlations: pd.DataFrame) -> Iterator[LeftOu
     for (attack, eps, score), part in frame.groupby(["attack", "eps", "score"], sort=False):
         r, n = overall.loc[(attack, eps, score)]
         known = part[part["spearman_r"].notna()]
-        first = (_called(attack, eps), _short(score), int(n), float(r))
+        first = (_called(attack, eps), score_name(score), int(n), float(r))
         if known.empty:
             yield LeftOut(*first, float("nan"), "", float("nan"), "", len(part), part["note"].mode().iloc[0])
             continue
@@ -77,7 +78,7 @@ def comparisons(frame: pd.DataFrame) -> Iterator[Compared]:
         )  # fmt: skip
 
 
-def importance(frame: pd.DataFrame, most: int = 10) -> list[tuple[str, list[object]]]:
+def importance(frame: pd.DataFrame, most: int = 10) -> list[tuple[str, list[Any]]]:
     """The most important benchmarks of each budget that could be predicted."""
     parts = frame[frame["importance"].notna()].groupby(_BUDGET, sort=False, dropna=False)
     return [
@@ -86,7 +87,7 @@ def importance(frame: pd.DataFrame, most: int = 10) -> list[tuple[str, list[obje
     ]
 
 
-def by_budget(frame: pd.DataFrame) -> list[tuple[str, list[object]]]:
+def by_budget(frame: pd.DataFrame) -> list[tuple[str, list[Any]]]:
     """The rows of a frame, each attack and budget under its own heading."""
     parts = frame.groupby(["attack", "eps"], sort=False)
     return [(_called(attack, eps), list(part.itertuples())) for (attack, eps), part in parts]
@@ -96,5 +97,6 @@ def _called(attack: str, eps: str) -> str:
     return attack if eps == "0" else f"{attack}, {split.called(eps)}"
 
 
-def _short(score: str) -> str:
-    return score.removesuffix("_vision")
+def score_name(score: str) -> str:
+    """What tables call a score: `neural_vision` is "neural", one recomputed says so."""
+    return score.replace("_vision", "", 1).replace("_recomputed", ", recomputed") if "_vision" in score else score

@@ -27,6 +27,9 @@ def of(
     """All of it, as values that JSON has; a number that is not known is null."""
     budgets = list(table.groupby(["attack", "eps", "method"], sort=False))
     verdicts = _verdicts(table)
+    pairs: dict[str, list[PairState]] = {}
+    for pair in tally.pairs:
+        pairs.setdefault(pair.model, []).append(pair)
     return {
         "models": list(order),
         "clean": _by_model(table, "clean_accuracy", order),
@@ -42,7 +45,7 @@ def of(
         ],
         "scores": _scores(order, correlations, scores, [(attack, eps) for (attack, eps, _), _ in budgets]),
         "parts": [part for part in style.PARTS if part in breakage.present(table)],
-        "pages": [_page(name, models[name], tally, verdicts.get(name, [])) for name in order],
+        "pages": [_page(models[name], pairs.get(name, []), verdicts.get(name, [])) for name in order],
     }
 
 
@@ -77,15 +80,13 @@ def _fit(row: Any) -> Json | None:  # noqa: ANN401 # a row of itertuples has no 
     return {name: value for name, value in known.items() if value not in (None, "")}
 
 
-def _page(name: str, model: PairModel, tally: Tally, verdicts: list[Json]) -> Json:
+def _page(model: PairModel, pairs: list[PairState], verdicts: list[Json]) -> Json:
     files = {verdict["pair"]: verdict["sha256"] for verdict in verdicts}
     return {
         "about": _about(model),
-        "verdicts": [{key: value for key, value in v.items() if key not in {"pair", "sha256"}} for v in verdicts],
+        "verdicts": [{key: value for key, value in v.items() if key != "sha256"} for v in verdicts],
         "pairs": [
-            {key: value for key, value in _pair(pair, files.get(pair.id, "")).items() if value}
-            for pair in tally.pairs
-            if pair.model == name
+            {key: value for key, value in _pair(pair, files.get(pair.id, "")).items() if value} for pair in pairs
         ],
     }
 

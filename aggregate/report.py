@@ -5,6 +5,7 @@ import gzip
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import version
 from itertools import groupby
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from alignsec.outcome import LEGEND
 from alignsec.pair import PairModel
 from alignsec.run_folder import Plan
 
+_MADE_WITH = ("numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "plotly")
 _FOLDED = 8.0
 """Inches of a panel's height."""
 
@@ -95,6 +97,8 @@ def html(evidence: Evidence) -> bytes:
         legend=LEGEND,
         style=Markup(template("report.css")),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file
+        analysis_versions=[(name, version(name)) for name in _MADE_WITH],
+        plotly_sha256=hashlib.sha256(chart.encode()).hexdigest(),
         script_digests=[_digest(script), _digest(chart)],
     )  # fmt: skip
     return page.encode()
@@ -147,6 +151,7 @@ def environment() -> Environment:
             "p_value": wording.p_value,
             "count": wording.count,
             "groupby_kind": _by_kind,
+            "score_name": condensed.score_name,
             # As encodeURIComponent does it, so that a link and the script agree.
             "fragment": lambda name: quote(name, safe="!'()*-._~"),
             "listed": lambda items: wording.listed([str(item) for item in items]),

@@ -62,8 +62,7 @@ def _label(category: str) -> str:
 def of(correlations: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack with at least two benchmarks, one panel a budget."""
     table = correlations[(correlations["level"] == "benchmark") & (correlations["eps_value"] > 0)]
-    categories = list(dict.fromkeys(table["category"]))
-    looks = {name: style.look(at) for at, name in enumerate(categories)}
+    looks = style.looks(table["category"])
     for part in split.by_attack(table, "benchmark-extremes"):
         at_budgets = [rows for _, rows in part.rows.groupby("eps_value") if rows["spearman_r"].notna().sum() >= 2]
         if not at_budgets:

@@ -4,14 +4,26 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from aggregate.figures import alignment, breakage, coverage, curves, extremes, heatmap, landscape, robustness
+from aggregate.figures import (
+    alignment,
+    breakage,
+    comparison,
+    confound,
+    coverage,
+    curves,
+    extremes,
+    heatmap,
+    importance,
+    landscape,
+    robustness,
+)
 from aggregate.figures.drawing import Drawing
 from aggregate.scores import Scores
 from aggregate.statistics.tables import Tables
 
 KINDS = (
-    "coverage", "robust-accuracy", "robustness-curves", "alignment", "benchmark-heatmap", "benchmark-extremes",
-    "landscape", "broken-by",
+    "robust-accuracy", "robustness-curves", "alignment", "benchmark-heatmap", "benchmark-extremes", "confound",
+    "importance", "landscape", "comparison", "broken-by", "coverage",
 )  # fmt: skip
 """Of every figure there can be: what an earlier analysis drew and this one does not is removed."""
 
@@ -35,7 +47,10 @@ def _drawings(
         yield from alignment.of(shown, scores)
         yield from heatmap.of(statistics.correlations)
         yield from extremes.of(statistics.correlations)
+        yield from confound.of(statistics.correlations)
+        yield from importance.of(statistics.importance)
         yield from landscape.of(attacked, scores)
+    yield from comparison.of(statistics.comparisons)
     counted = attacked[attacked["broken_by_apgd_ce"].notna()]
     if not counted.empty:
         yield from breakage.of(counted)

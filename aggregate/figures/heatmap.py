@@ -88,7 +88,9 @@ def of(correlations: pd.DataFrame) -> Iterator[Drawing]:
     clean, attacked = table[table["eps"] == "0"].drop_duplicates("score"), table[table["eps"] != "0"]
     for part in split.by_attack(clean if attacked.empty else attacked, KIND):
         if part.rows["spearman_r"].notna().any():
-            yield _drawing(part.name, pd.concat([clean, part.rows]) if not attacked.empty else part.rows)
+            yield _drawing(
+                part.name, pd.concat([clean, part.rows], ignore_index=True) if not attacked.empty else part.rows
+            )
 
 
 def _drawing(name: str, table: pd.DataFrame) -> Drawing:
@@ -118,6 +120,10 @@ def _drawing(name: str, table: pd.DataFrame) -> Drawing:
     )
 
 
+def _called(eps: str) -> str:
+    return "clean" if eps == "0" else split.called(eps)
+
+
 def _said(label: str, rows: pd.DataFrame) -> str:
     known = rows.dropna(subset=["spearman_r"])
     if known.empty:
@@ -125,6 +131,6 @@ def _said(label: str, rows: pd.DataFrame) -> str:
     low, high = known.loc[known["spearman_r"].idxmin()], known.loc[known["spearman_r"].idxmax()]
     return (
         f"Spearman correlations of {rows['score'].nunique()} {label} benchmarks, from {low['spearman_r']:.2f} "
-        f"({low['score']}, {split.called(low['eps'])}) to {high['spearman_r']:.2f} ({high['score']}, "
-        f"{split.called(high['eps'])}). The table of benchmarks below holds every number."
+        f"({low['score']}, {_called(low['eps'])}) to {high['spearman_r']:.2f} ({high['score']}, "
+        f"{_called(high['eps'])}). The table of benchmarks below holds every number."
     )

@@ -136,6 +136,14 @@ def look(place: int) -> Look:
     return Look(SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)])
 
 
+def looks(categories: Iterable[str]) -> dict[str, Look]:
+    """A look for each category of benchmarks, Brain-Score's three always the same."""
+    order = ["neural_vision", "behavior_vision", "engineering_vision"]
+    given = list(dict.fromkeys(categories))
+    named = [*(name for name in order if name in given), *(name for name in given if name not in order)]
+    return {name: look(order.index(name) if name in order else at) for at, name in enumerate(named)}
+
+
 def shortened(name: str, longest: int = LONGEST_LABEL, head: float = 0.5) -> str:
     """A label that fits: the middle of a long name gives way, because both ends tell models apart.
 

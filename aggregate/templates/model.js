@@ -40,7 +40,7 @@ function verdicts(page) {
 
 function pairs(page) {
   $("pairs-of-model").replaceChildren(...page.pairs.map((pair) => {
-    const mine = page.verdicts.filter((verdict) => verdict.attack === pair.attack);
+    const mine = page.verdicts.filter((verdict) => verdict.pair === pair.id);
     const list = element("dl", { class: "facts" });
     facts(list, [
       ["State", pair.reason ? `${pair.state}: ${pair.reason}` : pair.state],

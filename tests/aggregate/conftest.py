@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from aggregate import report
 from alignsec import digest, outcome
 from alignsec.attack import Attack
 from alignsec.outcome import BudgetVerdicts, Failure, Passes, Provenance, Record
@@ -142,3 +143,11 @@ def made(
 def make_run(tmp_path: Path) -> MakeRun:
     """Makes a run in the test's own folder: the arguments of `made` but the first."""
     return partial(made, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def paper_evidence(tmp_path_factory: pytest.TempPathFactory) -> "report.Evidence":
+    """What a report of 144 models and 105 benchmarks is made of."""
+    from tests.aggregate import paper  # noqa: PLC0415 # it makes its run with this file
+
+    return paper.evidence(paper.write(tmp_path_factory.mktemp("paper") / "run"))

@@ -6,12 +6,19 @@ follow robustness, engineering ones skill, behavioural ones both; every third be
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pytest
 
-from aggregate import scores
+from aggregate import report, scores, table, tally
+from aggregate.analysis import PAIRS
+from aggregate.figures import gallery
+from aggregate.statistics import architecture, bootstrap, prediction, tables
 from alignsec.attack import Attack
+from alignsec.event_log import EventLog
 from tests.aggregate.conftest import CLEAN, MadeRun, made
 
 BUDGETS = ["0.001", "0.5/255", "1/255"]
@@ -38,11 +45,20 @@ def header(rng: np.random.Generator) -> list[tuple[str, str]]:
     return found
 
 
-def write(root: Path, models: int = 144, images: int = 200, *, flaws: bool = True, like: str = "") -> MadeRun:
+def write(
+    root: Path,
+    models: int = 144,
+    images: int = 200,
+    *,
+    flaws: bool = True,
+    like: str = "",
+    rename: dict[str, str] | None = None,
+) -> MadeRun:
     """Write the run; with flaws, some of its pairs failed, are missing or have no score."""
     rng = np.random.default_rng(1)
     known = [name for name in scores.parse(like.encode()).rows if name.isprintable()] if like else []
     chosen = known[:: max(1, len(known) // models)][:models] if known else names(models)
+    chosen = [(rename or {}).get(name, name) for name in chosen]
     skill, robustness = rng.normal(size=models), rng.normal(size=models)
     text = like or _scores(chosen, skill, robustness, rng)
     attacks = (CLEAN, ATTACK, SQUARE)
@@ -57,6 +73,26 @@ def write(root: Path, models: int = 144, images: int = 200, *, flaws: bool = Tru
         if not (flaws and at % 31 == 7):
             run.answer(name, SQUARE.name, *_verdicts(right, robustness[at] - np.array([0.0, 1.0]), rng, "s"))
     return run
+
+
+def evidence(run: MadeRun) -> report.Evidence:
+    """What the report of the run is made of; few resamples and no prediction, which take minutes at this size."""
+    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    rows = table.frame(found.rows)
+    alignment = scores.of_run(run.folder, run.plan)
+    family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in run.plan}
+    none = prediction.prediction(rows.iloc[:0], None, {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bootstrap, "FEWEST_RESAMPLES", 100)
+        patch.setattr(bootstrap, "MOST_RESAMPLES", 100)
+        patch.setattr(tables.prediction, "prediction", lambda *_: none)
+        bootstrap._draws.cache_clear()
+        statistics = tables.of(rows, alignment, family, found.robust)
+        bootstrap._draws.cache_clear()
+    pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
+    drawings = gallery.of(rows, pairs, statistics, alignment)
+    matching = scores.match([pair.model.name for pair in run.plan], alignment)
+    return report.Evidence(run.plan, found, rows, statistics, alignment, matching, drawings)
 
 
 def _verdicts(right, strength, rng, letters="cctfs"):
@@ -88,7 +124,8 @@ def _scores(chosen, skill, robustness, rng):
     for at, model in enumerate(chosen):
         if at % 40 != 9:
             cells = ["" if np.isnan(v[at]) else f"{v[at]:.4f}" for v in (average, *table.values())]
-            lines.append(f'"{model}",' + ",".join(cells))
+            quoted = model.replace('"', '""')
+            lines.append(f'"{quoted}",' + ",".join(cells))
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ from alignsec.attack import Attack
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistakes
 
-ALWAYS = ("broken-by", "coverage", "robust-accuracy", "robustness-curves")
+ALWAYS = ("broken-by", "comparison", "coverage", "robust-accuracy", "robustness-curves")
 """The figures that need no scores."""
 SCORES = (
     "Rank,Model,Filtered Score,average_vision,neural_vision,V1,behavior_vision\n"
@@ -58,7 +58,12 @@ def test_a_complete_run(make_run):
         ("a", "autoattack-Linf", "1/255", "2"),
     ]
     assert len(rows) == 12
-    kinds = set(gallery.KINDS) - {"landscape", "benchmark-extremes"}  # so few models and benchmarks have none
+    kinds = set(gallery.KINDS) - {
+        "landscape",
+        "benchmark-extremes",
+        "confound",
+        "importance",
+    }  # so few models have none
     drawn = {f"{name}.{ending}" for name in kinds for ending in ("pdf", "png")}
     assert {path.name for path in (run.folder.analysis / "figures").iterdir()} == drawn
     links = {(r["attack"], r["eps"], r["score"]): r for r in _read(run.folder.analysis / "correlations.csv")}

@@ -1,0 +1,241 @@
+"""The figures: what is drawn from which numbers, what is refused, and that a page of a journal holds it."""
+
+import io
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from aggregate.figures import (
+    breakage,
+    comparison,
+    confound,
+    coverage,
+    curves,
+    extremes,
+    gallery,
+    heatmap,
+    importance,
+    landscape,
+    robustness,
+    split,
+    style,
+)
+from aggregate.scores import Column, Scores
+
+PAGE_HEIGHT = 9.6
+"""Inches of text on a journal's page."""
+
+
+@pytest.fixture
+def axes():
+    with style.applied():
+        yield Figure(figsize=(5, 5)).subplots()
+
+
+def _texts(axes):
+    return [text.get_text() for text in axes.findobj(Text) if text.get_text()]
+
+
+def _links(r, **more):
+    """Rows of correlations, one a benchmark, at one budget."""
+    count = len(r)
+    frame = pd.DataFrame({
+        "attack": "aa", "norm": "Linf", "eps": "1/255", "eps_value": 1 / 255, "level": "benchmark",
+        "score": [f"b{at:03}" for at in range(count)], "category": "neural_vision", "n": 9,
+        "spearman_r": r, "spearman_low": np.array(r) - 0.1, "spearman_high": np.array(r) + 0.1,
+        "spearman_p": 0.01, "spearman_q": 0.01, "partial_r": r, "partial_p": 0.5, "partial_q": 0.5, "note": "",
+    })  # fmt: skip
+    return frame.assign(**more)
+
+
+def test_every_figure_fits_a_page_and_no_text_leaves_it(paper_evidence):
+    """At the paper's size: no wider than the text, no taller than a page, nothing cut off at an edge."""
+    drawings = paper_evidence.drawings
+    assert {drawing.kind for drawing in drawings} == set(gallery.KINDS) - {"importance"}
+    for drawing in drawings:
+        figure = _drawn(drawing)
+        width, height = figure.get_size_inches()
+        assert width <= style.PAGE + 0.03, drawing.name
+        assert height <= PAGE_HEIGHT, drawing.name
+        for axes in figure.axes:
+            box = axes.get_tightbbox()
+            spare = (box.x0, box.y0, figure.bbox.x1 - box.x1, figure.bbox.y1 - box.y1)
+            assert min(spare) >= -1, f"{drawing.name}: dots to spare left, below, right and above {spare}"
+
+
+def _drawn(drawing):
+    """The figure whose files a drawing writes."""
+    kept = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, *_, **__: kept.append(figure))
+        drawing.files()
+    with style.applied():
+        kept[0].draw_without_rendering()
+    return kept[0]
+
+
+def test_files_are_the_same_twice_and_print_well(paper_evidence):
+    drawing = next(d for d in paper_evidence.drawings if d.kind == "coverage")
+    files = drawing.files()
+    assert files == drawing.files()
+    assert set(files) == {"coverage.pdf", "coverage.png"}
+    assert b"/Type0" in files["coverage.pdf"], "fonts as outlines, which journals ask for"
+    assert b"/Type3" not in files["coverage.pdf"]
+    dots = Image.open(io.BytesIO(files["coverage.png"])).info["dpi"]
+    assert dots == pytest.approx((300, 300), abs=1)
+
+
+def test_a_page_of_figures_stays_small(paper_evidence):
+    """144 models, two attacks: what the report holds of each drawing."""
+    for drawing in paper_evidence.drawings:
+        for at, panel in enumerate(drawing.panels):
+            assert len(drawing.svg(panel, f"x{at}-")) < 160_000, panel.title
+
+
+def test_the_heatmap_sorts_numbers_and_marks(axes):
+    table = _links([0.25, float("nan"), -0.004, -0.91], spearman_q=[0.01, float("nan"), 0.5, 0.05])
+    heatmap.draw(table, axes)
+    texts = _texts(axes)
+    assert [text for text in texts if text.startswith("b0")] == ["b000", "b002", "b003", "b001"]
+    assert {".25", ".00", "−.91", "–", "1/255"} <= set(texts)
+    bold = [text.get_text() for text in axes.findobj(Text) if text.get_weight() == "bold" and text.get_text()]
+    assert bold == [".25"], "q below 0.05, not at it"
+
+
+def test_a_heatmap_has_a_drawing_an_attack_with_clean_beside_it():
+    clean = _links([0.1, 0.2], attack="clean", eps="0", eps_value=0.0)
+    drawings = list(heatmap.of(pd.concat([clean, _links([0.1, 0.2]), _links([0.3, 0.4], attack="other")])))
+    assert [d.name for d in drawings] == ["benchmark-heatmap--aa", "benchmark-heatmap--other"]
+    assert "from 0.10 (b000, clean) to 0.40 (b001, eps 1/255)" in drawings[1].panels[0].summary
+    assert list(heatmap.of(_links([float("nan")]))) == []
+
+
+def test_the_extremes_are_ten_and_ten(axes):
+    shown = extremes.ends(_links(np.linspace(-0.9, 0.9, 25)))
+    assert list(shown["score"]) == [f"b{at:03}" for at in [*range(24, 14, -1), *range(9, -1, -1)]]
+    extremes.draw(_links([0.5, -0.5]), axes, style.looks(["neural_vision"]))
+    assert {"b000", "b001", "neural"} <= set(_texts(axes))
+    assert list(extremes.of(_links([0.5]))) == [], "of one benchmark nothing is extreme"
+
+
+def test_curves_begin_at_clean_accuracy_and_name_who_stands_out(axes):
+    accuracy = {f"m{at}": (0.9 - 0.01 * at, 0.8 - 0.05 * at, 0.7 - 0.05 * at) for at in range(12)}
+    accuracy["sharp"] = (0.99, 0.5, 0.4)
+    table = pd.DataFrame([
+        {"model": name, "clean_accuracy": clean, "attack": "aa", "norm": "Linf", "eps": eps, "eps_value": value,
+         "robust_accuracy": robust, "method": "autoattack"}
+        for name, (clean, *at_eps) in accuracy.items()
+        for (eps, value), robust in zip([("1/255", 1 / 255), ("2/255", 2 / 255)], at_eps, strict=True)
+    ])  # fmt: skip
+    assert curves.named(table) == ["m0", "m1", "m2", "m3", "sharp", "m11"]
+    curves.draw(table, axes)
+    lines = {tuple(np.round(line.get_ydata(), 3)) for line in axes.get_lines() if len(line.get_xdata()) == 3}
+    assert (0.99, 0.5, 0.4) in lines
+    assert {"clean", "1/255", "2/255", "sharp", "m11", "eps (Linf)"} <= set(_texts(axes))
+
+
+def test_a_landscape_is_refused_for_few_models_and_the_same_for_a_seed():
+    rng = np.random.default_rng(0)
+    columns = tuple(Column(f"b{at}", "benchmark", "neural_vision") for at in range(6))
+    rows = {f"m{m}": {c.name: float(v) for c, v in zip(columns, rng.random(6), strict=True)} for m in range(14)}
+    few = Scores(columns, {name: rows[name] for name in list(rows)[: landscape.FEWEST - 1]})
+    assert landscape.lay(few, list(rows)) is None
+    del rows["m3"]["b2"]
+    rows["gaps"] = {"b0": 0.1}
+    land = landscape.lay(Scores(columns, rows), list(rows))
+    again = landscape.lay(Scores(columns, rows), list(rows))
+    assert land.places.equals(again.places)
+    assert list(land.places.index) == [f"m{m}" for m in range(14)], "a model with few scores is left out"
+    assert land.imputed == pytest.approx(1 / (14 * 6))
+    assert landscape.lay(Scores(columns, {name: {"b0": 1.0, "b1": 2.0} for name in rows}), list(rows)) is None
+
+
+def test_coverage_counts_what_is_there(axes):
+    pairs = pd.DataFrame(
+        [("a", "x", "ok"), ("b", "x", "failed"), ("a", "y", "ok"), ("b", "y", "missing"), ("c", "y", "stale")],
+        columns=["model", "attack", "state"],
+    )
+    coverage.draw(pairs[pairs["state"] != "stale"], axes)
+    assert {"ok (2)", "failed (1)", "missing (1)", "1 of 2"} <= set(_texts(axes))
+    (drawing,) = coverage.of(pairs)
+    assert drawing.panels[0].summary.startswith("2 of 4 pairs of 2 models and 2 attacks are ok")
+
+
+def test_what_broke_the_images_adds_up_to_all_of_them(paper_evidence):
+    table = paper_evidence.table
+    parts = breakage.counts(table)
+    assert np.array_equal(sum(parts.values()), table["images"].to_numpy(dtype=float))
+    corrupted = table.head(1).assign(robust=7, mended=2, clean_correct=6, images=10, broken_by_corruption=1)
+    found = breakage.counts(corrupted)
+    assert (found["robust"][0], found["right only when corrupted"][0], found["wrong when clean"][0]) == (5, 2, 2)
+
+
+def test_wins_are_losses_the_other_way(axes):
+    table = pd.DataFrame({
+        "model_a": ["a", "a", "b"], "model_b": ["b", "c", "c"], "only_a": [9, 0, 4], "only_b": [0, 9, 4],
+        "q": [0.01, 0.01, 0.9], "eps": "1/255", "eps_value": 1 / 255, "attack": "aa", "norm": "Linf",
+    })  # fmt: skip
+    won = comparison.wins(table)
+    assert list(won.index) == ["c", "a", "b"]
+    assert won.loc["a", "b"] == 1
+    assert won.loc["b", "a"] == -1
+    assert won.loc["b", "c"] == 0
+    assert math.isnan(won.loc["a", "a"])
+    comparison.draw(table, axes)
+    (drawing,) = comparison.of(table)
+    assert "of 3 pairs of models, 2 differ" in drawing.panels[0].summary
+
+
+def test_importance_and_confound_draw_what_is_known(axes):
+    table = pd.DataFrame({
+        "attack": "aa", "norm": "Linf", "eps": "1/255", "eps_value": 1 / 255, "category": "neural_vision",
+        "benchmark": ["small", "large"], "importance": [0.01, 0.2], "low": [0.0, 0.1], "high": [0.1, 0.3],
+    })  # fmt: skip
+    importance.draw(table, axes, style.looks(["neural_vision"]))
+    assert [text for text in _texts(axes) if text in {"small", "large"}] == ["large", "small"]
+    assert [d.name for d in importance.of(table)] == ["importance"]
+    assert list(importance.of(table.iloc[:0])) == []
+    assert list(confound.of(_links([0.5], partial_r=float("nan")))) == []
+    assert "Correlations of 1 benchmarks" in next(confound.of(_links([0.5]))).panels[0].summary
+
+
+def test_attacks_whose_slugs_agree_have_files_of_their_own():
+    table = pd.DataFrame({"attack": ["a b", "a-b", "c"]})
+    assert [part.name for part in split.by_attack(table, "x")] == ["x--a-b", "x--a-b-2", "x--c"]
+    assert [part.name for part in split.by_attack(table.tail(1), "x")] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("eps", "method", "said"),
+    [("1/255", "autoattack", "eps 1/255"), ("severity 3", "corruption", "severity 3"), ("0", "clean", "clean")],
+)
+def test_budgets_are_called_what_they_are(eps, method, said):
+    assert split.called(eps, method) == said
+
+
+def test_labels_that_would_be_equal_keep_what_tells_them_apart():
+    names = ["Author2021-with-a-long-name-first_metric", "Author2021-with-a-long-name-other_metric", "short"]
+    labels = style.labels([f"{name}-error_consistency" for name in names], 34)
+    assert len(set(labels)) == 3
+    assert all(len(label) <= 34 for label in labels)
+    assert style.shortened("\x1b[31m$x^2$\n") == "�[31m$x^2$�"
+
+
+def test_models_with_equal_accuracy_stand_in_order_of_their_names():
+    table = pd.DataFrame({"model": ["b", "a", "c"], "robust_accuracy": [0.5, 0.5, 0.9]})
+    assert robustness.order(table) == ["c", "a", "b"]
+
+
+def test_a_panel_for_a_page_has_no_colours_of_its_own(paper_evidence):
+    """Light and dark pages set them."""
+    drawing = next(d for d in paper_evidence.drawings if d.kind == "coverage")
+    svg = drawing.svg(drawing.panels[0], "p-")
+    assert f"var(--ink, {style.INK})" in svg
+    assert not re.search(r"(?<!, )" + re.escape(style.INK), svg)
+    assert 'role="img"' in svg
