@@ -60,9 +60,8 @@ def draw(rows: list[dict[str, Any]], path: Path = CHART) -> None:
         axes.set_yticks(range(len(labels)), labels=labels, fontsize=7)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        axes.set_xlabel(
-            f"What the reference (pyautoattack) spends, over what the engine does\n{rows[0]['machine']}"
-        )
+        on = f"{rows[0]['machine']}; Square with {rows[0]['queries']} queries"
+        axes.set_xlabel(f"What the reference (pyautoattack) spends, over what the engine does\n{on}")
         axes.set_title("The same verdicts for fewer passes", loc="left")
         figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=7.5)
         path.parent.mkdir(exist_ok=True)
