@@ -186,11 +186,14 @@ def questions(
     table: pd.DataFrame, scores: Scores, columns: Iterable[Column]
 ) -> Iterator[tuple[Question, pd.DataFrame]]:
     """Every score under every attack at every budget, with the rows of the models that have both."""
-    budgets = list(table.groupby(["attack", "norm", "eps", "eps_value"], sort=False))
+    by = ["attack", "norm", "eps", "eps_value"]
+    budgets = list(table.groupby(by, sort=False).groups)
     for column in columns:
-        for (attack, norm, eps, eps_value), part in budgets:
-            both = joined(part, scores, column.name)
-            yield Question(attack, norm, eps, eps_value, column.name, column.level, column.category), both
+        both = joined(table, scores, column.name)
+        parts = dict(iter(both.groupby(by, sort=False)))
+        for attack, norm, eps, eps_value in budgets:
+            question = Question(attack, norm, eps, eps_value, column.name, column.level, column.category)
+            yield question, parts.get((attack, norm, eps, eps_value), both.iloc[:0])
 
 
 def values(both: pd.DataFrame) -> tuple[Floats, Floats, Floats]:

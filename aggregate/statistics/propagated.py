@@ -3,9 +3,10 @@
 Each model's images are redrawn: of m images with shares robust, broken and wrong when clean as they were counted,
 m are drawn anew (multinomial; its margins are the binomials behind the exact intervals), a thousand times. Once
 the models stay as they are, which shows the images' part alone; once they are drawn anew too. Redrawing adds the
-noise a second time, which pulls r towards 0, so ends are those of the basic bootstrap, which takes that pull back:
-what the redraws overshoot is subtracted, for r in Fisher's z (Davison & Hinkley 1997, Bootstrap Methods, 5.2).
-Counted noise is in the spread over models too, so the intervals of both together are, if anything, too wide.
+noise a second time, which pulls r towards 0, so it is the redraws' spread about their own median that is laid
+around the counted value, for r in Fisher's z. The pull that the counted r itself has suffered is not taken back:
+`sampling.largest_r` tells it. Counted noise is in the spread over models too, so the intervals of both together
+are, if anything, too wide.
 """
 
 from collections.abc import Iterator
@@ -91,11 +92,16 @@ def of(both: pd.DataFrame) -> Propagated:
     else:
         models = rng.integers(n, size=y.shape)
         found |= _pair(alignment, robust, alignment[models], np.take_along_axis(y, models, axis=1), "both")
-    given = partial.given(alignment, robust, clean).r
-    if nested and given is not None:
+    held = partial.given(alignment, robust, clean)
+    given = held.r
+    if given is None:
+        notes.append(held.note)
+    elif not nested:
+        notes.append("images are right only when corrupted, so clean accuracy cannot be redrawn with them")
+    else:
         of_rest = np.divide(broken, 1 - robust, out=np.zeros(n), where=robust < 1).clip(0, 1)
         z = (drawn + rng.binomial(images - drawn, of_rest)) / images
-        ends = _basic(given, _partial(np.broadcast_to(alignment, y.shape), y, z), fisher=True)
+        ends = _around(given, _partial(np.broadcast_to(alignment, y.shape), y, z), fisher=True)
         found |= {"partial_r": given, "partial_images_low": ends.low, "partial_images_high": ends.high}
     return Propagated(n, int(np.median(images)), **found, note="; ".join(notes))
 
@@ -104,25 +110,25 @@ def _pair(x: Floats, y: Floats, xs: Floats, ys: Floats, name: str) -> dict[str, 
     """Spearman's r and the slope of what was counted, and their ends by these redraws."""
     r = float(_r(_ranks(x[None]), _ranks(y[None]))[0])
     slope = float(_slope(x[None], y[None])[0])
-    of_r = _basic(r, _r(_ranks(xs), _ranks(ys)), fisher=True)
-    of_slope = _basic(slope, _slope(xs, ys))
+    of_r = _around(r, _r(_ranks(xs), _ranks(ys)), fisher=True)
+    of_slope = _around(slope, _slope(xs, ys))
     return {
         "spearman_r": r, f"spearman_{name}_low": of_r.low, f"spearman_{name}_high": of_r.high,
         "slope": slope, f"slope_{name}_low": of_slope.low, f"slope_{name}_high": of_slope.high,
     }  # fmt: skip
 
 
-def _basic(observed: float, redrawn: Floats, *, fisher: bool = False) -> bootstrap.Interval:
-    """The basic bootstrap's interval; none where a tenth of the redraws give no number."""
+def _around(observed: float, redrawn: Floats, *, fisher: bool = False) -> bootstrap.Interval:
+    """95 % of the redraws, moved so that their median is the counted value; none where a tenth have no number."""
     known = redrawn[np.isfinite(redrawn)]
     if len(known) < 0.9 * len(redrawn):
         return bootstrap.Interval()
     if not fisher:
-        low, high = 2 * observed - np.quantile(known, [0.975, 0.025])
-        return bootstrap.Interval(float(low), float(high))
+        low, middle, high = np.quantile(known, [0.025, 0.5, 0.975])
+        return bootstrap.Interval(float(observed + low - middle), float(observed + high - middle))
     z, redrawn_z = (np.arctanh(np.clip(r, -0.999999, 0.999999)) for r in (observed, known))
-    low, high = np.tanh(2 * z - np.quantile(redrawn_z, [0.975, 0.025]))
-    return bootstrap.Interval(float(low), float(high))
+    low, middle, high = np.quantile(redrawn_z, [0.025, 0.5, 0.975])
+    return bootstrap.Interval(float(np.tanh(z + low - middle)), float(np.tanh(z + high - middle)))
 
 
 def _ranks(values: Floats) -> Floats:

@@ -1,0 +1,70 @@
+"""Sampling noise of images in correlations and slopes, against what the binomial says by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aggregate.statistics import propagated
+
+
+def _both(n=30, images=100, *, clean=0.1):
+    """Joined rows: robust accuracy on a line of alignment with a little scatter; clean accuracy so much above."""
+    rng = np.random.default_rng(1)
+    x = np.linspace(0, 1, n)
+    robust = np.rint((0.2 + 0.5 * x + rng.normal(0, 0.03, n)) * 100) / 100
+    above = np.rint(robust * 100 + 100 * clean * rng.uniform(0.2, 1, n)) / 100
+    return pd.DataFrame({"alignment": x, "robust_accuracy": robust, "clean_accuracy": above, "images": images})
+
+
+def test_the_slopes_interval_is_the_binomials():
+    """Var(slope) = sum of (x - mean)^2 p(1 - p)/m over Sxx squared; the ends lie 1.96 roots of it away."""
+    both = _both()
+    x, p = both["alignment"] - both["alignment"].mean(), both["robust_accuracy"]
+    error = np.sqrt((x**2 * p * (1 - p) / 100).sum()) / (x**2).sum()
+    found = propagated.of(both)
+    assert found.slope_images_low == pytest.approx(found.slope - 1.96 * error, abs=0.25 * error)
+    assert found.slope_images_high == pytest.approx(found.slope + 1.96 * error, abs=0.25 * error)
+
+
+def test_more_images_leave_less_noise_and_models_as_much_as_there_was():
+    few, many = (propagated.of(_both(images=images)) for images in (100, 1_000_000))
+    assert many.spearman_images_high - many.spearman_images_low < 0.02
+    assert few.slope_images_high - few.slope_images_low > 50 * (many.slope_images_high - many.slope_images_low)
+    assert few.spearman_images_low < few.spearman_r < few.spearman_images_high
+    assert many.slope_both_high - many.slope_both_low > 0.02
+    assert few.partial_images_low < few.partial_r < few.partial_images_high
+
+
+def test_the_same_question_has_the_same_answer():
+    assert propagated.of(_both()) == propagated.of(_both())
+
+
+@pytest.mark.parametrize(
+    ("both", "note"),
+    [
+        (_both(n=3), "only 3 models have both a score and an outcome; at least 4 are needed"),
+        (_both().assign(robust_accuracy=0.0), "robust accuracy is the same for all 30 models"),
+        (_both().assign(images=pd.array([None] * 30, dtype="Int64")),
+         "on how many images accuracies were counted is not known"),
+    ],
+)  # fmt: skip
+def test_no_number_where_there_is_none(both, note):
+    assert propagated.of(both) == propagated.Propagated(len(both), note=note)
+
+
+@pytest.mark.parametrize(
+    ("both", "note"),
+    [
+        (_both(n=7).assign(clean_accuracy=[0.7, 0.9, 0.8, 0.95, 0.75, 0.85, 0.99]),
+         "an interval over models needs at least 8"),
+        (_both().assign(clean_accuracy=np.nan), "clean accuracy is not known of 30 of 30 models"),
+        (_both(clean=0.0), "robust accuracy ranks the models just as clean accuracy does"),
+        (_both(clean=-0.1), "images are right only when corrupted, so clean accuracy cannot be redrawn with them"),
+    ],
+)  # fmt: skip
+def test_the_rest_stands_where_a_part_cannot(both, note):
+    found = propagated.of(both)
+    assert found.note == note
+    assert found.spearman_images_low is not None
+    assert (found.spearman_both_low is None) == (len(both) == 7)
+    assert (found.partial_images_low is None) == (len(both) != 7)
