@@ -9,7 +9,10 @@ import os
 import sys
 from pathlib import Path
 
+from rich.console import Console
+
 from aggregate.analysis import analyse
+from aggregate.headway import Headway
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
@@ -43,7 +46,15 @@ def main(argv: list[str]) -> int:
         if given.outcomes is not None and not given.outcomes.exists():
             raise Mistakes([Mistake("--outcomes", "", str(given.outcomes), "does not exist")])
         events = EventLog(given.events or folder.events)
-        done = analyse(folder, given.outcomes or folder.outcomes, events, given.out or folder.analysis, given.jobs)
+        with Headway(Console(stderr=True)) as headway:
+            done = analyse(
+                folder,
+                given.outcomes or folder.outcomes,
+                events,
+                given.out or folder.analysis,
+                given.jobs,
+                headway,
+            )
     except Mistakes as error:
         sys.stderr.write(f"{error}\n")
         return 2

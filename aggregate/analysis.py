@@ -7,6 +7,7 @@ import pandas as pd
 
 from aggregate import paper_tables, report, scores, table, tally
 from aggregate.figures import gallery
+from aggregate.headway import Headway
 from aggregate.scores import Matching, Scores
 from aggregate.statistics import architecture, tables
 from aggregate.tally import PairState
@@ -27,17 +28,26 @@ class Analysis:
     """Planned pairs that are failed or missing."""
 
 
-def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path, processes: int = 1) -> Analysis:
+def analyse(
+    folder: RunFolder,
+    outcomes: Path,
+    events: EventLog,
+    out: Path,
+    processes: int = 1,
+    headway: Headway | None = None,
+) -> Analysis:
     """Read a run and its outcomes, so many processes side by side, and write its analysis into a folder.
 
     Everything is worked out before the first file is written, and each file is written aside and renamed.
     Raises Mistakes if the run, its scores or the outcomes cannot be read; OSError if a file cannot be written.
     """
+    headway = headway or Headway()
     plan = Plan.read(folder)
     alignment = scores.of_run(folder, plan)
-    found = tally.take(plan, outcomes, events, processes)
+    found = tally.take(plan, outcomes, events, processes, headway)
     rows = table.frame(found.rows)
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
+    headway.begin("statistics")
     statistics = tables.of(rows, alignment, family, found.robust)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
     pairs = table.columns(PairState, found.pairs)[PAIRS]
@@ -50,9 +60,12 @@ def analyse(folder: RunFolder, outcomes: Path, events: EventLog, out: Path, proc
         **{f"{name}.csv": table.csv(frame) for name, frame in statistics.named().items()},
         "matching.csv": table.csv(matching_table(matching, alignment)),
     }
+    headway.begin("figures", len(drawings))
     for drawing in drawings:
+        headway.advance()
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
     files.update({f"tables/{name}": data for name, data in paper_tables.files(rows, statistics).items()})
+    headway.begin("report")
     evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
     files["report.html"] = report.html(evidence)
     write(out, files)

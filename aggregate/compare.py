@@ -9,9 +9,12 @@ import os
 import sys
 from pathlib import Path
 
+from rich.console import Console
+
 from aggregate import table
 from aggregate.comparison import account, agreement, answers, sheet
 from aggregate.comparison.agreement import Comparison
+from aggregate.headway import Headway
 from alignsec import atomic
 from alignsec.mistake import Mistakes
 
@@ -31,7 +34,8 @@ def main(argv: list[str]) -> int:
     out = given.out or given.B / "compare" / given.A.resolve().name
     cores = len(os.sched_getaffinity(0))
     try:
-        found = _compared(given.A, given.B, cores)
+        with Headway(Console(stderr=True)) as headway:
+            found = _compared(given.A, given.B, cores, headway)
         out.mkdir(parents=True, exist_ok=True)
         atomic.write(out / "compare.csv", table.csv(account.table(found)))
         atomic.write(out / "images.csv", table.csv(account.images(found)))
@@ -46,12 +50,12 @@ def main(argv: list[str]) -> int:
     return 1 if found.changed else 0
 
 
-def _compared(a: Path, b: Path, processes: int) -> Comparison:
+def _compared(a: Path, b: Path, processes: int, headway: Headway) -> Comparison:
     """Both runs are read before either is complained of."""
     runs, mistakes = [], []
     for root in (a, b):
         try:
-            runs.append(answers.read(root, processes))
+            runs.append(answers.read(root, processes, headway))
         except Mistakes as error:
             mistakes += [one for one in error.mistakes if one not in mistakes]
     if mistakes:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aggregate import readers, reading
+from aggregate.headway import Headway
 from aggregate.reading import TRACES, Reading, Spent
 from aggregate.table import Row
 from alignsec import status
@@ -114,13 +115,17 @@ class Tally:
         return [pair for pair in self.planned if pair.state != "ok"]
 
 
-def take(plan: Plan, outcomes: Path, events: EventLog, processes: int = 1) -> Tally:
+def take(
+    plan: Plan, outcomes: Path, events: EventLog, processes: int = 1, headway: Headway | None = None
+) -> Tally:
     """Read every outcome once, keeping what the tables and the report need.
 
     outcomes: a folder or a tar archive; where it does not exist every pair is missing. processes: how many read
     side by side; a plan of few pairs is read by this one alone, which is sooner done.
     Raises Mistakes if it is an archive that cannot be read to its end.
     """
+    headway = headway or Headway()
+    headway.begin("reading outcomes", len(plan.planned))
     look = readers.of(reading.read, processes if len(plan.planned) > FEW else 1)
     order = {pair.id: at for at, pair in enumerate(plan)}
     rows: list[Row] = []
@@ -132,6 +137,7 @@ def take(plan: Plan, outcomes: Path, events: EventLog, processes: int = 1) -> Ta
     versions: dict[str, Counter[str]] = {}
     other_counts: Counter[int] = Counter()
     for pair_id, pair, found in readers.whole(look_at(plan, outcomes, look), outcomes):
+        headway.advance()
         pairs.append(_state(pair_id, pair, found, events.nodes.get(pair_id)))
         if found is None or found.spent is None:
             continue

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from aggregate import readers
+from aggregate.headway import Headway
 from alignsec import outcome, status
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.outcome import Record
@@ -57,19 +58,22 @@ class Run:
     """Outcomes that its study no longer asks for; they are not compared."""
 
 
-def read(root: Path, processes: int = 1) -> Run:
+def read(root: Path, processes: int = 1, headway: Headway | None = None) -> Run:
     """Read a run's outcomes, many by so many processes.
 
     Raises Mistakes, naming all of them, if the folder is no run or outcome files are damaged; OSError.
     """
     folder = RunFolder(root)
     plan = Plan.read(folder)
+    headway = headway or Headway()
+    headway.begin(f"reading outcomes of {plan.name}", len(plan.planned))
     run = Run(root, plan.name, {}, {}, 0)
     damaged: list[Mistake] = []
     once: dict[tuple[str, ...], tuple[str, ...]] = {}
     look = readers.of(_read, processes if len(plan.planned) > FEW else 1)
     seen = status.look_at(plan, folder.outcomes, look)
     for pair_id, pair, found in readers.whole(seen, folder.outcomes):
+        headway.advance()
         if pair is None:
             run.stale += 1
         elif isinstance(found, Answer):
