@@ -16,6 +16,8 @@ DESCRIPTION = (
 )
 DENSE = 40
 """Models above which rows are low and names small."""
+MOST = 300
+"""Models that are drawn, the most robust ones: of thousands the figure would be tens of pages."""
 _LONGEST = 75
 """Models in one column; more stand in further columns, so that a page stays a page."""
 
@@ -68,9 +70,15 @@ def draw(table: pd.DataFrame, axes: Axes, *, dense: bool = False) -> None:
 
 
 def of(table: pd.DataFrame) -> Iterator[Drawing]:
-    """One drawing an attack; more than 75 models stand in several columns."""
+    """One drawing an attack; more than 75 models stand in several columns, more than 300 are left out."""
     for part in split.by_attack(table, "robust-accuracy"):
         names = order(part.rows)
+        left_out = (
+            f" Of {len(names):,} models the {MOST} most robust are drawn; table.csv holds all."
+            if len(names) > MOST
+            else ""
+        )
+        names = names[:MOST]
         columns = math.ceil(len(names) / _LONGEST)
         dense = len(names) > DENSE
         panels, most = [], 0
@@ -92,7 +100,7 @@ def of(table: pd.DataFrame) -> Iterator[Drawing]:
             kind="robust-accuracy",
             name=part.name,
             title="Robust accuracy by model and budget",
-            description=DESCRIPTION,
+            description=DESCRIPTION + left_out,
             rows=tuple(tuple(panels[at : at + 2]) for at in range(0, len(panels), 2)),
             width=style.PAGE / 2 if columns > 1 else 1.4 * style.COLUMN,
             height=0.5 + 0.17 * keys + most * row,

@@ -11,7 +11,7 @@ import pytest
 
 from aggregate import analysis
 from aggregate.analysis import analyse
-from aggregate.figures import gallery
+from aggregate.figures import gallery, robustness
 from alignsec import outcome
 from alignsec.attack import Attack
 from alignsec.event_log import EventLog
@@ -233,3 +233,17 @@ def test_an_outcome_put_under_another_pairs_name_is_not_counted(make_run):
     assert isinstance(outcome.read(b), outcome.Record)
     assert _analyse(run).not_ok == 1
     assert "that of another pair" in (run.folder.analysis / "pairs.csv").read_text(encoding="utf-8")
+
+
+def test_a_figure_of_thousands_of_models_draws_the_most_robust(monkeypatch):
+    monkeypatch.setattr(robustness, "MOST", 3)
+    rows = [
+        {"model": f"m{at}", "attack": "a", "method": "autoattack", "eps": "1/255", "eps_value": 1 / 255,
+         "robust_accuracy": at / 10}
+        for at in range(9)
+    ]  # fmt: skip
+    (drawing,) = robustness.of(pd.DataFrame(rows))
+    assert drawing.panels[0].summary.startswith("Robust accuracy of 3 models")
+    assert "Of 9 models the 3 most robust are drawn" in drawing.description
+    (all_of_them,) = robustness.of(pd.DataFrame(rows[:3]))
+    assert all_of_them.description == robustness.DESCRIPTION
