@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     folders = counted(table["folder"].nunique(), "folder")
     sys.stdout.write(f"{counted(len(table), 'registration')} of {folders}: {states}\n")
     unnamed = set(alignment.rows) - set(table["registry_name"])
-    sys.stdout.write(f"{counted(len(unnamed), 'name')} of the scores file are registered by no folder\n")
+    sys.stdout.write(f"Names in the scores file that no folder registers: {len(unnamed)}\n")
     for row in table[table["state"] == "unread"].itertuples():
         sys.stdout.write(f"unread: models/{row.folder}/__init__.py, line {row.line}: {row.registry_name}\n")
     for remark in alignment.remarks:

@@ -71,7 +71,7 @@ def test_the_command(package, tmp_path, capsys):
     assert main([str(package), "--scores", str(given), "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "6 registrations of 3 folders" in said
-    assert "1 name of the scores file are registered by no folder" in said
+    assert "Names in the scores file that no folder registers: 1" in said
     assert "unread: models/a_folder/__init__.py, line 4: f'x_{n}'" in said
     assert scores.parse(out.read_bytes()).rows["two"] == {"average_vision": 0.5, "V1": 0.25}
     assert next(csv.reader(out.open(encoding="utf-8")))[:4] == ["folder", "registry_name", "state", "line"]
