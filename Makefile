@@ -18,7 +18,7 @@ demo: $(READY)  ## the whole study in miniature on this machine, offline: report
 	$(PY) -m submit studies/demo.toml --private-pool
 
 test: $(READY)  ## the test suite; on a real HTCondor pool too, where one can be had
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(READY)  ## lint, types and tests: what CI runs
 	$(PY) -m ruff check .

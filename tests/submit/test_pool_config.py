@@ -150,7 +150,7 @@ def test_leftovers_are_this_pools_jobs_and_never_a_shell(tmp_path):
             process.wait()
 
 
-@pytest.mark.parametrize("content", ["", "not a number", str(os.getpid()), "4194305"])
+@pytest.mark.parametrize("content", ["", "not a number", pytest.param(str(os.getpid()), id="own"), "4194305"])
 def test_a_pid_file_that_names_no_master_is_not_believed(tmp_path, content):
     (tmp_path / "master.pid").write_text(content)
     assert daemons.master(tmp_path / "condor_config") is None
