@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from submit import description
 from submit.pool.pool import Pool
+from tests import tiny
+from tests.submit.test_dag import asks
 from tests.submit.test_description import new_syntax, plan, site
 
 WORDS = st.text(
@@ -19,9 +21,9 @@ def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
     """The job's ClassAd as condor_submit would send it."""
     (folder / description.JOB).write_text(description.job_script())
     (folder / "pair.sub").write_text(text)
-    told = pool.run(
-        ["condor_submit", "-dry-run", "-", "-a", "JOB = node", "-a", "files = w", "pair.sub"], cwd=folder
-    )
+    macros = {"JOB": "node", **asks(tiny.pair()).macros}
+    added = [word for name, value in macros.items() for word in ("-a", f"{name} = {value}")]
+    told = pool.run(["condor_submit", "-dry-run", "-", *added, "pair.sub"], cwd=folder)
     assert told.returncode == 0, told.stdout + told.stderr
     return dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
 
