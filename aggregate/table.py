@@ -1,5 +1,6 @@
 """The table: one row per model, attack and budget of every pair that is ok, counted from its verdicts."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
@@ -69,7 +70,9 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
     images, clean = len(record.images), record.clean_correct
     clean_low, clean_high = interval.exact(clean, images)
     top5 = record.clean_top5_correct
-    deviations = "; ".join((*attack.deviations, *record.notes))
+    # Interned: hundreds of thousands of rows share a few of these, and so does what a reader's process sends.
+    model, series, norm = (sys.intern(name) for name in (record.pair.model.name, attack.series, attack.norm or ""))
+    deviations = sys.intern("; ".join((*attack.deviations, *record.notes)))
     for budget in record.budgets:
         times = np.bincount(np.frombuffer(budget.verdicts.encode("ascii"), dtype=np.uint8), minlength=128).tolist()
         robust = times[ord(ROBUST)] + times[ord(MENDED)]
@@ -77,11 +80,11 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
         low, high = interval.exact(robust, images)
         forward, backward = _passes(record, budget)
         yield Row(
-            model=record.pair.model.name,
-            attack=attack.series,
-            method=attack.method,
-            norm=attack.norm or "",
-            eps=attack.level(budget.eps)[0],
+            model=model,
+            attack=series,
+            method=sys.intern(attack.method),
+            norm=norm,
+            eps=sys.intern(attack.level(budget.eps)[0]),
             eps_value=attack.level(budget.eps)[1],
             corruption=attack.corruption or "",
             severity=attack.severity,
