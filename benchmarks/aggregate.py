@@ -5,7 +5,7 @@
 Both count verdicts by model, attack and budget; ours also holds every byte to its checksum, validates every
 record and keeps which images are robust. Each measurement is a process of its own. `seconds_ratio` and `cpu_ratio`
 are peer over ours: 2 means that the peer takes twice as much; where the peer is given fewer outcomes, for each.
-`peak_mb` is an upper bound: Linux hands a process's peak on through fork and exec.
+`peak_mb` is an upper bound: it adds peaks of different moments, and a process may start with its parent's.
 Needs 5 GB of disk and, on two free cores, 4 minutes.
 """
 
