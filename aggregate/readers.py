@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from alignsec.mistake import Mistake, Mistakes
-from alignsec.status import Look, OutcomeFile
+from alignsec.outcome_file import OutcomeFile
+from alignsec.status import Look
 
 BATCH = 64
 """Outcome files that a process is handed at once: long enough to be worth the message."""

@@ -7,9 +7,10 @@ import numpy as np
 
 from aggregate import table
 from aggregate.table import Row
-from alignsec import outcome, status
+from alignsec import outcome_file, status
 from alignsec.outcome import MENDED, ROBUST, Record
-from alignsec.status import OutcomeFile, State
+from alignsec.outcome_file import OutcomeFile
+from alignsec.status import State
 
 TRACES = ("code", "container", "precision", "device", "host")
 
@@ -51,7 +52,7 @@ class Reading:
 
 def read(file: OutcomeFile, planned: bool) -> Reading:
     """Read one outcome file. Raises OSError; tarfile.ReadError where its archive ends too early."""
-    found = status.judged(file, planned, outcome.skim)
+    found = status.judged(file, planned, outcome_file.skim)
     answer = found.record or found.failure
     ran = answer.provenance if answer else None
     model, attack = (found.pair.model.name, found.pair.attack.name) if found.pair else ("", "")

@@ -1,16 +1,15 @@
 """Status: which pairs of a run are ok, failed, missing or stale, from its outcome files alone."""
 
-import io
-import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from alignsec import digest, outcome
+from alignsec import digest, outcome_file
 from alignsec.event_log import EventLog, NodeHistory
-from alignsec.outcome import Damaged, Failure, Record
+from alignsec.outcome import Failure, Record
+from alignsec.outcome_file import Damaged, OutcomeFile
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan
 
@@ -39,30 +38,6 @@ class PairStatus:
     """What HTCondor wrote down of its jobs; None outside a pool, or where it was not submitted."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeFile:
-    """An outcome file, named but not read: in a folder, at its place in an archive, or unpacked from one."""
-
-    name: str
-    """Without `.json`: the pair's id, if it is what it should be."""
-    path: Path
-    start: int = 0
-    size: int = -1
-    """In bytes; -1 is all there are."""
-    data: bytes | None = None
-
-    def read(self) -> bytes:
-        """Its bytes. Raises OSError; tarfile.ReadError where its archive ends too early."""
-        if self.data is not None:
-            return self.data
-        with self.path.open("rb") as file:
-            file.seek(self.start)
-            data = file.read(self.size)
-        if len(data) < self.size:
-            raise tarfile.ReadError("unexpected end of data")
-        return data
-
-
 Look = Callable[[Iterable[tuple[OutcomeFile, bool]]], Iterable[Seen]]
 """Makes something of each outcome file, in their order; True where the plan asks for it."""
 
@@ -77,7 +52,7 @@ def look_at(plan: Plan, outcomes: Path, look: Look[Seen]) -> Iterator[tuple[str,
     under_way: deque[tuple[str, Pair | None]] = deque()
 
     def due() -> Iterator[tuple[OutcomeFile, bool]]:
-        for file in _files(outcomes):
+        for file in outcome_file.files_of(outcomes):
             pair = awaited.pop(file.name, None)
             under_way.append((file.name, pair))
             yield file, pair is not None
@@ -117,12 +92,12 @@ def of_pair(pair: Pair, path: Path) -> PairStatus:
 
 
 def judged(
-    file: OutcomeFile, planned: bool, parse: Callable[[bytes], Record | Failure] = outcome.parse
+    file: OutcomeFile, planned: bool, parse: Callable[[bytes], Record | Failure] = outcome_file.parse
 ) -> PairStatus:
     """The status that a file gives the pair it is named after; its `pair` is the one that the file holds.
 
-    planned: whether the plan asks for that pair; what it does not ask for is stale. parse: outcome.skim where its
-    record is enough.
+    planned: whether the plan asks for that pair; what it does not ask for is stale. parse: outcome_file.skim
+    where its record is enough.
     """
     data = file.read()
     sha256 = digest.of_bytes(data)
@@ -145,29 +120,3 @@ def judged(
     if failure is not None:
         return replace(status, failure=failure, reason=failure.reason)
     return replace(status, state="ok", record=record, reason="")
-
-
-def _files(outcomes: Path) -> Iterator[OutcomeFile]:
-    """The outcome files of a folder or an archive. Half-written files start with a dot."""
-    if outcomes.is_dir():
-        for name in sorted(path.name for path in outcomes.iterdir() if _is_outcome(path.name)):
-            yield OutcomeFile(name.removesuffix(".json"), outcomes / name)
-    elif outcomes.exists():
-        with tarfile.open(outcomes) as archive:
-            # In a compressed one nothing has a place that could be gone to.
-            plain = isinstance(archive.fileobj, io.BufferedReader)
-            while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined] # else it keeps every header
-                name = Path(member.name).name
-                if not (member.isfile() and _is_outcome(name)):
-                    continue
-                name = name.removesuffix(".json")
-                if plain and not member.issparse():
-                    yield OutcomeFile(name, outcomes, member.offset_data, member.size)
-                else:
-                    file = archive.extractfile(member)
-                    yield OutcomeFile(name, outcomes, data=file.read() if file else b"")
-
-
-def _is_outcome(name: str) -> bool:
-    return name.endswith(".json") and not name.startswith(".")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec import digest, outcome
+from alignsec import digest, outcome, outcome_file
 from alignsec.attack import Attack
 from alignsec.outcome import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes, Provenance, Record
 from alignsec.pair import File, Pair, PairModel
@@ -103,13 +103,13 @@ def outcomes(made: Plan) -> Iterator[tuple[str, bytes]]:
     names = [f"{number:08d}.JPEG" for number in sorted(rng.sample(range(50_000), made.image_count))]
     labels = [rng.randrange(1000) for _ in names]
     records = (_record(first, names, labels, rng) for _ in range(DIFFERENT))
-    drawn = [outcome.dump(record).splitlines(keepends=True) for record in records]
+    drawn = [outcome_file.dump(record).splitlines(keepends=True) for record in records]
     at_id, at_pair = (1 + list(Record.model_fields).index(name) for name in ("id", "pair"))
     for number, pair in enumerate(made):
         lines = [*drawn[number % DIFFERENT][:-1]]
         lines[at_id] = f'"id": "{pair.id}",\n'.encode()
         lines[at_pair] = f'"pair": {json.dumps(pair.model_dump(mode="json"))},\n'.encode()
-        yield pair.id, outcome.sealed(b"".join(lines))
+        yield pair.id, outcome_file.sealed(b"".join(lines))
 
 
 def _record(pair: Pair, names: list[str], labels: list[int], rng: random.Random) -> Record:

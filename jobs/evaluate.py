@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from alignsec import exit_code, outcome
+from alignsec import exit_code, outcome_file
 from alignsec.out_of_memory import is_out_of_memory
 from alignsec.outcome import Failure, Record
 from alignsec.pair import Pair
@@ -99,7 +99,7 @@ def _is_machines_fault(error: Exception) -> bool:
 def _leave(result: Record | Failure) -> bool:
     """Write the outcome; where even that fails, say so on stderr and leave the machine to be tried again."""
     try:
-        outcome.write(OUTCOME, result)
+        outcome_file.write(OUTCOME, result)
     except OSError as error:
         sys.stderr.write(f"{OUTCOME} could not be written: {error}\n")
         return False

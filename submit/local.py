@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from alignsec import exit_code, outcome, status
+from alignsec import exit_code, outcome_file, status
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.outcome import Failure
 from alignsec.progress import Progress
@@ -149,7 +149,7 @@ class Local:
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         reason = f"the job {how} and left no outcome; see {self.folder.log(planned.pair.id)}"
-        outcome.write(kept, Failure(id=planned.pair.id, pair=planned.pair, hopeless=False, reason=reason))
+        outcome_file.write(kept, Failure(id=planned.pair.id, pair=planned.pair, hopeless=False, reason=reason))
 
     def _stop(self) -> None:
         self._stopping.set()

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from aggregate import readers
 from aggregate.headway import Headway
-from alignsec import outcome, status
+from alignsec import outcome_file, status
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.outcome import Record
+from alignsec.outcome_file import OutcomeFile
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan, RunFolder
-from alignsec.status import FEW, OutcomeFile
+from alignsec.status import FEW
 
 NAMED = 10
 """Damaged files that a message names; it counts the others."""
@@ -97,7 +98,7 @@ class _NotOk:
 
 
 def _read(file: OutcomeFile, planned: bool) -> Answer | _NotOk:
-    found = status.judged(file, planned, outcome.skim)
+    found = status.judged(file, planned, outcome_file.skim)
     if found.state == "ok" and found.record is not None:
         return _answer(found.record)
     return _NotOk(found.reason, damaged=not found.failure and bool(found.outcome_sha256))

@@ -10,9 +10,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from alignsec import atomic, digest, network_cost, outcome
+from alignsec import atomic, digest, network_cost, outcome_file
 from alignsec.attack import Attack, Search
-from alignsec.outcome import Damaged, Record
+from alignsec.outcome import Record
+from alignsec.outcome_file import Damaged
 from alignsec.pair import PairModel
 
 NAME = ".measured.json"
@@ -169,7 +170,7 @@ def _known(path: Path) -> dict[str, tuple[list[int], Taken | None]]:
 
 def _taken(path: Path) -> Taken | None:
     try:
-        record = outcome.read(path)
+        record = outcome_file.read(path)
     except (OSError, Damaged):
         return None
     return of(record) if isinstance(record, Record) else None

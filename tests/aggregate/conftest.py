@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aggregate import report
-from alignsec import digest, outcome
+from alignsec import digest, outcome_file
 from alignsec.attack import Attack
 from alignsec.outcome import BudgetVerdicts, Failure, Passes, Provenance, Record
 from alignsec.pair import File, Pair, PairModel
@@ -98,7 +98,7 @@ class MadeRun:
     def put(self, what: Record | Failure) -> Path:
         """Write an outcome where the run keeps it."""
         path = self.folder.outcome(what.id)
-        outcome.write(path, what)
+        outcome_file.write(path, what)
         return path
 
 

@@ -12,10 +12,11 @@ import pytest
 from aggregate import analysis
 from aggregate.analysis import analyse
 from aggregate.figures import gallery, robustness
-from alignsec import outcome
+from alignsec import outcome_file
 from alignsec.attack import Attack
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistakes
+from alignsec.outcome import Record
 
 ALWAYS = ("broken-by", "comparison", "coverage", "robust-accuracy", "robustness-curves")
 """The figures that need no scores."""
@@ -230,7 +231,7 @@ def test_an_outcome_put_under_another_pairs_name_is_not_counted(make_run):
     run = _answered(make_run)
     a, b = (run.folder.outcome(run.pair(model, "clean").id) for model in "ab")
     b.write_bytes(a.read_bytes())
-    assert isinstance(outcome.read(b), outcome.Record)
+    assert isinstance(outcome_file.read(b), Record)
     assert _analyse(run).not_ok == 1
     assert "that of another pair" in (run.folder.analysis / "pairs.csv").read_text(encoding="utf-8")
 

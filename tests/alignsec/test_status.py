@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import digest, outcome, status
+from alignsec import digest, outcome_file, status
 from alignsec.outcome import Failure, Record
 from alignsec.pair import File, Pair
 from alignsec.run_folder import Plan, Planned
@@ -37,15 +37,15 @@ def plan_of(pairs: list[Pair]) -> Plan:
 
 def files() -> dict[str, bytes]:
     """One outcome file of every kind, as they come back from a pool on a bad day."""
-    whole = outcome.dump(record(CUT))
+    whole = outcome_file.dump(record(CUT))
     return {
-        f"{OK.id}.json": outcome.dump(record(OK)),
-        f"{FAILED.id}.json": outcome.dump(failure(FAILED, "BadImage: 3.png cannot be decoded")),
+        f"{OK.id}.json": outcome_file.dump(record(OK)),
+        f"{FAILED.id}.json": outcome_file.dump(failure(FAILED, "BadImage: 3.png cannot be decoded")),
         f"{CUT.id}.json": whole[: len(whole) // 2],
-        f"{EDITED.id}.json": outcome.dump(record(EDITED)).replace(b'"RRcW"', b'"RRRW"'),
+        f"{EDITED.id}.json": outcome_file.dump(record(EDITED)).replace(b'"RRcW"', b'"RRRW"'),
         f"{EMPTY.id}.json": b"",
-        f"{FOREIGN.id}.json": outcome.dump(record(OK)),
-        f"{GONE.id}.json": outcome.dump(record(GONE)),
+        f"{FOREIGN.id}.json": outcome_file.dump(record(OK)),
+        f"{GONE.id}.json": outcome_file.dump(record(GONE)),
         f".{OK.id}.json.abc123": b"half-writ",
         ".hidden.json": b"{",
         "notes.txt": b"mine",
@@ -127,6 +127,6 @@ def test_a_folder_that_is_not_there_has_no_outcomes(tmp_path: Path):
 def test_one_pair_is_looked_up_by_its_file(tmp_path: Path):
     path = tmp_path / "o.json"
     assert status.of_pair(OK, path).state == "missing"
-    outcome.write(path, record(OK))
+    outcome_file.write(path, record(OK))
     assert status.of_pair(OK, path).state == "ok"
     assert status.of_pair(FAILED, path).state == "failed"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from alignsec import digest, image_pack, outcome, photographs
+from alignsec import digest, image_pack, outcome_file, photographs
 from alignsec.attack import Attack
 from alignsec.image_pack import Candidate
 from alignsec.outcome import Failure, Record
@@ -44,7 +44,7 @@ class JobFolder:
     @property
     def outcome(self) -> Record | Failure:
         """What it left, read as anybody reads it."""
-        return outcome.read(self.folder / "outcome.json")
+        return outcome_file.read(self.folder / "outcome.json")
 
     @property
     def record(self) -> Record:

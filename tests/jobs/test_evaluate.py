@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from alignsec import corruption, digest, exit_code, gate, image_pack, outcome
+from alignsec import corruption, digest, exit_code, gate, image_pack, outcome_file
 from alignsec.image_pack import Candidate, LabelledImage
 from alignsec.outcome import Record
 from alignsec.pair import File, Published
@@ -330,7 +330,7 @@ def test_a_machine_where_torch_does_not_import(job: Job, tmp_path: Path):
 def test_an_older_outcome_is_replaced(job: Job):
     """A folder used again: the outcome is this run's."""
     made = job()
-    outcome.write(made.folder / "outcome.json", tiny.failure(made.pair, "old"))
+    outcome_file.write(made.folder / "outcome.json", tiny.failure(made.pair, "old"))
     assert made.run() == exit_code.DONE
     assert made.record.id == made.pair.id
 

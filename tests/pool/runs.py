@@ -11,9 +11,9 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from alignsec import classifier, image_pack, photographs
+from alignsec import classifier, image_pack, outcome_file, photographs
 from alignsec.image_pack import Candidate
-from alignsec.outcome import Record, read
+from alignsec.outcome import Record
 from alignsec.pair import File, PairModel
 from alignsec.preprocessing import Preprocessing
 from alignsec.run_folder import Plan, RunFolder
@@ -144,7 +144,7 @@ class TinyRun:
 
     def records(self) -> dict[str, Record]:
         """The records there are, by pair."""
-        found = {path.stem: read(path) for path in self.run.outcomes.glob("*.json")}
+        found = {path.stem: outcome_file.read(path) for path in self.run.outcomes.glob("*.json")}
         return {pair_id: record for pair_id, record in found.items() if isinstance(record, Record)}
 
     def fake_python(self, script: str) -> Path:

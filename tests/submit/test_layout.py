@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import digest, image_pack, outcome, status
+from alignsec import digest, image_pack, outcome_file, status
 from alignsec.mistake import Mistakes
 from alignsec.pair import Pair, Published
 from alignsec.run_folder import Plan, RunFolder
@@ -189,7 +189,7 @@ def test_changed_weights_are_a_new_pair_and_the_old_outcome_is_stale(
     path = study_file("a", "b")
     old = layout.write(layout.check(path, tmp_path / "hub"), folder)
     for pair in old:
-        outcome.write(folder.outcome(pair.id), tiny.record(pair, ["RRRW"] * len(pair.attack.budgets)))
+        outcome_file.write(folder.outcome(pair.id), tiny.record(pair, ["RRRW"] * len(pair.attack.budgets)))
     (path.parent / "a.safetensors").write_bytes(b"trained longer")
     new = layout.write(layout.check(path, tmp_path / "hub"), folder)
     found = states(new, folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import exit_code, outcome
+from alignsec import exit_code, outcome_file
 from alignsec.mistake import Mistakes
 from alignsec.outcome import Failure, Record
 from alignsec.progress import Progress
@@ -86,7 +86,7 @@ class Made:
 
     def outcome(self, pair_id: str) -> Record | Failure:
         """What came of a pair."""
-        return outcome.read(self.folder.outcome(pair_id))
+        return outcome_file.read(self.folder.outcome(pair_id))
 
     def wait_for_jobs(self, count: int) -> list[int]:
         """The process ids of the jobs that wait, once there are so many."""
@@ -111,8 +111,8 @@ def made(checked: Checked, tmp_path: Path) -> Made:
     python.chmod(0o755)
     for pair in plan:
         record = tiny.record(pair, ["RRRW"] * len(pair.attack.budgets))
-        (control / f"{pair.id}.ok").write_bytes(outcome.dump(record))
-        (control / f"{pair.id}.failed").write_bytes(outcome.dump(tiny.failure(pair)))
+        (control / f"{pair.id}.ok").write_bytes(outcome_file.dump(record))
+        (control / f"{pair.id}.failed").write_bytes(outcome_file.dump(tiny.failure(pair)))
     new = Made(folder, plan, control, python)
     new.does()
     return new
@@ -318,7 +318,7 @@ def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
     assert all(gone(pid) for pid in pids)
     left = {path.name for path in made.folder.outcomes.iterdir()}
     assert left == {f"{made.id('a', method)}.json" for method in ("clean", "apgd-ce")}
-    assert all(isinstance(outcome.read(made.folder.outcomes / name), Record) for name in left)
+    assert all(isinstance(outcome_file.read(made.folder.outcomes / name), Record) for name in left)
     (made.control / "go").touch()
     done = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=60, check=False)
     assert f"{made.id('b', 'clean')}: ok" in done.stdout
@@ -333,7 +333,7 @@ def test_a_full_disk_ends_in_a_message(made: Made, monkeypatch: pytest.MonkeyPat
         raise OSError(28, "No space left on device", str(path))
 
     made.does(b_clean="killed")
-    monkeypatch.setattr(outcome, "write", full)
+    monkeypatch.setattr(outcome_file, "write", full)
     with pytest.raises((OSError, Mistakes), match="No space left"):
         list(made.local(processes=1, retries=0).run(made.plan))
     assert made.folder.outcome(made.id("a", "clean")).exists()

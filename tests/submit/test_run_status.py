@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from alignsec import outcome
+from alignsec import outcome_file
 from alignsec.mistake import Mistakes
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan, Planned, RunFolder
@@ -31,8 +31,10 @@ def folder(tmp_path: Path) -> RunFolder:
     for path in (run.outcomes, run.logs, run.pairs, run.weights):
         path.mkdir()
     write_plan(run, PAIRS)
-    outcome.write(run.outcome(ONE), tiny.record(PAIRS[0]))
-    outcome.write(run.outcome(TWO), tiny.failure(PAIRS[1], "BadModel: two: weights-0123456789ab.bin does not fit"))
+    outcome_file.write(run.outcome(ONE), tiny.record(PAIRS[0]))
+    outcome_file.write(
+        run.outcome(TWO), tiny.failure(PAIRS[1], "BadModel: two: weights-0123456789ab.bin does not fit")
+    )
     text.write(
         run.events,
         *(text.submitted(1, 0, ONE), text.executing(1, 1), text.terminated(1, 60, 0)),
@@ -82,7 +84,7 @@ def test_rate_and_time_left_come_from_pairs_that_ended(folder: RunFolder) -> Non
 def test_a_changed_outcome_is_seen(folder: RunFolder) -> None:
     watch = Watch(folder)
     assert watch.look().counts["failed"] == 1
-    outcome.write(folder.outcome(TWO), tiny.record(PAIRS[1]))
+    outcome_file.write(folder.outcome(TWO), tiny.record(PAIRS[1]))
     assert watch.look().counts["ok"] == 2
 
 
@@ -129,7 +131,7 @@ def test_failures_are_those_that_failed_or_are_in_trouble(folder: RunFolder) -> 
 
 def test_one_cause_of_many_pairs_is_one_group(folder: RunFolder) -> None:
     other = tiny.failure(PAIRS[5], "BadModel: six: weights-ba9876543210.bin does not fit")
-    outcome.write(folder.outcome(SIX), other)
+    outcome_file.write(folder.outcome(SIX), other)
     groups = failures.by_cause(failures.failed(Plan.read(folder), folder))
     assert [len(group) for group in groups.values()] == [2, 1, 1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import outcome
+from alignsec import outcome_file
 from alignsec.outcome import Record
 from alignsec.run_folder import Plan, RunFolder
 from submit import __main__ as entry
@@ -48,7 +48,7 @@ def test_a_study_from_end_to_end(study_file: StudyFile, command: Command, tmp_pa
     plan = Plan.read(folder)
     for pair in plan:
         assert f"{pair.id}: ok" in done.stdout
-        record = outcome.read(folder.outcome(pair.id))
+        record = outcome_file.read(folder.outcome(pair.id))
         assert isinstance(record, Record)
         assert record.provenance.code == plan.code_sha256
     table = (folder.analysis / "table.csv").read_text().splitlines()

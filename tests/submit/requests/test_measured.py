@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import outcome
+from alignsec import outcome_file
 from submit.requests import measured
 from tests import tiny
 
@@ -16,8 +16,8 @@ def runs(tmp_path: Path) -> Path:
         pair = tiny.pair(name=name)
         folder = tmp_path / run / "outcomes"
         folder.mkdir(parents=True)
-        outcome.write(folder / f"{pair.id}.json", tiny.record(pair))
-    outcome.write(tmp_path / "one" / "outcomes" / "f.json", tiny.failure(tiny.pair(name="f")))
+        outcome_file.write(folder / f"{pair.id}.json", tiny.record(pair))
+    outcome_file.write(tmp_path / "one" / "outcomes" / "f.json", tiny.failure(tiny.pair(name="f")))
     (tmp_path / "two" / "outcomes" / "d.json").write_bytes(b"{")
     return tmp_path
 
@@ -33,12 +33,12 @@ def test_records_of_all_runs_tell_and_nothing_else(runs: Path):
 def test_each_outcome_is_read_once(runs: Path, monkeypatch: pytest.MonkeyPatch):
     measured.gather(runs)
     read: list[Path] = []
-    of_file = outcome.read
-    monkeypatch.setattr(measured.outcome, "read", lambda path: (read.append(path), of_file(path))[1])
+    of_file = outcome_file.read
+    monkeypatch.setattr(measured.outcome_file, "read", lambda path: (read.append(path), of_file(path))[1])
     assert len(measured.gather(runs)) == 2
     assert read == []
     pair = tiny.pair(name="c")
-    outcome.write(runs / "two" / "outcomes" / "d.json", tiny.record(pair))
+    outcome_file.write(runs / "two" / "outcomes" / "d.json", tiny.record(pair))
     assert len(measured.gather(runs)) == 3
     assert [path.name for path in read] == ["d.json"]
 

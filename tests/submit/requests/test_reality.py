@@ -9,7 +9,7 @@ import timm
 import torch
 from PIL import Image
 
-from alignsec import outcome
+from alignsec import outcome_file
 from alignsec.classifier import Classifier
 from alignsec.outcome import Record
 from alignsec.preprocessing import Preprocessing
@@ -53,7 +53,7 @@ def test_a_job_takes_no_more_memory_than_it_asks_for_nor_far_less(house: Path, t
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
     list(Local(folder, sys.executable, environ, processes=2, retries=0).run(plan))
     (pair,) = plan
-    record = outcome.read(folder.outcome(pair.id))
+    record = outcome_file.read(folder.outcome(pair.id))
     assert isinstance(record, Record), record
     assert record.budgets[0].passes["apgd-ce"].backward >= IMAGES, "gradients were taken"
     asked = asks.of_all(plan, folder, site(house), tmp_path, Measurements([]))[pair.id]
