@@ -115,7 +115,7 @@ def parts(images: int, queries: int) -> Iterator[tuple[str, Callable[[], Iterato
         yield f"ResNet-18, {norm}", partial(bare_passes, "resnet18", "ResNet-18", norm, 4, **short)
     for name, title in (("resnet50", "ResNet-50"), ("vit_base_patch16_224", "ViT-B/16")):
         slots = 2 if DEVICE.type == "cpu" else 64
-        yield title, partial(bare_passes, name, title, "Linf", slots, steps=2)
+        yield title, partial(bare_passes, name, title, "Linf", slots, steps=10)
     yield "MobileNetV2", partial(compare_photographs, 4)
     for eps in GRADIENT_EPS:
         yield f"28 pixels, {eps}", partial(compare_gradients, eps, images)

@@ -7,6 +7,7 @@ the model alone could do that the engine reaches.
 import statistics
 from collections import Counter
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,8 +18,10 @@ from alignsec.engine import Settings
 from alignsec.task import Task
 from benchmarks.clock import seconds
 
-Shape = tuple[int, bool]
-"""Images in the batch, and whether the pass goes backward."""
+Way = Literal["forward", "with graph", "backward"]
+"""How far a pass goes: the logits alone; what the way back would need, too; the way back."""
+Shape = tuple[int, Way]
+"""Images in the batch, and how far the pass goes."""
 
 
 class Watched(Classifier):
@@ -33,8 +36,13 @@ class Watched(Classifier):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of a batch of images."""
-        self.shapes[len(images), images.requires_grad] += 1
+        self.shapes[len(images), "with graph" if images.requires_grad else "forward"] += 1
         return super().forward(images)
+
+    def _count_backward(self, gradient: Tensor) -> None:
+        super()._count_backward(gradient)
+        self.shapes[len(gradient), "with graph"] -= 1
+        self.shapes[len(gradient), "backward"] += 1
 
 
 @dataclass(frozen=True)
@@ -55,29 +63,29 @@ def spent(task: Task, slots: int, repeats: int) -> Spent:
     watched_task = Task(watched, task.pixels, task.labels, task.attack, task.seed)
     list(engine.evaluate(watched_task, settings=Settings(slots=slots)))
     shapes = Counter(watched.shapes)
-    wanted = {*shapes, (slots, True), (slots, False)}
-    before = {shape: _times(task, shape, repeats) for shape in wanted}
+    full: set[Shape] = {(slots, way) for _, way in shapes}
+    before = {shape: _times(task, shape, repeats) for shape in shapes.keys() | full}
     began = seconds()
     list(engine.evaluate(watched_task, settings=Settings(slots=slots)))
     took = seconds() - began
-    each = {shape: statistics.median(before[shape] + _times(task, shape, repeats)) for shape in wanted}
+    each = {shape: statistics.median(times + _times(task, shape, repeats)) for shape, times in before.items()}
     return Spent(
         engine=took,
         bare=sum(count * each[shape] for shape, count in shapes.items()),
-        ceiling=sum(count * size / slots * each[slots, backward] for (size, backward), count in shapes.items()),
+        ceiling=sum(count * size / slots * each[slots, way] for (size, way), count in shapes.items()),
     )
 
 
 def _times(task: Task, shape: Shape, repeats: int) -> list[float]:
-    return [_one(task.classifier, task.pixels, shape) for _ in range(repeats)]
+    return [_one(task.classifier, task.pixels[:], shape) for _ in range(repeats)]
 
 
 def _one(classifier: Classifier, pixels: Tensor, shape: Shape) -> float:
-    size, backward = shape
-    images = pixels.repeat(-(-size // len(pixels)), 1, 1, 1)[:size].clone().requires_grad_(backward)
+    size, way = shape
+    images = pixels.repeat(-(-size // len(pixels)), 1, 1, 1)[:size].clone().requires_grad_(way != "forward")
     began = seconds()
-    with torch.set_grad_enabled(backward):
+    with torch.set_grad_enabled(way != "forward"):
         logits = classifier(images)
-        if backward:
+        if way == "backward":
             torch.autograd.grad(logits.sum(), images)
     return seconds() - began
