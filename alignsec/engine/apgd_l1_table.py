@@ -22,8 +22,8 @@ class ApgdL1Table(ClimbTable[ApgdL1Rows]):
 
     def counting(self) -> list[bool]:
         """Points in larger balls only show the way."""
-        legs = apgd_l1.legs(self.stage.steps)
-        return [legs[step].counts for step in self.steps]
+        first = self.stage.counts_from
+        return [step >= first for step in self.steps]
 
     def row_type(self) -> type[ApgdL1Rows]:
         """APGD's in L1."""

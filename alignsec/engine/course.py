@@ -1,7 +1,9 @@
 """Courses: an image on its way through the searches of one stage."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from alignsec.attack import Component
 from alignsec.engine.plan import Stage
 
 
@@ -44,6 +46,11 @@ class Search:
     """In the stage's order."""
     payer: int
     """The budget its passes are counted for: the smallest one that it served when it was queued."""
+
+    @cached_property
+    def account(self) -> tuple[int, Component]:
+        """Whom its passes are charged to."""
+        return (self.payer, self.course.stage.component)
 
     @property
     def target(self) -> int:

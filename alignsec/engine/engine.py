@@ -48,7 +48,12 @@ class Engine:
         # To replay the reference, the searches of a batch must be side by side even where they are seen in lots.
         most = self.slots if self.agenda.batch else min(self.slots, self.passage.most)
         free = most - sum(len(table.searches) for table in self.tables)
-        for block in self.agenda.take(free):
+        blocks = list(self.agenda.take(free))
+        if self.agenda.batch is None:
+            # Each admission copies a table. To replay the reference, each batch must draw its numbers by itself.
+            searches = [search for block in blocks for search in block]
+            blocks = [[s for s in searches if s.course.place == place] for place in range(len(self.tables))]
+        for block in filter(None, blocks):
             self.tables[block[0].course.place].admit(block)
 
     def _pass(self, kind: Kind, spent: Counter[int]) -> None:
@@ -95,8 +100,8 @@ class Engine:
             self._settle(ended)
 
     def _charge(self, searches: Sequence[Search], spent: Counter[int], backward: bool) -> None:
-        self.ledger.charge(searches, backward)
-        spent.update(search.payer for search in searches)
+        for (budget, _), passes in self.ledger.charge(searches, backward).items():
+            spent[budget] += passes
 
     def _checked(self, seen: Seen, signs: Signs) -> Signs:
         """Refuse logits that are no numbers; take gradients that are none as 0."""

@@ -62,7 +62,10 @@ class Claim:
 def claims_of(
     ground: Ground, points: Tensor, searches: Sequence[Search], steps: Sequence[int], places: Sequence[int]
 ) -> list[Claim]:
-    """The claims of the points at some places."""
+    """The claims of the points at some places.
+
+    Points beyond all budgets are none where the stage is shared: those of FAB begin beyond and come nearer.
+    """
     if not places:
         return []
     claiming = [searches[place] for place in places]
@@ -70,13 +73,11 @@ def claims_of(
     here = points[torch.tensor(places, device=points.device)]
     inside = ((here >= 0) & (here <= 1)).flatten(1).all(1)
     far = torch.where(inside, distances(clean, here, ground.norm), torch.inf).tolist()
-    return [
-        Claim(place, search, steps[place], distance, _within(distance, ground, search, clean[0]))
-        for place, search, distance in zip(places, claiming, far, strict=True)
-    ]
-
-
-def _within(distance: float, ground: Ground, search: Search, image: Tensor) -> list[int]:
-    """Budgets that a distance is no larger than, float32 rounding allowed for."""
-    slack = tolerance(image, ground.norm)
-    return [budget for budget in search.course.budgets if distance <= ground.eps[budget] + slack]
+    slack = tolerance(clean[0], ground.norm)
+    reach = [eps + slack for eps in ground.eps]
+    claims = []
+    for place, search, distance in zip(places, claiming, far, strict=True):
+        within = [budget for budget in search.course.budgets if distance <= reach[budget]]
+        if within or not search.course.stage.shared:
+            claims.append(Claim(place, search, steps[place], distance, within))
+    return claims

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from alignsec.attack import Breaker
 from alignsec.budget import Budget
@@ -11,6 +12,8 @@ from alignsec.evaluation import Evaluation, Found
 from alignsec.outcome import BudgetVerdicts, Passes
 
 Account = tuple[int, Breaker]
+# Asked of every search at every pass: a loop of Python's would cost as much as a small model.
+_account = attrgetter("account")
 
 
 @dataclass
@@ -35,12 +38,13 @@ class Ledger:
                 ledger.backward[index, component] = passes.backward
         return ledger
 
-    def charge(self, searches: Sequence[Search], backward: bool) -> None:
-        """One pass for each search."""
-        accounts = Counter((search.payer, search.course.stage.component) for search in searches)
+    def charge(self, searches: Sequence[Search], backward: bool) -> Counter[Account]:
+        """One pass for each search. Returns whom they were charged to."""
+        accounts = Counter[Account](map(_account, searches))
         self.forward.update(accounts)
         if backward:
             self.backward.update(accounts)
+        return accounts
 
     def spend(self, seconds: float, passes: Counter[int]) -> None:
         """Share time out among budgets by their passes."""

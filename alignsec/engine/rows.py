@@ -1,7 +1,7 @@
 """Rows: tensors that belong together, one row a search, from which rows are taken and to which rows are added."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -17,7 +17,7 @@ class Rows:
 
     def tensors(self) -> dict[str, Tensor]:
         """Every field by its name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))
 
     def taken(self, index: Tensor) -> Self:
         """The rows at index: int64 positions."""
