@@ -39,14 +39,14 @@ CASES = (
     Case("undefended, all images break", False, "L2", ("2.5", "3", "3.5"), own=True),
     Case("undefended, all images break", False, "L1", ("12", "15", "18"), own=True),
     Case("undefended, from most robust to most broken", False, "Linf", ("0.02", "0.05", "0.15")),
-    Case("adversarially trained, most images robust", True, "Linf", ("0.03", "0.06", "0.1")),
+    Case("adversarially trained, most images robust", True, "Linf", ("0.03", "0.06", "0.1"), own=True),
     Case("adversarially trained, most images robust", True, "L2", ("0.2", "0.3", "0.4")),
     Case("adversarially trained, most images robust", True, "L1", ("0.3", "0.5", "0.8")),
     Case("adversarially trained, few images", True, "Linf", ("0.06", "0.1", "0.15"), own=True, most=25),
 )
 
-GRADIENT_EPS = ("0.18", "0.14", "0.115")
-"""Linf budgets of APGD-CE and APGD-T on an undefended network, from no image robust to a few dozen."""
+GRADIENT_EPS = ("0.18", "0.14", "0.115", "0.108", "0.098", "0.07")
+"""Linf budgets of APGD-CE and APGD-T on an undefended network, from no image robust to half of 400."""
 
 
 def gradient_attacks(eps: str, images: int) -> tuple[Task, Attack]:

@@ -3,6 +3,7 @@
 For Linf and L2; alignsec.engine.apgd_l1 is that of L1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,8 +32,6 @@ class ClimbRows(Rows):
     """The point whose logits are wanted next."""
     best: Tensor
     best_gradient: Tensor
-    step: Tensor
-    """Passes so far."""
     size: Tensor
     """Of the next step."""
     best_loss: Tensor
@@ -71,7 +70,6 @@ def start(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Te
         best=x,
         best_gradient=torch.zeros_like(x),
         previous=x,
-        step=torch.zeros_like(labels),
         size=2 * eps,
         best_loss=zero,
         last_loss=zero,
@@ -94,26 +92,30 @@ def checkpoints(steps: int) -> tuple[int, ...]:
     return tuple(looks)
 
 
-def advance(rows: ApgdRows, losses: Tensor, gradients: Tensor, steps: int, norm: Norm) -> None:
-    """Learn the losses, N, and gradients at rows.x, and move on to the next point."""
-    first = rows.step == 0
+def advance(
+    rows: ApgdRows, losses: Tensor, gradients: Tensor, taken: Sequence[int], steps: int, norm: Norm
+) -> None:
+    """Learn the losses, N, and gradients at rows.x, and move on to the next point.
+
+    taken: steps that led each row to x, 0 at its start, of all `steps`.
+    """
+    first = torch.tensor([step == 0 for step in taken], device=losses.device)
     rows.remember(losses, gradients, first)
     rows.loss_at_check = torch.where(first, losses, rows.loss_at_check)
     # The reference compares the first step's loss with 0, not with the start's.
     rows.rises = rows.rises + (~first & (losses > rows.last_loss))
     rows.last_loss = torch.where(first, 0.0, losses)
 
-    x, gradients = _check(rows, gradients, steps)
-    _move(rows, x, gradients, norm)
-    rows.step = rows.step + 1
+    x, gradients = _check(rows, gradients, [checkpoints(steps)[step] for step in taken])
+    _move(rows, x, gradients, first, norm)
 
 
-def _check(rows: ApgdRows, gradients: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+def _check(rows: ApgdRows, gradients: Tensor, looks: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Halve the step of searches that have stalled and send them back to their best point."""
-    look = torch.tensor(checkpoints(steps), device=rows.step.device)[rows.step]
-    due = look > 0
-    if not due.any():
+    if not any(looks):
         return rows.x, gradients
+    look = torch.tensor(looks, device=gradients.device)
+    due = look > 0
     wavering = rows.rises <= look * _RHO
     no_better = ~rows.halved & (rows.loss_at_check >= rows.best_loss)
     halve = due & (wavering | no_better)
@@ -125,10 +127,10 @@ def _check(rows: ApgdRows, gradients: Tensor, steps: int) -> tuple[Tensor, Tenso
     return torch.where(back, rows.best, rows.x), torch.where(back, rows.best_gradient, gradients)
 
 
-def _move(rows: ApgdRows, x: Tensor, gradients: Tensor, norm: Norm) -> None:
+def _move(rows: ApgdRows, x: Tensor, gradients: Tensor, first: Tensor, norm: Norm) -> None:
     """One ascent step, then momentum, each inside the ball and the box."""
     momentum = x - rows.previous
-    pull = spread(torch.where(rows.step == 0, 1.0, _PULL), x)
+    pull = spread(torch.where(first, 1.0, _PULL), x)
     uphill = gradients.sign() if norm == "Linf" else unit(gradients, norm)
     aimed = into_ball(x + spread(rows.size, x) * uphill, rows.clean, rows.eps, norm)
     rows.x = into_ball(x + (aimed - x) * pull + momentum * (1 - pull), rows.clean, rows.eps, norm)

@@ -5,6 +5,7 @@ random start, the balls and the steps in each are those that the reference's sta
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -84,7 +85,6 @@ def start(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Te
         x=x,
         best=x,
         best_gradient=torch.zeros_like(x),
-        step=torch.zeros_like(labels),
         size=radius,
         best_loss=torch.zeros_like(eps),
         share=_share(changed, clean),
@@ -92,15 +92,19 @@ def start(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Te
     )
 
 
-def advance(rows: ApgdL1Rows, losses: Tensor, gradients: Tensor, steps: int) -> None:
-    """Learn the losses, N, and gradients at rows.x, and move on to the next point."""
-    plan = legs(steps)
-    rows.remember(losses, gradients, first=_at(rows, [leg.starts for leg in plan]))
-    radius = rows.eps * _at(rows, [BALLS[leg.ball] for leg in plan])
-    x, gradients = _look(rows, gradients, radius, due=_at(rows, [leg.looks for leg in plan]))
+def advance(rows: ApgdL1Rows, losses: Tensor, gradients: Tensor, taken: Sequence[int], steps: int) -> None:
+    """Learn the losses, N, and gradients at rows.x, and move on to the next point.
+
+    taken: passes so far of each row, of all that `steps` steps take.
+    """
+    plan = [legs(steps)[at] for at in taken]
+    radius = rows.eps * _each([BALLS[leg.ball] for leg in plan], losses)
+    rows.remember(losses, gradients, first=_each([leg.starts for leg in plan], losses))
+    x, gradients = _look(rows, gradients, radius, [leg.looks for leg in plan])
     following = _step(rows, x, gradients, radius)
-    if (ends := _at(rows, [leg.ends for leg in plan])).any():
-        smaller = rows.eps * _at(rows, [BALLS[min(leg.ball + 1, len(BALLS) - 1)] for leg in plan])
+    if any(leg.ends for leg in plan):
+        ends = _each([leg.ends for leg in plan], losses)
+        smaller = rows.eps * _each([BALLS[min(leg.ball + 1, len(BALLS) - 1)] for leg in plan], losses)
         fresh = (rows.best + inward(rows.clean, rows.best - rows.clean, smaller)).clamp(0, 1)
         changed = _changed(fresh, rows.clean)
         following = torch.where(spread(ends, x), fresh, following)
@@ -108,13 +112,13 @@ def advance(rows: ApgdL1Rows, losses: Tensor, gradients: Tensor, steps: int) -> 
         rows.share = torch.where(ends, _share(changed, x), rows.share)
         rows.changed = torch.where(ends, changed, rows.changed)
     rows.x = following
-    rows.step = rows.step + 1
 
 
-def _look(rows: ApgdL1Rows, gradients: Tensor, radius: Tensor, due: Tensor) -> tuple[Tensor, Tensor]:
+def _look(rows: ApgdL1Rows, gradients: Tensor, radius: Tensor, looks: Sequence[bool]) -> tuple[Tensor, Tensor]:
     """Where the best point got sparser, go back to it with the longest step; elsewhere shorten the step."""
-    if not due.any():
+    if not any(looks):
         return rows.x, gradients
+    due = _each(looks, gradients)
     changed = _changed(rows.best, rows.clean)
     sparser = due & (changed / rows.changed < _SPARSER)
     size = torch.where(sparser, radius, rows.size / _SHRINK)
@@ -149,6 +153,6 @@ def _share(changed: Tensor, images: Tensor) -> Tensor:
     return changed / images[0].numel() / _DENSITY
 
 
-def _at(rows: ApgdL1Rows, values: list[bool] | list[float]) -> Tensor:
-    """Each row's entry of a list with one entry a pass."""
-    return torch.tensor(values, device=rows.step.device)[rows.step]
+def _each(values: Sequence[bool] | Sequence[float], like: Tensor) -> Tensor:
+    """One value a row."""
+    return torch.tensor(values, device=like.device)

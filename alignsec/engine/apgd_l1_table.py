@@ -14,7 +14,7 @@ class ApgdL1Table(ClimbTable[ApgdL1Rows]):
         return apgd_l1.start(clean, labels, targets, eps, noise)
 
     def _advance(self, losses: Tensor, gradients: Tensor) -> None:
-        apgd_l1.advance(self.rows, losses, gradients, self.stage.steps)
+        apgd_l1.advance(self.rows, losses, gradients, self.steps, self.stage.steps)
 
     def points(self) -> Tensor:
         """Where the rows stand, less the rounding errors outside the box."""

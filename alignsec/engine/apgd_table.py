@@ -72,7 +72,7 @@ class ApgdTable(ClimbTable[ApgdRows]):
         return apgd.start(clean, labels, targets, eps, noise, self.ground.norm)
 
     def _advance(self, losses: Tensor, gradients: Tensor) -> None:
-        apgd.advance(self.rows, losses, gradients, self.stage.steps, self.ground.norm)
+        apgd.advance(self.rows, losses, gradients, self.steps, self.stage.steps, self.ground.norm)
 
     def stored(self) -> dict[str, Tensor]:
         """As every table; of gradients in Linf, only the signs are ever looked at."""

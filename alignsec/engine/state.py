@@ -15,7 +15,7 @@ from alignsec.engine.agenda import Agenda
 from alignsec.engine.course import Course, Search
 from alignsec.engine.table import Table
 
-_LAYOUT = 3
+_LAYOUT = 4
 
 
 class BadState(ValueError):
