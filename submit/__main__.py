@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -10,9 +11,10 @@ from rich.console import Console
 from alignsec import hub_cache
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
-from submit import layout, local, lock, pool, submission
+from submit import ending, layout, local, lock, pool, submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
+from submit.display import megabytes
 from submit.images import transfer as images_transfer
 from submit.images.store import Store
 from submit.layout import Checked
@@ -23,36 +25,21 @@ from submit.waiting import wait
 from submit.weights import transfer
 
 HOUSE = Path(__file__).resolve().parent.parent
-NOT_ALL_OK = 1
-MISTAKEN = 2
-INTERRUPTED = 130
+KEPT = "what is finished is kept, and the same command goes on from there"
 
 
 def main() -> int:
     """Read the arguments and do as they say; 0 is done, 1 not every pair is ok, 2 mistakes, 130 interrupted."""
     arguments = _parser().parse_args()
     console = Console(soft_wrap=True, highlight=False)
-    code = MISTAKEN
-    try:
-        code = _carry_out(arguments, console)
-    except Mistakes as mistakes:
-        sys.stderr.write(f"{mistakes}\n")
-    except OSError as error:
-        sys.stderr.write(f"{error}\nwhat is finished is kept, and the same command goes on from there\n")
-        code = NOT_ALL_OK
-    except KeyboardInterrupt:
-        console.print("interrupted; what is finished is kept, and the same command goes on from there")
-        code = INTERRUPTED
-    return code
+    return ending.of(partial(_carry_out, arguments, console), console, KEPT)
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Check, write, then run or submit. Raises Mistakes before anything is written, OSError, KeyboardInterrupt."""
     site = Site.read(arguments.env)
     runs, weights = HOUSE / site.runs, HOUSE / site.weights
-    digests = DigestCache(
-        runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {size / 1e6:,.0f} MB")
-    )
+    digests = DigestCache(runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {megabytes(size)}"))
     checked = layout.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
     if not arguments.local:
         too_large = transfer.mistakes(checked, site, weights)

@@ -18,7 +18,7 @@ from alignsec.mistake import Mistake, Mistakes
 from alignsec.outcome import Failure
 from alignsec.progress import Progress
 from alignsec.run_folder import Plan, Planned, RunFolder
-from submit.display import Display
+from submit.pair_display import PairDisplay
 from submit.site import Site
 
 
@@ -179,7 +179,7 @@ def study(
     here = Local(folder, site.job_python, environ, processes, site.retries)
     already = [planned.pair.id for planned in plan.planned if here.is_ok(planned)]
     pairs = {pair.id: pair for pair in plan}
-    with Display(console, plan, plan.image_count, already) as display:
+    with PairDisplay(console, plan, plan.image_count, already) as display:
         here.on_progress = display.said
         for ended in here.run(plan):
             now = status.of_pair(pairs[ended.id], folder.outcome(ended.id))

@@ -5,22 +5,24 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.study import Study
+from submit import ending
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
+from submit.display import megabytes
 from submit.images.packs import Packs
 from submit.images.selection import Selection
 from submit.images.store import Store
 from submit.site import Site
-from submit.weights.display import megabytes
 
 HOUSE = Path(__file__).resolve().parent.parent
-NOT_ALL, MISTAKEN, INTERRUPTED = 1, 2, 130
+KEPT = "packs that are whole are kept"
 
 
 def main() -> int:
@@ -30,18 +32,12 @@ def main() -> int:
     parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        pack(arguments.study, Site.read(arguments.env), console)
-    except Mistakes as mistakes:
-        sys.stderr.write(f"{mistakes}\n")
-        return MISTAKEN
-    except OSError as error:
-        sys.stderr.write(f"{error}\npacks that are whole are kept\n")
-        return NOT_ALL
-    except KeyboardInterrupt:
-        console.print("interrupted; packs that are whole are kept")
-        return INTERRUPTED
-    return 0
+    return ending.of(partial(_carry_out, arguments, console), console, KEPT)
+
+
+def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
+    pack(arguments.study, Site.read(arguments.env), console)
+    return ending.DONE
 
 
 def pack(path: Path, site: Site, console: Console) -> Packs:

@@ -10,29 +10,31 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.study import Study
-from submit import lock
+from submit import ending, lock
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
+from submit.display import megabytes
 from submit.site import Site
 from submit.weights import address
 from submit.weights.manifest import Manifest
 from submit.weights.patience import Patience
 
 try:
-    from submit.weights.display import Display, megabytes
+    from submit.weights.display import WeightsDisplay
     from submit.weights.staging import Fetched, Staging
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing}: fetching weights needs what requirements/staging.txt lists; install it into this Python")
 
 HOUSE = Path(__file__).resolve().parent.parent
 NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-NOT_ALL, MISTAKEN, INTERRUPTED = 1, 2, 130
+KEPT = "what is whole is kept, and the same command goes on from there"
 
 
 def main() -> int:
@@ -43,20 +45,14 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="files at once (default: 4)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        failed = stage(arguments.study, Site.read(arguments.env), console, max(1, arguments.at_once))
-    except Mistakes as mistakes:
-        sys.stderr.write(f"{mistakes}\n")
-        return MISTAKEN
-    except OSError as error:
-        sys.stderr.write(f"{error}\nwhat is whole is kept, and the same command goes on from there\n")
-        return NOT_ALL
-    except KeyboardInterrupt:
-        console.print("interrupted; what is whole is kept, and the same command goes on from there")
-        return INTERRUPTED
+    return ending.of(partial(_carry_out, arguments, console), console, KEPT)
+
+
+def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
+    failed = stage(arguments.study, Site.read(arguments.env), console, max(1, arguments.at_once))
     if failed:
         sys.stderr.write(f"{Mistakes(failed)}\nwhat is whole is kept; the same command fetches the rest\n")
-    return NOT_ALL if failed else 0
+    return ending.NOT_ALL if failed else ending.DONE
 
 
 def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Mistake]:
@@ -81,8 +77,8 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Mistak
             + (f"; {own} models have weights of their own" if own else "")
         )
         mistakes = []
-        with Display(console, len(missing)) as display:
-            staging.tell, patience.said = display.at, display.said
+        with WeightsDisplay(console, len(missing)) as display:
+            staging.tell, patience.said = display.at, display.line
             for fetched in staging.run(missing):
                 display.ended(fetched)
                 if fetched.staged is None:

@@ -5,7 +5,7 @@ import time
 from rich.console import Console
 
 from alignsec.run_folder import RunFolder
-from submit.display import Display
+from submit.pair_display import PairDisplay
 from submit.run_status import Watch
 
 LOOK_EVERY_SECONDS = 1.0
@@ -20,7 +20,7 @@ def wait(console: Console, folder: RunFolder) -> int:
     watch = Watch(folder)
     now = watch.look()
     told = {pair.id: pair.state for pair in now.pairs if pair.state == "ok"}
-    with Display(console, watch.plan, watch.plan.image_count, told) as display:
+    with PairDisplay(console, watch.plan, watch.plan.image_count, told) as display:
         while True:
             for pair in now.pairs:
                 if pair.state in NOTHING_LEFT and told.get(pair.id) != pair.state:

@@ -46,6 +46,25 @@ def test_the_second_call_finds_the_pack(
     assert len(list(image_pack.read(folder.root / plan.planned[0].inputs[-1], plan.images.sha256))) == 4
 
 
+WITHOUT = """
+import runpy, sys
+sys.modules.update(httpx2=None, huggingface_hub=None, pyarrow=None)
+sys.argv[0] = "packing"
+runpy.run_module("submit.packing", run_name="__main__")
+"""
+
+
+def test_a_folder_is_packed_without_the_libraries_for_staging(
+    house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
+):
+    """An access point has requirements/access-point.txt and no more."""
+    env = env_file(runs=str(tmp_path / "runs"))
+    command = [sys.executable, "-c", WITHOUT, str(study_file("a")), "--env", str(env)]
+    done = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "packs").glob("images-*.tar"))) == 1
+
+
 def test_every_bad_image_is_told_and_nothing_is_left(
     house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from alignsec.progress import Progress
 from submit import display
-from submit.display import Display
+from submit.pair_display import PairDisplay
 from tests import tiny
 
 PAIRS = [tiny.pair(name=name) for name in ("a", "b")]
@@ -44,7 +44,7 @@ def said(done: int) -> Progress:
 def test_plain_lines_in_a_log(clock: Clock):
     """One line every ten seconds at most, with images done, rate and time left; one for each pair that ends."""
     console, out = shown(terminal=False)
-    with Display(console, PAIRS, 4, []) as watched:
+    with PairDisplay(console, PAIRS, 4, []) as watched:
         for second in range(1, 25):
             clock.now += 1
             watched.said(PAIRS[0].id, said(min(second // 3, 8)))
@@ -62,7 +62,7 @@ def test_plain_lines_in_a_log(clock: Clock):
 
 def test_a_bar_on_a_terminal(clock: Clock):
     console, out = shown(terminal=True)
-    with Display(console, PAIRS, 4, []) as watched:
+    with PairDisplay(console, PAIRS, 4, []) as watched:
         clock.now += 2
         watched.said(PAIRS[0].id, said(4))
         watched.ended(PAIRS[0].id, "ok")
@@ -75,7 +75,7 @@ def test_a_bar_on_a_terminal(clock: Clock):
 def test_what_was_finished_before_is_no_rate(clock: Clock):
     """A run taken up half done: the time left is that of this call's own speed."""
     console, out = shown(terminal=False)
-    with Display(console, PAIRS, 4, [PAIRS[0].id]) as watched:
+    with PairDisplay(console, PAIRS, 4, [PAIRS[0].id]) as watched:
         clock.now += 20
         watched.said(PAIRS[1].id, said(4))
     assert out.getvalue().splitlines() == ["1/2 pairs, 12/16 images, 0.2 images/s, 20 s left"]
@@ -83,7 +83,7 @@ def test_what_was_finished_before_is_no_rate(clock: Clock):
 
 def test_nothing_known_yet(clock: Clock):
     console, out = shown(terminal=False)
-    with Display(console, PAIRS, 4, []) as watched:
+    with PairDisplay(console, PAIRS, 4, []) as watched:
         clock.now += 20
         watched.said(PAIRS[0].id, said(0))
     assert "time left unknown" in out.getvalue()
@@ -92,7 +92,7 @@ def test_nothing_known_yet(clock: Clock):
 def test_more_than_all_is_all(clock: Clock):
     """A job of other code may count otherwise; the bar does not run over."""
     console, out = shown(terminal=False)
-    with Display(console, PAIRS, 4, []) as watched:
+    with PairDisplay(console, PAIRS, 4, []) as watched:
         clock.now += 20
         watched.said(PAIRS[0].id, said(800))
     assert "8/16 images" in out.getvalue()
