@@ -1,4 +1,5 @@
-"""The engine against other implementations of AutoAttack, in one run. Writes benchmarks/results/engine.json.
+"""The engine against other implementations of AutoAttack, in one run. Writes benchmarks/results/engine.json,
+but for a part of the run (`--only`), which is shown and only written where `--results` says.
 
     python -m benchmarks.engine --images 400
 
@@ -137,23 +138,28 @@ def machine() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run every case and write the rows."""
+    """Run every case and write the rows. Exits with 2 if a part of them would replace the rows of all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--images", type=int, default=400, help="digits in each case, at most 797")
     parser.add_argument("--queries", type=int, default=5000, help="of Square; the standard's are 5000")
     parser.add_argument("--only", default="", metavar="TEXT", help="the parts whose names hold this")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the rows go; no chart if elsewhere")
+    parser.add_argument("--results", type=Path, help="where the rows go; no chart if not to the usual file")
     options = parser.parse_args(arguments)
+    results = options.results or (None if options.only else RESULTS)
+    whole = results is not None and results.resolve() == RESULTS.resolve()
+    if options.only and whole:
+        parser.error(f"--only is a part of {RESULTS}, which holds the rows of a whole run: name another --results")
     torch.set_num_threads(1)
     on, kept = machine(), list[Row]()
     for name, rows in parts(options.images, options.queries):
         for row in rows() if options.only in name else ():
             kept.append({**row, "machine": on, "queries": options.queries})
             # Written after each row: a later one may fail.
-            options.results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            if results is not None:
+                results.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
             sys.stdout.write(f"{json.dumps(row)}\n")
             sys.stdout.flush()
-    if options.results == RESULTS:
+    if whole:
         chart.draw(kept)
     table = Table(*COLUMNS, title=on)
     for row in kept:
