@@ -3,10 +3,9 @@
 import errno
 import json
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,7 +15,8 @@ import httpx2
 from alignsec import atomic, digest
 from submit.weights import checkpoint
 from submit.weights.checkpoint import NoCheckpoint
-from submit.weights.patience import TRY_AGAIN, Failed, Later, Patience, retry_after
+from submit.weights.patience import Failed, Later, Patience
+from submit.weights.response import network, part_range, refuse_status, strong_etag, whole_length
 
 TIMEOUT_SECONDS = 15.0
 """Without a single byte; then the connection counts as cut. Ctrl-C waits no longer than this either."""
@@ -92,7 +92,7 @@ class Download:
             headers["Range"] = f"bytes={have}-"
             if validator := self._note().get("validator"):
                 headers["If-Range"] = str(validator)
-        with _network(), self.client.stream("GET", self.remote.url, headers=headers) as response:
+        with network(), self.client.stream("GET", self.remote.url, headers=headers) as response:
             self._refuse(response)
             self._take(response, have if response.status_code == 206 else 0)
 
@@ -108,7 +108,7 @@ class Download:
 
     def _take(self, response: httpx2.Response, have: int) -> None:
         """Write the body behind the first `have` bytes."""
-        start, total = _range(response) if have else (0, _length(response))
+        start, total = part_range(response) if have else (0, whole_length(response))
         if start != have:
             self.forget()
             raise Later("sent another part than was asked for")
@@ -116,7 +116,7 @@ class Download:
             raise _Wrong(f"has {total} bytes, not the {self.remote.size} it is published with")
         self._size = total if self.remote.size is None else self.remote.size
         if not have:
-            note = {"url": self.remote.url, "validator": _validator(response), "size": self._size}
+            note = {"url": self.remote.url, "validator": strong_etag(response), "size": self._size}
             atomic.write(self._note_path, json.dumps(note).encode())
         if self._size is not None and self._size - have > (free := shutil.disk_usage(self.part.parent).free):
             why = f"{os.strerror(errno.ENOSPC)}: {self._size - have} bytes are to come, {free} are free"
@@ -179,50 +179,3 @@ class Download:
 
 class _Wrong(Exception):
     """What came is not what was to come."""
-
-
-def refuse_status(url: str, code: int, headers: Mapping[str, str]) -> None:
-    """Raises Later or Failed for a status code that is no success."""
-    if code in TRY_AGAIN:
-        raise Later(f"HTTP {code}", retry_after(headers.get("Retry-After")))
-    if code in (401, 403):
-        raise Failed(f"{url} is not for everyone (HTTP {code}); accept its terms there and set HF_TOKEN")
-    if code in (404, 410):
-        raise Failed(f"{url} is not there (HTTP {code})")
-    if code >= 400:
-        raise Failed(f"{url} is refused (HTTP {code})")
-
-
-@contextmanager
-def _network() -> Iterator[None]:
-    """What the connection does wrong, as Later; errors of the disk pass."""
-    try:
-        yield
-    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-        raise Later(f"no connection: {error}", unreachable=True) from error
-    except httpx2.TimeoutException as error:
-        raise Later("nothing came for too long") from error
-    except httpx2.TransportError as error:
-        raise Later(f"the connection was cut: {error}") from error
-
-
-def _length(response: httpx2.Response) -> int | None:
-    """Bytes of the file in a whole response; None where the server does not say or packs it."""
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        return None
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isascii() and length.isdigit() else None
-
-
-def _range(response: httpx2.Response) -> tuple[int, int | None]:
-    """Where a part starts, and the bytes of the whole file (RFC 9110, section 14.4)."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-    if not found:
-        return -1, None
-    return int(found[1]), None if found[2] == "*" else int(found[2])
-
-
-def _validator(response: httpx2.Response) -> str:
-    """What tells this file from a later one at the same address: a strong ETag (RFC 9110, section 13.1.5)."""
-    etag = response.headers.get("ETag", "")
-    return "" if etag.startswith("W/") else etag

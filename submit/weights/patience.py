@@ -4,14 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 T = TypeVar("T")
-
-TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP status codes of a server that may answer later (RFC 9110, section 15; RFC 6585 for 429)."""
 
 
 class Failed(Exception):
@@ -95,17 +90,3 @@ class Patience:
         self.check()
         if reason := self._unreachable.get(host):
             raise Failed(reason)
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3); None where it is neither."""
-    if value is None:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value)
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 
 import httpx2
@@ -14,7 +12,7 @@ import pytest
 
 from alignsec import digest
 from submit.weights.download import Download, Remote
-from submit.weights.patience import Failed, Later, Patience, retry_after
+from submit.weights.patience import Failed, Patience
 from tests.submit.weights.stand_in import FakeTime, Fault, StandIn, safetensors
 
 DATA = safetensors()
@@ -53,25 +51,6 @@ def test_a_server_that_asks_to_be_left_alone_is(download: Download, server: Stan
     server.files[PATH].faults = [Fault(code, {"Retry-After": "7"}), Fault(code)]
     download.run()
     assert time.slept == [7.0, 2.0], "as long as it said; then, unsaid, the second step of the back-off"
-
-
-def test_a_wait_is_shared_by_all_files_of_a_host(patience: Patience, time: FakeTime):
-    """One thread was told to leave the server alone; another is to leave it alone as well, but no other server."""
-
-    def told() -> None:
-        raise Later("HTTP 429", 30.0)
-
-    def interrupted(seconds: float) -> None:
-        raise Failed("interrupted")
-
-    patience.sleep = interrupted
-    with pytest.raises(Failed, match="interrupted"):
-        patience.insist("hub", told)
-    patience.sleep = time.sleep
-    assert patience.insist("elsewhere", lambda: 1) == 1
-    assert time.slept == []
-    assert patience.insist("hub", lambda: 2) == 2
-    assert time.slept == [30.0]
 
 
 def test_a_server_that_always_fails_is_given_up(download: Download, server: StandIn, time: FakeTime):
@@ -246,13 +225,3 @@ def test_a_disk_that_fills_up_in_the_middle(server: StandIn, small_disk: list[st
     command = [*small_disk, str(tmp_path), sys.executable, "-c", PROGRAM, str(tmp_path), url]
     done = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "No space left on device []\n", done.stderr
-
-
-def test_retry_after_is_a_number_or_a_date():
-    assert retry_after(None) is None
-    assert retry_after("12") == 12
-    assert retry_after("soon") is None
-    in_a_minute = retry_after(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
-    assert in_a_minute is not None
-    assert 50 < in_a_minute <= 60
-    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
