@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from alignsec import digest, image_pack, outcome_file, photographs
+from alignsec import digest, exit_code, image_pack, outcome_file, photographs
 from alignsec.attack import Attack
 from alignsec.image_pack import Candidate
 from alignsec.outcome import Failure, Record
@@ -41,6 +41,18 @@ class JobFolder:
         """Run the job; its exit code."""
         return self.start(self, [self.pair_file.name, *self.arguments, *more])
 
+    def cold(self, **environ: str) -> "subprocess.CompletedProcess[str]":
+        """Run the job as a person would start it, with a bare environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "jobs.evaluate", self.pair_file.name],
+            cwd=self.folder,
+            env={"PYTHONPATH": str(self.zip), "OMP_NUM_THREADS": "1", **environ},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     @property
     def outcome(self) -> Record | Failure:
         """What it left, read as anybody reads it."""
@@ -62,6 +74,29 @@ class JobFolder:
     def said(self) -> str:
         """What it printed."""
         return (self.folder.parent / "out").read_text(encoding="utf-8")
+
+
+def verdicts(record: Record) -> list[str]:
+    return [budget.verdicts for budget in record.budgets]
+
+
+def hopeless(made: JobFolder) -> str:
+    """Run a job; the reason of its failure, which no other machine would mend."""
+    assert made.run() == exit_code.HOPELESS
+    assert made.failure.hopeless
+    assert made.failure.id == made.pair.id
+    assert made.failure.pair == made.pair
+    assert "Traceback" in made.failure.traceback
+    assert made.failure.provenance is not None
+    return made.failure.reason
+
+
+def try_again(made: JobFolder) -> str:
+    """Run a job; the reason of its failure, which another machine may not have."""
+    assert made.run() == exit_code.TRY_AGAIN
+    assert not made.failure.hopeless
+    assert made.failure.id == made.pair.id
+    return made.failure.reason
 
 
 @dataclass
