@@ -15,14 +15,14 @@ from submit import ending, layout, local, lock, pool, submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
 from submit.display import megabytes
-from submit.images import transfer as images_transfer
+from submit.images import transfer as image_transfer
 from submit.images.store import Store
 from submit.layout import Checked
 from submit.pool import Pool, PoolUnavailable
 from submit.requests import asks, measured, summary
 from submit.site import Site
 from submit.waiting import wait
-from submit.weights import transfer
+from submit.weights import transfer as weight_transfer
 
 HOUSE = Path(__file__).resolve().parent.parent
 KEPT = "what is finished is kept, and the same command goes on from there"
@@ -42,8 +42,8 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     digests = DigestCache(runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {megabytes(size)}"))
     checked = layout.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
     if not arguments.local:
-        too_large = transfer.mistakes(checked, site, weights)
-        too_large += images_transfer.mistakes(checked.path, checked.selection, site)
+        too_large = weight_transfer.mistakes(checked, site, weights)
+        too_large += image_transfer.mistakes(checked.path, checked.selection, site)
         if too_large:
             raise Mistakes(too_large)
     folder = RunFolder((runs / checked.study.name).resolve())

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistake
+from submit import chtc
 from submit.images.parquet import Row
 from submit.images.selection import Selection
 from submit.site import Site
-from submit.weights.transfer import GB, MOST_BYTES
 
-NEXT = {
+NEXT: dict[chtc.Way, str] = {
     "": "set IMAGES=/staging/NAME/images and IMAGES_URL=osdf:///chtc/staging/NAME/images in .env",
     "osdf": "set IMAGES_URL=file:///staging/NAME/images and REQUIREMENTS=(HasCHTCStaging == true) in .env",
     "file": "choose fewer images",
@@ -24,15 +24,12 @@ def address(name: str, site: Site) -> str:
 
 def mistakes(study: Path, selection: Selection, site: Site) -> list[Mistake]:
     """A selection larger than CHTC takes the way it would go; none on another pool."""
-    way = site.images_url.partition(":")[0]
-    most = MOST_BYTES.get(way, MOST_BYTES["osdf"])
-    size = _bytes(selection.images)
-    if not site.at_chtc or size < most:
+    if not site.at_chtc:
         return []
-    how = f"by {way}://" if way else "as a plain input"
-    remedy = (
-        f"chooses {size / GB:.1f} GB of images, more than the {most // GB} GB that CHTC takes {how}; {NEXT[way]}"
-    )
+    size = _bytes(selection.images)
+    if not (refusal := chtc.refusal(size, site.images_url)):
+        return []
+    remedy = f"chooses {size / chtc.GB:.1f} GB of images, {refusal}; {NEXT[chtc.way(site.images_url)]}"
     return [Mistake(str(study), "images", "", remedy)]
 
 

@@ -63,6 +63,9 @@ def test_more_than_chtc_takes_is_told_with_the_remedy(env_file: Callable[..., Pa
     staged = Site.read(env_file(want_gpu_lab="true", images_url=OSDF))
     assert transfer.mistakes(Path("s.toml"), selection(1_000_000), staged) == []
     assert transfer.mistakes(Path("s.toml"), selection(31_000_000), staged)[0].remedy.endswith("in .env")
+    elsewhere = Site.read(env_file(want_gpu_lab="true", images_url="https://example.org/images"))
+    (mistake,) = transfer.mistakes(Path("s.toml"), selection(31_000_000), elsewhere)
+    assert "more than the 30 GB that CHTC takes by https://; set IMAGES_URL=file:///staging" in mistake.remedy
     assert transfer.mistakes(Path("s.toml"), selection(1_000_000), Site.read(env_file())) == []
 
 

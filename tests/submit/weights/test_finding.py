@@ -145,6 +145,11 @@ def chtc(house: Path, **keys: str) -> Site:
         (31, OSDF, "31.0 GB, more than the 30 GB that CHTC takes by osdf://; set WEIGHTS_URL=file:///staging"),
         (31, "file:///staging/me/w", None),
         (101, "file:///staging/me/w", "no job takes so much there"),
+        (
+            31,
+            "https://example.org/w",
+            "31.0 GB, more than the 30 GB that CHTC takes by https://; set WEIGHTS_URL=",
+        ),
     ],
 )
 def test_chtcs_rules_for_large_inputs(
