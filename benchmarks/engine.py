@@ -54,16 +54,10 @@ def compare(case: Case, images: int, queries: int) -> Iterator[Row]:
 
 def compare_gradients(eps: str, images: int) -> Iterator[Row]:
     """APGD-CE and APGD-T alone, as the engine's promise was first measured."""
-    first, then = gradient_attacks(eps, images)
-    replayed = peers.in_turn(peers.replayed, first, then)
+    case, (first, then) = f"undefended at 28 pixels, APGD-CE and APGD-T, Linf {eps}", gradient_attacks(eps, images)
     reference = peers.in_turn(peers.pyautoattack, first, then)
-    yield _row(
-        f"undefended at 28 pixels, APGD-CE and APGD-T, Linf {eps}",
-        "pyautoattack",
-        "reference",
-        replayed,
-        reference,
-    )
+    for noise, implementation in (("reference", peers.replayed), ("own", peers.ours)):
+        yield _row(case, "pyautoattack", noise, peers.in_turn(implementation, first, then), reference)
 
 
 def compare_photographs(images: int, queries: int) -> Iterator[Row]:
@@ -114,7 +108,7 @@ def bare_passes(name: str, title: str, norm: str, images: int, **short: int) -> 
 def parts(images: int, queries: int) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
     """Every part by its name; none has begun."""
     for norm in ("Linf", "L2", "L1"):
-        short = {"steps": 3, "targets": 1, "queries": 6}
+        short = {"steps": 10, "targets": 1, "restarts": 1, "queries": 40}
         yield f"ResNet-18, {norm}", partial(bare_passes, "resnet18", "ResNet-18", norm, 4, **short)
     for name, title in (("resnet50", "ResNet-50"), ("vit_base_patch16_224", "ViT-B/16")):
         slots = 2 if DEVICE.type == "cpu" else 64
