@@ -9,20 +9,18 @@ around the counted value, for r in Fisher's z. The pull that the counted r itsel
 are, if anything, too wide.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from aggregate.scores import Scores
-from aggregate.statistics import bootstrap, correlation, partial
+from aggregate.statistics import bootstrap, correlation, partial, redraws
 from aggregate.statistics.correlation import Question
-
-REDRAWS = 1000
-SEED = 20250218
+from aggregate.statistics.redraws import Redraws
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,6 +53,8 @@ class Propagated:
 
 
 COLUMNS = [field.name for kind in (Question, Propagated) for field in fields(kind)]
+NEEDED = ["model", "attack", "norm", "eps", "eps_value", "images", "robust_accuracy", "clean_accuracy"]
+"""Columns of the table; all scores' rows are kept at once."""
 NUMBERS = [field.name for field in fields(Propagated) if field.name not in {"n", "images", "note"}]
 
 
@@ -66,12 +66,24 @@ def propagated(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
 
 def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
     columns = scores.of("average", "category", "recomputed")
-    for question, both in correlation.questions(table, scores, columns):
-        yield {**asdict(question), **asdict(of(both))}
+    asked = list(correlation.questions(table[NEEDED], scores, columns))
+    budgets = {budget: at for at, budget in enumerate(dict.fromkeys(map(_budget, (one for one, _ in asked))))}
+    # Budget by budget, as its scores share their redraws, of which no more than a few fit into memory.
+    redraw = lru_cache(maxsize=2)(redraws.of)
+    found = {one: of(both, redraw) for one, both in sorted(asked, key=lambda asked: budgets[_budget(asked[0])])}
+    for question, _ in asked:
+        yield {**asdict(question), **asdict(found[question])}
 
 
-def of(both: pd.DataFrame) -> Propagated:
-    """The intervals of joined rows: columns alignment, robust_accuracy, clean_accuracy, images."""
+def _budget(question: Question) -> tuple[str, str, str, float]:
+    return question.attack, question.norm, question.eps, question.eps_value
+
+
+def of(both: pd.DataFrame, redraw: Callable[[bytes, bytes, bytes], Redraws] = redraws.of) -> Propagated:
+    """The intervals of joined rows: columns alignment, robust_accuracy, clean_accuracy, images.
+
+    redraw: `redraws.of`, or a cache before it.
+    """
     alignment, robust, clean = correlation.values(both)
     n = len(alignment)
     if why := correlation.refusal(alignment, robust):
@@ -79,42 +91,37 @@ def of(both: pd.DataFrame) -> Propagated:
     if both["images"].isna().any():
         return Propagated(n, note="on how many images accuracies were counted is not known")
     images = both["images"].to_numpy(dtype=np.int64)
-    rng = np.random.default_rng([SEED, n])
-    broken = clean - robust
-    # Under a corruption images may be mended, so that robust ones are no part of the clean ones.
-    nested = bool(np.isfinite(clean).all() and (broken >= -1e-9).all())
-    drawn = rng.binomial(images, robust.clip(0, 1), size=(REDRAWS, n))
-    y = drawn / images
-    found = _pair(alignment, robust, np.broadcast_to(alignment, y.shape), y, "images")
+    drawn = redraw(robust.tobytes(), clean.tobytes(), images.tobytes())
+    x, y = (redraws.ranks(values[None]) for values in (alignment, robust))
+    r, slope = float(_r(x, y)[0]), float(_slope(alignment[None], robust[None])[0])
+    every = np.broadcast_to(alignment, drawn.robust.shape)
+    found: dict[str, float | None] = {"spearman_r": r, "slope": slope}
+    found |= _ends("images", r, slope, _r(x, drawn.ranks), _slope(every, drawn.robust))
     notes = []
-    if n < bootstrap.FEWEST:
+    if drawn.both is None:
         notes.append(f"an interval over models needs at least {bootstrap.FEWEST}")
     else:
-        models = rng.integers(n, size=y.shape)
-        found |= _pair(alignment, robust, alignment[models], np.take_along_axis(y, models, axis=1), "both")
+        again = drawn.both
+        rs = _r(redraws.ranks_of_drawn(alignment, again.models), again.ranks)
+        found |= _ends("both", r, slope, rs, _slope(alignment[again.models], again.robust))
     held = partial.given(alignment, robust, clean)
     given = held.r
     if given is None:
         notes.append(held.note)
-    elif not nested:
+    elif drawn.clean_ranks is None:
         notes.append("images are right only when corrupted, so clean accuracy cannot be redrawn with them")
     else:
-        of_rest = np.divide(broken, 1 - robust, out=np.zeros(n), where=robust < 1).clip(0, 1)
-        z = (drawn + rng.binomial(images - drawn, of_rest)) / images
-        ends = _around(given, _partial(np.broadcast_to(alignment, y.shape), y, z), fisher=True)
+        ends = _around(given, _partial(x, drawn.ranks, drawn.clean_ranks), fisher=True)
         found |= {"partial_r": given, "partial_images_low": ends.low, "partial_images_high": ends.high}
     return Propagated(n, int(np.median(images)), **found, note="; ".join(notes))
 
 
-def _pair(x: Floats, y: Floats, xs: Floats, ys: Floats, name: str) -> dict[str, float | None]:
-    """Spearman's r and the slope of what was counted, and their ends by these redraws."""
-    r = float(_r(_ranks(x[None]), _ranks(y[None]))[0])
-    slope = float(_slope(x[None], y[None])[0])
-    of_r = _around(r, _r(_ranks(xs), _ranks(ys)), fisher=True)
-    of_slope = _around(slope, _slope(xs, ys))
+def _ends(name: str, r: float, slope: float, rs: Floats, slopes: Floats) -> dict[str, float | None]:
+    """The ends that these redraws lay around Spearman's r and the slope of what was counted."""
+    of_r, of_slope = _around(r, rs, fisher=True), _around(slope, slopes)
     return {
-        "spearman_r": r, f"spearman_{name}_low": of_r.low, f"spearman_{name}_high": of_r.high,
-        "slope": slope, f"slope_{name}_low": of_slope.low, f"slope_{name}_high": of_slope.high,
+        f"spearman_{name}_low": of_r.low, f"spearman_{name}_high": of_r.high,
+        f"slope_{name}_low": of_slope.low, f"slope_{name}_high": of_slope.high,
     }  # fmt: skip
 
 
@@ -131,30 +138,24 @@ def _around(observed: float, redrawn: Floats, *, fisher: bool = False) -> bootst
     return bootstrap.Interval(float(np.tanh(z + low - middle)), float(np.tanh(z + high - middle)))
 
 
-def _ranks(values: Floats) -> Floats:
-    ranks: Floats = stats.rankdata(values, axis=1)
-    return ranks
-
-
-def _moments(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
-    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    return (x * x).sum(axis=1), (x * y).sum(axis=1), (y * y).sum(axis=1)
+def _product(x: Floats, y: Floats) -> Floats:
+    found: Floats = np.einsum("rn,rn->r", x, y)
+    return found
 
 
 def _r(x: Floats, y: Floats) -> Floats:
-    """Pearson's r row by row; NaN where one of the two is constant."""
-    xx, xy, yy = _moments(x, y)
-    both = xx * yy
-    return _over(xy, np.sqrt(both), both > 0)
+    """Spearman's r row by row, of centred ranks; x may be one row for all. NaN where either is constant."""
+    both = _product(x, x) * _product(y, y)
+    return _over(_product(np.broadcast_to(x, y.shape), y), np.sqrt(both), both > 0)
 
 
 def _slope(x: Floats, y: Floats) -> Floats:
-    xx, xy, _ = _moments(x, y)
-    return _over(xy, xx, xx > 0)
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    xx = (x * x).sum(axis=1)
+    return _over((x * y).sum(axis=1), xx, xx > 0)
 
 
 def _partial(x: Floats, y: Floats, z: Floats) -> Floats:
-    x, y, z = _ranks(x), _ranks(y), _ranks(z)
     xy, xz, yz = _r(x, y), _r(x, z), _r(y, z)
     left = (1 - xz**2) * (1 - yz**2)
     return _over(xy - xz * yz, np.sqrt(left.clip(0)), left > 1e-12)

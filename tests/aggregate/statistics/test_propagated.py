@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from aggregate.statistics import propagated
+from aggregate.scores import Column, Scores
+from aggregate.statistics import partial, propagated, redraws
 
 
 def _both(n=30, images=100, *, clean=0.1):
@@ -68,3 +70,74 @@ def test_the_rest_stands_where_a_part_cannot(both, note):
     assert found.spearman_images_low is not None
     assert (found.spearman_both_low is None) == (len(both) == 7)
     assert (found.partial_images_low is None) == (len(both) != 7)
+
+
+def _by_definition(both):
+    """Redraw after redraw, each number by its own plain function, and the ends that they give."""
+    x, robust, clean = (both[name].to_numpy() for name in ("alignment", "robust_accuracy", "clean_accuracy"))
+    images, n = both["images"].to_numpy(), len(x)
+    rng = np.random.default_rng([redraws.SEED, n])
+    drawn = rng.binomial(images, robust, size=(redraws.REDRAWS, n))
+    models = rng.integers(n, size=drawn.shape)
+    rest = rng.binomial(images - drawn, ((clean - robust) / (1 - robust)).clip(0, 1))
+    y, z = drawn / images, (drawn + rest) / images
+    found = {
+        "spearman_images": [],
+        "slope_images": [],
+        "spearman_both": [],
+        "slope_both": [],
+        "partial_images": [],
+    }
+    for at, again in enumerate(models):
+        found["spearman_images"].append(stats.spearmanr(x, y[at]).statistic)
+        found["slope_images"].append(stats.linregress(x, y[at]).slope)
+        found["spearman_both"].append(stats.spearmanr(x[again], y[at][again]).statistic)
+        found["slope_both"].append(stats.linregress(x[again], y[at][again]).slope)
+        found["partial_images"].append(partial.given(x, y[at], z[at]).r)
+    counted = {
+        "spearman": stats.spearmanr(x, robust).statistic,
+        "slope": stats.linregress(x, robust).slope,
+        "partial": partial.given(x, robust, clean).r,
+    }
+    ends = {}
+    for name, values in found.items():
+        observed = counted[name.partition("_")[0]]
+        bend, unbend = (np.array, np.array) if "slope" in name else (np.arctanh, np.tanh)
+        low, middle, high = np.quantile(bend(values), [0.025, 0.5, 0.975])
+        ends |= {f"{name}_low": unbend(bend(observed) + low - middle)}
+        ends |= {f"{name}_high": unbend(bend(observed) + high - middle)}
+    return ends
+
+
+def test_every_end_is_the_plain_definitions():
+    """Scores with ties and models of different numbers of images, of which few give accuracies with ties too."""
+    both = _both(n=24)
+    both = both.assign(
+        alignment=both["alignment"].round(1), clean_accuracy=both["clean_accuracy"].clip(upper=1),
+        images=[20, 25, 50] * 8,
+    )  # fmt: skip
+    found = propagated.of(both)
+    for name, end in _by_definition(both).items():
+        assert getattr(found, name) == pytest.approx(end, abs=1e-12), name
+
+
+def test_scores_that_share_their_redraws_are_told_what_they_are_told_alone():
+    """Rows come score by score; one score lacks a model, so that its redraws are others."""
+    tables = [_both(n=12).assign(model=[*"abcdefghijkl"], attack="x", norm="Linf", eps=eps, eps_value=float(eps))
+              for eps in ("1", "2")]  # fmt: skip
+    tables[1]["robust_accuracy"] /= 2
+    columns = tuple(Column(name, "category", name) for name in ("one_vision", "two_vision", "three_vision"))
+    rows = {name: {"one_vision": at, "two_vision": at % 5} for at, name in enumerate("abcdefghijkl")}
+    for name in [*rows][1:]:
+        rows[name]["three_vision"] = -(rows[name]["one_vision"] ** 2)
+    found = propagated.propagated(pd.concat(tables), Scores(columns, rows))
+    assert list(found["score"]) == [column.name for column in columns for _ in tables]
+    assert list(found["eps"]) == ["1", "2"] * 3
+    for row in found.itertuples():
+        part = tables[int(row.eps) - 1]
+        score = part["model"].map({name: of[row.score] for name, of in rows.items() if row.score in of})
+        alone = propagated.of(part.assign(alignment=score.astype("float64"))[score.notna()])
+        assert {name: getattr(row, name) for name in propagated.NUMBERS} == {
+            name: getattr(alone, name) for name in propagated.NUMBERS
+        }
+        assert row.n == (11 if row.score == "three_vision" else 12)
