@@ -5,7 +5,8 @@
 Both count verdicts by model, attack and budget; ours also holds every byte to its checksum, validates every
 record and keeps which images are robust. Each measurement is a process of its own. `seconds_ratio` and `cpu_ratio`
 are peer over ours: 2 means that the peer takes twice as much; where the peer is given fewer outcomes, for each.
-`peak_mb` is an upper bound: it adds peaks of different moments, and a process may start with its parent's.
+`peak_mb` adds up what each process, readers included, held when it was largest (VmHWM, looked at twenty times a
+second). These need not be the same moment, and each process counts the libraries that it shares with the others.
 Needs 5 GB of disk and, on two free cores, 4 minutes.
 """
 
@@ -38,6 +39,8 @@ from benchmarks.synthetic_run import Size
 
 RESULTS = Path(__file__).parent / "results" / "aggregate.json"
 ARCHIVE = "outcomes.tar"
+LOOK_EVERY = 0.05
+"""Seconds between two looks at what the readers hold."""
 Row = dict[str, Any]
 
 
@@ -109,9 +112,30 @@ def measured(work: Work, root: Path, most: int) -> Row:
     process = context.Process(target=_measure, args=(send, work, root, most))
     process.start()
     send.close()
+    own = Path(f"/proc/{process.pid}")
+    peaks: dict[Path, int] = {}
+    while not receive.poll(LOOK_EVERY):
+        readers = (Path(f"/proc/{pid}") for pid in _text(own / f"task/{process.pid}/children").split())
+        peaks.update((reader, peak) for reader in readers if (peak := _peak(reader)))
     row: Row = receive.recv()
     process.join()
-    return row
+    return {**row, "peak_mb": (row["peak_bytes"] + sum(peaks.values())) // 1_000_000}
+
+
+def _peak(process: Path) -> int:
+    """The most memory that a process has held since it began its program, in bytes; 0 where it has ended.
+
+    ru_maxrss will not do: it begins with what the process held that started it.
+    """
+    lines = _text(process / "status").splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _measure(send: Connection, work: Work, root: Path, most: int) -> None:
@@ -119,15 +143,12 @@ def _measure(send: Connection, work: Work, root: Path, most: int) -> None:
     rows = work(root, most)
     seconds, own = time.perf_counter() - started, time.process_time() - before
     readers = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Linux gives the peak of the largest child alone; readers are alike.
-    many = len(os.sched_getaffinity(0)) if readers.ru_maxrss else 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + many * readers.ru_maxrss
     send.send(
         {
             "rows": rows,
             "seconds": seconds,
             "cpu_seconds": own + readers.ru_utime + readers.ru_stime,
-            "peak_mb": peak // 1024,
+            "peak_bytes": _peak(Path("/proc/self")),
         }
     )
 
