@@ -53,6 +53,10 @@ class Compared:
     """What McNemar's tests say of all pairs of models at one budget."""
 
     budget: str
+    models: int
+    """Models in these pairs: beyond `mcnemar.MOST` the most robust."""
+    of: int
+    """Models with an outcome there."""
     pairs: int
     """Pairs of models that could be tested."""
     clear: int
@@ -64,8 +68,9 @@ class Compared:
     note: str
 
 
-def comparisons(frame: pd.DataFrame) -> Iterator[Compared]:
-    """One row a budget, in the frame's order."""
+def comparisons(frame: pd.DataFrame, table: pd.DataFrame) -> Iterator[Compared]:
+    """One row a budget, in the frame's order. table: the run's own."""
+    models = table.groupby(["attack", "eps"])["model"].nunique()
     for (attack, _, eps, _), part in frame.groupby(_BUDGET, sort=False, dropna=False):
         tested = part[part["q"].notna()]
         clear = tested[tested["q"] < _CLEAR]
@@ -73,7 +78,8 @@ def comparisons(frame: pd.DataFrame) -> Iterator[Compared]:
         best = sorted(winners.index[winners == winners.max()]) if len(winners) else [""]
         notes = part.loc[part["q"].isna(), "note"]
         yield Compared(
-            _called(attack, eps), len(tested), len(clear), best[0],
+            _called(attack, eps), len({*part["model_a"], *part["model_b"]}), int(models[attack, eps]),
+            len(tested), len(clear), best[0],
             int(winners.max()) if len(winners) else 0, str(notes.mode().iloc[0]) if len(notes) else "",
         )  # fmt: skip
 

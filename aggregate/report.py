@@ -18,6 +18,7 @@ from aggregate import condensed, matrix, page_data, summary, wording
 from aggregate.figures import split
 from aggregate.figures.drawing import Drawing
 from aggregate.scores import Matching, Scores
+from aggregate.statistics import mcnemar
 from aggregate.statistics.tables import Tables
 from aggregate.tally import Tally
 from alignsec.attack import Attack
@@ -91,7 +92,8 @@ def html(evidence: Evidence) -> bytes:
         families=list(condensed.families(statistics.families, links)),
         prediction=condensed.by_budget(statistics.prediction),
         importance=condensed.importance(statistics.importance),
-        comparisons=list(condensed.comparisons(statistics.comparisons)),
+        comparisons=list(condensed.comparisons(statistics.comparisons, evidence.table)),
+        most_compared=mcnemar.MOST,
         sampling=condensed.by_budget(statistics.sampling),
         propagated=condensed.by_budget(statistics.propagated),
         legend=LEGEND,

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from scipy import stats
 
 from aggregate import wording
 from aggregate.figures import split, style
@@ -24,15 +25,14 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
     for place, (_, part) in enumerate(table.groupby("eps_value")):
         look = style.look(place)
         x, y = (part[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy"))
-        relation = correlation.relate(x, y)
         name = split.budget(part)
-        if relation.slope is None or relation.intercept is None or relation.r2 is None or relation.ols_p is None:
-            label = f"{name}: no fit, n = {relation.n}"
+        if correlation.refusal(x, y):
+            label = f"{name}: no fit, n = {len(x)}"
         else:
+            fit = stats.linregress(x, y)
             ends = np.array([x.min(), x.max()])
-            line = relation.intercept + relation.slope * ends
-            axes.plot(ends, line, color=look.colour, linewidth=1.5, zorder=3)
-            label = f"{name}: R² = {relation.r2:.2f}, {_p(relation.ols_p)}, n = {relation.n}"
+            axes.plot(ends, fit.intercept + fit.slope * ends, color=look.colour, linewidth=1.5, zorder=3)
+            label = f"{name}: R² = {fit.rvalue**2:.2f}, {_p(fit.pvalue)}, n = {len(x)}"
         axes.plot(
             x,
             y,

@@ -12,6 +12,7 @@ from aggregate.figures import style
 from aggregate.figures.drawing import Drawing, Margins, Panel
 from aggregate.figures.robustness import DENSE
 from aggregate.figures.split import by_attack, called
+from aggregate.statistics import mcnemar
 
 DESCRIPTION = (
     "Each cell compares the model of its row with the model of its column by McNemar’s exact test: blue where the "
@@ -57,6 +58,7 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
 
 def of(comparisons: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack, one panel a budget at which models were tested."""
+    limited = f" Of more than {mcnemar.MOST} models the {mcnemar.MOST} most robust are compared."
     tested = comparisons[comparisons["q"].notna() & (comparisons["eps"] != "0")]
     for part in by_attack(tested, "comparison"):
         panels = []
@@ -75,7 +77,7 @@ def of(comparisons: pd.DataFrame) -> Iterator[Drawing]:
             kind="comparison",
             name=part.name,
             title="Which model is more robust than which",
-            description=DESCRIPTION,
+            description=DESCRIPTION + (limited if len(names) >= mcnemar.MOST else ""),
             rows=tuple(tuple(panels[at : at + 3]) for at in range(0, len(panels), 3)),
             width=label + side + 0.12,
             height=side + 0.08 + (label if few else 0.4),

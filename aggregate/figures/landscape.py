@@ -17,6 +17,8 @@ from aggregate.scores import Scores
 
 FEWEST = 12
 """Models below which no picture is made: neighbourhoods of so few say nothing."""
+EXACT = 400
+"""Models up to which t-SNE is exact; above, distances to far models are summed up (Barnes-Hut)."""
 SEED = 0
 _SHADES = colormaps["viridis"]
 
@@ -54,7 +56,10 @@ def lay(scores: Scores, models: list[str]) -> Landscape | None:
     standard = ((filled - filled.mean()) / filled.std()).to_numpy(dtype=np.float64)
     perplexity = min(30.0, (len(wide) - 1) / 3)
     found: npt.NDArray[np.float64] = TSNE(
-        init="pca", perplexity=perplexity, random_state=SEED, method="exact" if len(wide) <= 400 else "barnes_hut"
+        init="pca",
+        perplexity=perplexity,
+        random_state=SEED,
+        method="exact" if len(wide) <= EXACT else "barnes_hut",
     ).fit_transform(standard)
     return Landscape(pd.DataFrame(found, index=wide.index, columns=["x", "y"]), wide.shape[1], imputed, perplexity)
 
@@ -82,11 +87,13 @@ def of(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
     land = lay(scores, list(dict.fromkeys(table["model"])))
     if land is None:
         return
+    method = "" if len(land.places) <= EXACT else ", Barnes and Hut’s approximation"
     about = (
         f"Each point is a model, placed by t-SNE of its scores on {land.benchmarks} benchmarks alone "
-        f"(n = {len(land.places)}, perplexity {land.perplexity:.0f}, seed {SEED}; {100 * land.imputed:.1f} % of "
-        "the scores were missing and took the benchmark’s mean). Near models have like scores; distances far "
-        "apart mean little, and so do the axes. Hollow: no robust accuracy."
+        f"(n = {len(land.places)}, perplexity {land.perplexity:.0f}, seed {SEED}{method}; "
+        f"{100 * land.imputed:.1f} % of the scores were missing and took the benchmark’s mean). "
+        "Near models have like scores; distances far apart mean little, and so do the axes. "
+        "Hollow: no robust accuracy."
     )
     for part in split.by_attack(table, "landscape"):
         panels = []

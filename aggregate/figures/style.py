@@ -71,6 +71,8 @@ TEXT_POINTS = 7.5
 SMALL_POINTS = 6.0
 """The smallest type in print."""
 LONGEST_LABEL = 34
+_NUMBERS = 25
+"""That find room along the width of a page."""
 
 _NO_GLYPH = "Glyph .* missing from font"
 _RC: dict[Any, Any] = {
@@ -176,8 +178,9 @@ def percent_axis(axes: Axes, label: str, *, sparse: bool = False) -> None:
 
 
 def counting_axis(axes: Axes, count: int) -> None:
-    """Things side by side along x, the first at 0, every twentieth with its number."""
-    every = range(20, count + 1, 20)
+    """Things side by side along x, the first at 0, every twentieth with its number; of many, fewer have one."""
+    step = next(step for step in (20, 50, 100, 200, 500, count) if count <= _NUMBERS * step)
+    every = range(step, count + 1, step)
     axes.set_xlim(-0.6, count - 0.4)
     axes.set_xticks([number - 1 for number in every], labels=[str(number) for number in every])
 

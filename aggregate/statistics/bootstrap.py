@@ -2,8 +2,8 @@
 
 Models are drawn anew with replacement. Intervals are BCa at 95 %: Efron 1987, JASA 82, 171-185, as
 `scipy.stats.bootstrap` gives them one at a time. A study asks for hundreds, so here a resample is a column of
-counts, how often each model was drawn, and both the moments and the ranks within all resamples are products of
-a matrix with these counts.
+counts, how often each model was drawn: moments within all resamples are products of a matrix with these counts,
+and ranks are their sums, the models once sorted.
 """
 
 from dataclasses import dataclass
@@ -35,10 +35,13 @@ class Interval:
 
 @lru_cache(maxsize=4)
 def _draws(n: int) -> Counts:
-    """How often each of n models was drawn in each resample: shape (n, resamples), columns that sum to n."""
+    """How often each of n models was drawn: shape (n, 1 + resamples + n).
+
+    The first column is the sample itself, the last n leave out each model in turn; every other one sums to n.
+    """
     resamples = max(FEWEST_RESAMPLES, min(MOST_RESAMPLES, 500_000 // n))
     drawn = np.random.default_rng([SEED, n]).multinomial(n, np.full(n, 1 / n), size=resamples)
-    return np.ascontiguousarray(drawn.T, dtype=np.float32)
+    return np.hstack([np.ones((n, 1), np.float32), drawn.T.astype(np.float32), 1 - np.eye(n, dtype=np.float32)])
 
 
 def correlations(x: Floats, y: Floats) -> tuple[Interval, Interval]:
@@ -50,12 +53,9 @@ def correlations(x: Floats, y: Floats) -> tuple[Interval, Interval]:
     n = len(x)
     if n < FEWEST:
         return Interval(), Interval()
-    whole, left_out = np.ones((n, 1), np.float32), 1 - np.eye(n, dtype=np.float32)
-    every = (whole, _draws(n), left_out)
-    return (
-        _bca(*(_spearman(counts, _below(x), _below(y)) for counts in every)),
-        _bca(*(_pearson(counts, x, y) for counts in every)),
-    )
+    found = (r(_draws(n), x, y) for r in (_spearman, _pearson))
+    of_spearman, of_pearson = (_bca(rs[:1], rs[1:-n], rs[-n:]) for rs in found)
+    return of_spearman, of_pearson
 
 
 def _pearson(counts: Counts, x: Floats, y: Floats) -> Floats:
@@ -67,21 +67,25 @@ def _pearson(counts: Counts, x: Floats, y: Floats) -> Floats:
     return _ratio(xy - mean_x * mean_y, xx - mean_x**2, yy - mean_y**2)
 
 
-def _below(values: Floats) -> Counts:
-    """Shape (n, n): 1 where the column's value is below the row's, a half where they are the same."""
-    below, same = values[None] < values[:, None], values[None] == values[:, None]
-    half: Counts = below.astype(np.float32) + np.float32(0.5) * same.astype(np.float32)
-    return half
+def _ranks(counts: Counts, values: Floats) -> Counts:
+    """Ranks of each draw within each resample, less their mean; shape (n, resamples), average ranks for ties.
 
-
-def _spearman(counts: Counts, below_x: Counts, below_y: Counts) -> Floats:
-    """Spearman's r of each resample, average ranks for ties.
-
-    A value's rank within a resample, less a half, is the number of draws below it and half of those like it;
-    half the resample is the average. All are multiples of a half, so float32 holds them exactly.
+    A value's rank, less a half, is the number of draws below it and half of those like it; half the resample is
+    the average. All are multiples of a half, so float32 holds them exactly.
     """
-    middle = counts.sum(axis=0) / 2
-    ranks_x, ranks_y = below_x @ counts - middle, below_y @ counts - middle
+    ranks = np.empty_like(counts)
+    order = np.argsort(values, kind="stable")
+    below = -counts.sum(axis=0) / 2
+    for alike in np.split(order, np.flatnonzero(np.diff(values[order])) + 1):
+        drawn = counts[alike].sum(axis=0)
+        ranks[alike] = below + drawn / 2
+        below += drawn
+    return ranks
+
+
+def _spearman(counts: Counts, x: Floats, y: Floats) -> Floats:
+    """Spearman's r of each resample, shape (resamples,); NaN where a resample is constant."""
+    ranks_x, ranks_y = _ranks(counts, x), _ranks(counts, y)
     of_x, of_y = counts * ranks_x, counts * ranks_y
     products = ((of_x, ranks_y), (of_x, ranks_x), (of_y, ranks_y))
     return _ratio(*(np.einsum("nb,nb->b", a, b).astype(np.float64) for a, b in products))

@@ -219,6 +219,16 @@ def test_budgets_are_called_what_they_are(eps, method, said):
     assert split.called(eps, method) == said
 
 
+@pytest.mark.parametrize(
+    ("count", "step", "last"), [(144, 20, 140), (1000, 50, 1000), (9999, 500, 9500), (30_000, 30_000, 30_000)]
+)
+def test_of_many_things_side_by_side_as_many_have_a_number_as_find_room(axes, count, step, last):
+    style.counting_axis(axes, count)
+    numbers = [int(label.get_text()) for label in axes.get_xticklabels()]
+    assert (numbers[0], numbers[-1]) == (step, last)
+    assert list(axes.get_xticks()) == [number - 1 for number in numbers]
+
+
 def test_labels_that_would_be_equal_keep_what_tells_them_apart():
     names = ["Author2021-with-a-long-name-first_metric", "Author2021-with-a-long-name-other_metric", "short"]
     labels = style.labels([f"{name}-error_consistency" for name in names], 34)
