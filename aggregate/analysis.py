@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from aggregate import paper_tables, report, scores, table, tally
+from aggregate import corruptions, paper_tables, report, scores, table, tally
 from aggregate.figures import gallery
 from aggregate.headway import Headway
 from aggregate.scores import Matching, Scores
@@ -45,10 +45,12 @@ def analyse(
     plan = Plan.read(folder)
     alignment = scores.of_run(folder, plan)
     found = tally.take(plan, outcomes, events, processes, headway)
-    rows = table.frame(found.rows)
+    counted = table.frame(found.rows)
+    means = corruptions.means(plan, found.pairs, counted)
+    rows = corruptions.added(counted, means)
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
     headway.begin("statistics")
-    statistics = tables.of(rows, alignment, family, found.robust)
+    statistics = tables.of(rows, alignment, family, found.robust, means)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
     pairs = table.columns(PairState, found.pairs)[PAIRS]
     # Severities of a corruption are pairs of one attack.

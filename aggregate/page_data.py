@@ -26,7 +26,8 @@ def of(
 ) -> Json:  # fmt: skip
     """All of it, as values that JSON has; a number that is not known is null."""
     budgets = list(table.groupby(["attack", "eps", "method"], sort=False))
-    verdicts = _verdicts(table)
+    counted = table[table["pair"] != ""]  # not means over corruptions
+    verdicts = _verdicts(counted)
     pairs: dict[str, list[PairState]] = {}
     for pair in tally.pairs:
         pairs.setdefault(pair.model, []).append(pair)
@@ -44,7 +45,7 @@ def of(
             for (attack, eps, method), rows in budgets
         ],
         "scores": _scores(order, correlations, scores, [(attack, eps) for (attack, eps, _), _ in budgets]),
-        "parts": [part for part in style.PARTS if part in breakage.present(table)],
+        "parts": [part for part in style.PARTS if part in breakage.present(counted)],
         "pages": [_page(models[name], pairs.get(name, []), verdicts.get(name, [])) for name in order],
     }
 
@@ -130,11 +131,11 @@ def _verdicts(table: pd.DataFrame) -> dict[str, list[Json]]:
         found.setdefault(row.model, []).append({
             "attack": row.attack,
             "budget": split.called(row.eps, row.method),
-            "images": row.images,
+            "images": int(row.images),
             "accuracy": wording.percent(row.robust_accuracy),
             "interval": wording.ends(row.robust_low, row.robust_high),
             "parts": parts,
-            "rejected": row.rejected,
+            "rejected": int(row.rejected),
             "distance": f"{row.largest_distance:.4g}",
             "seconds": wording.duration(row.seconds),
             "forward": wording.count(row.forward_passes),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from aggregate import corruptions
 from aggregate.figures import split
 from aggregate.statistics.tables import Tables
 from aggregate.tally import Tally
@@ -45,19 +46,21 @@ def findings(table: pd.DataFrame, statistics: Tables) -> list[Finding]:
     rows = table[table["robust_accuracy"].notna()]
     attacked = rows[rows["method"] != "clean"]
     found = []
-    corrupted = rows[rows["method"] == "corruption"]
-    many = corrupted["attack"].nunique() > 1
+    means = statistics.corruptions
     for attack, part in (rows if attacked.empty else attacked).groupby("attack", sort=False):
         if attacked.empty:
             sentences = tuple(_clean(part))
-        elif many and part["method"].iloc[0] == "corruption":
+        elif attack == corruptions.ATTACK:
+            continue
+        elif not means.empty and part["method"].iloc[0] == "corruption":
             # Fifteen of them would fill the page; the tables below say the rest.
             sentences = (_medians(part),)
         else:
             sentences = tuple(_robust(part, statistics))
         found.append(Finding(str(attack), sentences))
-    if many:
-        found.append(Finding("all corruptions together", tuple(_corrupted(corrupted))))
+    if not means.empty:
+        part = rows[rows["attack"] == corruptions.ATTACK]
+        found.append(Finding(corruptions.ATTACK, (*_over_corruptions(means), *_related(part, statistics))))
     return found
 
 
@@ -68,28 +71,40 @@ def _clean(part: pd.DataFrame) -> Iterator[str]:
     yield f"Median clean accuracy of {models}: {percent(part['clean_accuracy'].median())}{more}."
 
 
-def _corrupted(rows: pd.DataFrame) -> Iterator[str]:
-    """Accuracy over all types and severities, each counted alike, of the models that met every one."""
-    kinds = counted(int(rows["attack"].nunique()), "corruption")
-    every = int(rows.groupby("model").size().max())
-    means = rows.groupby("model").filter(lambda of_model: len(of_model) == every).groupby("model")
-    accuracy = means["robust_accuracy"].mean().sort_values(ascending=False, kind="stable")
-    names = [f"{model} ({percent(share)})" for model, share in accuracy.head(_NAMED).items()]
-    models = counted(len(accuracy), "model")
-    yield (
-        f"Mean accuracy under {kinds} in {every} settings, each counted alike: the median of {models} is "
-        f"{percent(accuracy.median())}; the highest are {listed(names)}."
-    )
+def _over_corruptions(means: pd.DataFrame) -> Iterator[str]:
+    """Accuracy over all types and severities, each counted alike, and which models have none."""
+    first, known = means.iloc[0], means[means["mean_accuracy"].notna()]
+    if not known.empty:
+        ranked = known.sort_values("mean_accuracy", ascending=False, kind="stable")
+        names = [f"{row.model} ({percent(row.mean_accuracy)})" for row in ranked.head(_NAMED).itertuples()]
+        yield (
+            f"Mean accuracy under {counted(first.types, 'corruption')} in {first.settings} settings, each counted "
+            f"alike and not divided by another model’s: the median of {counted(len(known), 'model')} is "
+            f"{percent(known['mean_accuracy'].median())}; the highest are {listed(names)}."
+        )
+    missing = means[means["mean_accuracy"].isna()]
+    if not missing.empty:
+        each = [f"{row.model} ({row.note})" for row in missing.head(_NAMED).itertuples()]
+        more = f"; corruptions.csv has all {count(len(missing))}" if len(missing) > _NAMED else ""
+        yield f"No mean over corruptions for {counted(len(missing), 'model')}: {'; '.join(each)}{more}."
 
 
 def _robust(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
+    eps = _telling(part)
+    yield _medians(part)
+    yield _leaders(part[part["eps"] == eps], eps)
+    yield from _related(part, statistics)
+
+
+def _related(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
+    """How one attack's accuracies go with the scores, at the budget that tells most; nothing of no rows."""
+    if part.empty:
+        return
     eps, attack = _telling(part), part["attack"].iloc[0]
     about, predicted, sampling = (
         frame[frame["attack"] == attack]
         for frame in (statistics.correlations, statistics.prediction, statistics.sampling)
     )
-    yield _medians(part)
-    yield _leaders(part[part["eps"] == eps], eps)
     yield from _alignment(about[about["eps"] == eps], eps)
     yield from _predictions(predicted, sampling, eps)
 

@@ -22,7 +22,8 @@ class Row:
     norm: str
     """Empty for the clean attack and corruptions."""
     eps: str
-    """As the study wrote it; "0" for the clean attack; for a corruption its severity, such as "severity 3"."""
+    """As the study wrote it; "0" for the clean attack; for a corruption its severity, such as "severity 3". Of the
+    mean over corruptions (`aggregate.corruptions`) all of them, and no count but that of images."""
     eps_value: float
     """In pixels of [0,1]; for a corruption its severity, 1 to 5."""
     corruption: str

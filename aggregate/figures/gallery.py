@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from aggregate import corruptions
 from aggregate.figures import (
     alignment,
     breakage,
@@ -42,7 +43,7 @@ def _drawings(
     # A study of clean accuracy alone still has something to show.
     shown = table if attacked.empty else attacked
     yield from robustness.of(shown)
-    yield from curves.of(attacked)
+    yield from curves.of(attacked[attacked["attack"] != corruptions.ATTACK])  # which has no curve
     if scores:
         yield from alignment.of(shown, scores)
         yield from heatmap.of(statistics.correlations)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
+from aggregate import corruptions
 from aggregate.scores import Scores
 from aggregate.statistics import correlation, left_out, mcnemar, prediction, propagated, regression, sampling
 from aggregate.statistics.mcnemar import Bits
@@ -22,6 +23,7 @@ class Tables:
     comparisons: pd.DataFrame
     sampling: pd.DataFrame
     propagated: pd.DataFrame
+    corruptions: pd.DataFrame
 
     def named(self) -> dict[str, pd.DataFrame]:
         """The frames by name."""
@@ -33,11 +35,13 @@ def of(
     scores: Scores | None,
     family: Mapping[str, str],
     robust: Mapping[tuple[str, str, str], Bits] | None = None,
+    means: pd.DataFrame | None = None,
 ) -> Tables:
     """All statistics of a table of models under attack.
 
     table: the columns of `aggregate.table.Row`, at least model, attack, norm, eps, eps_value, images, robust,
-    robust_accuracy and clean_accuracy. family: of each model. robust: see `mcnemar.comparisons`.
+    robust_accuracy and clean_accuracy. family: of each model. robust: see `mcnemar.comparisons`. means: of
+    `corruptions.means`, whose rows the table has already.
     """
     predicted, importance = prediction.prediction(table, scores, family)
     return Tables(
@@ -49,4 +53,5 @@ def of(
         comparisons=mcnemar.comparisons(table, robust or {}),
         sampling=sampling.sampling(table),
         propagated=propagated.propagated(table, scores),
+        corruptions=pd.DataFrame(columns=corruptions.COLUMNS) if means is None else means,
     )

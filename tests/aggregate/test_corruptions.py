@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from aggregate import matrix, summary, table, tally
+from aggregate import analysis, corruptions, matrix, summary, table, tally
 from aggregate.figures import gallery, split
 from aggregate.statistics import tables
 from alignsec import corruption
@@ -60,17 +60,72 @@ def test_the_matrix_has_a_column_a_severity_and_every_state(run, found):
 def test_words(run, found):
     """No sentence and no figure calls a severity an eps."""
     rows = table.frame(found.rows)
-    statistics = tables.of(rows, None, {}, found.robust)
+    means = corruptions.means(run.plan, found.pairs, rows)
+    rows = corruptions.added(rows, means)
+    statistics = tables.of(rows, None, {}, found.robust, means)
     told = [sentence for one in summary.findings(rows, statistics) for sentence in one.sentences]
     text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
     assert "median accuracy 70.0 % at severity 1" in text
     assert "Mean accuracy under 2 corruptions in 4 settings" in text
     assert "the median of 1 model is 47.5 %" in text
+    assert "No mean over corruptions for 1 model: b (3 settings missing: fog-5 (failed), snow-5" in text
     assert "eps" not in text
     pairs = pd.DataFrame([{"model": one.model, "attack": one.attack, "state": one.state} for one in found.pairs])
     for drawing in gallery.of(rows, pairs, statistics, None):
         for panel in drawing.panels:
             assert "eps" not in panel.title + panel.summary
+
+
+def test_the_mean_counts_each_setting_alike_and_needs_every_one(run, found):
+    rows = table.frame(found.rows)
+    a, b = corruptions.means(run.plan, found.pairs, rows).itertuples()
+    assert (a.types, a.settings, a.answered, a.severities, a.images) == (2, 4, 4, "severity 1, 5", 10)
+    assert (a.mean_accuracy, a.clean_accuracy, a.note) == (pytest.approx((0.7 + 0.2 + 1.0 + 0.0) / 4), 0.6, "")
+    assert a.low < a.mean_accuracy < a.high
+    assert (b.settings, b.answered) == (4, 1)
+    assert pd.isna(b.mean_accuracy)
+    assert b.note == "3 settings missing: fog-5 (failed), snow-5 (missing), snow-1 (missing)"
+
+
+def test_the_mean_is_a_row_like_any_other_but_for_counts(run, found):
+    counted = table.frame(found.rows)
+    rows = corruptions.added(counted, corruptions.means(run.plan, found.pairs, counted))
+    assert table.csv(rows.iloc[:-1]) == table.csv(counted)
+    (row,) = rows[rows["attack"] == corruptions.ATTACK].itertuples()
+    assert (row.model, row.method, row.eps, row.eps_value) == ("a", "corruption", "severity 1, 5", 3)
+    assert (row.robust_accuracy, row.clean_correct, row.images) == (0.475, 6, 10)
+    assert all(pd.isna(getattr(row, name)) for name in ("robust", "mended", "broken_by_corruption", "severity"))
+
+
+def test_one_type_of_corruption_has_no_mean(make_run):
+    run = make_run(models=("a",), attacks=[CLEAN, *CORRUPTIONS[:2]])
+    run.answer("a", "fog-1", "RRRRRxmmWW")
+    run.answer("a", "fog-5", "RRRRRxmmWW")
+    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    rows = table.frame(found.rows)
+    means = corruptions.means(run.plan, found.pairs, rows)
+    assert means.empty
+    assert corruptions.added(rows, means) is rows
+
+
+def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):
+    names = [*"abcdefgh"]
+    scores = "Model,average_vision\n" + "".join(f"{name},0.{at + 1}\n" for at, name in enumerate(names))
+    run = make_run(models=names, attacks=[CLEAN, *CORRUPTIONS], scores=scores)
+    for at, name in enumerate(names):
+        for attack in run.plan:
+            if attack.model.name == name:
+                run.answer(name, attack.attack.name, "R" * (at + 2) + "W" * (8 - at))
+    out = run.folder.analysis
+    analysis.analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), out)
+    links = pd.read_csv(out / "correlations.csv").set_index("attack").loc[corruptions.ATTACK]
+    assert (links["n"], links["spearman_r"]) == (8, pytest.approx(1))
+    assert len(pd.read_csv(out / "corruptions.csv")) == 8
+    assert (out / "figures" / "alignment--mean-over-corruptions.png").is_file()
+    assert not (out / "figures" / "robustness-curves--mean-over-corruptions.png").exists()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Mean accuracy under 2 corruptions in 4 settings" in page
+    assert "mean over corruptions" in (out / "tables" / "robust-accuracy.tex").read_text(encoding="utf-8")
 
 
 def test_budgets_in_words():

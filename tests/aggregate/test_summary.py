@@ -1,7 +1,5 @@
 """The summary's sentences, and the cautions before them."""
 
-import pandas as pd
-
 from aggregate import scores, summary, table, tally
 from aggregate.statistics import tables
 from alignsec.attack import Attack
@@ -126,4 +124,5 @@ def test_clean_accuracy_that_differs_between_attacks_is_said(make_run):
 
 
 def test_an_empty_table_has_no_findings():
-    assert summary.findings(table.frame([]), pd.DataFrame(columns=["attack"])) == []
+    rows = table.frame([])
+    assert summary.findings(rows, tables.of(rows, None, {})) == []
