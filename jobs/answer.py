@@ -34,7 +34,7 @@ def answer(
     """The record of a pair whose files lie in a folder.
 
     Raises BadTransfer, image_pack.BadPack, photographs.BadImage, classifier.BadModel, gate.NotAsPublished;
-    checkpoint.Stopped when it is time to stop.
+    ValueError where the corrupted images are of another set; checkpoint.Stopped when it is time to stop.
     """
     exact_float32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -121,7 +121,7 @@ def _check(folder: Path, file: File) -> None:
 class Teller:
     """Says in the job's log how far it is: after every step, and every few seconds within one."""
 
-    EVERY = 2.0
+    EVERY_SECONDS = 2.0
 
     def __init__(self, images: int) -> None:
         self._images = images
@@ -139,7 +139,7 @@ class Teller:
     def tell(self, passes: int, *, at_once: bool = False) -> None:
         """Called after every forward pass."""
         known, now = self._known, time.monotonic()
-        if known is None or not (at_once or now - self._told >= self.EVERY):
+        if known is None or not (at_once or now - self._told >= self.EVERY_SECONDS):
             return
         self._told = now
         total = self._images * len(known.budgets)

@@ -9,7 +9,7 @@ from alignsec import atomic, digest
 from alignsec.evaluation import Evaluation
 from jobs.provenance import Clock
 
-OFFERS_EVERY = 5.0
+OFFERS_EVERY_SECONDS = 5.0
 _MAGIC = b"alignsec checkpoint 1 sha256 "
 
 
@@ -89,7 +89,7 @@ class Checkpoint:
     @property
     def offers_every(self) -> float:
         """Seconds between offers that are often enough to stop in time, and to tell progress."""
-        return OFFERS_EVERY if self.every is None else min(OFFERS_EVERY, self.every)
+        return OFFERS_EVERY_SECONDS if self.every is None else min(OFFERS_EVERY_SECONDS, self.every)
 
     @property
     def seconds(self) -> float:

@@ -14,6 +14,7 @@ SETTLED_NS = 2_000_000_000
 """A file younger than this when it was read may change again within the same tick of its file system's clock."""
 
 LARGE = 100_000_000
+"""Bytes, of a file that takes long enough to be told of."""
 
 _Stat = list[int]
 

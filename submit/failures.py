@@ -13,8 +13,9 @@ from rich.markup import escape
 from alignsec import status
 from alignsec.event_log import EventLog
 from alignsec.mistake import Mistakes
-from alignsec.run_folder import Plan, RunFolder
+from alignsec.run_folder import Plan, Planned, RunFolder
 from alignsec.status import PairStatus
+from submit import ending
 
 MOST_OF_A_CAUSE = 5
 LOG_LINES = 8
@@ -32,18 +33,19 @@ def main() -> int:
         bad = failed(plan, folder)
     except Mistakes as mistakes:
         sys.stderr.write(f"{mistakes}\n")
-        return 2
+        return ending.MISTAKEN
+    planned = {one.pair.id: one for one in plan.planned}
     for cause, pairs in by_cause(bad).items():
         console.print(f"\n[bold]{len(pairs)} × {escape(cause)}[/bold]")
         for pair in pairs[:MOST_OF_A_CAUSE]:
             console.print(f"  {pair.id}: {escape(pair.reason)}")
-            console.print(f"    to see it here: {escape(reproduce(folder, pair.id))}")
+            console.print(f"    to see it here: {escape(reproduce(folder, planned[pair.id]))}")
         if len(pairs) > MOST_OF_A_CAUSE:
             console.print(f"  ... and {len(pairs) - MOST_OF_A_CAUSE} more")
         for line in log_tail(folder, pairs[0].id):
             console.print(f"    | {escape(line)}")
     console.print(f"\n{len(bad)} of {len(plan.planned)} pairs failed" if bad else "no pair failed")
-    return 1 if bad else 0
+    return ending.NOT_ALL if bad else ending.DONE
 
 
 def failed(plan: Plan, folder: RunFolder) -> list[PairStatus]:
@@ -77,10 +79,10 @@ def log_tail(folder: RunFolder, pair_id: str) -> list[str]:
     return []
 
 
-def reproduce(folder: RunFolder, pair_id: str) -> str:
+def reproduce(folder: RunFolder, planned: Planned) -> str:
     """A shell command that runs one pair on this machine, in a folder of its own, as its job would have."""
-    pair = next(planned for planned in Plan.read(folder).planned if planned.pair.id == pair_id)
-    inputs = [folder.pair(pair_id), *(folder.root / path for path in pair.inputs)]
+    pair_id = planned.pair.id
+    inputs = [folder.pair(pair_id), *(folder.root / path for path in planned.inputs)]
     copies = " ".join(shlex.quote(str(path)) for path in inputs)
     code = shlex.quote(str(folder.code))
     job = f"PYTHONPATH={code} {shlex.quote(sys.executable)} -m jobs.evaluate {pair_id}.json"

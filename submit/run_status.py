@@ -24,6 +24,7 @@ class PairNow:
 
     id: str
     state: str
+    """One of STATES."""
     since: int = 0
     """Seconds since 1970, UTC; 0 where unknown."""
     host: str = ""
@@ -47,6 +48,7 @@ class RunStatus:
     """not submitted, running as job N, or ended."""
     now: int
     started: int
+    """Seconds since 1970, UTC: of this look, and of the first event; 0 where there is none yet."""
     pairs: list[PairNow]
     counts: dict[str, int] = field(default_factory=dict)
     """How many pairs are in each state, every state named."""

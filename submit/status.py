@@ -14,6 +14,7 @@ from rich.table import Table
 
 from alignsec.mistake import Mistakes
 from alignsec.run_folder import RunFolder
+from submit import ending
 from submit.run_status import STATES, PairNow, RunStatus, Watch
 
 REFRESH_SECONDS = 2.0
@@ -39,14 +40,14 @@ def main() -> int:
             console.print(view(watch.look()))
     except Mistakes as mistakes:
         sys.stderr.write(f"{mistakes}\n")
-        return 2
+        return ending.MISTAKEN
     except KeyboardInterrupt:
         pass  # the way to leave the live view; the run goes on
-    return 0
+    return ending.DONE
 
 
 def follow(watch: Watch, console: Console) -> RunStatus:
-    """Show a run until its DAG has ended."""
+    """Show a run until its DAG has ended; how it was then. Raises KeyboardInterrupt, OSError."""
     now = watch.look()
     with Live(view(now), console=console, auto_refresh=False) as live:
         while now.dag.startswith("running"):
@@ -67,13 +68,12 @@ def view(now: RunStatus) -> Group:
     for state, title in (("running", "Running"), ("held", "Held"), ("removed", "Removed"), ("failed", "Failed")):
         rows = [pair for pair in now.pairs if pair.state == state]
         if rows:
-            parts.append(_table(title, sorted(rows, key=lambda pair: pair.since), now.now))
+            parts.append(_table(title, state == "running", sorted(rows, key=lambda pair: pair.since), now.now))
     return Group(*parts)
 
 
-def _table(title: str, rows: list[PairNow], now: int) -> Table:
+def _table(title: str, running: bool, rows: list[PairNow], now: int) -> Table:
     more = f" (the last {MOST_ROWS} of {len(rows)})" if len(rows) > MOST_ROWS else ""
-    running = title == "Running"
     table = Table(title=f"{title}{more}", title_justify="left", box=None, pad_edge=False)
     for column in ("pair", "since", *(("where", "images", "at most left") if running else ("reason",))):
         table.add_column(column, overflow="fold")

@@ -72,10 +72,10 @@ def write(folder: RunFolder, plan: Plan, site: Site, asks: Mapping[str, Asks], d
 
 def submit(folder: RunFolder, run: Run) -> Submitted:
     """`condor_submit_dag study.dag`, as a person would type it. Raises Mistakes with what HTCondor said."""
-    done = run(["condor_submit_dag", dag.DAG], cwd=folder.root, check=False)
-    found = re.search(r"submitted to cluster (\d+)", done.stdout)
-    if done.returncode or not found:
-        said = " ".join((done.stderr or done.stdout).split())
+    ran = run(["condor_submit_dag", dag.DAG], cwd=folder.root, check=False)
+    found = re.search(r"submitted to cluster (\d+)", ran.stdout)
+    if ran.returncode or not found:
+        said = " ".join((ran.stderr or ran.stdout).split())
         remedy = f"was not taken by condor_submit_dag: {said}"
         raise Mistakes([Mistake(str(folder.root / dag.DAG), "", "", remedy)])
     return Submitted(int(found[1]))

@@ -9,7 +9,7 @@ from typing import Literal
 Kind = Literal["safetensors", "torch", "npz"]
 
 _LONGEST_HEADER = 100_000_000
-"""Of a safetensors file; the format's own limit."""
+"""Bytes, of a safetensors file; the format's own limit."""
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
 

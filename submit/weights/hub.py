@@ -3,6 +3,7 @@
 The bytes themselves are fetched by our own Download: huggingface_hub 2.4 begins a file anew after an interruption.
 """
 
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
@@ -32,7 +33,7 @@ def find(repository: str, patience: Patience, endpoint: str | None = None) -> Re
     """
     for name in FILENAMES:
         url = hf_hub_url(repository, name, endpoint=endpoint)
-        if (told := patience.insist(urlsplit(url).netloc, lambda url=url: _ask(url, endpoint))) is None:  # type: ignore[misc]
+        if (told := patience.insist(urlsplit(url).netloc, partial(_ask, url, endpoint))) is None:
             continue
         if told.commit_hash is None or told.etag is None:
             raise Failed(f"{url} is not answered by a model hub; check HF_ENDPOINT")

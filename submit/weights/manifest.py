@@ -17,8 +17,8 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Published(_Part):
-    """A file as it was fetched."""
+class PublishedFile(_Part):
+    """A file as it was fetched, before anything was made of it."""
 
     url: str
     revision: str = ""
@@ -34,7 +34,7 @@ class Staged(_Part):
     file: Annotated[str, Field(pattern=r"^weights-[0-9a-f]{12}\.[a-z0-9]{1,12}$")]
     sha256: Sha256
     bytes: Bytes
-    published: Published
+    published: PublishedFile
     """Its digest is another one where the file was rewritten as safetensors."""
     rewritten: bool = False
     fetched: str

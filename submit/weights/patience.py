@@ -33,8 +33,9 @@ class Patience:
     first: float = 1.0
     """Seconds after the first failure; twice as long after each further one."""
     longest: float = 60.0
+    """Seconds, of those waits; a server may ask for more."""
     longest_asked: float = 1800.0
-    """A server that wants to be left alone for longer than this is given up."""
+    """Seconds; a server that wants to be left alone for longer than this is given up."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] | None = None
     """What waits; None: until the time is over or `stop` is called."""

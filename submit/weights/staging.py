@@ -17,7 +17,7 @@ from submit.digest_cache import DigestCache
 from submit.weights import address as addresses
 from submit.weights import checkpoint, hub
 from submit.weights.download import TIMEOUT_SECONDS, Download, Remote
-from submit.weights.manifest import Manifest, Published, Staged
+from submit.weights.manifest import Manifest, PublishedFile, Staged
 from submit.weights.patience import Failed, Patience
 
 PARTS = ".parts"
@@ -107,7 +107,7 @@ class Staging:
         remote = self._remote(address)
         part = self.folder / PARTS / digest.of_bytes(address.encode())[:16]
         download = Download(client, remote, part, self.patience, partial(self.tell, address))
-        published = Published(
+        published = PublishedFile(
             url=remote.url,
             revision=remote.revision,
             name=remote.name,
@@ -139,7 +139,7 @@ class Staging:
             said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(name)]
             raise Failed(f"its plugin could not be built: {said[-1].strip() if said else 'it said nothing'}")
         sha256, size = digest.of_file(archive), archive.stat().st_size
-        published = Published(url=address, name=f"{name}.tar", sha256=sha256, bytes=size)
+        published = PublishedFile(url=address, name=f"{name}.tar", sha256=sha256, bytes=size)
         return self._place(archive, ".tar", published, rewritten=False)
 
     def _remote(self, address: str) -> Remote:
@@ -166,7 +166,7 @@ class Staging:
         why = said[-1] if said else f"exit code {done.returncode}"
         raise Failed(f"what came could not be rewritten as safetensors, so no job could read it: {why}")
 
-    def _place(self, path: Path, suffix: str, published: Published, *, rewritten: bool) -> Staged:
+    def _place(self, path: Path, suffix: str, published: PublishedFile, *, rewritten: bool) -> Staged:
         sha256 = digest.of_file(path) if rewritten else published.sha256
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -14,7 +14,7 @@ from alignsec.run_folder import Plan, RunFolder
 from alignsec.study import Study
 from submit import layout
 from submit.weights import address
-from submit.weights.manifest import Manifest, Published, Staged
+from submit.weights.manifest import Manifest, PublishedFile, Staged
 from tests import tiny
 
 MODELS = {"brainscore-timm": 51, "brainscore": 211, "timm-benchmarks": 75, "chtc-smoke": 2}
@@ -41,7 +41,7 @@ def stage_stand_ins(study: Study, folder: Path) -> None:
         data = where.encode()
         sha256 = digest.of_bytes(data)
         suffix = "tar" if where.startswith(address.PLUGIN) else "safetensors"
-        published = Published(url=where, name="w", sha256=sha256, bytes=len(data))
+        published = PublishedFile(url=where, name="w", sha256=sha256, bytes=len(data))
         file = f"weights-{sha256[:12]}.{suffix}"
         staged = Staged(file=file, sha256=sha256, bytes=len(data), published=published, fetched="now")
         (folder / file).write_bytes(data)

@@ -4,6 +4,7 @@ import io
 import json
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from alignsec import outcome_file
 from alignsec.mistake import Mistakes
 from alignsec.pair import Pair
 from alignsec.run_folder import Plan, Planned, RunFolder
-from submit import code, failures, status, submission
+from submit import code, ending, failures, status, submission
 from submit.run_status import Watch, last_progress
 from tests import event_text as text
 from tests import tiny
@@ -140,13 +141,36 @@ def test_the_command_to_reproduce_a_pair_runs_its_job(folder: RunFolder) -> None
     """Files linked into an empty folder, the run's code, the job: it fails for want of weights, and says so."""
     folder.pair(TWO).write_text(PAIRS[1].model_dump_json())
     folder.code.write_bytes(code.archive())
-    command = failures.reproduce(folder, TWO)
+    command = failures.reproduce(folder, Plan.read(folder).planned[1])
     assert shlex.quote(str(folder.pair(TWO))) in command
     done = subprocess.run(
         ["/bin/bash", "-c", command + "; echo code $?; ls"], capture_output=True, text=True, check=True
     )
     assert "code 75" in done.stdout, done.stdout + done.stderr
     assert "outcome.json" in done.stdout
+
+
+def test_the_command_tells_causes_and_how_to_see_them(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["failures", str(folder.root)])
+    assert failures.main() == ending.NOT_ALL
+    said = capsys.readouterr().out
+    for pair in Plan.read(folder).planned:
+        assert (failures.reproduce(folder, pair) in said) == (pair.pair.id in (TWO, FOUR, FIVE))
+    assert "3 of 6 pairs failed" in said
+
+
+@pytest.mark.parametrize("main", [failures.main, status.main], ids=["failures", "status"])
+def test_a_folder_that_is_no_run_ends_a_command(
+    main: Callable[[], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["command", str(tmp_path)])
+    assert main() == ending.MISTAKEN
+    assert "has no plan.json" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from submit.requests import asks
 from submit.requests.measured import Measurements
 from submit.site import Site
 from submit.weights import transfer
-from submit.weights.manifest import Manifest, Published, Staged
+from submit.weights.manifest import Manifest, PublishedFile, Staged
 from tests.submit.test_description import site
 from tests.submit.weights.stand_in import safetensors
 
@@ -35,7 +35,7 @@ def weights(tmp_path: Path) -> Path:
         file=f"weights-{sha256[:12]}.safetensors",
         sha256=sha256,
         bytes=len(data),
-        published=Published(url="https://x", name="model.safetensors", sha256=sha256, bytes=len(data)),
+        published=PublishedFile(url="https://x", name="model.safetensors", sha256=sha256, bytes=len(data)),
         fetched="now",
     )
     (folder / staged.file).write_bytes(data)

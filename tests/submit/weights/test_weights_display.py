@@ -7,7 +7,7 @@ from rich.console import Console
 
 from submit import display
 from submit.weights.display import WeightsDisplay
-from submit.weights.manifest import Published, Staged
+from submit.weights.manifest import PublishedFile, Staged
 from submit.weights.staging import Fetched
 
 
@@ -16,7 +16,7 @@ def test_plain_lines_in_a_log(monkeypatch: pytest.MonkeyPatch):
     now = 1000.0
     monkeypatch.setattr(display.time, "monotonic", lambda: now)
     out = io.StringIO()
-    published = Published(url="u", name="w", sha256="0" * 64, bytes=1)
+    published = PublishedFile(url="u", name="w", sha256="0" * 64, bytes=1)
     staged = Staged(
         file="weights-000000000000.pth",
         sha256="0" * 64,
