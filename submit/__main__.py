@@ -68,6 +68,8 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
             return 0
         submitted = submission.submit(folder, here.run)
         console.print(f"submitted as job {submitted.cluster}; make status RUN={folder.root} shows how it goes")
+        if here.owned:
+            console.print("the private pool stays up for other runs; make pool-down ends it")
     return wait(console, folder) if arguments.wait or arguments.private_pool else 0
 
 
