@@ -144,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.only and whole:
         parser.error(f"--only is a part of {RESULTS}, which holds the rows of a whole run: name another --results")
     torch.set_num_threads(1)
+    if not peers.has_torchattacks():
+        sys.stdout.write("left out: torchattacks, another peer, is not installed\n")
     on, kept = machine(), list[Row]()
     for name, rows in parts(options.images, options.queries):
         for row in rows() if options.only in name else ():
