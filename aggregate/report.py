@@ -101,12 +101,12 @@ def html(evidence: Evidence) -> bytes:
         script=Markup(script),  # noqa: S704 # our own file
         analysis_versions=[(name, version(name)) for name in _MADE_WITH],
         plotly_sha256=hashlib.sha256(chart.encode()).hexdigest(),
-        script_digests=[_digest(script), _digest(chart)],
+        script_digests=[script_digest(script), script_digest(chart)],
     )  # fmt: skip
     return page.encode()
 
 
-def _digest(script: str) -> str:
+def script_digest(script: str) -> str:
     """As a content security policy names a script."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 

@@ -23,6 +23,7 @@ def html(found: Comparison) -> bytes:
         changed=changed,
         lists=changed[:LISTS],
         most={"rows": ROWS, "alone": ALONE, "names": NAMES},
+        script_digests=[],
         style=Markup(template("report.css")),  # noqa: S704 # our own file
     )  # fmt: skip
     return text.encode()

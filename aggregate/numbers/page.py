@@ -1,7 +1,5 @@
 """The page: a report of published numbers, in one file like a run's, without the runs that they do not have."""
 
-import base64
-import hashlib
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -63,6 +61,6 @@ def html(evidence: Evidence) -> bytes:
         propagated=condensed.by_budget(statistics.propagated),
         style=Markup(report.template("report.css")),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        script_digests=[report.script_digest(script)],
     )  # fmt: skip
     return page.encode()
