@@ -2,23 +2,20 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from aggregate import interval
-from aggregate.numbers import form
-from aggregate.numbers.form import Entry
+from aggregate.numbers import form, values
+from aggregate.numbers.values import Value
 from aggregate.table import Row
 from alignsec import digest
 from alignsec.mistake import Mistake, Mistakes
 
-_BLANK = frozenset({"", "nan", "na", "n/a", "none", "null", "x", "-"})
 _MOST_TOLD = 20
 """Mistakes of cells told one by one; a column of the wrong kind has one a line."""
 _COUNTED = ("images", "clean_correct", "robust")
@@ -41,18 +38,6 @@ class Accuracies:
     sha256: str
     remarks: tuple[str, ...]
     """What could not be taken as it stands, in sentences for the report."""
-
-
-@dataclass(frozen=True)
-class _Value:
-    """An entry, read. Accuracies in the file's unit."""
-
-    entry: Entry
-    eps: str
-    eps_value: float
-    robust: float
-    clean: float | None
-    images: int | None
 
 
 def read(path: Path, images: int | None = None) -> Accuracies:
@@ -85,19 +70,19 @@ def read(path: Path, images: int | None = None) -> Accuracies:
         if len(cells) == len(header)
         for entry in layout.entries((at, dict(zip(header, map(str.strip, cells), strict=True))), name, norm)
     ]
-    values, blank = _values(path, entries, mistakes)
-    values, repeated = _once(path, values, mistakes)
-    if not values and not mistakes:
+    found, blank = values.read(path, entries, mistakes)
+    found, repeated = values.once(path, found, mistakes)
+    if not found and not mistakes:
         mistakes.append(Mistake(str(path), "", "", "has no robust accuracy"))
     if mistakes:
         more = len(mistakes) - _MOST_TOLD
         rest = [Mistake(str(path), "", "", f"and {more} more mistakes of these kinds")] if more > 0 else []
         raise Mistakes([*mistakes[:_MOST_TOLD], *rest])
-    percent = any(max(value.robust, value.clean or 0) > 1 for value in values)
-    table = _table(values, 100 if percent else 1, images)
+    percent = any(max(value.robust, value.clean or 0) > 1 for value in found)
+    table = _table(found, 100 if percent else 1, images)
     return Accuracies(
         table,
-        {value.entry.model: value.entry.architecture for value in values if value.entry.architecture},
+        {value.entry.model: value.entry.architecture for value in found if value.entry.architecture},
         layout.name,
         "per cent" if percent else "shares",
         digest.of_bytes(data),
@@ -125,91 +110,8 @@ def _of_header(path: Path, header: list[str], layout: form.Form | None, name: st
     return mistakes
 
 
-def _values(path: Path, entries: Iterable[Entry], mistakes: list[Mistake]) -> tuple[list[_Value], int]:
-    """What can be read, and how many accuracies are blank; the rest becomes mistakes."""
-    values, blank = [], 0
-    for entry in entries:
-        if entry.robust.lower() in _BLANK:
-            blank += 1
-            continue
-        told = len(mistakes)
-
-        def wrong(column: str, given: str, remedy: str, line: int = entry.line) -> None:
-            mistakes.append(Mistake(str(path), f"line {line}, {column}", f'"{given}"', remedy))
-
-        accuracies = {}
-        for column, text in ((entry.column, entry.robust), ("clean accuracy", entry.clean)):
-            number = None if text.lower() in _BLANK else _number(text)
-            if number is not None and not 0 <= number <= 100:
-                wrong(column, text, "is no accuracy; write a share of 0 to 1 or per cent of 0 to 100")
-            accuracies[column] = number
-        level = _budget(entry.eps, entry.norm)
-        if level is None:
-            wrong("eps", entry.eps, 'is no budget; write a number of pixels of [0,1], such as "4/255" or 0.01569')
-        if entry.images and not (entry.images.isdecimal() and int(entry.images) > 0):
-            wrong("images", entry.images, "is no number of images; write 1 or more, or leave it empty")
-        for column, text in (("model", entry.model), ("attack", entry.attack)):
-            if not text:
-                wrong(column, text, "is empty; name it")
-        robust, clean = accuracies[entry.column], accuracies["clean accuracy"]
-        if len(mistakes) == told and level and robust is not None:
-            images = int(entry.images) if entry.images else None
-            values.append(_Value(entry, *level, robust, clean, images))
-    return values, blank
-
-
-def _number(text: str) -> float:
-    """NaN for what is no number, which no range holds."""
-    try:
-        return float(text.removesuffix("%"))
-    except ValueError:
-        return math.nan
-
-
-def _budget(text: str, norm: str) -> tuple[str, float] | None:
-    """How a budget is written and its value; None where it is none.
-
-    Tables round: in Linf a decimal within 5e-6 of so many halves of 1/255 is that fraction.
-    """
-    try:
-        exact = Fraction(text.replace(" ", ""))
-    except (ValueError, ZeroDivisionError):
-        numerator, _, denominator = text.partition("/")
-        top, below = _number(numerator), _number(denominator) if denominator else 1.0
-        if not (math.isfinite(top) and math.isfinite(below) and below):
-            return None
-        exact = Fraction(top) / Fraction(below)
-    if exact < 0:
-        return None
-    if "/" in text or exact == 0 or norm in {"L1", "L2"}:
-        return text if exact else "0", float(exact)
-    halves = round(exact * 510)
-    if 0 < halves <= 64 and abs(exact - Fraction(halves, 510)) <= Fraction(5, 10**6):
-        return f"{halves / 2:g}/255", halves / 510
-    return f"{float(exact):g}", float(exact)
-
-
-def _once(path: Path, values: list[_Value], mistakes: list[Mistake]) -> tuple[list[_Value], int]:
-    """Each model, attack and budget once; rows that contradict each other become mistakes."""
-    kept: dict[tuple[str, str, float], _Value] = {}
-    repeated = 0
-    for value in values:
-        entry = value.entry
-        first = kept.setdefault((entry.model, entry.attack, value.eps_value), value)
-        if first is value:
-            continue
-        repeated += 1
-        if (first.robust, first.clean, first.images) != (value.robust, value.clean, value.images):
-            mistakes.append(Mistake(
-                str(path), f"line {entry.line}", f'"{entry.model}"',
-                f"says otherwise than line {first.entry.line} of {entry.attack} at eps {value.eps}; "
-                "leave the right one",
-            ))  # fmt: skip
-    return list(kept.values()), repeated
-
-
-def _table(values: list[_Value], whole: float, images: int | None) -> pd.DataFrame:
-    rows = [_row(value, whole, value.images or images) for value in values]
+def _table(found: list[Value], whole: float, images: int | None) -> pd.DataFrame:
+    rows = [_row(value, whole, value.images or images) for value in found]
     table = pd.DataFrame(rows, columns=[field.name for field in fields(Row)])
     order = {name: at for at, name in enumerate(dict.fromkeys(table["model"]))}
     attacks = {name: at for at, name in enumerate(dict.fromkeys(table["attack"]))}
@@ -226,7 +128,7 @@ def _table(values: list[_Value], whole: float, images: int | None) -> pd.DataFra
     return table.astype(dict.fromkeys(_SHARES, "float64") | dict.fromkeys(_COUNTED, "Int64"))
 
 
-def _row(value: _Value, whole: float, images: int | None) -> dict[str, object]:
+def _row(value: Value, whole: float, images: int | None) -> dict[str, object]:
     entry, robust = value.entry, value.robust / whole
     clean = None if value.clean is None else value.clean / whole
     row: dict[str, object] = {
