@@ -11,13 +11,13 @@ from rich.console import Console
 from alignsec import hub_cache
 from alignsec.mistake import Mistake, Mistakes
 from alignsec.run_folder import RunFolder
-from submit import ending, layout, local, lock, pool, submission
+from submit import checking, ending, layout, local, lock, pool, submission
+from submit.checking import Checked
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
 from submit.display import megabytes
 from submit.images import transfer as image_transfer
 from submit.images.store import Store
-from submit.layout import Checked
 from submit.pool import Pool, PoolUnavailable
 from submit.requests import asks, measured, summary
 from submit.site import Site
@@ -40,7 +40,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     site = Site.read(arguments.env)
     runs, weights = HOUSE / site.runs, HOUSE / site.weights
     digests = DigestCache(runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {megabytes(size)}"))
-    checked = layout.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
+    checked = checking.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
     if not arguments.local:
         too_large = weight_transfer.mistakes(checked, site, weights)
         too_large += image_transfer.mistakes(checked.path, checked.selection, site)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alignsec.mistake import Mistake
 from submit import chtc
-from submit.layout import Checked
+from submit.checking import Checked
 from submit.site import Site
 
 NEXT: dict[chtc.Way, str] = {

@@ -17,7 +17,7 @@ from alignsec.outcome import Record
 from alignsec.pair import File, PairModel
 from alignsec.preprocessing import Preprocessing
 from alignsec.run_folder import Plan, RunFolder
-from submit import layout, submission
+from submit import checking, layout, submission
 from submit.pool.pool import Pool
 from submit.requests import asks
 from submit.requests.measured import Measurements
@@ -104,7 +104,7 @@ class TinyRun:
 
     def write(self, site: Site) -> Plan:
         """Check, lay out and write the DAG."""
-        plan = layout.write(layout.check(self.study(), self.folder / "hub"), self.run)
+        plan = layout.write(checking.check(self.study(), self.folder / "hub"), self.run)
         asked = asks.of_all(plan, self.run, site, site.weights, Measurements([]))
         submission.write(self.run, plan, site, asked, submission.done(self.run, plan))
         return plan

@@ -12,7 +12,7 @@ from alignsec import digest, imagenet
 from alignsec.mistake import Mistakes
 from alignsec.run_folder import Plan, RunFolder
 from alignsec.study import Study
-from submit import layout
+from submit import checking
 from submit.weights import address
 from submit.weights.manifest import Manifest, PublishedFile, Staged
 from tests import tiny
@@ -52,7 +52,7 @@ def stage_stand_ins(study: Study, folder: Path) -> None:
 @pytest.mark.parametrize(("name", "models"), MODELS.items())
 def test_every_missing_weights_file_is_told_at_once(house: Path, tmp_path: Path, name: str, models: int):
     with pytest.raises(Mistakes) as caught:
-        layout.check(ready(house, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
+        checking.check(ready(house, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
     fields = [mistake.field for mistake in caught.value.mistakes]
     assert fields == [f"models[{index}].source" for index in range(models)]
     assert all("make weights STUDY=" in mistake.remedy for mistake in caught.value.mistakes)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from submit import layout
-from submit.layout import Checked
+from submit import checking
+from submit.checking import Checked
 from tests import tiny
 
 MODEL = """
@@ -64,7 +64,7 @@ def study_file(tmp_path: Path) -> StudyFile:
 @pytest.fixture
 def checked(study_file: StudyFile, tmp_path: Path) -> Checked:
     """Two models under two attacks, checked."""
-    return layout.check(study_file("a", "b"), tmp_path / "hub")
+    return checking.check(study_file("a", "b"), tmp_path / "hub")
 
 
 @pytest.fixture

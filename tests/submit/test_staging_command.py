@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from submit import layout
+from submit import checking
 from submit.weights.manifest import Manifest
 from tests.submit.weights import stand_in
 from tests.submit.weights.stand_in import Fault, safetensors
@@ -58,7 +58,7 @@ def test_a_study_is_staged_and_can_then_be_submitted(house: Path, study: Path, e
         assert third.returncode == 0
         assert server.asked == []
         assert "3 of 3 files are there, 0 to fetch" in third.stdout
-    checked = layout.check(study, tmp_path / "hub", folder)
+    checked = checking.check(study, tmp_path / "hub", folder)
     assert checked.weights["m0"] == checked.weights["m3"]
     assert checked.weights["m2"].path.parent == folder
 

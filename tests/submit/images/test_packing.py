@@ -12,7 +12,7 @@ from alignsec import image_pack
 from alignsec.mistake import Mistakes
 from alignsec.run_folder import RunFolder
 from alignsec.study import Study
-from submit import layout
+from submit import checking, layout
 from submit.digest_cache import DigestCache
 from submit.images.store import Store
 from tests import tiny
@@ -38,7 +38,7 @@ def test_the_second_call_finds_the_pack(
     assert packing(house, study, env).returncode == 0
     assert pack.stat().st_mtime_ns == before
     # What make submit makes of it: a link, and nothing decoded.
-    checked = layout.check(study, tmp_path / "hub")
+    checked = checking.check(study, tmp_path / "hub")
     folder = RunFolder(tmp_path / "runs" / "tiny")
     plan = layout.write(checked, folder, Store(tmp_path / "packs", DigestCache(None)))
     assert (folder.images / plan.images.name).resolve() == pack
@@ -115,9 +115,9 @@ def test_a_pattern_and_an_archive_are_found_beside_the_study(tmp_path: Path, stu
         archive.add(study.parent / "images", "val")
     text = study.read_text()
     study.write_text(text.replace('folder = "images"', 'archive = "val.tar"'))
-    packed = layout.write(layout.check(study, tmp_path / "hub"), RunFolder(tmp_path / "one")).images
+    packed = layout.write(checking.check(study, tmp_path / "hub"), RunFolder(tmp_path / "one")).images
     study.write_text(text)
-    assert packed == layout.write(layout.check(study, tmp_path / "hub"), RunFolder(tmp_path / "other")).images
+    assert packed == layout.write(checking.check(study, tmp_path / "hub"), RunFolder(tmp_path / "other")).images
     study.write_text(text.replace('folder = "images"', 'shards = "v*.tar"'))
     assert Study.load(study).images.shards == (study.parent / "val.tar",)
 

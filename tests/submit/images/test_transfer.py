@@ -8,7 +8,7 @@ import pytest
 from alignsec.image_pack import Candidate
 from alignsec.mistake import Mistakes
 from alignsec.run_folder import RunFolder
-from submit import description, layout
+from submit import checking, description, layout
 from submit.digest_cache import DigestCache
 from submit.images import transfer
 from submit.images.selection import Selection
@@ -39,7 +39,9 @@ def test_a_pair_is_handed_its_own_packs_and_no_other(
             place = path.parent / "c" / "fog" / str(severity) / image.relative_to(path.parent / "images")
             tiny.write_image(place, seed=1000 * severity + at)
     site, folder = Site.read(env_file(images_url=url)), RunFolder(tmp_path / "run")
-    plan = layout.write(layout.check(path, tmp_path / "hub"), folder, Store(tmp_path / "packs", DigestCache(None)))
+    plan = layout.write(
+        checking.check(path, tmp_path / "hub"), folder, Store(tmp_path / "packs", DigestCache(None))
+    )
     base = f"{OSDF}/" if url else "images/"
     asked = asks.of_all(plan, folder, site, tmp_path / "weights", Measurements([]))
     clean, *fogs = [asked[pair.id].files for pair in plan]

@@ -12,7 +12,7 @@ from alignsec import outcome_file
 from alignsec.outcome import Failure, Record
 from alignsec.run_folder import Plan, RunFolder
 from submit import layout
-from submit.layout import Checked
+from submit.checking import Checked
 from submit.local import Local
 from tests import tiny
 

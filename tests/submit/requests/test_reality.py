@@ -14,7 +14,7 @@ from alignsec.classifier import Classifier
 from alignsec.outcome import Record
 from alignsec.preprocessing import Preprocessing
 from alignsec.run_folder import RunFolder
-from submit import layout
+from submit import checking, layout
 from submit.local import Local
 from submit.requests import asks, measured
 from submit.requests.measured import Measurements
@@ -49,7 +49,7 @@ def test_a_job_takes_no_more_memory_than_it_asks_for_nor_far_less(house: Path, t
         '[[attacks]]\nmethod = "apgd-ce"\nnorm = "Linf"\neps = ["0.00001"]\nsteps = 2\n'
     )
     folder = RunFolder(tmp_path / "run")
-    plan = layout.write(layout.check(tmp_path / "study.toml", tmp_path / "hub"), folder)
+    plan = layout.write(checking.check(tmp_path / "study.toml", tmp_path / "hub"), folder)
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
     list(Local(folder, sys.executable, environ, processes=2, retries=0).run(plan))
     (pair,) = plan

@@ -9,8 +9,8 @@ import pytest
 from alignsec import digest
 from alignsec.mistake import Mistakes
 from alignsec.run_folder import RunFolder
-from submit import dag, layout
-from submit.layout import Checked
+from submit import checking, dag, layout
+from submit.checking import Checked
 from submit.requests import asks
 from submit.requests.measured import Measurements
 from submit.site import Site
@@ -52,7 +52,7 @@ def study(study_file: StudyFile) -> Path:
 
 
 def check(study: Path, weights: Path) -> Checked:
-    return layout.check(study, study.parent / "hub", weights)
+    return checking.check(study, study.parent / "hub", weights)
 
 
 def refused(study: Path, weights: Path) -> str:
