@@ -34,7 +34,7 @@ PARAMETERS: dict[Component, frozenset[Parameter]] = {
     "fab-t": frozenset({"steps", "targets"}),
     "square": frozenset({"queries"}),
 }
-SHORTCUTS = frozenset({"search", "carry"})
+SHORTCUTS = frozenset({"search", "compile", "carry"})
 """What any attack of our engine takes, at a price in strength."""
 
 STANDARD: dict[Parameter, int] = {"steps": 100, "restarts": 1, "targets": 9, "queries": 5000}
@@ -87,6 +87,9 @@ class Attack(BaseModel):
     """What the search computes in. An image is broken only if float32 confirms it, whatever this is; but less than
     float32 may miss what float32 finds. bf16 is torch's autocast; tf32 does nothing but on NVIDIA GPUs of compute
     capability 8.0 and newer."""
+    compile: bool = False
+    """The search's full batches go through torch.compile: other rounding and perhaps less time. An image is broken
+    only if the network as it is confirms it in float32."""
     carry: bool = False
     """An image broken at one budget counts as broken at every larger one, without a search there."""
 
@@ -207,6 +210,8 @@ class Attack(BaseModel):
     def _shortcuts(self) -> dict[str, object]:
         """Those that are taken. At one budget there is nothing to carry to."""
         taken: dict[str, object] = {} if self.search == "fp32" else {"search": self.search}
+        if self.compile:
+            taken["compile"] = True
         return {**taken, "carry": True} if self.carry and len(self.eps) > 1 else taken
 
     @property
@@ -223,6 +228,11 @@ class Attack(BaseModel):
         shortcuts = []
         if self.search != "fp32":
             shortcuts.append(f"searched in {self.search}, successes judged again in fp32 (standard: all in fp32)")
+        if self.compile:
+            shortcuts.append(
+                "searched through torch.compile, successes judged again by the network as it is, in fp32 "
+                "(standard: all by the network as it is)"
+            )
         if "carry" in self._shortcuts:
             shortcuts.append(
                 "images broken at one budget count as broken at larger ones, unattacked there "

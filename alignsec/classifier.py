@@ -51,12 +51,12 @@ class Classifier(nn.Module):
         self.on_pass: Callable[[], None] = lambda: None
         """Called after every forward pass: where progress is told and time is kept."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of a batch of images."""
+    def forward(self, images: Tensor, network: Callable[[Tensor], object] | None = None) -> Tensor:
+        """Logits of a batch of images; by another form of the network, such as a compiled one, if one is given."""
         normalised = (images - self.mean) / self.std
         if normalised.requires_grad:
             normalised.register_hook(self._count_backward)
-        logits = outputs.logits(self.network(normalised))
+        logits = outputs.logits((network or self.network)(normalised))
         self._forward += len(images)
         self.on_pass()
         return logits

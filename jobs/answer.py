@@ -61,7 +61,7 @@ def answer(
             notes = gate.check(pair.model, known)
             teller.decided(known, model.passes.forward)
             checkpoint.offer(pair.id, known)
-    where = provenance.gather(clock, environ, precision.told(pair.attack.search, device))
+    where = provenance.gather(clock, environ, precision.told(pair.attack.search, device, pair.attack.compile))
     return Record(
         id=pair.id,
         pair=pair,

@@ -69,11 +69,14 @@ class Engine:
         else:
             seen = self.passage.seen(points)
         self._charge(searches, spent, backward=kind == "gradient")
-        signs = self._checked(seen, signs_of(seen, labels, self.passage.search))
+        if again := self.passage.compared():
+            self._charge(searches[:again], spent, backward=kind == "gradient")
+            self.facts["compared"] += again
+        signs = self._checked(seen, signs_of(seen, labels, self.passage.rounding))
 
         counting = [may and kind == table.judged_after for table in tables for may in table.counting()]
         doubtful = signs.doubtful
-        if not self.passage.exact:
+        if self.passage.search != "fp32":
             # What a search in less than float32 is left with may be what it took for a near miss.
             doubtful = list(map(or_, doubtful, [last for table in tables for last in table.ending()]))
         places = [at for at, doubt in enumerate(doubtful) if doubt and counting[at]]
@@ -106,7 +109,7 @@ class Engine:
     def _checked(self, seen: Seen, signs: Signs) -> Signs:
         """Refuse logits that are no numbers; take gradients that are none as 0."""
         if bad := sum(signs.unsound):
-            raise not_finite(bad, len(signs.unsound), self.passage.search)
+            raise not_finite(bad, len(signs.unsound), self.passage)
         if (wild := sum(signs.wild)) and seen.gradients is not None:
             self.facts["wild gradients"] += wild
             seen.gradients = seen.gradients.nan_to_num(0, 0, 0)
@@ -122,7 +125,7 @@ class Engine:
         exact = Seen(self.passage.judged(points[at]))
         self._charge([claim.search for claim in claims], spent, backward=False)
         seen.logits = seen.logits.index_copy(0, at, exact.logits)
-        found = signs_of(exact, labels[at], "fp32")
+        found = signs_of(exact, labels[at])
         if bad := sum(found.unsound):
             raise not_finite(bad, len(claims))
         claimed = [claim for claim in claims if signs.wrong[claim.place]]

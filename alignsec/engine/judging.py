@@ -1,7 +1,8 @@
 """Judging: which points of a pass are adversarial images that count, by the rule of alignsec.judge.
 
 The judge puts an image through the float32 model. Where the search's own pass was that one, at that very image, it
-serves both; after a pass in less than float32, the points that may be misclassified are put through once more.
+serves both; after a pass in less than float32, or through the compiled network, the points that may be
+misclassified are put through once more.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from alignsec.attack import Search as Precision
 from alignsec.engine import precision
 from alignsec.engine.course import Search
 from alignsec.engine.ground import Ground
@@ -35,10 +35,13 @@ class Signs(NamedTuple):
     """Gradients that are not finite."""
 
 
-def signs_of(seen: Seen, labels: Tensor, search: Precision) -> Signs:
-    """The signs of a pass, brought from the device at once: waiting for it is what costs time on a GPU."""
+def signs_of(seen: Seen, labels: Tensor, rounding: float = 0.0) -> Signs:
+    """The signs of a pass, brought from the device at once: waiting for it is what costs time on a GPU.
+
+    rounding: of its logits, see alignsec.engine.precision; 0 where they are those that verdicts are given by.
+    """
     margins, wrong = margin(seen.logits, labels), seen.logits.argmax(1) != labels
-    doubtful = wrong if search == "fp32" else wrong | precision.doubtful(margins, seen.logits, search)
+    doubtful = wrong | precision.doubtful(margins, seen.logits, rounding) if rounding else wrong
     wild = torch.zeros_like(wrong)
     if seen.gradients is not None:
         wild = ~seen.gradients.isfinite().flatten(1).all(1)

@@ -38,6 +38,8 @@ def findings(facts: Counter[str], budgets: Sequence[BudgetVerdicts]) -> list[str
         notes.append(f"{count} gradients were not finite and were taken as 0")
     if count := facts["judged again"]:
         notes.append(f"{count} of the forward passes put what the search took for a success through fp32")
+    if count := facts["compared"]:
+        notes.append(f"{count} of the forward passes held the compiled network against the network as it is")
     for one in budgets:
         by_square = one.verdicts.count(BROKEN_BY["square"])
         others_ran = any(component != "square" for component in one.passes)

@@ -48,7 +48,7 @@ class Opening:
 def clean(task: Task, passage: Passage, limit: int | None) -> Opening:
     """Put the clean images through the model, and see how many it can take at once."""
     first, image_bytes = passage.probed(task.pixels[:_ASKED_TWICE])
-    passage.most = memory.images_at_once(passage.most, image_bytes, task.pixels[0], limit)
+    passage.most = memory.images_at_once(passage.most, image_bytes * passage.pools, task.pixels[0], limit)
     finite(first)
     logits = finite(passage.judged(task.pixels))
     if (highest := int(task.labels.max())) >= logits.shape[1]:

@@ -1,4 +1,4 @@
-"""Passes of the model: in the search's precision or exactly, in lots that fit the memory, results checked."""
+"""Passes of the model: as the search wants them or exactly, in lots that fit the memory, results checked."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from torch import Tensor
 from alignsec.attack import Search
 from alignsec.classifier import BadModel, Classifier
 from alignsec.engine import memory, precision
+from alignsec.engine.compiled import Compiled, Network, Result, Work
 from alignsec.out_of_memory import is_out_of_memory
 from alignsec.pixels import Images
 
@@ -39,11 +40,30 @@ class Passage:
     search: Search
     most: int
     """Images at once; halved when memory runs out."""
+    compiled: Compiled | None = None
+    """What the search's fuller lots go through."""
+
+    @property
+    def rounding(self) -> float:
+        """How far the search's logits may lie from those that verdicts are given by: see precision."""
+        return precision.rounding(self.search, self.compiled is not None)
 
     @property
     def exact(self) -> bool:
         """Whether the search's own logits are those that verdicts are given by."""
-        return self.search == "fp32"
+        return not self.rounding
+
+    @property
+    def pools(self) -> int:
+        """Pools of memory for a pass: a CUDA graph keeps its own, beside that of passes which are not compiled."""
+        return 2 if self.compiled and torch.cuda.is_available() else 1
+
+    def compared(self) -> int:
+        """Images of the last pass, the first ones, that went through the network as it is as well."""
+        if self.compiled is None:
+            return 0
+        images, self.compiled.compared = self.compiled.compared, 0
+        return images
 
     def probed(self, images: Tensor) -> tuple[Tensor, int]:
         """Logits in float32 of the first images, of as many as fit, and the memory that one takes, in bytes."""
@@ -62,11 +82,24 @@ class Passage:
     @torch.no_grad()
     def seen(self, images: Tensor) -> Seen:
         """Logits for the search."""
-        return Seen(*self._in_lots(len(images), lambda lot: (self._searched(images[lot]),)))
+        return Seen(*self._in_lots(len(images), self._through(lambda lot: partial(self._searched, images[lot]))))
 
     def climbed(self, images: Tensor, losses: Losses) -> Seen:
         """Logits for the search, and the losses and their gradients."""
-        return Seen(*self._in_lots(len(images), lambda lot: self._climbed(images[lot], partial(losses, lot))))
+        with torch.enable_grad():
+            works = self._through(lambda lot: partial(self._climbed, images[lot], partial(losses, lot)))
+            return Seen(*self._in_lots(len(images), works))
+
+    def _through(self, work_on: Callable[[slice], Work]) -> Callable[[slice], Result]:
+        """The work on a lot, by the compiled network where the lot is one for it."""
+
+        def work(lot: slice) -> Result:
+            images = lot.stop - lot.start
+            if self.compiled and self.compiled.takes(images, self.most):
+                return self.compiled.through(work_on(lot), images, self.most)
+            return work_on(lot)(None)
+
+        return work
 
     def _in_lots(self, count: int, work: Callable[[slice], tuple[Tensor, ...]]) -> list[Tensor]:
         """The work on `count` images; where memory runs out, the same images again, half as many at once.
@@ -90,6 +123,8 @@ class Passage:
                 raise
         # Out here, where the error and all that its frames held are gone.
         self.most = images // 2
+        if self.compiled:
+            self.compiled.forget()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return None
@@ -99,15 +134,15 @@ class Passage:
             logits = logits_of(self.classifier, images.detach().requires_grad_())
         return logits.detach(), gauge.bytes // len(images)
 
-    def _searched(self, images: Tensor) -> Tensor:
+    def _searched(self, images: Tensor, network: Network | None) -> Result:
         with precision.flags(self.search), precision.forward(self.search, images.device):
-            return logits_of(self.classifier, images).float()
+            return (logits_of(self.classifier, images, network).float(),)
 
-    def _climbed(self, images: Tensor, losses: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.enable_grad(), precision.flags(self.search):
+    def _climbed(self, images: Tensor, losses: Callable[[Tensor], Tensor], network: Network | None) -> Result:
+        with precision.flags(self.search):
             images = images.detach().requires_grad_()
             with precision.forward(self.search, images.device):
-                logits = logits_of(self.classifier, images)
+                logits = logits_of(self.classifier, images, network)
             logits = logits.float()
             each = losses(logits)
             gradients = _gradients_of(each, images)
@@ -119,20 +154,26 @@ def whole(lots: list[Tensor]) -> Tensor:
     return lots[0] if len(lots) == 1 else torch.cat(lots)
 
 
-def logits_of(classifier: Classifier, images: Tensor) -> Tensor:
-    """Logits of a batch, N x classes, perhaps not finite. Raises BadModel for anything else."""
-    logits: Tensor = classifier(images)
+def logits_of(classifier: Classifier, images: Tensor, network: Network | None = None) -> Tensor:
+    """Logits of a batch, N x classes, perhaps not finite. Raises BadModel for anything else.
+
+    network: a compiled form of the classifier's own, which is taken where it is None.
+    """
+    logits: Tensor = classifier(images, network)
     if logits.ndim != 2 or len(logits) != len(images) or logits.shape[1] < 2 or not logits.is_floating_point():
         shape = " x ".join(map(str, logits.shape))
         raise BadModel(f"{len(images)} images gave {shape} {logits.dtype}; logits are images x classes")
     return logits
 
 
-def not_finite(bad: int, of: int, search: Search = "fp32") -> BadModel:
-    """The error for logits that are no numbers."""
-    if search == "fp32":
-        return BadModel(f"the logits of {bad} of {of} images are not finite; are the weights sound?")
-    return BadModel(f"the logits of {bad} of {of} images are not finite in {search}; search in fp32")
+def not_finite(bad: int, of: int, passage: Passage | None = None) -> BadModel:
+    """The error for logits that are no numbers, of the search's passage or in float32."""
+    said = f"the logits of {bad} of {of} images are not finite"
+    if passage is None or passage.exact:
+        return BadModel(f"{said}; are the weights sound?")
+    if passage.compiled:
+        return BadModel(f"{said} in {passage.search} through torch.compile; search without")
+    return BadModel(f"{said} in {passage.search}; search in fp32")
 
 
 def _gradients_of(losses: Tensor, images: Tensor) -> Tensor:

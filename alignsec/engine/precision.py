@@ -12,6 +12,8 @@ _FIRST_WITH_TF32 = (8, 0)
 """NVIDIA's compute capability; earlier GPUs and CPUs compute in float32 whatever the flags say."""
 _ROUNDING = {"fp32": 0.0, "tf32": 2.0**-10, "bf16": 2.0**-8}
 """Half a step of the significand: 10 explicit bits for TF32, 7 for bfloat16."""
+_REORDERED = 2.0**-14
+"""Of the largest logit: what sums in another order make in float32. Measured: see docs/engine.md."""
 
 
 def effective(search: Search, device: torch.device) -> Search:
@@ -22,13 +24,13 @@ def effective(search: Search, device: torch.device) -> Search:
     return "tf32" if able else "fp32"
 
 
-def told(search: Search, device: torch.device) -> str:
+def told(search: Search, device: torch.device, compiled: bool = False) -> str:
     """For the record: what was searched in and what was judged in."""
-    if search == "fp32":
+    if search == "fp32" and not compiled:
         return "fp32"
     got = effective(search, device)
     asked = "" if got == search else f" ({search} was asked for, which this device does not have)"
-    return f"search {got}{asked}, verdicts fp32"
+    return f"search {got}{' compiled' if compiled else ''}{asked}, verdicts fp32"
 
 
 @contextmanager
@@ -53,9 +55,14 @@ def forward(search: Search, device: torch.device) -> AbstractContextManager[obje
     return torch.autocast(device.type, torch.bfloat16)
 
 
-def doubtful(margins: Tensor, logits: Tensor, search: Search) -> Tensor:
-    """Which images float32 may find misclassified, bool N, from margins N and logits N x classes of a search.
+def rounding(search: Search, compiled: bool = False) -> float:
+    """How far a search's logit may lie from the one that verdicts are given by, as a share of the largest one."""
+    return max(_ROUNDING[search], _REORDERED if compiled else 0.0)
+
+
+def doubtful(margins: Tensor, logits: Tensor, rounded: float) -> Tensor:
+    """Which images the judge may find misclassified, bool N, from margins N and logits N x classes of a search.
 
     Those at or below a margin that the rounding of two logits alone can make.
     """
-    return margins <= 2 * _ROUNDING[search] * logits.abs().amax(1)
+    return margins <= 2 * rounded * logits.abs().amax(1)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from alignsec.engine import memory, notes, opening, precision, state
 from alignsec.engine.agenda import Agenda
+from alignsec.engine.compiled import Compiled
 from alignsec.engine.engine import Engine
 from alignsec.engine.ground import Ground
 from alignsec.engine.ledger import Ledger
@@ -58,11 +59,29 @@ class _Run:
         """Rounds of the engine, telling what is known now and then."""
         yield self._now()
         told = time.monotonic()
-        while self.engine.agenda.undecided:
-            self.engine.round()
-            if time.monotonic() - told >= self.settings.seconds_between_yields or not self.engine.agenda.undecided:
-                yield self._now()
-                told = time.monotonic()
+        try:
+            while self.engine.agenda.undecided:
+                self.engine.round()
+                undecided = self.engine.agenda.undecided
+                if time.monotonic() - told >= self.settings.seconds_between_yields or not undecided:
+                    yield self._now()
+                    told = time.monotonic()
+        finally:
+            if self.engine.passage.compiled:
+                self.engine.passage.compiled.forget()
+
+    def _not_compiled(self) -> list[str]:
+        """Why the search did without what it was to have, if that is not noted yet."""
+        compiled = self.engine.passage.compiled
+        if compiled is None:
+            return []
+        if compiled.failed:
+            note = f"the search went on without torch.compile: {compiled.failed}"
+        elif not self.engine.agenda.undecided and not self.engine.facts["compared"]:
+            note = "the search did without torch.compile: no batch was nearly full"
+        else:
+            return []
+        return [] if note in self.known.notes else [note]
 
     def _now(self) -> Evaluation:
         engine, agenda = self.engine, self.engine.agenda
@@ -75,7 +94,7 @@ class _Run:
                 "steps_done": self.known.steps - undecided,
                 "undecided": undecided,
                 "passes_left": agenda.passes_left,
-                "notes": (*self.known.notes, *found_out),
+                "notes": (*self.known.notes, *self._not_compiled(), *found_out),
                 "found": tuple(engine.ledger.found),
                 "at_once": engine.passage.most,
                 "state": None,
@@ -119,14 +138,17 @@ def _taken_up(task: Task, settings: Settings, known: Evaluation, data: bytes) ->
     """From where it was left."""
     frozen = state.Frozen(data)
     passage = _passage(task, settings)
-    passage.most = memory.images_at_once(settings.slots, known.image_bytes, task.pixels[0], settings.memory_bytes)
+    image_bytes = known.image_bytes * passage.pools
+    passage.most = memory.images_at_once(settings.slots, image_bytes, task.pixels[0], settings.memory_bytes)
     engine = _engine(task, settings, passage, known, frozen.ranking.to(task.pixels.device), frozen.facts)
     frozen.thaw(engine.agenda, engine.tables)
     return _Run(known, engine, settings)
 
 
 def _passage(task: Task, settings: Settings) -> Passage:
-    return Passage(task.classifier, precision.effective(task.attack.search, task.pixels.device), settings.slots)
+    search = precision.effective(task.attack.search, task.pixels.device)
+    compiled = Compiled(task.classifier.network, search, settings.backend) if task.attack.compile else None
+    return Passage(task.classifier, search, settings.slots, compiled)
 
 
 def _engine(

@@ -1,5 +1,6 @@
 """Settings of the engine: none of them changes a verdict, except the one that says so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -13,6 +14,8 @@ class Settings:
     """What the process may take in all; None where only the machine sets a limit."""
     seconds_between_yields: float = 5.0
     """Seconds after which what is known is yielded, at the next round's end; 0 yields after every round."""
+    backend: str | Callable[..., object] = "inductor"
+    """Of torch.compile, where the attack asks for that. Others than torch's own default are for tests."""
     replay: bool = False
     """Draw exactly what the reference draws, batch by batch of the attack's `batch` images; for parity only.
     It changes the random numbers, cannot be stopped and taken up, and needs slots for a whole batch."""

@@ -25,6 +25,8 @@ GPU_SLOTS = 8
 BASE_MB: Mapping[Kind, int] = {"cpu": 1000, "gpu": 3500}
 """Python, torch, its libraries, and what their allocators do not give back. cpu: jobs on those four networks then
 peaked at 0.6 to 1.0 of their estimates. gpu: with CUDA's, from others' reports; not measured."""
+COMPILING_MB = 400
+"""torch.compile beside the job's own; measured on a CPU: the C++ compiler 265 MB."""
 GPU_BASE_MB = 800
 """CUDA's context and workspaces."""
 SLACK = 1.3
@@ -88,6 +90,7 @@ def of(pair: Pair, sizes: Sizes, image_count: int, measured: Measurements, kind:
     )
     peak, gpu_peak = measured.peaks_mb(kind, model, attack, image_count)
     memory = BASE_MB[kind] + (2 * _weight_bytes(cost, sizes) + image_count * 4 * _values(pair)) / 1e6
+    memory += COMPILING_MB if attack.compile else 0
     if kind == "cpu":
         fitting = max(1, MOST_SAVED_BYTES // max(cost.saved_bytes, 1))
         at_once = min(SLOTS, attack.batch, image_count, fitting)
@@ -106,10 +109,9 @@ def of(pair: Pair, sizes: Sizes, image_count: int, measured: Measurements, kind:
 def _passes_per_second(
     pair: Pair, cost: NetworkCost, measured: Measurements, kind: Kind, cpus: int
 ) -> tuple[float, Basis]:
-    search = pair.attack.search
-    if (rate := measured.passes_per_second(kind, pair.model, search)) is not None:
+    if (rate := measured.passes_per_second(kind, pair.model, pair.attack)) is not None:
         return rate, "this model"
-    known = measured.flops_per_second(kind, search)
+    known = measured.flops_per_second(kind, pair.attack)
     flops = known or FLOPS_PER_SECOND[kind] * (cpus if kind == "cpu" else 1)
     # A batch is never emptier than half, as a rule: slots are refilled.
     seconds = cost.forward_flops / flops + SECONDS_PER_CALL[kind] / (min(SLOTS, pair.attack.batch) / 2)
@@ -121,7 +123,9 @@ def _gpu_memory(pair: Pair, cost: NetworkCost, sizes: Sizes, image_count: int, p
 
     An earlier job's peak is that of a larger GPU, which it filled, so it only ever lowers the estimate.
     """
-    each = cost.saved_bytes * SLACK + STATES * 4 * _values(pair)
+    # CUDA graphs keep a pool of their own.
+    pools = 2 if pair.attack.compile else 1
+    each = cost.saved_bytes * SLACK * pools + STATES * 4 * _values(pair)
     at_once = min(GPU_SLOTS, pair.attack.batch, image_count)
     images = image_count * 4 * _values(pair)
     needed = GPU_BASE_MB + (_weight_bytes(cost, sizes) * SLACK + images + at_once * each) / 1e6

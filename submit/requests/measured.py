@@ -37,6 +37,7 @@ class Taken(BaseModel):
     """Digest of what is asked, without its name."""
     kind: Kind
     search: Search
+    compiled: bool = False
     images: int
     forward: int
     backward: int
@@ -60,8 +61,8 @@ class Measurements:
     def __init__(self, taken: Iterable[Taken]) -> None:
         self._count = 0
         self._passes: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        self._rates: dict[tuple[Kind, Search, str], list[float]] = defaultdict(list)
-        self._speeds: dict[tuple[Kind, Search], list[float]] = defaultdict(list)
+        self._rates: dict[tuple[Kind, Search, bool, str], list[float]] = defaultdict(list)
+        self._speeds: dict[tuple[Kind, Search, bool], list[float]] = defaultdict(list)
         self._starts: dict[Kind, list[float]] = defaultdict(list)
         self._peaks: dict[tuple[Kind, str, str], list[Taken]] = defaultdict(list)
         # Asked once for each of 100,000 pairs, of a few models and attacks.
@@ -76,9 +77,9 @@ class Measurements:
             self._passes[one.attack].append((one.forward / one.images, one.backward / one.images))
         if one.searching_seconds >= LONG_ENOUGH_SECONDS:
             rate = (one.forward + one.backward) / one.searching_seconds
-            self._rates[one.kind, one.search, one.network].append(rate)
+            self._rates[one.kind, one.search, one.compiled, one.network].append(rate)
             if one.flops:
-                self._speeds[one.kind, one.search].append(one.flops / one.searching_seconds)
+                self._speeds[one.kind, one.search, one.compiled].append(one.flops / one.searching_seconds)
         self._starts[one.kind].append(max(0.0, one.seconds - one.searching_seconds))
         self._peaks[one.kind, one.network, one.attack].append(one)
 
@@ -91,13 +92,14 @@ class Measurements:
             return None
         return median(forward for forward, _ in same), median(backward for _, backward in same)
 
-    def passes_per_second(self, kind: Kind, model: PairModel, search: Search) -> float | None:
-        """Of one model on a kind of device, forward and backward passes alike."""
-        return self._median("rates", (kind, search, network_digest(model))) if self._rates else None
+    def passes_per_second(self, kind: Kind, model: PairModel, attack: Attack) -> float | None:
+        """Of one model on a kind of device, as the attack computes, forward and backward passes alike."""
+        key = (kind, attack.search, attack.compile, network_digest(model))
+        return self._median("rates", key) if self._rates else None
 
-    def flops_per_second(self, kind: Kind, search: Search) -> float | None:
-        """Operations a second on a kind of device: the median over all pairs."""
-        return self._median("speeds", (kind, search))
+    def flops_per_second(self, kind: Kind, attack: Attack) -> float | None:
+        """Operations a second on a kind of device, as the attack computes: the median over all pairs."""
+        return self._median("speeds", (kind, attack.search, attack.compile))
 
     def starting_seconds(self, kind: Kind) -> float | None:
         """Seconds a job takes beside its search."""
@@ -187,6 +189,7 @@ def of(record: Record) -> Taken:
         attack=attack_digest(record.pair.attack),
         kind="cpu" if where.device.startswith("CPU") else "gpu",
         search=record.pair.attack.search,
+        compiled=record.pair.attack.compile,
         images=len(record.images),
         forward=forward,
         backward=backward,

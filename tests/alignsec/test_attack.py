@@ -109,6 +109,15 @@ def test_clean_has_the_budget_zero():
         ({"method": "autoattack", "norm": "L1", "eps": ["1"], "steps": 2}, "fewer than 3 steps.*give 3 or more"),
         ({"method": "square", "norm": "L2", "eps": ["1"], "search": "fp16"}, "'fp32', 'tf32' or 'bf16'"),
         ({"method": "clean", "search": "bf16"}, "has search, which clean does not use; it takes none"),
+        ({"method": "clean", "compile": True}, "has compile, which clean does not use; it takes none"),
+        (
+            {"method": "corruption", "corruption": "fog", "severity": 1, "compile": True},
+            "has compile, which corruption does not use; it takes none",
+        ),
+        (
+            {"method": "square", "norm": "L2", "eps": ["1"], "compile": True, "implementation": "reference"},
+            "has compile, which the reference does not have",
+        ),
         (
             {"method": "square", "norm": "L2", "eps": ["1"], "search": "tf32", "implementation": "reference"},
             "has search, which the reference does not have",
@@ -158,6 +167,7 @@ def test_the_question_knows_numbers_not_their_spelling():
         {"implementation": "reference"},
         {"search": "bf16"},
         {"search": "tf32"},
+        {"compile": True},
         {"eps": ["1/255", "2/255"]},
     ],
 )
@@ -167,12 +177,13 @@ def test_what_changes_the_verdicts_changes_the_question(changes: dict[str, objec
 
 def test_the_shortcuts_are_told_and_leave_the_question_where_they_are_not_taken():
     two = {"eps": ["1/255", "2/255"]}
-    assert linf(search="fp32", carry=False).question == linf().question
+    assert linf(search="fp32", compile=False, carry=False).question == linf().question
     assert linf(carry=True, **two).question != linf(**two).question
     assert linf(carry=True).question == linf().question, "there is one budget, and nothing to carry to"
     assert not linf(carry=True).deviations
-    rough, carried = linf(search="bf16", carry=True, **two).deviations
+    rough, compiled, carried = linf(search="bf16", compile=True, carry=True, **two).deviations
     assert rough == "searched in bf16, successes judged again in fp32 (standard: all in fp32)"
+    assert compiled.startswith("searched through torch.compile, successes judged again by the network as it is")
     assert carried.startswith("images broken at one budget count as broken at larger ones")
 
 

@@ -1,4 +1,4 @@
-"""The two image recipes, read as text: same base, same pins, none of our code."""
+"""The two image recipes, read as text: same base, same pins, the same compiler, none of our code."""
 
 import re
 from pathlib import Path
@@ -17,6 +17,10 @@ def test_installs_the_pinned_requirements_and_nothing_else(recipe: str) -> None:
     assert "requirements/image.txt" in recipe
     installed = re.findall(r"pip install ([^\n&\\]*)", recipe)
     assert {line.split()[-1] for line in installed} <= {"uv", "/tmp/image.txt", "/opt/image.txt"}  # noqa: S108
+
+
+def test_brings_a_compiler_for_torch_compile_and_no_other_package_of_debian_s(recipe: str) -> None:
+    assert re.findall(r"apt-get install (.*?) &&", recipe) == ["--yes --no-install-recommends g++"]
 
 
 def test_holds_none_of_our_code(recipe: str) -> None:

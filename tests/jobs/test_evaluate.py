@@ -129,13 +129,24 @@ def test_a_pair_that_needs_no_step(job: Job, staged: Staged):
     assert verdicts(made.record) == ["RRRRRRWW"]
 
 
-@pytest.mark.parametrize("search", ["fp32", "bf16"])
-def test_the_record_tells_the_precision(job: Job, staged: Staged, search: str):
-    made = job(staged.pair(search=search))
+@pytest.mark.parametrize(
+    ("told", "precision"),
+    [
+        ({"search": "fp32"}, "fp32"),
+        ({"search": "bf16"}, "search bf16, verdicts fp32"),
+        ({"compile": True, "batch": 100}, "search fp32 compiled, verdicts fp32"),
+    ],
+)
+def test_the_record_tells_the_precision(job: Job, staged: Staged, told: dict[str, object], precision: str):
+    made = job(staged.pair(**told))
     assert made.run() == exit_code.DONE
     record = made.record
-    assert record.provenance.precision == {"fp32": "fp32", "bf16": "search bf16, verdicts fp32"}[search]
-    assert any("searched in bf16" in note for note in record.notes) == (search == "bf16")
+    assert record.provenance.precision == precision
+    assert any("searched in bf16" in note for note in record.notes) == ("search bf16" in precision)
+    # There are fewer images than a batch takes.
+    assert ("the search did without torch.compile: no batch was nearly full" in record.notes) == (
+        "compile" in told
+    )
 
 
 def test_an_older_outcome_is_replaced(job: Job):

@@ -176,7 +176,9 @@ def test_the_job_script_leaves_its_output_even_without_a_python(tmp_path: Path) 
 def test_the_job_script_gives_a_home_in_the_scratch_directory_and_keeps_odd_arguments(tmp_path: Path) -> None:
     script, fake = tmp_path / "job.sh", tmp_path / "python"
     script.write_text(description.job_script())
-    fake.write_text('#!/bin/sh\necho "$HOME $PYTHONPATH"; for word; do echo "<$word>"; done\n')
+    fake.write_text(
+        '#!/bin/sh\necho "$HOME $PYTHONPATH $TORCHINDUCTOR_CACHE_DIR"; for word; do echo "<$word>"; done\n'
+    )
     fake.chmod(0o755)
     done = subprocess.run(
         ["/bin/sh", script, "o", str(fake), "module", "a b", "c'd"],
@@ -187,5 +189,5 @@ def test_the_job_script_gives_a_home_in_the_scratch_directory_and_keeps_odd_argu
         check=True,
     )
     home, *words = done.stdout.splitlines()
-    assert home == f"{tmp_path} {tmp_path}/code.zip"
+    assert home == f"{tmp_path} {tmp_path}/code.zip {tmp_path}/inductor"
     assert words == ["<-m>", "<module>", "<a b>", "<c'd>"]

@@ -6,7 +6,7 @@ from torch import nn
 
 from alignsec.classifier import BadModel
 from alignsec.engine import Settings, evaluate, precision
-from alignsec.engine.precision import doubtful
+from alignsec.engine.precision import doubtful, rounding
 from alignsec.evaluation import Evaluation
 from alignsec.task import Task
 from tests.alignsec.engine import small
@@ -99,9 +99,9 @@ def test_what_a_search_ends_with_is_judged_in_float32_whatever_it_looked_like():
 def test_images_whose_margin_rounding_could_make_are_looked_at_in_float32():
     logits = torch.tensor([[1.0, 0.0], [100.0, 99.9], [1.0, 1.0]])
     margins = logits[:, 0] - logits[:, 1]
-    assert doubtful(margins, logits, "bf16").tolist() == [False, True, True]
-    assert doubtful(margins, logits, "tf32").tolist() == [False, True, True]
-    assert doubtful(margins, logits, "fp32").tolist() == [False, False, True]
+    assert doubtful(margins, logits, rounding("bf16")).tolist() == [False, True, True]
+    assert doubtful(margins, logits, rounding("tf32")).tolist() == [False, True, True]
+    assert doubtful(margins, logits, rounding("fp32")).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2"])

@@ -30,7 +30,7 @@ def test_a_job_gets_its_files_and_no_more(made: Made):
     said = next(line for line in log if line.startswith("environ"))
     names = [Path(path).name for path in planned.inputs] + [f"{planned.pair.id}.json"]
     assert said.endswith(" ".join(sorted(names)))
-    for variable in ("PYTHONPATH", "HOME", "OMP_NUM_THREADS", "PATH"):
+    for variable in ("PYTHONPATH", "HOME", "TORCHINDUCTOR_CACHE_DIR", "OMP_NUM_THREADS", "PATH"):
         assert f'"{variable}"' in said
 
 

@@ -114,10 +114,17 @@ def test_other_models_tell_the_speed_of_the_device():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"kind": "cpu"}, {"searching_seconds": 1.0}, {"flops": 0, "network": "x"}, {"search": "bf16"}]
+    "changes",
+    [
+        {"kind": "cpu"},
+        {"searching_seconds": 1.0},
+        {"flops": 0, "network": "x"},
+        {"search": "bf16"},
+        {"compiled": True},
+    ],
 )
 def test_what_tells_nothing_of_this_speed_is_left_out(changes: dict[str, Any]):
-    """Another kind of device, a search too short to tell, a network of unknown cost, another precision."""
+    """Another kind of device, a search too short to tell, an unknown network, another precision, torch.compile."""
     assert (
         of(pair(), 1000, Measurements([taken(pair(method="square", steps=100), **changes)])).basis
         == "assumed speed"
@@ -136,6 +143,12 @@ def test_memory_that_earlier_jobs_took_goes_before_the_estimate():
 def test_a_smaller_gpu_is_never_refused_for_what_a_larger_one_was_filled_with():
     filled = Measurements([taken(pair(), images=1000, peak_gpu_memory_mb=78_000)])
     assert of(pair(), 1000, filled).gpu_memory_mb == of(pair(), 1000).gpu_memory_mb
+
+
+def test_compiling_takes_memory_of_the_host_and_of_the_gpu():
+    plain, compiled = of(pair(), 1000), of(pair(compile=True), 1000)
+    assert compiled.memory_mb == plain.memory_mb + 400
+    assert plain.gpu_memory_mb < compiled.gpu_memory_mb < 2 * plain.gpu_memory_mb
 
 
 def test_sixty_four_images_never_save_more_than_the_engine_lets_them():
