@@ -1,5 +1,6 @@
 """The agenda: which search is next, what its end means for its image, and what is decided."""
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ class Agenda:
     forward: deque[list[Search]] = field(default_factory=deque)
     _gates: dict[Lane, list[Course]] = field(default_factory=lambda: defaultdict(list))
     """Courses that wait for the rest of their batch."""
+    _patient_from: float = 0
+    """The first round that may find searches to begin side by side; until then none is looked for."""
 
     def begin(self, eps: Sequence[float]) -> None:
         """Enter every robust lane whose budget leaves something to search."""
@@ -74,18 +77,18 @@ class Agenda:
 
     def _launched(self, block: list[Search]) -> list[Search]:
         for search in block:
-            if search.course.since is None:
-                search.course.since = self.round
+            course = search.course
+            if course.since is None:
+                course.since = self.round
+                self._patient_from = min(self._patient_from, _patient_from(course))
         return block
 
     def _side_by_side(self, free: int) -> Iterator[list[Search]]:
-        patient = [
-            course
-            for course in dict.fromkeys(self.courses.values())
-            if course.untried
-            and course.since is not None
-            and self.round - course.since >= PATIENCE + course.stage.counts_from
-        ]
+        if self.round < self._patient_from:
+            return
+        untried = [course for course in dict.fromkeys(self.courses.values()) if course.untried]
+        self._patient_from = min(map(_patient_from, untried), default=math.inf)
+        patient = [course for course in untried if _patient_from(course) <= self.round]
         while free and patient:
             for course in patient[:free]:
                 yield [self._next(course)]
@@ -199,3 +202,10 @@ class Agenda:
             later = self.stages[place + 1 :]
             left += len(budgets) * sum(stage.searches * stage.forward for stage in later)
         return left
+
+
+def _patient_from(course: Course) -> float:
+    """The round in which a later search of a course may begin although an earlier one has not failed."""
+    if course.since is None or not course.untried:
+        return math.inf
+    return course.since + PATIENCE + course.stage.counts_from

@@ -59,28 +59,38 @@ def learn(rows: SquareRows, margins: Tensor) -> None:
 def move(rows: SquareRows, steps: list[int], norm: Norm) -> None:
     """Try another square on each best point; starts stay. steps: passes so far of each row."""
     device, chunk = rows.x.device, rows.numbers.shape[1]
-    at = torch.tensor([(step - 1) % chunk for step in steps], device=device)
-    numbers = rows.numbers[torch.arange(len(steps), device=device), at]
-    sides = [side(step - 1, rows.x.shape[-2], rows.x.shape[-1], norm) for step in steps]
+    queries = torch.tensor(steps) - 1
+    numbers = rows.numbers[torch.arange(len(steps), device=device), (queries % chunk).to(device)]
+    of_each = sides(queries, rows.x.shape[-2], rows.x.shape[-1], norm)
     if norm == "Linf":
-        moved = _linf(rows, numbers, torch.tensor(sides, device=device))
+        moved = _linf(rows, numbers, of_each.to(device))
     else:
         moved = torch.empty_like(rows.x)
-        for size in set(sides):
-            group = torch.tensor([row for row, its in enumerate(sides) if its == size], device=device)
+        for size in of_each.unique().tolist():
+            group = (of_each == size).nonzero().squeeze(1).to(device)
             clean, best, eps = rows.clean[group], rows.best[group], rows.eps[group]
             moved[group] = _windows(clean, best, eps, numbers[group], size, norm)
-    begun = torch.tensor([step > 0 for step in steps], device=device)
+    begun = (queries >= 0).to(device)
     rows.x = moved if min(steps) else torch.where(spread(begun, moved), moved, rows.x)
 
 
-@lru_cache(maxsize=20_000)
-def side(query: int, height: int, width: int, norm: Norm) -> int:
-    """Side of the square that a query tries, in pixels; odd and at least 3 for L2 and L1. Queries count from 0."""
-    share = _SHARE / 2 ** sum(query > after for after in _SHRINKS_AFTER)
-    wanted = round(math.sqrt(share * height * width))
-    wanted = max(wanted, 1) if norm == "Linf" else max(wanted, 3) | 1
-    return min(wanted, height, width)
+def sides(queries: Tensor, height: int, width: int, norm: Norm) -> Tensor:
+    """Side of the square that each query tries, in pixels; odd and at least 3 for L2 and L1.
+
+    queries: int64 N, from 0, on the CPU.
+    """
+    return _sides(height, width, norm)[torch.bucketize(queries, torch.tensor(_SHRINKS_AFTER))]
+
+
+@lru_cache(maxsize=8)
+def _sides(height: int, width: int, norm: Norm) -> Tensor:
+    """After so many shrinkings."""
+    found = []
+    for shrunk in range(len(_SHRINKS_AFTER) + 1):
+        wanted = round(math.sqrt(_SHARE / 2**shrunk * height * width))
+        wanted = max(wanted, 1) if norm == "Linf" else max(wanted, 3) | 1
+        found.append(min(wanted, height, width))
+    return torch.tensor(found)
 
 
 def _signs(numbers: Tensor) -> Tensor:

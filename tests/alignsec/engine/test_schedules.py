@@ -5,7 +5,7 @@ import torch
 
 from alignsec.engine import apgd_l1, windows
 from alignsec.engine.apgd import checkpoints
-from alignsec.engine.square import side
+from alignsec.engine.square import sides
 
 
 def test_apgd_of_a_hundred_steps_checks_where_the_paper_says():
@@ -47,6 +47,10 @@ def test_apgd_in_l1_of_any_length_has_a_leg_for_every_pass(steps, looks):
 )
 def test_squares_shrink_by_the_schedule_of_ten_thousand_queries(query, linf, l2):
     assert (side(query, 224, 224, "Linf"), side(query, 224, 224, "L2")) == (linf, l2)
+
+
+def side(query, height, width, norm):
+    return int(sides(torch.tensor([query]), height, width, norm))
 
 
 def test_squares_fit_the_image():
