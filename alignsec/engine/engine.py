@@ -89,11 +89,10 @@ class Engine:
         for claim in claims:
             self._decide(claim, confirmed=signs.wrong[claim.place])
 
-        wrong, ended = seen.logits.argmax(1) != labels, list[Search]()
+        ended = list[Search]()
         for table, edge in zip(tables, edges, strict=True):
             lesson = Lesson(
                 seen.logits[edge],
-                wrong[edge],
                 signs.tied[edge],
                 losses=None if seen.losses is None else seen.losses[edge],
                 gradients=None if seen.gradients is None else seen.gradients[edge],

@@ -39,7 +39,7 @@ class FabTable(Table[FabRows]):
             rows.x = fab.step(rows, lesson.losses, lesson.gradients, self.ground.norm)
             self._step()
             return [False] * len(self.steps)
-        rows.x = fab.retreat(rows.x, rows.clean, lesson.misclassified)
+        rows.x = fab.retreat(rows.x, rows.clean, lesson.logits.argmax(1) != rows.labels)
         return self.ending()
 
     def ending(self) -> list[bool]:

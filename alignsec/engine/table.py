@@ -23,8 +23,6 @@ class Lesson:
     """What a pass showed of a table's points, a row each."""
 
     logits: Tensor
-    misclassified: Tensor
-    """Bool."""
     tied: list[bool]
     """Whether the label's logit equals another one."""
     losses: Tensor | None = None
