@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
+from aggregate import corruptions
 from aggregate.figures import robustness
 from aggregate.tally import PairState
 from alignsec.run_folder import Plan
@@ -16,11 +17,14 @@ class Cell:
     """One model at one budget."""
 
     state: Literal["ok", "failed", "missing", "not planned"]
-    count: int = 0
+    count: int | None = 0
+    """None of the mean over corruptions, which is none of images."""
     images: int = 0
     share: float = 0.0
     low: float = 0.0
     high: float = 0.0
+    note: str = ""
+    """Why there is no mean over corruptions."""
 
     @property
     def order(self) -> str:
@@ -44,12 +48,16 @@ class Matrix:
     """Columns, grouped by attack, and rows, the most robust model first."""
 
     attacks: tuple[tuple[str, tuple[str, ...]], ...]
-    """Each attack that is not the clean one, and its budgets as text; those of a corruption are its severities."""
+    """Each attack that is not the clean one, and its budgets as text; those of a corruption are its severities.
+    The mean over corruptions comes last, where there is one."""
     rows: tuple[MatrixRow, ...]
 
 
-def of(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> Matrix:
-    """Lay the table out. Clean accuracy is that of any pair of the model: all judge the same clean images."""
+def of(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame, means: pd.DataFrame) -> Matrix:
+    """Lay the table out, and the means over corruptions (`corruptions.means`) behind it.
+
+    Clean accuracy is that of any pair of the model: all judge the same clean images.
+    """
     attacked = [pair for pair in plan if pair.attack.method != "clean"]
     columns: dict[str, dict[str, float]] = {}
     named: dict[tuple[str, str, str], str] = {}
@@ -84,19 +92,29 @@ def of(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> Matrix:
             return Cell("failed")
         return robust.get((model, attack, eps), Cell("missing" if state != "not planned" else "not planned"))
 
+    last = {mean.model: (_mean(mean),) for mean in means.itertuples()}
     grouped = tuple((name, tuple(sorted(levels, key=lambda eps: levels[eps]))) for name, levels in columns.items())
     return Matrix(
-        grouped,
+        (*grouped, *((corruptions.ATTACK, (eps,)) for eps in means["severities"].iloc[:1])),
         tuple(
             MatrixRow(
                 name,
                 clean.get(name, Cell("missing")),
                 top5.get(name),
-                tuple(cell(name, attack, eps) for attack, budgets in grouped for eps in budgets),
+                (
+                    *(cell(name, attack, eps) for attack, budgets in grouped for eps in budgets),
+                    *last.get(name, ()),
+                ),
             )
             for name in _order(plan, table, next(iter(columns), None))
         ),
     )
+
+
+def _mean(mean: Any) -> Cell:  # noqa: ANN401 # a row of itertuples has no name of its own
+    if mean.note:
+        return Cell("missing", note=mean.note)
+    return Cell("ok", None, mean.images, mean.mean_accuracy, mean.low, mean.high)
 
 
 def _order(plan: Plan, table: pd.DataFrame, attack: str | None) -> list[str]:

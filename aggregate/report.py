@@ -65,7 +65,7 @@ def html(evidence: Evidence) -> bytes:
     attacks: dict[str, Attack] = {pair.attack.series: pair.attack for pair in plan}
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
     statistics, links = evidence.statistics, evidence.statistics.correlations
-    laid = matrix.of(plan, tally.pairs, evidence.table)
+    laid = matrix.of(plan, tally.pairs, evidence.table, statistics.corruptions)
     page = environment().get_template("report.html").render(
         plan=plan,
         tally=tally,
@@ -77,6 +77,7 @@ def html(evidence: Evidence) -> bytes:
         cautions=summary.cautions(plan, tally, evidence.table),
         reasons=_reasons(tally),
         matrix=laid,
+        means=statistics.corruptions,
         data=page_data.of(
             models, [row.model for row in laid.rows], tally, evidence.table, links, evidence.scores
         ),

@@ -49,11 +49,16 @@ def test_severities_are_the_budgets_of_one_attack(found):
 
 
 def test_the_matrix_has_a_column_a_severity_and_every_state(run, found):
-    laid = matrix.of(run.plan, found.pairs, table.frame(found.rows))
-    assert laid.attacks == (("fog", ("severity 1", "severity 5")), ("snow", ("severity 1", "severity 5")))
+    rows = table.frame(found.rows)
+    laid = matrix.of(run.plan, found.pairs, rows, corruptions.means(run.plan, found.pairs, rows))
+    *attacks, over_all = laid.attacks
+    assert attacks == [("fog", ("severity 1", "severity 5")), ("snow", ("severity 1", "severity 5"))]
+    assert over_all == (corruptions.ATTACK, ("severity 1, 5",))
     b, a = laid.rows  # by the mean of the first attack
-    assert [cell.count for cell in a.cells] == [7, 2, 10, 0]
-    assert [cell.state for cell in b.cells] == ["ok", "failed", "missing", "missing"]
+    assert [cell.count for cell in a.cells] == [7, 2, 10, 0, None]
+    assert a.cells[-1].share == 0.475
+    assert [cell.state for cell in b.cells] == ["ok", "failed", "missing", "missing", "missing"]
+    assert [bool(cell.note) for cell in b.cells] == [False] * 4 + [True]
     assert a.top5 is None
 
 
@@ -125,6 +130,7 @@ def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):
     assert not (out / "figures" / "robustness-curves--mean-over-corruptions.png").exists()
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Mean accuracy under 2 corruptions in 4 settings" in page
+    assert '<th scope="colgroup" colspan="1">mean over corruptions</th>' in page
     assert "mean over corruptions" in (out / "tables" / "robust-accuracy.tex").read_text(encoding="utf-8")
 
 
