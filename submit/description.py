@@ -39,8 +39,10 @@ output=$1 python=$2
 shift 2
 case $output in */) mkdir -p "$output" ;; *) : >>"$output" ;; esac
 export HOME="$PWD" HF_HOME="$PWD/hub" TORCH_HOME="$PWD/torch" MPLCONFIGDIR="$PWD/matplotlib"
-# torch.compile: what it makes goes with the job, and it starts no process for each core of the machine.
+# torch.compile: what it makes goes with the job (precompiled headers lie among temporary files whatever its cache
+# is), and it starts no process for each core of the machine.
 export TORCHINDUCTOR_CACHE_DIR="$PWD/inductor" TRITON_CACHE_DIR="$PWD/triton" TORCHINDUCTOR_COMPILE_THREADS=1
+export TMPDIR="$PWD"
 export PYTHONPATH="$PWD/code.zip" PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 BS_INSTALL_DEPENDENCIES=no
 PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}
 export PATH

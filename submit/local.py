@@ -138,6 +138,7 @@ class Local:
             "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
             "TRITON_CACHE_DIR": str(scratch / "triton"),
             "TORCHINDUCTOR_COMPILE_THREADS": "1",
+            "TMPDIR": str(scratch),
             "HF_HUB_OFFLINE": "1",
             "BS_INSTALL_DEPENDENCIES": "no",
             "OMP_NUM_THREADS": str(threads),

@@ -177,7 +177,7 @@ def test_the_job_script_gives_a_home_in_the_scratch_directory_and_keeps_odd_argu
     script, fake = tmp_path / "job.sh", tmp_path / "python"
     script.write_text(description.job_script())
     fake.write_text(
-        '#!/bin/sh\necho "$HOME $PYTHONPATH $TORCHINDUCTOR_CACHE_DIR"; for word; do echo "<$word>"; done\n'
+        '#!/bin/sh\necho "$HOME $PYTHONPATH $TORCHINDUCTOR_CACHE_DIR $TMPDIR"; for word; do echo "<$word>"; done\n'
     )
     fake.chmod(0o755)
     done = subprocess.run(
@@ -189,5 +189,5 @@ def test_the_job_script_gives_a_home_in_the_scratch_directory_and_keeps_odd_argu
         check=True,
     )
     home, *words = done.stdout.splitlines()
-    assert home == f"{tmp_path} {tmp_path}/code.zip {tmp_path}/inductor"
+    assert home == f"{tmp_path} {tmp_path}/code.zip {tmp_path}/inductor {tmp_path}"
     assert words == ["<-m>", "<module>", "<a b>", "<c'd>"]

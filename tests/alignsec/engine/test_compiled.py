@@ -1,135 +1,14 @@
-"""A search through torch.compile: it breaks nothing that the network as it is does not, and never fails a pair."""
-
-import weakref
-from copy import deepcopy
-from functools import cache as kept
+"""Passes through torch.compile: at one size, with the results of the network as it is."""
 
 import pytest
 import torch
 from torch import nn
 
-from alignsec.engine import Settings, compiled, evaluate, precision
-from alignsec.engine.compiled import Compiled
-from alignsec.engine.passes import Passage
-from alignsec.evaluation import Evaluation
-from alignsec.task import Task
+from alignsec.engine import compiled, precision
 from tests.alignsec.engine import small
+from tests.alignsec.engine.compiling import SLOTS, Backend, passage_of
 
-BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9")}
-SLOTS = 8
-FELL_BACK = "the search went on without torch.compile: "
-
-
-class Backend:
-    """A backend of torch.compile that counts what it compiles, and may change or break it."""
-
-    def __init__(self, change=lambda results: results, error=None):
-        self.change, self.error, self.compiled, self.run, self.programs = change, error, 0, 0, []
-
-    def __call__(self, graph, examples):
-        """What runs instead of a graph."""
-        self.compiled += 1
-        if self.error:
-            raise self.error
-
-        def run(*inputs):
-            self.run += 1
-            return self.change(graph.forward(*inputs))
-
-        self.programs.append(weakref.ref(run))
-        return run
-
-
-def searched(attack, backend, network=None, images=12, **settings):
-    what = small.task(False, attack, images)
-    model = small.classifier(network or small.network(False))
-    task = Task(model, what.pixels, what.labels, attack, 0)
-    *_, last = evaluate(task, settings=Settings(**{"slots": SLOTS, "backend": backend, **settings}))
-    return last, model
-
-
-def attack(method="autoattack", norm="Linf", **more):
-    return small.attack(method, norm, BUDGETS[norm], compile=True, **more)
-
-
-@kept
-def eager(method="autoattack", norm="Linf"):
-    return small.finished(small.task(False, small.attack(method, norm, BUDGETS[norm]), 12), slots=SLOTS)
-
-
-def spent(known):
-    parts = [part for budget in known.budgets for part in budget.passes.values()]
-    return sum(part.forward for part in parts), sum(part.backward for part in parts)
-
-
-def fell_back(known):
-    return [note.removeprefix(FELL_BACK) for note in known.notes if note.startswith(FELL_BACK)]
-
-
-@pytest.mark.parametrize("norm", ["Linf", "L2"])
-def test_verdicts_are_the_eager_network_s(norm):
-    backend = Backend()
-    known, _ = searched(attack(norm=norm), backend)
-    assert small.verdicts(known) == small.verdicts(eager(norm=norm))
-    assert not fell_back(known)
-    assert backend.run > 100, "it was hardly used"
-
-
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """Inductor with a folder of its own, compiling in this process."""
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    with torch._inductor.config.patch(compile_threads=1):
-        yield tmp_path
-
-
-def test_inductor_with_a_compiler_gives_the_same_verdicts(cache):
-    """On a CPU; on a GPU the same call replays CUDA graphs."""
-    torch.manual_seed(0)
-    network, pixels = (
-        nn.Sequential(nn.Flatten(), nn.Linear(64, 40), nn.ReLU(), nn.Linear(40, 10)),
-        small.digits()[0],
-    )
-    model, points = small.classifier(network), pixels[:12]
-    known, exact = (
-        small.finished(Task(model, points, model(points).argmax(1), attack, 0), slots=SLOTS)
-        for attack in (attack("apgd-ce", norm="L2"), small.attack("apgd-ce", "L2", BUDGETS["L2"]))
-    )
-    assert exact.budgets[0].robust > 0
-    assert small.verdicts(known) == small.verdicts(exact)
-    assert not fell_back(known)
-    assert any(path.suffix == ".so" for path in cache.rglob("*")), "nothing was compiled"
-
-
-@pytest.mark.parametrize("search", ["fp32", "bf16"])
-def test_every_pass_is_counted_once_and_told(search):
-    known, model = searched(attack(search=search), "aot_eager")
-    forward, backward = spent(known)
-    assert (forward + known.clean_passes.forward, backward) == (model.passes.forward, model.passes.backward)
-    compared = [
-        note for note in known.notes if note.endswith("held the compiled network against the network as it is")
-    ]
-    assert len(compared) == 1
-    # The first pass and the third, of either kind.
-    assert 4 * compiled.FULL * SLOTS <= int(compared[0].split()[0]) <= 4 * SLOTS
-
-
-def test_each_kind_of_pass_is_compiled_once_and_anew_only_where_memory_runs_out():
-    backend = Backend()
-    searched(attack(), backend)
-    assert backend.compiled == 2
-    cramped = Backend()
-
-    def tight(results):
-        if cramped.run > 4 and len(results[0]) > SLOTS // 2:
-            raise MemoryError
-        return results
-
-    cramped.change = tight
-    known, _ = searched(attack(), cramped)
-    assert small.verdicts(known) == small.verdicts(eager())
-    assert cramped.compiled == 1 + 2, "once before memory ran out"
-    assert known.at_once == SLOTS // 2
+pytestmark = pytest.mark.usefixtures("inductor_folder")
 
 
 def test_sizes_to_compile_for_are_few():
@@ -143,30 +22,6 @@ def test_sizes_to_compile_for_are_few():
         assert not any(program() for program in backend.programs), "it keeps the memory that ran out"
     assert backend.compiled == compiled.SIZES
     assert passage.compiled.failed == "memory ran out at 3 sizes of batches"
-
-
-def test_a_network_that_changes_is_not_compiled_anew_at_every_pass():
-    class Changing(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network, self.passes = small.network(False), 0
-
-        def forward(self, images):
-            """Another program each time."""
-            self.passes += 1
-            return self.network(images) * (2 if self.passes % 7 else 2.0)
-
-    backend = Backend()
-    network = Changing()
-    known, _ = searched(attack(), backend, network)
-    assert backend.compiled <= 4
-    assert network.passes > 100
-    assert small.verdicts(known) == small.verdicts(eager())
-
-
-def passage_of(backend, search="fp32", most=SLOTS):
-    model = small.classifier(small.network(False))
-    return Passage(model, search, most, Compiled(model.network, search, backend))
 
 
 @pytest.mark.parametrize(("images", "full"), [(8, True), (7, True), (6, False), (1, False)])
@@ -211,113 +66,6 @@ def test_what_a_pass_gave_is_not_written_over_by_the_next():
     passage.seen(1 - small.digits()[0][:SLOTS])
     assert torch.equal(first, kept)
     assert backend.run == 2
-
-
-@pytest.mark.parametrize(
-    "error",
-    [RuntimeError("no C++ compiler"), OSError("no room"), AssertionError(), torch._dynamo.exc.Unsupported("x")],
-)
-def test_where_compiling_fails_the_search_goes_on_without_and_says_so(error):
-    backend = Backend(error=error)
-    known, _ = searched(attack("apgd-ce"), backend)
-    assert small.verdicts(known) == small.verdicts(eager("apgd-ce"))
-    (reason,) = fell_back(known)
-    assert type(error).__name__ in reason
-    assert str(error) in reason
-    assert backend.compiled == 1, "it was tried again and again"
-
-
-@pytest.mark.usefixtures("cache")
-def test_no_c_compiler_is_no_failure():
-    """Tanh, so that nothing which was compiled before in this process serves."""
-    with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
-        known, _ = searched(attack("apgd-ce"), "inductor", deepcopy(small.network(False)).append(nn.Tanh()))
-    (reason,) = fell_back(known)
-    assert "no-such-compiler" in reason or "C++" in reason
-
-
-def test_an_error_of_the_network_s_own_is_raised():
-    class Failing(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.network, self.passes = small.network(False), 0
-
-        def forward(self, images):
-            """Logits a few times."""
-            self.passes += 1
-            if self.passes > 6:
-                raise ValueError("out of ideas")
-            return self.network(images)
-
-    with pytest.raises(ValueError, match="out of ideas"):
-        searched(attack(), "eager", Failing())
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda results: (results[0].roll(1, 1), *results[1:]),
-        lambda results: (results[0] * torch.nan, *results[1:]),
-        lambda results: (results[0] * 1.01, *results[1:]),
-    ],
-)
-def test_a_wrong_program_is_found_out_at_its_first_pass(change):
-    known, _ = searched(attack("apgd-ce"), Backend(change=change))
-    assert fell_back(known) == ["its results are not those of the network as it is"]
-    assert small.verdicts(known) == small.verdicts(eager("apgd-ce"))
-
-
-def test_a_program_that_goes_wrong_later_breaks_nothing_by_itself():
-    """Every image looks misclassified; the network as it is judges."""
-    backend = Backend()
-    backend.change = lambda results: (results[0].roll(1, 1), *results[1:]) if backend.run > 4 else results
-    known, _ = searched(small.attack("apgd-ce", "Linf", ("0.0001",), compile=True), backend)
-    assert backend.run > 4
-    assert known.budgets[0].robust == 12
-    assert known.budgets[0].rejected > 0
-
-
-def test_the_model_is_left_as_it_was_found():
-    network = deepcopy(small.network(False)).train()
-    model = small.classifier(network)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    held, inside = {*vars(network)}, {*vars(network[0])}
-    known, model = searched(attack("apgd-ce"), "aot_eager", network)
-    assert model.network is network
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert ({*vars(network)}, {*vars(network[0])}) == (held, inside)
-    assert not fell_back(known)
-
-
-def test_what_was_compiled_is_gone_when_the_search_ends_or_is_left():
-    backend, network = Backend(), small.network(False)
-    searched(attack("apgd-ce"), backend, network)
-    assert [program() for program in backend.programs] == [None]
-    what = small.task(False, attack("apgd-ce"), 12)
-    left = evaluate(what, settings=Settings(slots=SLOTS, backend=backend, seconds_between_yields=0))
-    next(left)
-    next(left)
-    assert backend.programs[1]() is not None
-    left.close()
-    assert backend.programs[1]() is None
-
-
-def test_a_search_is_taken_up_where_it_was_left():
-    what, how = small.task(False, attack(), 5), Settings(slots=6, seconds_between_yields=0, backend="aot_eager")
-    stopped = [known.model_dump_json() for known in evaluate(what, settings=how)]
-    whole = Evaluation.model_validate_json(stopped[-1])
-    for text in stopped[: len(stopped) - 1 : 40]:
-        *_, last = evaluate(what, Evaluation.model_validate_json(text), how)
-        assert small.verdicts(last) == small.verdicts(whole)
-        assert last.found == whole.found
-
-
-def test_why_it_fell_back_is_noted_once_however_often_it_is_taken_up():
-    what = small.task(False, attack("apgd-ce"), 8)
-    how = Settings(slots=SLOTS, seconds_between_yields=0, backend=Backend(error=RuntimeError("no compiler")))
-    fourth = next(known for at, known in enumerate(evaluate(what, settings=how)) if at == 4)
-    *_, last = evaluate(what, Evaluation.model_validate_json(fourth.model_dump_json()), how)
-    assert len(fell_back(fourth)) == len(fell_back(last)) == 1
 
 
 def test_the_record_says_what_was_compiled():

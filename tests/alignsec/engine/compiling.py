@@ -1,0 +1,65 @@
+"""Searches and passes through torch.compile, by backends that count and change what they compile."""
+
+import weakref
+from functools import cache
+
+from alignsec.engine import Settings, evaluate
+from alignsec.engine.compiled import Compiled
+from alignsec.engine.passes import Passage
+from alignsec.task import Task
+from tests.alignsec.engine import small
+
+BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9")}
+SLOTS = 8
+FELL_BACK = "the search went on without torch.compile: "
+
+
+class Backend:
+    """A backend of torch.compile that counts what it compiles, and may change or break it."""
+
+    def __init__(self, change=lambda results: results, error=None):
+        self.change, self.error, self.compiled, self.run, self.programs = change, error, 0, 0, []
+
+    def __call__(self, graph, examples):
+        """What runs instead of a graph."""
+        self.compiled += 1
+        if self.error:
+            raise self.error
+
+        def run(*inputs):
+            self.run += 1
+            return self.change(graph.forward(*inputs))
+
+        self.programs.append(weakref.ref(run))
+        return run
+
+
+def searched(attack, backend, network=None, images=12, **settings):
+    what = small.task(False, attack, images)
+    model = small.classifier(network or small.network(False))
+    task = Task(model, what.pixels, what.labels, attack, 0)
+    *_, last = evaluate(task, settings=Settings(**{"slots": SLOTS, "backend": backend, **settings}))
+    return last, model
+
+
+def attack(method="autoattack", norm="Linf", **more):
+    return small.attack(method, norm, BUDGETS[norm], compile=True, **more)
+
+
+@cache
+def eager(method="autoattack", norm="Linf"):
+    return small.finished(small.task(False, small.attack(method, norm, BUDGETS[norm]), 12), slots=SLOTS)
+
+
+def spent(known):
+    parts = [part for budget in known.budgets for part in budget.passes.values()]
+    return sum(part.forward for part in parts), sum(part.backward for part in parts)
+
+
+def fell_back(known):
+    return [note.removeprefix(FELL_BACK) for note in known.notes if note.startswith(FELL_BACK)]
+
+
+def passage_of(backend, search="fp32", most=SLOTS):
+    model = small.classifier(small.network(False))
+    return Passage(model, search, most, Compiled(model.network, search, backend))
