@@ -35,13 +35,13 @@ class Interval:
 
 @lru_cache(maxsize=4)
 def _draws(n: int) -> Counts:
-    """How often each of n models was drawn: shape (n, 1 + resamples + n).
+    """How often each of n models was drawn: shape (n, resamples + n).
 
-    The first column is the sample itself, the last n leave out each model in turn; every other one sums to n.
+    The last n columns leave out each model in turn; every other one sums to n.
     """
     resamples = max(FEWEST_RESAMPLES, min(MOST_RESAMPLES, 500_000 // n))
     drawn = np.random.default_rng([SEED, n]).multinomial(n, np.full(n, 1 / n), size=resamples)
-    return np.hstack([np.ones((n, 1), np.float32), drawn.T.astype(np.float32), 1 - np.eye(n, dtype=np.float32)])
+    return np.hstack([drawn.T.astype(np.float32), 1 - np.eye(n, dtype=np.float32)])
 
 
 def correlations(x: Floats, y: Floats) -> tuple[Interval, Interval]:
@@ -53,8 +53,9 @@ def correlations(x: Floats, y: Floats) -> tuple[Interval, Interval]:
     n = len(x)
     if n < FEWEST:
         return Interval(), Interval()
-    found = (r(_draws(n), x, y) for r in (_spearman, _pearson))
-    of_spearman, of_pearson = (_bca(rs[:1], rs[1:-n], rs[-n:]) for rs in found)
+    whole = np.ones((n, 1), np.float32)
+    found = ((r(whole, x, y), r(_draws(n), x, y)) for r in (_spearman, _pearson))
+    of_spearman, of_pearson = (_bca(observed, rs[:-n], rs[-n:]) for observed, rs in found)
     return of_spearman, of_pearson
 
 
