@@ -234,14 +234,14 @@ def cautions(plan: Plan, tally: Tally, table: pd.DataFrame) -> list[str]:
     if len(code) > 1:
         found.append(f"The ok outcomes were made by {len(code)} different versions of the code.")
     if other:
-        found.append(f"Of them, {counted(other, 'outcome')} came from other code than this submission's.")
+        found.append(f"{counted(other, 'ok outcome')} came from other code than this submission's.")
     if len(tally.traces["container"]) > 1:
         found.append(f"The ok outcomes were made in {len(tally.traces['container'])} different containers.")
     if len(tally.traces["precision"]) > 1:
-        found.append(f"They differ in precision: {listed(list(tally.traces['precision']))}.")
+        found.append(f"The ok outcomes differ in precision: {listed(list(tally.traces['precision']))}.")
     differing = [library for library, versions in tally.versions.items() if len(versions) > 1]
     if differing:
-        found.append(f"They differ in the versions of {listed(differing)}.")
+        found.append(f"The ok outcomes differ in the versions of {listed(differing)}.")
     found.extend(
         f"{counted(pairs, 'pair')} answered on {counted(images, 'image')}, where the plan has {plan.image_count}."
         for images, pairs in sorted(tally.other_counts.items())

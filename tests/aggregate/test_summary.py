@@ -107,10 +107,10 @@ def test_what_was_not_made_alike_is_said(make_run):
     run.answer("b", "clean", "R" * 8)
     assert summary.cautions(run.plan, *_found(run)[:2]) == [
         "The ok outcomes were made by 2 different versions of the code.",
-        "Of them, 1 outcome came from other code than this submission's.",
+        "1 ok outcome came from other code than this submission's.",
         "The ok outcomes were made in 2 different containers.",
-        "They differ in precision: bfloat16 and float32.",
-        "They differ in the versions of python.",
+        "The ok outcomes differ in precision: bfloat16 and float32.",
+        "The ok outcomes differ in the versions of python.",
         "1 pair answered on 8 images, where the plan has 10.",
     ]
 
