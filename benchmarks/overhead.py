@@ -6,6 +6,7 @@ the model alone could do that the engine reaches.
 
 import statistics
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,10 +35,10 @@ class Watched(Classifier):
         self._forward = self._backward = 0
         self.shapes: Counter[Shape] = Counter()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of a batch of images."""
+    def forward(self, images: Tensor, network: Callable[[Tensor], object] | None = None) -> Tensor:
+        """Logits of a batch of images, as of every classifier."""
         self.shapes[len(images), "with graph" if images.requires_grad else "forward"] += 1
-        return super().forward(images)
+        return super().forward(images, network)
 
     def _count_backward(self, gradient: Tensor) -> None:
         super()._count_backward(gradient)
