@@ -43,7 +43,7 @@ def draw(rows: list[dict[str, Any]], path: Path = CHART) -> None:
         labels = []
         for at, (case, row) in enumerate(chosen.items()):
             robust = "/".join(map(str, row["robust"]))
-            labels.append("\n".join([*textwrap.wrap(case, 62), f"{robust} of {row['images']} images robust"]))
+            labels.append("\n".join([*textwrap.wrap(case, 70), f"{robust} of {row['images']} images robust"]))
             ratios = [row[name] for name in _MARKS]
             axes.plot([min(ratios), max(ratios)], [at, at], color=_RULE, linewidth=2, zorder=1)
             for name, (_, colour, marker) in _MARKS.items():
@@ -60,8 +60,8 @@ def draw(rows: list[dict[str, Any]], path: Path = CHART) -> None:
         axes.set_yticks(range(len(labels)), labels=labels, fontsize=7)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        on = f"{rows[0]['machine']}; Square with {rows[0]['queries']} queries"
-        axes.set_xlabel(f"What the reference (pyautoattack) spends, over what the engine does\n{on}")
+        how = f"with the reference's own draws; Square with {rows[0]['queries']} queries\n{rows[0]['machine']}"
+        axes.set_xlabel(f"What the reference (pyautoattack) spends, over what the engine does\n{how}")
         axes.set_title("The same verdicts for fewer passes", loc="left")
         figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=7.5)
         path.parent.mkdir(exist_ok=True)
