@@ -6,6 +6,7 @@
 import csv
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TextIO
 
 import timm
@@ -57,17 +58,18 @@ def networks() -> Iterator[tuple[str, Size, Callable[[], nn.Module]]]:
     found: dict[tuple[str, Size], tuple[bool, str]] = {}
     for name in sorted({*timm.list_models(), *timm.list_models(pretrained=True)}):
         cfg = get_pretrained_cfg(name)
+        # timm says that it is a tuple, not of how many.
         size: Size = tuple(cfg.input_size) if cfg else (3, 224, 224)  # type: ignore[assignment]
         key = (f"timm:{name.split('.')[0]}", size)
         better = (bool(cfg and cfg.num_classes == CLASSES), name)
         if key not in found or (better[0] and not found[key][0]):
             found[key] = better
     for (network, size), (_, name) in found.items():
-        yield network, size, lambda name=name: timm.create_model(name)  # type: ignore[misc]
+        yield network, size, partial(timm.create_model, name)
     for name in sorted(torchvision.models.list_models(module=torchvision.models)):
         sizes = {(3, *weights.transforms().crop_size * 2) for weights in get_model_weights(name)}
         for size in sorted(sizes):
-            yield f"torchvision:{name}", size, lambda name=name: torchvision.models.get_model(name)  # type: ignore[misc]
+            yield f"torchvision:{name}", size, partial(torchvision.models.get_model, name)
 
 
 def rows() -> Iterator[tuple[str, ...]]:

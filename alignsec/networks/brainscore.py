@@ -135,7 +135,7 @@ def _compare(wrapper: Any, shown: Preprocessing) -> None:  # noqa: ANN401 - brai
             )
 
 
-def _both(wrapper: Any, shown: Preprocessing, picture: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+def _both(wrapper: Any, shown: Preprocessing, picture: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - Brain-Score ships no types
     """What the wrapper and what the pair make of a picture, normalised."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.png"

@@ -101,6 +101,7 @@ def _fields(given: dict[str | None, object]) -> tuple[str, ...] | None:
         return None
     if not all(isinstance(values, tuple | list) and len(values) == 3 for values in (mean, std)):
         return None
+    # Of literals in source text: their type is what the check above has seen.
     texts = (" ".join(repr(float(value)) for value in values) for values in (mean, std))  # type: ignore[attr-defined]
     return f"3x{size}x{size}", *texts, "bilinear", repr(crop_pct), crop_mode
 
