@@ -1,0 +1,23 @@
+"""No pass too many: what the engine spends against the fewest that its verdicts can be had for."""
+
+import pytest
+
+from tests.alignsec.engine import small
+
+IMAGES, STEPS, TARGETS = 40, 12, 3
+
+
+@pytest.mark.parametrize(("replay", "slots"), [(True, IMAGES), (False, 1)])
+@pytest.mark.parametrize(("norm", "eps"), [("Linf", "0.12"), ("L2", "0.7")])
+@pytest.mark.parametrize("method", ["apgd-ce", "apgd-t"])
+def test_a_search_costs_its_passes_up_to_the_first_point_that_counts(method, norm, eps, replay, slots):
+    """Where no slot stands idle, in which a later search of an image would begin before the earlier has failed."""
+    aims = {"targets": TARGETS} if method == "apgd-t" else {}
+    attack = small.attack(method, norm, (eps,), steps=STEPS, batch=IMAGES, **aims)
+    last = small.finished(small.task(False, attack, images=IMAGES), replay=replay, slots=slots)
+    (budget,) = last.budgets
+    whole = STEPS + 1
+    robust = budget.verdicts.count("R") * aims.get("targets", 1) * whole
+    broken = sum(found.target * whole + found.step + 1 for found in last.found)
+    assert 0 < len(last.found) < IMAGES
+    assert budget.passes[method].backward == budget.passes[method].forward == robust + broken
