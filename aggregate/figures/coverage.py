@@ -16,6 +16,8 @@ DESCRIPTION = (
 )
 _FEW = 40
 """Models up to which each is named."""
+_APART = 150
+"""Models up to which boxes stand apart: gaps narrower than a pixel would look like missing pairs."""
 _HEIGHTS = {"ok": 0.8, "failed": 0.8, "missing": 0.4}
 """Of a box, so that colour is not the only sign."""
 
@@ -27,10 +29,11 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
     style.rows(axes, attacks)
     x = table["model"].map({name: at for at, name in enumerate(models)}).to_numpy(dtype=np.float64)
     y = table["attack"].map({name: at for at, name in enumerate(attacks)}).to_numpy(dtype=np.float64)
+    half = 0.42 if len(models) <= _APART else 0.5
     for state, height in _HEIGHTS.items():
         mine = (table["state"] == state).to_numpy()
         if mine.any():
-            boxes = style.boxes(x[mine] - 0.42, x[mine] + 0.42, y[mine], height, style.STATES[state])
+            boxes = style.boxes(x[mine] - half, x[mine] + half, y[mine], height, style.STATES[state])
             boxes.set_label(f"{state} ({mine.sum()})")
             axes.add_collection(boxes, autolim=False)
     for at, attack in enumerate(attacks):

@@ -156,6 +156,17 @@ def test_a_landscape_is_refused_for_few_models_and_the_same_for_a_seed():
     assert landscape.lay(Scores(columns, {name: {"b0": 1.0, "b1": 2.0} for name in rows}), list(rows)) is None
 
 
+@pytest.mark.parametrize(("models", "apart"), [(144, True), (1000, False)])
+def test_no_gap_of_coverage_is_narrower_than_a_pixel(axes, models, apart):
+    """It would be drawn as a stripe, here and there, and look like a missing pair."""
+    pairs = pd.DataFrame({"model": [f"m{at}" for at in range(models)], "attack": "aa", "state": "ok"})
+    coverage.draw(pairs, axes)
+    (boxes,) = axes.collections[-1:]
+    first, second = (path.vertices[:, 0] for path in boxes.get_paths()[:2])
+    assert (second.min() - first.max() > 0.1) == apart
+    assert second.min() - first.max() > -1e-9
+
+
 def test_coverage_counts_what_is_there(axes):
     pairs = pd.DataFrame(
         [("a", "x", "ok"), ("b", "x", "failed"), ("a", "y", "ok"), ("b", "y", "missing"), ("c", "y", "stale")],
