@@ -26,7 +26,8 @@ from submit.site import Site
 from tests.tiny import GREY, OPTIONS, SOURCE, write_image
 
 HOUSE = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 100
+WAIT_SECONDS = 200
+"""Several times what a run takes: the machine may be busy with other tests."""
 IMAGES = 4
 
 
