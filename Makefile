@@ -71,7 +71,7 @@ brainscore: .brainscore/.ready  ## an environment of its own for brainscore: mod
 brainscore-archive: .brainscore/.ready  ## pack what a Brain-Score model fetches: make brainscore-archive MODEL=resnet50_tutorial
 	.brainscore/bin/python -m alignsec.networks.brainscore_archive $(MODEL) $(MODEL).tar
 
-bench: $(READY)  ## the analysis and the attack engine against their peers: benchmarks/results/*.json, docs/bench.png (an hour)
+bench: $(READY)  ## the analysis and the attack engine against their peers: benchmarks/results/*.json, docs/bench.png (half an hour)
 	$(PY) -m benchmarks.aggregate
 	$(PY) -m benchmarks.engine
 
