@@ -97,6 +97,7 @@ def _unpacked(data: bytes) -> bytes | Sheet:
                     "The leaderboard.csv in the scores file is larger than 256 MiB; no score was read."
                 )
             return archive.read(tables[0])
+    # Of the module zipfile: what is damaged, what has a password, what is packed in a way that it does not know.
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         return _nothing(f"The scores file is a zip that cannot be unpacked ({error}); no score was read.")
 

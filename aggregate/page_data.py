@@ -147,8 +147,8 @@ def _verdicts(table: pd.DataFrame) -> dict[str, list[Json]]:
     return found
 
 
-def _number(value: object) -> float | None:
-    """A float of few digits, or None for what is missing or no number in JSON. A frame's cells have no type."""
-    if value is None or pd.isna(value) or not math.isfinite(float(value)):  # type: ignore[arg-type]
+def _number(value: Any) -> float | None:  # noqa: ANN401 - a frame's cells have no type
+    """A float of few digits, or None for what is missing or no number in JSON."""
+    if value is None or pd.isna(value) or not math.isfinite(float(value)):
         return None
-    return float(f"{float(value):.{_DIGITS}g}")  # type: ignore[arg-type]
+    return float(f"{float(value):.{_DIGITS}g}")

@@ -77,6 +77,7 @@ def rows() -> Iterator[tuple[str, ...]]:
     for network, size, build in networks():
         try:
             cost = measure(build, size)
+        # What constructors and forward passes raise of tensors without values, or of a size that they do not take.
         except (RuntimeError, NotImplementedError, TypeError, ValueError, AssertionError) as error:
             sys.stderr.write(f"{network} at {size}: {type(error).__name__}: {error}\n")
             continue

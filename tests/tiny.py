@@ -43,6 +43,15 @@ PROVENANCE = Provenance(
     started="now",
     seconds=1.5,
 )
+FOG = """
+[[attacks]]
+method = "clean"
+[[attacks]]
+method = "corruption"
+corruption = "fog"
+severity = [1, 2]
+"""
+"""The attacks of a study: clean images, and two severities of a corruption."""
 
 
 def attack(**changes: object) -> Attack:

@@ -37,7 +37,7 @@ class Agenda:
     forward: deque[list[Search]] = field(default_factory=deque)
     _gates: dict[Lane, list[Course]] = field(default_factory=lambda: defaultdict(list))
     """Courses that wait for the rest of their batch."""
-    _patient_from: float = 0
+    _next_look: float = 0
     """The first round that may find searches to begin side by side; until then none is looked for."""
 
     def begin(self, eps: Sequence[float]) -> None:
@@ -80,14 +80,14 @@ class Agenda:
             course = search.course
             if course.since is None:
                 course.since = self.round
-                self._patient_from = min(self._patient_from, _patient_from(course))
+                self._next_look = min(self._next_look, _patient_from(course))
         return block
 
     def _side_by_side(self, free: int) -> Iterator[list[Search]]:
-        if self.round < self._patient_from:
+        if self.round < self._next_look:
             return
         untried = [course for course in dict.fromkeys(self.courses.values()) if course.untried]
-        self._patient_from = min(map(_patient_from, untried), default=math.inf)
+        self._next_look = min(map(_patient_from, untried), default=math.inf)
         patient = [course for course in untried if _patient_from(course) <= self.round]
         while free and patient:
             for course in patient[:free]:

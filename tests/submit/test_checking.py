@@ -13,14 +13,6 @@ from submit import checking, layout
 from tests import tiny
 
 StudyFile = Callable[..., Path]
-FOG = """
-[[attacks]]
-method = "clean"
-[[attacks]]
-method = "corruption"
-corruption = "fog"
-severity = [1, 2]
-"""
 
 
 def test_a_results_table_holds_the_tags_it_names(study_file: StudyFile, tmp_path: Path):
@@ -62,8 +54,8 @@ def test_a_results_table_holds_the_tags_it_names(study_file: StudyFile, tmp_path
 def test_what_a_corruption_lacks_is_told_before_anything_is_written(study_file: StudyFile, tmp_path: Path):
     """Images too small for the library; a set without one of the folders, or without one of the images."""
     with pytest.raises(Mistakes, match="sees images of 16 x 16 pixels, and corruptions are made from 32 a side"):
-        checking.check(study_file("a", attacks=FOG), tmp_path / "hub")
-    path = study_file("a", attacks=FOG, images='corrupted = "c"')
+        checking.check(study_file("a", attacks=tiny.FOG), tmp_path / "hub")
+    path = study_file("a", attacks=tiny.FOG, images='corrupted = "c"')
     for image in sorted((path.parent / "images").rglob("*.png"))[1:]:
         tiny.write_image(path.parent / "c/fog/1" / image.relative_to(path.parent / "images"), seed=1)
     with pytest.raises(Mistakes) as caught:

@@ -65,19 +65,9 @@ def test_a_users_code_travels_with_the_run(study_file: StudyFile, folder: RunFol
     assert {pair.id for pair in again}.isdisjoint(pair.id for pair in plan), "other code is another model"
 
 
-FOG = """
-[[attacks]]
-method = "clean"
-[[attacks]]
-method = "corruption"
-corruption = "fog"
-severity = [1, 2]
-"""
-
-
 def test_a_set_of_corrupted_images_is_a_pack_each(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
     """Of the chosen images alone; only the pairs of that corruption are handed it, and plan.json keeps which."""
-    path = study_file("a", attacks=FOG, images='corrupted = "c"')
+    path = study_file("a", attacks=tiny.FOG, images='corrupted = "c"')
     for severity in (1, 2):
         for at, image in enumerate(sorted((path.parent / "images").rglob("*.png"))):
             place = path.parent / "c" / "fog" / str(severity) / image.relative_to(path.parent / "images")

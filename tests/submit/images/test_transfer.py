@@ -18,14 +18,6 @@ from submit.requests.measured import Measurements
 from submit.site import Site
 from tests import tiny
 
-FOG = """
-[[attacks]]
-method = "clean"
-[[attacks]]
-method = "corruption"
-corruption = "fog"
-severity = [1, 2]
-"""
 OSDF = "osdf:///chtc/staging/me/images"
 
 
@@ -33,7 +25,7 @@ OSDF = "osdf:///chtc/staging/me/images"
 def test_a_pair_is_handed_its_own_packs_and_no_other(
     tmp_path: Path, study_file: Callable[..., Path], env_file: Callable[..., Path], url: str
 ):
-    path = study_file("a", attacks=FOG, images='corrupted = "c"')
+    path = study_file("a", attacks=tiny.FOG, images='corrupted = "c"')
     for severity in (1, 2):
         for at, image in enumerate(sorted((path.parent / "images").rglob("*.png"))):
             place = path.parent / "c" / "fog" / str(severity) / image.relative_to(path.parent / "images")
