@@ -27,10 +27,10 @@ check: $(READY)  ## lint, types and tests: what CI runs
 	$(MAKE) test
 
 weights: $(READY)  ## fetch each model's weights once into WEIGHTS of .env: make weights STUDY=studies/x.toml
-	$(PY) -m submit.staging $(STUDY)
+	$(PY) -m submit.weights $(STUDY)
 
 images: $(READY)  ## pack a study's images once into IMAGES of .env: make images STUDY=studies/x.toml
-	$(PY) -m submit.packing $(STUDY)
+	$(PY) -m submit.images $(STUDY)
 
 submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; DRY=1 stops before submitting
 	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)
@@ -48,7 +48,7 @@ aggregate: $(READY)  ## tables, figures and report again, complete or not: make 
 	$(PY) -m aggregate $(RUN)
 
 numbers: $(READY)  ## the same analysis of published robust accuracies: make numbers FILE=x.csv SCORES=leaderboard.csv IMAGES=1000
-	$(PY) -m aggregate.numbers $(FILE) --scores $(SCORES) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT))
+	$(PY) -m aggregate.published $(FILE) --scores $(SCORES) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT))
 
 registry: $(READY)  ## Brain-Score's folders, registered names and scores: make registry PACKAGE=brainscore_vision.whl SCORES=x.csv OUT=y.csv
 	$(PY) -m aggregate.registry $(PACKAGE) --scores $(SCORES) --out $(OUT)
@@ -69,22 +69,22 @@ containers: requirements/image.txt  ## build the image that jobs run in; contain
 brainscore: .brainscore/.ready  ## an environment of its own for brainscore: models and their tests
 
 brainscore-archive: .brainscore/.ready  ## pack what a Brain-Score model fetches: make brainscore-archive MODEL=resnet50_tutorial
-	.brainscore/bin/python -m alignsec.networks.brainscore_archive $(MODEL) $(MODEL).tar
+	.brainscore/bin/python -m alignsec.models.brainscore_archive $(MODEL) $(MODEL).tar
 
 bench: $(READY)  ## the analysis and the attack engine against their peers: benchmarks/results/*.json, docs/bench.png (half an hour)
 	$(PY) -m benchmarks.aggregate
 	$(PY) -m benchmarks.engine
 
 catalogue: $(READY)  ## after a change of timm's or torchvision's version: what they know of their models
-	$(PY) -m alignsec.timm_models > alignsec/timm_catalogue.csv.new
-	mv alignsec/timm_catalogue.csv.new alignsec/timm_catalogue.csv
-	$(PY) -m alignsec.sources.torchvision_models > alignsec/sources/torchvision.csv.new
-	mv alignsec/sources/torchvision.csv.new alignsec/sources/torchvision.csv
-	test ! -x .brainscore/bin/python || .brainscore/bin/python -m alignsec.sources.brainscore_models \
-		> alignsec/sources/brainscore.csv.new
-	test ! -s alignsec/sources/brainscore.csv.new || mv alignsec/sources/brainscore.csv.new alignsec/sources/brainscore.csv
-	$(PY) -m alignsec.network_measuring > alignsec/network_costs.csv.new
-	mv alignsec/network_costs.csv.new alignsec/network_costs.csv
+	$(PY) -m alignsec.catalogue.generate.timm > alignsec/catalogue/timm_catalogue.csv.new
+	mv alignsec/catalogue/timm_catalogue.csv.new alignsec/catalogue/timm_catalogue.csv
+	$(PY) -m alignsec.catalogue.generate.torchvision > alignsec/catalogue/torchvision.csv.new
+	mv alignsec/catalogue/torchvision.csv.new alignsec/catalogue/torchvision.csv
+	test ! -x .brainscore/bin/python || .brainscore/bin/python -m alignsec.catalogue.generate.brainscore \
+		> alignsec/catalogue/brainscore.csv.new
+	test ! -s alignsec/catalogue/brainscore.csv.new || mv alignsec/catalogue/brainscore.csv.new alignsec/catalogue/brainscore.csv
+	$(PY) -m alignsec.catalogue.generate.network_cost > alignsec/catalogue/network_costs.csv.new
+	mv alignsec/catalogue/network_costs.csv.new alignsec/catalogue/network_costs.csv
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links pyproject.toml

@@ -13,10 +13,10 @@ from rich.console import Console
 
 from aggregate.analysis import analyse
 from aggregate.headway import Headway
-from alignsec.event_log import EventLog
-from alignsec.mistake import Mistake, Mistakes
-from alignsec.run_folder import RunFolder
-from alignsec.status import FEW
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.run.event_log import EventLog
+from alignsec.run.folder import RunFolder
+from alignsec.run.status import FEW
 
 
 def main(argv: list[str]) -> int:
@@ -44,7 +44,9 @@ def main(argv: list[str]) -> int:
     folder = RunFolder(given.run)
     try:
         if given.outcomes is not None and not given.outcomes.exists():
-            raise Mistakes([Mistake("--outcomes", "", str(given.outcomes), "does not exist")])
+            raise ConfigErrors(
+                [ConfigError(path="--outcomes", given=str(given.outcomes), remedy="does not exist")]
+            )
         events = EventLog(given.events or folder.events)
         with Headway(Console(stderr=True)) as headway:
             done = analyse(
@@ -55,7 +57,7 @@ def main(argv: list[str]) -> int:
                 given.jobs,
                 headway,
             )
-    except Mistakes as error:
+    except ConfigErrors as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except OSError as error:

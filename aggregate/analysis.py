@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from aggregate import corruptions, paper_tables, report, scores, table, tally
+from aggregate.collect import corruptions, table, tally
+from aggregate.collect.tally import PairState
 from aggregate.figures import gallery
 from aggregate.headway import Headway
-from aggregate.scores import Matching, Scores
+from aggregate.report import paper_tables, report
+from aggregate.scores import scores
+from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics import architecture, tables
-from aggregate.tally import PairState
 from alignsec import atomic
-from alignsec.event_log import EventLog
-from alignsec.run_folder import Plan, RunFolder
+from alignsec.run.event_log import EventLog
+from alignsec.run.folder import Plan, RunFolder
 
 PAIRS = ["id", "model", "attack", "state", "reason", "tries", "evictions", "holds"]
 
@@ -43,19 +45,19 @@ def analyse(
     """
     headway = headway or Headway()
     plan = Plan.read(folder)
-    alignment = scores.of_run(folder, plan)
+    alignment = scores.scores_of_run(folder, plan)
     found = tally.take(plan, outcomes, events, processes, headway)
     counted = table.frame(found.rows)
     means = corruptions.means(plan, found.pairs, counted)
     rows = corruptions.added(counted, means)
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
     headway.begin("statistics")
-    statistics = tables.of(rows, alignment, family, found.robust, means)
+    statistics = tables.compute_tables(rows, alignment, family, found.robust, means)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
     pairs = table.columns(PairState, found.pairs)[PAIRS]
     # Severities of a corruption are pairs of one attack.
     series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
-    drawings = gallery.of(rows, series, statistics, alignment)
+    drawings = gallery.draw_all(rows, series, statistics, alignment)
     files = {
         "table.csv": table.csv(rows),
         "pairs.csv": table.csv(pairs),

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aggregate import table
-from aggregate.comparison import account, agreement, answers, sheet
+from aggregate.collect import table
+from aggregate.comparison import agreement, report
+from aggregate.comparison import report as sheet
+from aggregate.comparison import runs as answers
 from aggregate.comparison.agreement import Comparison
 from aggregate.headway import Headway
 from alignsec import atomic
-from alignsec.mistake import Mistakes
+from alignsec.errors import ConfigErrors
 
 SHOWN = 20
 """Lines of each kind that the terminal is given; the page has more, the tables all."""
@@ -37,10 +39,10 @@ def main(argv: list[str]) -> int:
         with Headway(Console(stderr=True)) as headway:
             found = _compared(given.A, given.B, cores, headway)
         out.mkdir(parents=True, exist_ok=True)
-        atomic.write(out / "compare.csv", table.csv(account.table(found)))
-        atomic.write(out / "images.csv", table.csv(account.images(found)))
+        atomic.write(out / "compare.csv", table.csv(report.table(found)))
+        atomic.write(out / "images.csv", table.csv(report.images(found)))
         atomic.write(out / "compare.html", sheet.html(found))
-    except Mistakes as error:
+    except ConfigErrors as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except OSError as error:
@@ -52,24 +54,24 @@ def main(argv: list[str]) -> int:
 
 def _compared(a: Path, b: Path, processes: int, headway: Headway) -> Comparison:
     """Both runs are read before either is complained of."""
-    runs, mistakes = [], []
+    runs, errors = [], []
     for root in (a, b):
         try:
             runs.append(answers.read(root, processes, headway))
-        except Mistakes as error:
-            mistakes += [one for one in error.mistakes if one not in mistakes]
-    if mistakes:
-        raise Mistakes(mistakes)
+        except ConfigErrors as error:
+            errors += [one for one in error.errors if one not in errors]
+    if errors:
+        raise ConfigErrors(errors)
     return agreement.compare(*runs)
 
 
 def _summary(found: Comparison) -> list[str]:
     differences = [
         f"  {one.name}: {one.a} in A, {one.b} in B ({one.pairs}; {one.changed:,} changed there): {one.means}"
-        for one in account.differences(found)
+        for one in report.differences(found)
     ]
     changed = [
-        f"  {row.model} × {row.attack} × {row.eps}: {account.moved(row)} (p {row.p:.3g})"
+        f"  {row.model} × {row.attack} × {row.eps}: {report.moved(row)} (p {row.p:.3g})"
         for row in sorted(found.rows, key=lambda row: -len(row.changes))
         if row.changes
     ]
@@ -77,8 +79,8 @@ def _summary(found: Comparison) -> list[str]:
         f"  {model} × {attack}: only in {run}; the other run: {why}" for (model, attack), run, why in found.alone
     ]
     return [
-        account.verdict(found),
-        *account.findings(found),
+        report.verdict(found),
+        *report.findings(found),
         *_most("What is not the same:", differences or ["  nothing that is recorded"]),
         *_most("Changed:", changed),
         *_most("In one run alone:", alone),

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 
 
-def of_bytes(data: bytes) -> str:
+def sha256_of_bytes(data: bytes) -> str:
     """SHA-256 of some bytes, as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
-def of_file(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
     """SHA-256 of a file's bytes, read in pieces: a checkpoint may be larger than memory.
 
     Raises OSError if the file cannot be read.
@@ -28,6 +28,6 @@ def canonical(value: object) -> bytes:
     return text.encode()
 
 
-def of_json(value: object) -> str:
+def sha256_of_json(value: object) -> str:
     """SHA-256 of a JSON-able value, independent of the order its keys were written in."""
-    return of_bytes(canonical(value))
+    return sha256_of_bytes(canonical(value))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from alignsec import corruption_run, engine, reference_run
-from alignsec.evaluation import Evaluation
-from alignsec.task import Task
+from alignsec import engine
+from alignsec.evaluation import corruption_run, reference_run
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.task import Task
 
 
 def evaluate(

@@ -30,10 +30,10 @@ from typing import IO, Any, cast
 
 import pandas as pd
 
-from aggregate import table, tally
-from alignsec.event_log import EventLog
-from alignsec.run_folder import Plan, RunFolder
-from alignsec.status import FEW
+from aggregate.collect import table, tally
+from alignsec.run.event_log import EventLog
+from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.status import FEW
 from benchmarks import synthetic_run
 from benchmarks.synthetic_run import Size
 

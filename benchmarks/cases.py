@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from alignsec.attack import Attack
-from alignsec.task import Task
+from alignsec.evaluation.task import Task
+from alignsec.spec.attack import Attack
 from benchmarks.clock import DEVICE
 from benchmarks.digit_networks import TRAINED_ON, as_classifier, digits, trained
 

@@ -7,8 +7,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alignsec.classifier import Classifier
-from alignsec.preprocessing import Preprocessing
+from alignsec.models.classifier import Classifier
+from alignsec.spec.preprocessing import Preprocessing
 from benchmarks.clock import DEVICE
 
 TRAINED_ON = 1000

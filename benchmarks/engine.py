@@ -21,8 +21,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from alignsec.attack import Attack
-from alignsec.task import Task
+from alignsec.evaluation.task import Task
+from alignsec.spec.attack import Attack
 from benchmarks import chart, peers, photographs
 from benchmarks.cases import CASES, GRADIENT_EPS, Case, gradient_attacks
 from benchmarks.clock import DEVICE

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from alignsec import engine
-from alignsec.classifier import Classifier
 from alignsec.engine import Settings
-from alignsec.task import Task
+from alignsec.evaluation.task import Task
+from alignsec.models.classifier import Classifier
 from benchmarks.clock import seconds
 
 Way = Literal["forward", "with graph", "backward"]

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from alignsec import engine, reference_run
-from alignsec.attack import Attack
+from alignsec import engine
 from alignsec.engine import Settings
-from alignsec.outcome import ROBUST, WRONG
-from alignsec.task import Task
+from alignsec.evaluation import reference_run
+from alignsec.evaluation.task import Task
+from alignsec.spec.attack import Attack
+from alignsec.spec.verdicts import ROBUST, WRONG
 from benchmarks.clock import seconds
 
 
@@ -91,7 +92,7 @@ def ours(task: Task, replay: bool = False) -> Answer:
 
 
 def pyautoattack(task: Task) -> Answer:
-    """The reference, through alignsec.reference_run."""
+    """The reference, through alignsec.evaluation.reference_run."""
 
     def verdicts() -> tuple[str, ...]:
         *_, last = reference_run.evaluate(task)

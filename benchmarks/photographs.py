@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from alignsec.classifier import Classifier
-from alignsec.preprocessing import Preprocessing
+from alignsec.models.classifier import Classifier
+from alignsec.spec.preprocessing import Preprocessing
 from benchmarks.clock import DEVICE
 from benchmarks.digit_networks import as_classifier
 

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec import digest, outcome, outcome_file
-from alignsec.attack import Attack
-from alignsec.outcome import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes, Provenance, Record
-from alignsec.pair import File, Pair, PairModel
-from alignsec.preprocessing import Preprocessing
-from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec import digest
+from alignsec.run import outcome_file
+from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec.run.outcome import Provenance, Record
+from alignsec.spec.attack import Attack
+from alignsec.spec.pair import File, Pair, PairModel
+from alignsec.spec.preprocessing import Preprocessing
+from alignsec.spec.verdicts import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes, rounded
 
 EPS = ("0.001", "0.5/255", "1/255")
 CLEAN, ROBUST_AT = 0.78, (0.6, 0.25, 0.08)
@@ -62,7 +64,7 @@ def plan(size: Size, folder: RunFolder) -> Plan:
         study_sha256="2" * 64,
         code_sha256="c" * 64,
         written="2026-01-01T00:00:00+00:00",
-        scores=PlannedScores(source="scores.csv", sha256=digest.of_bytes(scores), label="drawn"),
+        scores=PlannedScores(source="scores.csv", sha256=digest.sha256_of_bytes(scores), label="drawn"),
         images=pack,
         image_count=size.images,
         planned=tuple(Planned(pair=pair, inputs=(f"weights/{pair.model.name}", "images/i")) for pair in pairs),
@@ -76,7 +78,7 @@ def _model(number: int) -> PairModel:
     return PairModel(
         name=name,
         source="timm:resnet50.a1_in1k",
-        weights=File(name=f"weights-{number}.safetensors", sha256=digest.of_bytes(name.encode())),
+        weights=File(name=f"weights-{number}.safetensors", sha256=digest.sha256_of_bytes(name.encode())),
         preprocessing=Preprocessing(
             input_size=(3, 224, 224),
             mean=(0.485, 0.456, 0.406),
@@ -129,7 +131,7 @@ def _record(pair: Pair, names: list[str], labels: list[int], rng: random.Random)
                 verdicts="".join(letters),
                 largest_distance=float(eps),
                 broken_at_step=[int(rng.expovariate(0.3)) for _ in range(broken)],
-                broken_at_distance=[outcome.rounded(float(eps) * rng.uniform(0.9, 1)) for _ in range(broken)],
+                broken_at_distance=[rounded(float(eps) * rng.uniform(0.9, 1)) for _ in range(broken)],
                 seconds=round(rng.uniform(100, 1000), 3),
                 passes={part: Passes(forward=100_000, backward=50_000) for part in pair.attack.components},
             )

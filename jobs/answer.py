@@ -8,14 +8,18 @@ from pathlib import Path
 
 import torch
 
-from alignsec import classifier, digest, evaluator, gate, outcome, photographs
-from alignsec.engine import precision
-from alignsec.evaluation import Evaluation
-from alignsec.outcome import BudgetVerdicts, Record
-from alignsec.pair import File, Pair
-from alignsec.photographs import Photographs
-from alignsec.progress import Progress
-from alignsec.task import Task
+from alignsec import digest, evaluator
+from alignsec.evaluation import clean_check
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.passes import precision
+from alignsec.evaluation.task import Task
+from alignsec.models import classifier
+from alignsec.models import images as photographs
+from alignsec.models.images import Photographs
+from alignsec.run.outcome import Record
+from alignsec.run.progress import Progress
+from alignsec.spec.pair import File, Pair
+from alignsec.spec.verdicts import BudgetVerdicts, rounded
 from jobs import provenance
 from jobs.checkpoint import Checkpoint
 
@@ -53,12 +57,12 @@ def answer(
         task = Task(
             model, pictures.pixels, labels, pair.attack, pair.seed, corrupted.pixels if corrupted else None
         )
-        teller = Teller(len(pictures.names))
+        teller = ProgressReporter(len(pictures.names))
         model.on_pass = lambda: teller.tell(model.passes.forward)
         stopped, limit = checkpoint.read(pair.id), provenance.memory_bytes()
         for known in evaluator.evaluate(task, stopped, checkpoint.offers_every, limit):
             # The first time, only the clean images were classified: nothing is spent on attacking another model.
-            notes = gate.check(pair.model, known)
+            notes = clean_check.check(pair.model, known)
             teller.decided(known, model.passes.forward)
             checkpoint.offer(pair.id, known)
     where = provenance.gather(clock, environ, precision.told(pair.attack.search, device, pair.attack.compile))
@@ -90,7 +94,7 @@ def _corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContex
     if not (attack.corruption and attack.severity):
         return nullcontext()
     # Here, not above: it loads OpenCV and a compiler, which no other job needs.
-    from alignsec.corruption_generator import Generator  # noqa: PLC0415
+    from alignsec.evaluation.corruption_generator import Generator  # noqa: PLC0415
 
     change = Generator(attack.corruption, attack.severity, pair.seed, attack.generator)
     return photographs.load(folder / pair.images.name, pair.images.sha256, preprocessing, device, change)
@@ -99,7 +103,7 @@ def _corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContex
 def _with_found(known: Evaluation, index: int) -> BudgetVerdicts:
     """A budget's verdicts with where and how far away each broken image was found."""
     found = sorted((one for one in known.found if one.budget == index), key=lambda one: one.image)
-    steps, distances = [one.step for one in found], [outcome.rounded(one.distance) for one in found]
+    steps, distances = [one.step for one in found], [rounded(one.distance) for one in found]
     return known.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
 
 
@@ -114,11 +118,11 @@ def exact_float32() -> None:
 
 def _check(folder: Path, file: File) -> None:
     """Raise BadTransfer unless a file has the digest that the pair names."""
-    if (found := digest.of_file(folder / file.name)) != file.sha256:
+    if (found := digest.sha256_of_file(folder / file.name)) != file.sha256:
         raise BadTransfer(f"{file.name} has the digest {found[:12]}, not {file.sha256[:12]}: cut short or changed")
 
 
-class Teller:
+class ProgressReporter:
     """Says in the job's log how far it is: after every step, and every few seconds within one."""
 
     EVERY_SECONDS = 2.0

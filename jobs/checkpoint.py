@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from alignsec import atomic, digest
-from alignsec.evaluation import Evaluation
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.schema import StrictModel
 from jobs.provenance import Clock
 
 OFFERS_EVERY_SECONDS = 5.0
@@ -14,12 +15,10 @@ _MAGIC = b"alignsec checkpoint 1 sha256 "
 
 
 class Stopped(Exception):
-    """The checkpoint is written; the job is to exit with alignsec.exit_code.CHECKPOINT."""
+    """The checkpoint is written; the job is to exit with alignsec.run.exit_code.CHECKPOINT."""
 
 
-class _Content(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Content(StrictModel):
     id: str
     seconds: float
     evaluation: Evaluation
@@ -34,12 +33,12 @@ def _dump(content: _Content) -> bytes:
     """A line with the SHA-256 of all after it, a line of JSON, and the engine's state."""
     text = content.model_dump_json(exclude={"evaluation": {"state"}}).encode()
     body = text + b"\n" + (content.evaluation.frozen or b"")
-    return _MAGIC + digest.of_bytes(body).encode() + b"\n" + body
+    return _MAGIC + digest.sha256_of_bytes(body).encode() + b"\n" + body
 
 
 def _parse(data: bytes) -> _Content:
     head, _, body = data.partition(b"\n")
-    if head != _MAGIC + digest.of_bytes(body).encode():
+    if head != _MAGIC + digest.sha256_of_bytes(body).encode():
         raise _Unreadable
     text, _, state = body.partition(b"\n")
     content = _Content.model_validate_json(text)

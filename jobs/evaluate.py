@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from alignsec import exit_code, outcome_file
-from alignsec.out_of_memory import is_out_of_memory
-from alignsec.outcome import Failure, Record
-from alignsec.pair import Pair
+from alignsec.models.out_of_memory import is_out_of_memory
+from alignsec.run import exit_code, outcome_file
+from alignsec.run.outcome import Failure, Record
+from alignsec.spec.pair import Pair
 from jobs import provenance
 from jobs.checkpoint import Checkpoint, Stopped
 
@@ -23,7 +23,7 @@ CHECKPOINT = Path("checkpoint.bin")
 
 
 def main() -> int:
-    """Read the arguments, answer the pair, leave its outcome; the exit code is one of alignsec.exit_code."""
+    """Read the arguments, answer the pair, leave its outcome; the exit code is one of alignsec.run.exit_code."""
     parser = argparse.ArgumentParser(prog="python3 -m jobs.evaluate", description=__doc__)
     parser.add_argument("pair", type=Path, help="the pair's JSON file; its weights and images lie beside it")
     parser.add_argument(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import alignsec
 from alignsec import digest
-from alignsec.outcome import Provenance
+from alignsec.run.outcome import Provenance
 
 LIBRARIES = (
     *("torch", "torchvision", "timm", "brainscore-vision", "pyautoattack", "numpy", "pillow", "safetensors"),
@@ -55,8 +55,8 @@ def _code() -> str:
     """SHA-256 of the zip this code was imported from; outside a run, of the library's source files in order."""
     package = Path(alignsec.__path__[0])
     if package.parent.suffix == ".zip":
-        return digest.of_file(package.parent)
-    return digest.of_bytes(b"".join(source.read_bytes() for source in sorted(package.rglob("*.py"))))
+        return digest.sha256_of_file(package.parent)
+    return digest.sha256_of_bytes(b"".join(source.read_bytes() for source in sorted(package.rglob("*.py"))))
 
 
 def _versions() -> dict[str, str]:

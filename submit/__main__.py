@@ -8,31 +8,33 @@ from pathlib import Path
 
 from rich.console import Console
 
-from alignsec import hub_cache
-from alignsec.mistake import Mistake, Mistakes
-from alignsec.run_folder import RunFolder
-from submit import checking, ending, layout, local, lock, pool, submission
-from submit.checking import Checked
+from alignsec import command
+from alignsec.catalogue import hub_cache
+from alignsec.display import megabytes
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.run.folder import RunFolder
+from submit import layout, local, lock, pool, validation
+from submit import transfer as weight_transfer
+from submit.condor import submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
-from submit.display import megabytes
 from submit.images import transfer as image_transfer
 from submit.images.store import Store
+from submit.monitor.waiting import wait
 from submit.pool import Pool, PoolUnavailable
-from submit.requests import asks, measured, summary
+from submit.requests import measurements, requests, summary
 from submit.site import Site
-from submit.waiting import wait
-from submit.weights import transfer as weight_transfer
+from submit.validation import ValidatedStudy
 
 HOUSE = Path(__file__).resolve().parent.parent
 KEPT = "what is finished is kept, and the same command goes on from there"
 
 
 def main() -> int:
-    """Read the arguments and do as they say; 0 is done, 1 not every pair is ok, 2 mistakes, 130 interrupted."""
+    """Read the arguments and do as they say; 0 is done, 1 not every pair is ok, 2 errors, 130 interrupted."""
     arguments = _parser().parse_args()
     console = Console(soft_wrap=True, highlight=False)
-    return ending.of(partial(_carry_out, arguments, console), console, KEPT)
+    return command.run_command(partial(_carry_out, arguments, console), console, KEPT)
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
@@ -40,26 +42,26 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     site = Site.read(arguments.env)
     runs, weights = HOUSE / site.runs, HOUSE / site.weights
     digests = DigestCache(runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {megabytes(size)}"))
-    checked = checking.check(arguments.study, hub_cache.folder(os.environ), weights, digests)
+    checked = validation.validate(arguments.study, hub_cache.folder(os.environ), weights, digests)
     if not arguments.local:
-        too_large = weight_transfer.mistakes(checked, site, weights)
-        too_large += image_transfer.mistakes(checked.path, checked.selection, site)
+        too_large = weight_transfer.errors(checked, site, weights)
+        too_large += image_transfer.errors(checked.path, checked.selection, site)
         if too_large:
-            raise Mistakes(too_large)
+            raise ConfigErrors(too_large)
     folder = RunFolder((runs / checked.study.name).resolve())
     here = None if arguments.local else _pool(console, private=arguments.private_pool)
     on_this_machine = arguments.local or (arguments.private_pool and here is None)
     if here is None and not on_this_machine and not arguments.dry:
-        raise Mistakes([_no_pool()])
+        raise ConfigErrors([_no_pool()])
     with lock.held(folder.lock):
         _refuse_live(folder, here)
         plan = layout.write(checked, folder, Store(HOUSE / site.images, digests), console)
         digests.keep()
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         _tell_unpublished(console, checked)
-        asked = asks.of_all(plan, folder, site, weights, measured.gather(runs))
+        asked = requests.request_resources(plan, folder, site, weights, measurements.gather(runs))
         done = submission.done(folder, plan)
-        summary.tell(console, plan, asked, done, table=arguments.dry)
+        summary.print_requests(console, plan, asked, done, table=arguments.dry)
         if on_this_machine:
             return 0 if arguments.dry else local.study(console, site, plan, folder, os.environ, arguments.jobs)
         written = submission.write(folder, plan, site, asked, done)
@@ -73,7 +75,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     return wait(console, folder) if arguments.wait or arguments.private_pool else 0
 
 
-def _tell_unpublished(console: Console, checked: Checked) -> None:
+def _tell_unpublished(console: Console, checked: ValidatedStudy) -> None:
     """Name the models that no published accuracy guards from a wrong mean or checkpoint."""
     names = [model.name for model in checked.study.models if model.name not in checked.published]
     if names:
@@ -119,15 +121,15 @@ def _refuse_live(folder: RunFolder, here: Pool | None) -> None:
     cluster = submission.live(folder, here.run if here else None)
     if cluster is not None:
         remedy = f"is running as DAGMan job {cluster}; wait for it, or end it with condor_rm {cluster}"
-        raise Mistakes([Mistake(str(folder.root), "", "", remedy)])
+        raise ConfigErrors.about(folder.root, remedy)
 
 
-def _no_pool() -> Mistake:
+def _no_pool() -> ConfigError:
     remedy = (
         "no HTCondor answers here: on an access point it is on PATH; "
         "make pool starts a private one, and make local needs none"
     )
-    return Mistake("", "", "", remedy)
+    return ConfigError(path="", remedy=remedy)
 
 
 if __name__ == "__main__":

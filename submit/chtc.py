@@ -8,7 +8,7 @@ Way = Literal["", "osdf", "file"]
 _MOST_BYTES: dict[Way, int] = {"": 1 * GB, "osdf": 30 * GB, "file": 100 * GB}
 
 
-def way(url: str) -> Way:
+def transfer_method(url: str) -> Way:
     """Whose rules an input falls under that a site staged at an address; empty where it staged none.
 
     Addresses that CHTC's pages do not speak of, such as https, are held to the rules for osdf.
@@ -22,7 +22,7 @@ def way(url: str) -> Way:
 
 def refusal(size: int, url: str) -> str:
     """Why an input of so many bytes is not taken that way, after its size; empty where it is taken."""
-    most = _MOST_BYTES[way(url)]
+    most = _MOST_BYTES[transfer_method(url)]
     if size < most:
         return ""
     how = f"by {url.partition(':')[0]}://" if url else "as a plain input"

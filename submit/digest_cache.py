@@ -46,7 +46,7 @@ class DigestCache:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             self._known = {}
 
-    def of_file(self, path: Path) -> str:
+    def sha256_of_file(self, path: Path) -> str:
         """A file's SHA-256, remembered or computed. Raises OSError if it cannot be read."""
         real = path.resolve()
         stat = _stat(real)
@@ -56,7 +56,7 @@ class DigestCache:
         if stat[0] > LARGE:
             self.told(path, stat[0])
         read_at = time.time_ns()
-        sha256 = digest.of_file(real)
+        sha256 = digest.sha256_of_file(real)
         settled = all(read_at - moment > SETTLED_NS for moment in stat[1:3])
         if settled and _stat(real) == stat:
             self._known[str(real)] = (stat, sha256)

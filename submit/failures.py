@@ -10,12 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from alignsec import status
-from alignsec.event_log import EventLog
-from alignsec.mistake import Mistakes
-from alignsec.run_folder import Plan, Planned, RunFolder
-from alignsec.status import PairStatus
-from submit import ending
+from alignsec import command
+from alignsec.errors import ConfigErrors
+from alignsec.run import status
+from alignsec.run.event_log import EventLog
+from alignsec.run.folder import Plan, Planned, RunFolder
+from alignsec.run.status import PairStatus
 
 MOST_OF_A_CAUSE = 5
 LOG_LINES = 8
@@ -31,9 +31,9 @@ def main() -> int:
     try:
         plan = Plan.read(folder)
         bad = failed(plan, folder)
-    except Mistakes as mistakes:
-        sys.stderr.write(f"{mistakes}\n")
-        return ending.MISTAKEN
+    except ConfigErrors as errors:
+        sys.stderr.write(f"{errors}\n")
+        return command.MISTAKEN
     planned = {one.pair.id: one for one in plan.planned}
     for cause, pairs in by_cause(bad).items():
         console.print(f"\n[bold]{len(pairs)} × {escape(cause)}[/bold]")
@@ -45,7 +45,7 @@ def main() -> int:
         for line in log_tail(folder, pairs[0].id):
             console.print(f"    | {escape(line)}")
     console.print(f"\n{len(bad)} of {len(plan.planned)} pairs failed" if bad else "no pair failed")
-    return ending.NOT_ALL if bad else ending.DONE
+    return command.NOT_ALL if bad else command.DONE
 
 
 def failed(plan: Plan, folder: RunFolder) -> list[PairStatus]:

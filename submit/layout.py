@@ -7,18 +7,20 @@ from pathlib import Path
 from rich.console import Console
 
 from alignsec import atomic, digest
-from alignsec.pair import File, Pair
-from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
-from alignsec.study import StudyScores
+from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec.spec.pair import File, Pair
+from alignsec.study.study import StudyScores
 from submit import code
-from submit.checking import Checked
 from submit.digest_cache import DigestCache
 from submit.images.packs import Packs
 from submit.images.store import Store
-from submit.weights.finding import Found
+from submit.validation import ValidatedStudy
+from submit.weights.locate import Found
 
 
-def write(checked: Checked, folder: RunFolder, store: Store | None = None, console: Console | None = None) -> Plan:
+def write(
+    checked: ValidatedStudy, folder: RunFolder, store: Store | None = None, console: Console | None = None
+) -> Plan:
     """Write the run folder, plan.json last: a folder with a plan has everything the plan names.
 
     store: where packs of images are kept for other runs too; the run folder itself where left out. console: where
@@ -40,8 +42,8 @@ def write(checked: Checked, folder: RunFolder, store: Store | None = None, conso
         name=study.name,
         title=study.title or study.name,
         seed=study.seed,
-        study_sha256=digest.of_bytes(text),
-        code_sha256=digest.of_bytes(archive),
+        study_sha256=digest.sha256_of_bytes(text),
+        code_sha256=digest.sha256_of_bytes(archive),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
         scores=_scores(study.scores, folder) if study.scores else None,
         images=packs.images,
@@ -56,7 +58,7 @@ def write(checked: Checked, folder: RunFolder, store: Store | None = None, conso
     return plan
 
 
-def _pairs(checked: Checked, packs: Packs, folder: RunFolder) -> tuple[Planned, ...]:
+def _pairs(checked: ValidatedStudy, packs: Packs, folder: RunFolder) -> tuple[Planned, ...]:
     """Every model under every attack."""
     files = {found.path: _weights(found, folder) for found in checked.weights.values()}
     codes = {model.code: _code(model.code, folder) for model in checked.study.models if model.code}
@@ -82,14 +84,14 @@ def _scores(scores: StudyScores, folder: RunFolder) -> PlannedScores:
     """A copy of the scores in the run folder, and what the plan says of them."""
     data = scores.file.read_bytes()
     atomic.write(folder.scores, data)
-    sha256 = digest.of_bytes(data)
+    sha256 = digest.sha256_of_bytes(data)
     return PlannedScores(source=scores.file.name, sha256=sha256, label=scores.label, date=scores.date or "")
 
 
 def _code(path: Path, folder: RunFolder) -> File:
     """A copy in the run folder, named by digest, of a user's Python file: a later edit reaches no queued job."""
     data = path.read_bytes()
-    file = File(name=f"code-{digest.of_bytes(data)[:12]}.py", sha256=digest.of_bytes(data))
+    file = File(name=f"code-{digest.sha256_of_bytes(data)[:12]}.py", sha256=digest.sha256_of_bytes(data))
     atomic.write(folder.sources / file.name, data)
     return file
 

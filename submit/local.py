@@ -13,12 +13,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from alignsec import exit_code, outcome_file, status
-from alignsec.mistake import Mistake, Mistakes
-from alignsec.outcome import Failure
-from alignsec.progress import Progress
-from alignsec.run_folder import Plan, Planned, RunFolder
-from submit.pair_display import PairDisplay
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.run import exit_code, outcome_file, status
+from alignsec.run.folder import Plan, Planned, RunFolder
+from alignsec.run.outcome import Failure
+from alignsec.run.progress import Progress
+from submit.monitor.pair_display import PairDisplay
 from submit.site import Site
 
 
@@ -53,8 +53,15 @@ class Local:
         lock. Raises Mistakes if there is no such Python.
         """
         if shutil.which(self.python) is None:
-            raise Mistakes(
-                [Mistake(".env", "PYTHON", f'"{self.python}"', "is no program; name a Python, or leave it empty")]
+            raise ConfigErrors(
+                [
+                    ConfigError(
+                        path=".env",
+                        field="PYTHON",
+                        given=f'"{self.python}"',
+                        remedy="is no program; name a Python, or leave it empty",
+                    )
+                ]
             )
         pending = [p for p in plan.planned if not self.is_ok(p)]
         with ThreadPoolExecutor(self.processes) as workers:
@@ -72,7 +79,7 @@ class Local:
 
     def is_ok(self, planned: Planned) -> bool:
         """Whether a pair has its record already."""
-        return status.of_pair(planned.pair, self.folder.outcome(planned.pair.id)).state == "ok"
+        return status.pair_status(planned.pair, self.folder.outcome(planned.pair.id)).state == "ok"
 
     def _pair(self, planned: Planned) -> Ended:
         """One pair, again while the machine is to blame."""
@@ -186,7 +193,7 @@ def study(
     with PairDisplay(console, plan, plan.image_count, already) as display:
         here.on_progress = display.said
         for ended in here.run(plan):
-            now = status.of_pair(pairs[ended.id], folder.outcome(ended.id))
+            now = status.pair_status(pairs[ended.id], folder.outcome(ended.id))
             display.ended(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
     # By the run's own code, as its jobs: this checkout may have moved on meanwhile.
     analysis = [site.job_python, "-m", "aggregate", str(folder.root)]

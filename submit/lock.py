@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alignsec.mistake import Mistake, Mistakes
+from alignsec.errors import ConfigErrors
 
 
 @contextmanager
@@ -20,5 +20,5 @@ def held(lock: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             remedy = "is being written or run by another process on this machine; wait for it, or stop it"
-            raise Mistakes([Mistake(str(lock.parent), "", "", remedy)]) from None
+            raise ConfigErrors.about(lock.parent, remedy) from None
         yield

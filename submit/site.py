@@ -8,16 +8,15 @@ from typing import Annotated, Literal, Self
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from alignsec.mistake import Mistake, Mistakes, nearest
+from alignsec.errors import ConfigError, ConfigErrors, nearest
+from alignsec.schema import StrictModel
 
 
 def _none_if_empty(value: object) -> object:
@@ -47,10 +46,8 @@ Address = Annotated[
 Expression = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class Site(BaseModel):
+class Site(StrictModel):
     """Every key of .env, in lower case; .env itself says what each one means."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     runs: Folder
     weights: Folder
@@ -130,28 +127,32 @@ class Site(BaseModel):
         """
         if not path.is_file():
             remedy = "is not there; take the one that came with alignsec (git checkout .env)"
-            raise Mistakes([Mistake(str(path), "", "", remedy)])
+            raise ConfigErrors.about(path, remedy)
         try:
             values = {**dotenv_values(path, interpolate=False), **(overrides or {})}
         except UnicodeDecodeError as error:
-            raise Mistakes([Mistake(str(path), "", "", f"is not text in UTF-8: {error}")]) from None
+            raise ConfigErrors.about(path, f"is not text in UTF-8: {error}") from None
         lowered = {key.lower(): value or "" for key, value in values.items()}
         try:
             return cls.model_validate(lowered)
         except ValidationError as error:
-            raise Mistakes([cls._mistake(str(path), details) for details in error.errors()]) from None
+            raise ConfigErrors([cls._error(str(path), details) for details in error.errors()]) from None
 
     @classmethod
-    def _mistake(cls, file: str, details: Mapping[str, object]) -> Mistake:
+    def _error(cls, file: str, details: Mapping[str, object]) -> ConfigError:
         location = details["loc"]
         assert isinstance(location, tuple)  # noqa: S101 - pydantic's documented form
         if not location:
-            return Mistake(file, "", "", str(details["msg"]).removeprefix("Value error, "))
+            return ConfigError(path=file, remedy=str(details["msg"]).removeprefix("Value error, "))
         key = str(location[0]).upper()
         if details["type"] == "missing":
-            return Mistake(file, key, "", f"is missing; add the line {key}= (git show HEAD:.env has its default)")
+            return ConfigError(
+                path=file,
+                field=key,
+                remedy=f"is missing; add the line {key}= (git show HEAD:.env has its default)",
+            )
         if details["type"] == "extra_forbidden":
             known = [name.upper() for name in cls.model_fields]
-            return Mistake(file, key, "", f"is not a key here; {nearest(key, known)}")
+            return ConfigError(path=file, field=key, remedy=f"is not a key here; {nearest(key, known)}")
         remedy = str(details["msg"]).replace("Input should be", "should be")
-        return Mistake(file, key, f'"{details["input"]}"', remedy)
+        return ConfigError(path=file, field=key, given=f'"{details["input"]}"', remedy=remedy)

@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from alignsec.mistake import Mistakes
-from alignsec.run_folder import RunFolder
-from submit import ending
-from submit.run_status import STATES, PairNow, RunStatus, Watch
+from alignsec import command
+from alignsec.errors import ConfigErrors
+from alignsec.run.folder import RunFolder
+from submit.monitor.run_status import STATES, PairNow, RunStatus, Watch
 
 REFRESH_SECONDS = 2.0
 MOST_ROWS = 15
@@ -38,12 +38,12 @@ def main() -> int:
             follow(watch, Console())
         else:
             console.print(view(watch.look()))
-    except Mistakes as mistakes:
-        sys.stderr.write(f"{mistakes}\n")
-        return ending.MISTAKEN
+    except ConfigErrors as errors:
+        sys.stderr.write(f"{errors}\n")
+        return command.MISTAKEN
     except KeyboardInterrupt:
         pass  # the way to leave the live view; the run goes on
-    return ending.DONE
+    return command.DONE
 
 
 def follow(watch: Watch, console: Console) -> RunStatus:

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import CHECKOUT
+
 # Before torch is imported anywhere: tiny networks are slower on many threads than on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-HOUSE = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
 def house() -> Path:
     """The repository's root."""
-    return HOUSE
+    return CHECKOUT
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Other people's data, which is not copied into the project."""
-    folder = HOUSE.parent / "shared" / "data"
+    folder = CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"needs the data in {folder.parent.name}/{folder.name} beside the repository")
     return folder

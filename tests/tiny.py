@@ -10,11 +10,12 @@ from typing import Any
 
 from PIL import Image
 
-from alignsec.attack import Attack
-from alignsec.image_pack import LabelledImage
-from alignsec.outcome import BudgetVerdicts, Failure, Passes, Provenance, Record
-from alignsec.pair import File, Pair, PairModel
-from alignsec.preprocessing import Preprocessing
+from alignsec.images.pack import LabelledImage
+from alignsec.run.outcome import Failure, Provenance, Record
+from alignsec.spec.attack import Attack
+from alignsec.spec.pair import File, Pair, PairModel
+from alignsec.spec.preprocessing import Preprocessing
+from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
 SOURCE = "timm:vit_tiny_patch16_224"
 OPTIONS: dict[str, Any] = {

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from alignsec.classifier import Classifier
-from alignsec.preprocessing import Preprocessing
+from alignsec.models.classifier import Classifier
+from alignsec.spec.preprocessing import Preprocessing
 from tests.tiny import OPTIONS, SOURCE
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aggregate.comparison.answers import Answer, Key, Level, Run
+from aggregate.comparison.runs import Answer, Key, Level, Run
 from aggregate.statistics import mcnemar
-from alignsec.mistake import Mistake, Mistakes
-from alignsec.outcome import BROKEN_BY, MENDED, ROBUST, WRONG
+from alignsec.errors import ConfigErrors
+from alignsec.spec.verdicts import BROKEN_BY, MENDED, ROBUST, WRONG
 
 VERDICTS = ("robust", "broken", "wrong", "mended")
 """What can be said of an image; by which component it was broken is no verdict. mended: wrong when clean and right
@@ -130,7 +130,7 @@ def compare(a: Run, b: Run) -> Comparison:
             f"has nothing in common with {a.root}: of {len(a.answers)} and {len(b.answers)} pairs that are ok, "
             f"{same} have the same model and attack names{but}; compare runs of one study"
         )
-        raise Mistakes([Mistake(str(b.root), "", "", remedy)])
+        raise ConfigErrors.about(b.root, remedy)
     return found
 
 

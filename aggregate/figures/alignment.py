@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from scipy import stats
 
-from aggregate import wording
+from aggregate import formatting
 from aggregate.figures import split, style
 from aggregate.figures.drawing import Drawing, Margins, Panel
-from aggregate.scores import Scores
+from aggregate.scores.scores import Scores
 from aggregate.statistics import correlation
 
 DESCRIPTION = (
@@ -56,11 +56,11 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
 
 
 def _p(p: float) -> str:
-    text = wording.p_value(p)
+    text = formatting.p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
-def of(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
+def drawings(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
     """One drawing an attack, one panel for the average and one for each category."""
     for part in split.by_attack(table, "alignment"):
         panels = []

@@ -87,7 +87,7 @@ def draw(table: pd.DataFrame, axes: Axes, parts: Sequence[str] | None = None) ->
     )  # fmt: skip
 
 
-def of(table: pd.DataFrame) -> Iterator[Drawing]:
+def drawings(table: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack, one panel a budget."""
     for part in split.by_attack(table, "broken-by"):
         names = part.rows["model"].unique()

@@ -56,7 +56,7 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def of(comparisons: pd.DataFrame) -> Iterator[Drawing]:
+def drawings(comparisons: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack, one panel a budget at which models were tested."""
     limited = f" Of more than {mcnemar.MOST} models the {mcnemar.MOST} most robust are compared."
     tested = comparisons[comparisons["q"].notna() & (comparisons["eps"] != "0")]

@@ -54,7 +54,7 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
     )  # fmt: skip
 
 
-def of(pairs: pd.DataFrame) -> Iterator[Drawing]:
+def drawings(pairs: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing of all planned pairs."""
     planned = pairs[pairs["state"] != "stale"]
     if planned.empty:

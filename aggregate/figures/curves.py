@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 
 from aggregate.figures import robustness, split, style
 from aggregate.figures.drawing import Drawing, Margins, Panel
+from alignsec.spec.attack import SEVERITY
 
 DESCRIPTION = (
     "Each line is a model: accuracy on clean images, drawn at 0, and robust accuracy at each budget. Named in "
@@ -67,7 +68,7 @@ def _ticks(budgets: pd.DataFrame, largest: float) -> tuple[list[float], list[str
     places, labels = [0.0], ["clean"]
     for value, text in zip(budgets["eps_value"], budgets["eps"], strict=True):
         places.append(float(value))
-        label = text.removeprefix(split.SEVERITY)
+        label = text.removeprefix(SEVERITY)
         labels.append(label if value - _last(places, labels) > 0.14 * largest else "")
     return places, labels
 
@@ -102,7 +103,7 @@ def _width(name: str) -> float:
     return style.width(style.shortened(name, 26), style.TEXT_POINTS - 0.5)
 
 
-def of(table: pd.DataFrame) -> Iterator[Drawing]:
+def drawings(table: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack that has a budget."""
     for part in split.by_attack(table, "robustness-curves"):
         right = 0.3 + max(_width(name) for name in named(part.rows))

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from aggregate import corruptions
+from aggregate.collect import corruptions
 from aggregate.figures import (
     alignment,
     breakage,
     comparison,
-    confound,
     coverage,
     curves,
-    extremes,
     heatmap,
     importance,
-    landscape,
+    partial,
     robustness,
+    top_benchmarks,
+    tsne,
 )
 from aggregate.figures.drawing import Drawing
-from aggregate.scores import Scores
+from aggregate.scores.scores import Scores
 from aggregate.statistics.tables import Tables
 
 KINDS = (
@@ -29,7 +29,7 @@ KINDS = (
 """Of every figure there can be: what an earlier analysis drew and this one does not is removed."""
 
 
-def of(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None) -> list[Drawing]:
+def draw_all(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None) -> list[Drawing]:
     """The figures that the tables allow, in the report's order; none where no pair is ok."""
     return list(_drawings(table[table["robust_accuracy"].notna()], pairs, statistics, scores))
 
@@ -42,17 +42,17 @@ def _drawings(
     attacked = table[table["method"] != "clean"]
     # A study of clean accuracy alone still has something to show.
     shown = table if attacked.empty else attacked
-    yield from robustness.of(shown)
-    yield from curves.of(attacked[attacked["attack"] != corruptions.ATTACK])  # which has no curve
+    yield from robustness.drawings(shown)
+    yield from curves.drawings(attacked[attacked["attack"] != corruptions.ATTACK])  # which has no curve
     if scores:
-        yield from alignment.of(shown, scores)
-        yield from heatmap.of(statistics.correlations)
-        yield from extremes.of(statistics.correlations)
-        yield from confound.of(statistics.correlations)
-        yield from importance.of(statistics.importance)
-        yield from landscape.of(attacked, scores)
-    yield from comparison.of(statistics.comparisons)
+        yield from alignment.drawings(shown, scores)
+        yield from heatmap.drawings(statistics.correlations)
+        yield from top_benchmarks.drawings(statistics.correlations)
+        yield from partial.drawings(statistics.correlations)
+        yield from importance.drawings(statistics.importance)
+        yield from tsne.drawings(attacked, scores)
+    yield from comparison.drawings(statistics.comparisons)
     counted = attacked[attacked["broken_by_apgd_ce"].notna()]
     if not counted.empty:
-        yield from breakage.of(counted)
-    yield from coverage.of(pairs)
+        yield from breakage.drawings(counted)
+    yield from coverage.drawings(pairs)

@@ -82,7 +82,7 @@ def _short(value: float) -> str:
     return text.replace("0.", ".", 1).removeprefix("−" if float(f"{value:.2f}") == 0 else "")
 
 
-def of(correlations: pd.DataFrame) -> Iterator[Drawing]:
+def drawings(correlations: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack, its budgets beside the clean accuracy, one panel a category, side by side."""
     table = table_of(correlations)
     clean, attacked = table[table["eps"] == "0"].drop_duplicates("score"), table[table["eps"] != "0"]

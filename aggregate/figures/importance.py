@@ -38,7 +38,7 @@ def draw(table: pd.DataFrame, axes: Axes, looks: dict[str, style.Look]) -> None:
     )  # fmt: skip
 
 
-def of(importance: pd.DataFrame) -> Iterator[Drawing]:
+def drawings(importance: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack, one panel a budget that could be predicted."""
     table = importance[importance["importance"].notna() & (importance["eps"] != "0")]
     looks = style.looks(table["category"])

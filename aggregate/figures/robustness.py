@@ -69,7 +69,7 @@ def draw(table: pd.DataFrame, axes: Axes, *, dense: bool = False) -> None:
     )  # fmt: skip
 
 
-def of(table: pd.DataFrame) -> Iterator[Drawing]:
+def drawings(table: pd.DataFrame) -> Iterator[Drawing]:
     """One drawing an attack; more than 75 models stand in several columns, more than 300 are left out."""
     for part in split.by_attack(table, "robust-accuracy"):
         names = order(part.rows)

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from alignsec.pair import slug
-
-SEVERITY = "severity "
-"""How the budget of a corruption begins; that of any other attack is a number or a fraction."""
+from alignsec.spec.attack import SEVERITY
+from alignsec.spec.pair import slug
 
 
 @dataclass(frozen=True)

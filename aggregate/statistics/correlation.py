@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from aggregate.scores import Column, Scores
-from aggregate.statistics import bootstrap, many_tests, partial
+from aggregate.scores.scores import Column, Scores
+from aggregate.statistics import bootstrap, multiple_testing, partial
 
 FEWEST = 4
 """Models below which no number is given: three points always lie near some line."""
@@ -166,7 +166,7 @@ def correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
     numbers = [name for name in names if name in _NUMBERS]
     found = found.astype(dict.fromkeys(numbers, "float64"))
     for q, p in Q.items():
-        corrected = many_tests.discoveries(found, p, ["attack", "eps", "level"])
+        corrected = multiple_testing.discoveries(found, p, ["attack", "eps", "level"])
         found.insert(list(found.columns).index(p) + 1, q, corrected)
     return found
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from aggregate.statistics import many_tests
+from aggregate.statistics import multiple_testing
 
 Bits = npt.NDArray[np.uint8]
 MOST = 300
@@ -50,7 +50,7 @@ def comparisons(table: pd.DataFrame, robust: Mapping[tuple[str, str, str], Bits]
     budgets = table.groupby(["attack", "eps"], sort=False)
     found = pd.DataFrame([row for _, part in budgets for row in _of_budget(part, robust)], columns=COLUMNS)
     found = found.astype({"p": "float64", "images": "int64"})
-    found["q"] = many_tests.discoveries(found, "p", ["attack", "eps"])
+    found["q"] = multiple_testing.discoveries(found, "p", ["attack", "eps"])
     return found
 
 

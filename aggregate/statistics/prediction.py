@@ -19,8 +19,8 @@ from sklearn.model_selection import GroupKFold, RepeatedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from aggregate.hierarchy import CATEGORIES
-from aggregate.scores import Scores
+from aggregate.scores.hierarchy import CATEGORIES
+from aggregate.scores.scores import Scores
 from aggregate.statistics import correlation
 
 FEWEST = 20

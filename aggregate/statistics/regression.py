@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import statsmodels.api as sm
 
-from aggregate.scores import Scores
+from aggregate.scores.scores import Scores
 from aggregate.statistics import correlation
 from aggregate.statistics.correlation import Question
 

@@ -5,9 +5,17 @@ from dataclasses import dataclass, fields
 
 import pandas as pd
 
-from aggregate import corruptions
-from aggregate.scores import Scores
-from aggregate.statistics import correlation, left_out, mcnemar, prediction, propagated, regression, sampling
+from aggregate.collect import corruptions
+from aggregate.scores.scores import Scores
+from aggregate.statistics import (
+    correlation,
+    leave_family_out,
+    mcnemar,
+    prediction,
+    regression,
+    sampling,
+    sampling_error,
+)
 from aggregate.statistics.mcnemar import Bits
 
 
@@ -30,7 +38,7 @@ class Tables:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def of(
+def compute_tables(
     table: pd.DataFrame,
     scores: Scores | None,
     family: Mapping[str, str],
@@ -39,7 +47,7 @@ def of(
 ) -> Tables:
     """All statistics of a table of models under attack.
 
-    table: the columns of `aggregate.table.Row`, at least model, attack, norm, eps, eps_value, images, robust,
+    table: columns of `aggregate.collect.table.Row`, at least model, attack, norm, eps, eps_value, images, robust,
     robust_accuracy and clean_accuracy. family: of each model. robust: see `mcnemar.comparisons`. means: of
     `corruptions.means`, whose rows the table has already.
     """
@@ -47,11 +55,11 @@ def of(
     return Tables(
         correlations=correlation.correlations(table, scores),
         regressions=regression.regressions(table, scores),
-        families=left_out.families(table, scores, family),
+        families=leave_family_out.families(table, scores, family),
         prediction=predicted,
         importance=importance,
         comparisons=mcnemar.comparisons(table, robust or {}),
         sampling=sampling.sampling(table),
-        propagated=propagated.propagated(table, scores),
+        propagated=sampling_error.propagated(table, scores),
         corruptions=pd.DataFrame(columns=corruptions.COLUMNS) if means is None else means,
     )

@@ -11,23 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from alignsec.engine.agenda import Agenda
-from alignsec.engine.course import Search
-from alignsec.engine.ground import Ground
-from alignsec.engine.judging import Claim, Signs, claims_of, signs_of
+from alignsec.engine.claims import Claim, PointFlags, find_claims, point_flags
 from alignsec.engine.ledger import Ledger
-from alignsec.engine.passes import Passage, Seen, not_finite, whole
-from alignsec.engine.table import Kind, Lesson, Table
-from alignsec.evaluation import Found
+from alignsec.engine.problem import Problem
+from alignsec.engine.scheduler import Scheduler
+from alignsec.engine.search import Search
+from alignsec.engine.table import Kind, StepInput, Table
+from alignsec.evaluation.evaluation import AdversarialImage
+from alignsec.evaluation.passes.model_runner import ModelRunner, PassResult, not_finite, whole
 
 
 @dataclass
 class Engine:
     """Runs an agenda to its end, a round at a time: one gradient pass and one forward pass of the model."""
 
-    passage: Passage
-    ground: Ground
-    agenda: Agenda
+    passage: ModelRunner
+    ground: Problem
+    agenda: Scheduler
     ledger: Ledger
     tables: Sequence[Table[Any]]
     """One a stage, in the plan's order."""
@@ -72,7 +72,7 @@ class Engine:
         if again := self.passage.compared():
             self._charge(searches[:again], spent, backward=kind == "gradient")
             self.facts["compared"] += again
-        signs = self._checked(seen, signs_of(seen, labels, self.passage.rounding))
+        signs = self._checked(seen, point_flags(seen, labels, self.passage.rounding))
 
         counting = [may and kind == table.judged_after for table in tables for may in table.counting()]
         doubtful = signs.doubtful
@@ -81,7 +81,7 @@ class Engine:
             doubtful = list(map(or_, doubtful, [last for table in tables for last in table.ending()]))
         places = [at for at, doubt in enumerate(doubtful) if doubt and counting[at]]
         steps = [step for table in tables for step in table.steps]
-        claims = claims_of(self.ground, points, searches, steps, places)
+        claims = find_claims(self.ground, points, searches, steps, places)
         if not self.passage.exact:
             signs = self._judge_again(
                 points, labels, seen, signs, [claim for claim in claims if claim.within], spent
@@ -91,7 +91,7 @@ class Engine:
 
         ended = list[Search]()
         for table, edge in zip(tables, edges, strict=True):
-            lesson = Lesson(
+            lesson = StepInput(
                 seen.logits[edge],
                 signs.tied[edge],
                 losses=None if seen.losses is None else seen.losses[edge],
@@ -105,7 +105,7 @@ class Engine:
         for (budget, _), passes in self.ledger.charge(searches, backward).items():
             spent[budget] += passes
 
-    def _checked(self, seen: Seen, signs: Signs) -> Signs:
+    def _checked(self, seen: PassResult, signs: PointFlags) -> PointFlags:
         """Refuse logits that are no numbers; take gradients that are none as 0."""
         if bad := sum(signs.unsound):
             raise not_finite(bad, len(signs.unsound), self.passage)
@@ -115,16 +115,22 @@ class Engine:
         return signs
 
     def _judge_again(
-        self, points: Tensor, labels: Tensor, seen: Seen, signs: Signs, claims: list[Claim], spent: Counter[int]
-    ) -> Signs:
+        self,
+        points: Tensor,
+        labels: Tensor,
+        seen: PassResult,
+        signs: PointFlags,
+        claims: list[Claim],
+        spent: Counter[int],
+    ) -> PointFlags:
         """Put the points of claims through the float32 model; its logits take the place of the search's."""
         if not claims:
             return signs
         at = torch.tensor([claim.place for claim in claims], device=points.device)
-        exact = Seen(self.passage.judged(points[at]))
+        exact = PassResult(self.passage.judged(points[at]))
         self._charge([claim.search for claim in claims], spent, backward=False)
         seen.logits = seen.logits.index_copy(0, at, exact.logits)
-        found = signs_of(exact, labels[at])
+        found = point_flags(exact, labels[at])
         if bad := sum(found.unsound):
             raise not_finite(bad, len(claims))
         claimed = [claim for claim in claims if signs.wrong[claim.place]]
@@ -153,7 +159,7 @@ class Engine:
                 continue
             for decided in self.agenda.broken(course, budget):
                 self.ledger.found.append(
-                    Found(
+                    AdversarialImage(
                         budget=decided,
                         image=course.image,
                         component=course.stage.component,

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
-from alignsec.attack import Breaker
-from alignsec.budget import Budget
-from alignsec.engine.course import Search
-from alignsec.evaluation import Evaluation, Found
-from alignsec.outcome import BudgetVerdicts, Passes
+from alignsec.engine.search import Search
+from alignsec.evaluation.evaluation import AdversarialImage, Evaluation
+from alignsec.spec.attack import Breaker
+from alignsec.spec.budget import Budget
+from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
 Account = tuple[int, Breaker]
 # Asked of every search at every pass: a loop of Python's would cost as much as a small model.
@@ -24,7 +24,7 @@ class Ledger:
     backward: Counter[Account] = field(default_factory=Counter)
     seconds: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     rejected: Counter[int] = field(default_factory=Counter)
-    found: list[Found] = field(default_factory=list)
+    found: list[AdversarialImage] = field(default_factory=list)
 
     @classmethod
     def of(cls, known: Evaluation) -> "Ledger":

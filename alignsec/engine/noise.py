@@ -8,9 +8,9 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor
 
-from alignsec.attack import Norm
-from alignsec.engine.course import Search
-from alignsec.pixels import Images
+from alignsec.engine.search import Search
+from alignsec.models.pixels import Images
+from alignsec.spec.attack import Norm
 
 CHUNK = 256
 """Steps of Square whose numbers are drawn at once: enough that drawing costs nothing, few enough to keep."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alignsec.engine.rows import spread
+from alignsec.engine.norms import spread
 
 _LEVEL = 1
 """Of zlib. Level 6 makes searches in Linf 3 % smaller in four times the time."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Generator, Tensor
 
-from alignsec.attack import Norm
-from alignsec.engine.course import Search
 from alignsec.engine.noise import CHUNK, per_step, tiles
+from alignsec.engine.search import Search
+from alignsec.spec.attack import Norm
 
 Group = tuple[int, int, str]
 

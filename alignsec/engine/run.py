@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from alignsec.engine import memory, notes, opening, precision, state
-from alignsec.engine.agenda import Agenda
-from alignsec.engine.compiled import Compiled
+from alignsec.engine import snapshot
+from alignsec.engine.attacks.components import empty_table, stages
 from alignsec.engine.engine import Engine
-from alignsec.engine.ground import Ground
 from alignsec.engine.ledger import Ledger
 from alignsec.engine.noise import Keyed, Noise
-from alignsec.engine.passes import Passage
-from alignsec.engine.plan import stages
-from alignsec.engine.quiet import quiet
+from alignsec.engine.problem import Problem
 from alignsec.engine.replay import Replay
+from alignsec.engine.scheduler import Scheduler
 from alignsec.engine.settings import Settings
-from alignsec.engine.tables import empty_table
-from alignsec.evaluation import Evaluation
-from alignsec.task import Task
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.passes import clean_pass, memory, precision, warnings
+from alignsec.evaluation.passes.compiled import Compiled
+from alignsec.evaluation.passes.frozen import frozen_parameters
+from alignsec.evaluation.passes.model_runner import ModelRunner
+from alignsec.evaluation.task import Task
 
 
 def evaluate(
@@ -35,10 +35,10 @@ def evaluate(
     or no gradient, or there are labels outside its classes; BadState if known's state cannot be read.
     """
     settings = settings or Settings()
-    opening.check(task)
+    clean_pass.check(task)
     if settings.replay and settings.slots < task.attack.batch:
         raise ValueError(f"{settings.slots} slots cannot replay batches of {task.attack.batch}; give as many")
-    with quiet(task.classifier):
+    with frozen_parameters(task.classifier):
         if known is not None and known.complete:
             yield known
         elif known is not None and known.state and not settings.replay:
@@ -87,7 +87,7 @@ class _Run:
         engine, agenda = self.engine, self.engine.agenda
         budgets = engine.ledger.verdicts(tuple(one.eps for one in self.known.budgets), agenda.letters)
         undecided, at = agenda.undecided, agenda.round
-        found_out = notes.findings(engine.facts, budgets) if not undecided else []
+        found_out = warnings.findings(engine.facts, budgets) if not undecided else []
         now = self.known.model_copy(
             update={
                 "budgets": budgets,
@@ -104,7 +104,7 @@ class _Run:
         def freeze() -> bytes:
             if agenda.round != at:
                 raise RuntimeError("the evaluation has gone on; dump its progress before asking for the next")
-            return state.freeze(agenda, engine.tables, engine.ground.ranking, engine.facts)
+            return snapshot.freeze(agenda, engine.tables, engine.ground.ranking, engine.facts)
 
         return now.freezing_with(freeze) if undecided else now
 
@@ -112,7 +112,7 @@ class _Run:
 def _begun(task: Task, settings: Settings) -> _Run:
     """From nothing: the clean images first."""
     passage = _passage(task, settings)
-    opened = opening.clean(task, passage, settings.memory_bytes)
+    opened = clean_pass.clean(task, passage, settings.memory_bytes)
     attack, logits = task.attack, opened.logits
     classes = logits.shape[1]
     # The last columns are all that searches look up: the label's and its targets'.
@@ -120,9 +120,9 @@ def _begun(task: Task, settings: Settings) -> _Run:
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
     known = Evaluation(
         classes=classes,
-        clean_top5=opening.top5(logits, task.labels),
+        clean_top5=clean_pass.top5(logits, task.labels),
         clean_passes=opened.passes,
-        budgets=opening.first_verdicts(attack, logits, task.labels),
+        budgets=clean_pass.first_verdicts(attack, logits, task.labels),
         steps=0,
         undecided=0,
         passes_left=0,
@@ -136,7 +136,7 @@ def _begun(task: Task, settings: Settings) -> _Run:
 
 def _taken_up(task: Task, settings: Settings, known: Evaluation, data: bytes) -> _Run:
     """From where it was left."""
-    frozen = state.Frozen(data)
+    frozen = snapshot.Frozen(data)
     passage = _passage(task, settings)
     image_bytes = known.image_bytes * passage.pools
     passage.most = memory.images_at_once(settings.slots, image_bytes, task.pixels[0], settings.memory_bytes)
@@ -145,14 +145,14 @@ def _taken_up(task: Task, settings: Settings, known: Evaluation, data: bytes) ->
     return _Run(known, engine, settings)
 
 
-def _passage(task: Task, settings: Settings) -> Passage:
+def _passage(task: Task, settings: Settings) -> ModelRunner:
     search = precision.effective(task.attack.search, task.pixels.device)
     compiled = Compiled(task.classifier.network, search, settings.backend) if task.attack.compile else None
-    return Passage(task.classifier, search, settings.slots, compiled)
+    return ModelRunner(task.classifier, search, settings.slots, compiled)
 
 
 def _engine(
-    task: Task, settings: Settings, passage: Passage, known: Evaluation, ranking: Tensor, facts: Counter[str]
+    task: Task, settings: Settings, passage: ModelRunner, known: Evaluation, ranking: Tensor, facts: Counter[str]
 ) -> Engine:
     """An engine with nothing under way."""
     attack, pixels = task.attack, task.pixels
@@ -162,9 +162,9 @@ def _engine(
         channels, height, width = pixels.shape[1:]
         noise = Replay(task.seed, norm, (channels, height, width), attack.batch)
     eps = tuple(float(budget) for budget in attack.budgets)
-    ground = Ground(pixels, task.labels, ranking, eps, norm, noise)
+    ground = Problem(pixels, task.labels, ranking, eps, norm, noise)
     plan = stages(attack, known.classes)
-    agenda = Agenda(
+    agenda = Scheduler(
         plan,
         [list(budget.verdicts) for budget in known.budgets],
         batch=attack.batch if settings.replay else None,

@@ -9,17 +9,16 @@ from typing import ClassVar, Generic, Literal, TypeVar
 import torch
 from torch import Tensor
 
-from alignsec.engine.course import Search
-from alignsec.engine.ground import Ground
-from alignsec.engine.plan import Stage
-from alignsec.engine.rows import Rows
+from alignsec.engine.norms import Rows
+from alignsec.engine.problem import Problem
+from alignsec.engine.search import Search, Stage
 
 Kind = Literal["gradient", "forward"]
 R = TypeVar("R", bound=Rows)
 
 
 @dataclass
-class Lesson:
+class StepInput:
     """What a pass showed of a table's points, a row each."""
 
     logits: Tensor
@@ -40,7 +39,7 @@ class Table(ABC, Generic[R]):
     """The pass whose points count if they are misclassified."""
 
     stage: Stage
-    ground: Ground
+    ground: Problem
     facts: Counter[str]
     """What was noticed on the way."""
     searches: list[Search] = field(default_factory=list)
@@ -105,7 +104,7 @@ class Table(ABC, Generic[R]):
         """What some rows want the gradient of, one number a row."""
 
     @abstractmethod
-    def learn(self, lesson: Lesson) -> list[bool]:
+    def learn(self, lesson: StepInput) -> list[bool]:
         """Take in a pass. Returns which searches have come to their end."""
 
     @abstractmethod

@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from alignsec import digest, imagenet
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistake, Mistakes
+from alignsec import digest
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images import imagenet
+from alignsec.images.pack import Candidate
 
 
 def choose(
@@ -30,7 +31,7 @@ def choose(
 
 
 def _key(seed: int, text: str) -> str:
-    return digest.of_bytes(f"{seed}\0{text}".encode())
+    return digest.sha256_of_bytes(f"{seed}\0{text}".encode())
 
 
 def listed(found: Sequence[Candidate], names: Path) -> list[Candidate]:
@@ -43,26 +44,26 @@ def listed(found: Sequence[Candidate], names: Path) -> list[Candidate]:
     try:
         lines = names.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Mistakes([Mistake(str(names), "", "", f"cannot be read: {error}")]) from None
+        raise ConfigErrors.about(names, f"cannot be read: {error}") from None
     known: dict[str, list[Candidate]] = defaultdict(list)
     for one in found:
         for key in {one.name, imagenet.validation_image(one.name) or one.name, PurePosixPath(one.name).name}:
             known[key].append(one)
     chosen: dict[str, Candidate] = {}
-    mistakes = []
+    errors = []
     for number, line in enumerate(lines, start=1):
         if not (name := line.strip()) or name.startswith("#"):
             continue
         keys = (name, imagenet.validation_image(name) or name, PurePosixPath(name).name)
         meant = next((known[key] for key in keys if key in known), [])
         if remedy := _unusable(name, meant, chosen):
-            mistakes.append(Mistake(str(names), f"line {number}", f'"{name}"', remedy))
+            errors.append(ConfigError(path=names, field=f"line {number}", given=f'"{name}"', remedy=remedy))
         else:
             chosen[meant[0].name] = meant[0]
-    if not chosen and not mistakes:
-        mistakes.append(Mistake(str(names), "", "", "names no images; write one name a line"))
-    if mistakes:
-        raise Mistakes(mistakes)
+    if not chosen and not errors:
+        errors.append(ConfigError(path=names, remedy="names no images; write one name a line"))
+    if errors:
+        raise ConfigErrors(errors)
     return sorted(chosen.values(), key=lambda candidate: candidate.name)
 
 

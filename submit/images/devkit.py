@@ -5,8 +5,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from alignsec import imagenet
-from alignsec.mistake import Mistake, Mistakes
+from alignsec.errors import ConfigErrors
+from alignsec.images import imagenet
 
 META = "meta.mat"
 _COMPRESSED, _MATRIX = 15, 14
@@ -30,10 +30,10 @@ def _translated(path: Path, lines: Sequence[str]) -> list[str]:
         names = synsets(meta.read_bytes())
     except OSError:
         remedy = f"holds ILSVRC2012_IDs, which are no labels; keep the devkit's {META}, which says them, beside it"
-        raise Mistakes([Mistake(str(path), "", "", remedy)]) from None
+        raise ConfigErrors.about(path, remedy) from None
     except (ValueError, struct.error, zlib.error, UnicodeDecodeError, KeyError, IndexError) as error:
         remedy = f"is not the devkit's table of classes ({error}); unpack ILSVRC2012_devkit_t12.tar.gz again"
-        raise Mistakes([Mistake(str(meta), "", "", remedy)]) from None
+        raise ConfigErrors.about(meta, remedy) from None
     return [names.get(int(line), f"ILSVRC2012_ID {line}") if line.isdigit() else line for line in lines]
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from alignsec.mistake import Mistake, Mistakes
+from alignsec.errors import ConfigErrors
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
@@ -113,4 +113,4 @@ def read_tar(path: Path) -> Iterator[tarfile.TarInfo]:
         remedy = (
             f"cannot be read as a plain tar ({error}); a compressed one is to be unpacked, a part fetched again"
         )
-        raise Mistakes([Mistake(str(path), "", "", remedy)]) from None
+        raise ConfigErrors.about(path, remedy) from None

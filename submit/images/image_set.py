@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistake, Mistakes
-from alignsec.study_images import StudyImages
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images.pack import Candidate
+from alignsec.study.images import StudyImages
 from submit.images import choice, labelling, parquet, webdataset
 from submit.images.files import Archive, Folder
 
@@ -49,14 +49,14 @@ def _sharded(shards: Sequence[Path]) -> ImageSet:
     if len(set(kinds.values())) > 1 or None in kinds.values():
         odd = next(shard for shard in shards if kinds[shard] in {None, "tar"})
         remedy = "is neither parquet nor tar, or stands among shards of the other kind; give shards of one kind"
-        raise Mistakes([Mistake(str(odd), "", "", remedy)])
+        raise ConfigErrors.about(odd, remedy)
     parquets = "parquet" in kinds.values()
     images = parquet.read(shards) if parquets else webdataset.read(shards)
     if not images:
-        raise Mistakes([Mistake(str(shards[0]), "", "", "holds no images, nor do the shards beside it")])
+        raise ConfigErrors.about(shards[0], "holds no images, nor do the shards beside it")
     if twice := [name for name, times in Counter(image.name for image in images).items() if times > 1]:
         remedy = f"is the name of several images, as {len(twice) - 1} others are; is a shard listed twice?"
-        raise Mistakes([Mistake(str(shards[0].parent), "", f'"{twice[0]}"', remedy)])
+        raise ConfigErrors([ConfigError(path=shards[0].parent, given=f'"{twice[0]}"', remedy=remedy)])
     return ImageSet(images, parquet.gather if parquets else None)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec import imagenet
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistake, Mistakes
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images import imagenet
+from alignsec.images.pack import Candidate
 from submit.images import devkit
 from submit.images.files import Files, Place
 
@@ -47,47 +47,55 @@ def by_folder(files: Files) -> list[Candidate]:
     ]
     if not found:
         remedy = "holds no class folders with images; give labels = FILE, a CSV with the columns file and label"
-        raise Mistakes([Mistake(str(files.where), "", "", remedy)])
-    mistakes = [
-        Mistake(ascii(f"{files.where}/{one.name}"), "", "", "has a name that is no text in UTF-8; rename it")
+        raise ConfigErrors.about(files.where, remedy)
+    errors = [
+        ConfigError(
+            path=ascii(f"{files.where}/{one.name}"), remedy="has a name that is no text in UTF-8; rename it"
+        )
         for one in found
         if any("\ud800" <= character <= "\udfff" for character in one.name)
     ]
     full = {one.name.split("/")[0] for one in found}
     empty = [folder for folder in folders if folder not in full]
     remedy = "is a class folder without images; was the set unpacked whole? if it is no class, take it out"
-    mistakes += [Mistake(str(files.where / folder), "", "", remedy) for folder in empty]
+    errors += [ConfigError(path=files.where / folder, remedy=remedy) for folder in empty]
     if len(folders) > len(known) >= len(folders) / 2:
         others = [folder for folder in folders if folder not in wordnet]
         remedy = f"is none of ImageNet's classes, as {len(known)} folders beside it are; take it out"
-        mistakes += [Mistake(str(files.where / folder), "", "", remedy) for folder in others]
-    if mistakes:
-        raise Mistakes(mistakes)
+        errors += [ConfigError(path=files.where / folder, remedy=remedy) for folder in others]
+    if errors:
+        raise ConfigErrors(errors)
     return found
 
 
 def by_file(files: Files, labels: Path) -> list[Candidate]:
     """Images that a file of labels names. Raises Mistakes with every line that cannot be used."""
     lines = list(_lines(files, labels))
-    found, mistakes = [], []
+    found, errors = [], []
     times = Counter(line.name for line in lines)
     for line in lines:
         field = f"line {line.number}"
         place, label = files.place(line.name), _number(line.label)
         if place is None:
-            mistakes.append(Mistake(str(labels), field, f'"{line.name}"', f"is not a file in {files.where}"))
+            errors.append(
+                ConfigError(
+                    path=labels, field=field, given=f'"{line.name}"', remedy=f"is not a file in {files.where}"
+                )
+            )
         elif label is None:
             remedy = "is not a label; write the class as a whole number from 0, or as ImageNet's WordNet id"
-            mistakes.append(Mistake(str(labels), field, f'"{line.label}"', remedy))
+            errors.append(ConfigError(path=labels, field=field, given=f'"{line.label}"', remedy=remedy))
         elif (meant := imagenet.labels().get(line.wordnet, label)) != label:
             remedy = f"is not the class of {line.wordnet}, which is {meant}; mend it, or take out the column wnid"
-            mistakes.append(Mistake(str(labels), field, f'"{line.label}"', remedy))
+            errors.append(ConfigError(path=labels, field=field, given=f'"{line.label}"', remedy=remedy))
         elif times[line.name] > 1:
-            mistakes.append(Mistake(str(labels), field, f'"{line.name}"', "is listed more than once"))
+            errors.append(
+                ConfigError(path=labels, field=field, given=f'"{line.name}"', remedy="is listed more than once")
+            )
         else:
             found.append(_candidate(line.name, label, place))
-    if mistakes:
-        raise Mistakes(mistakes)
+    if errors:
+        raise ConfigErrors(errors)
     return found
 
 
@@ -107,7 +115,7 @@ def _lines(files: Files, labels: Path) -> Iterator[Line]:
         text = labels.read_text(encoding="utf-8-sig")
         rows = list(csv.DictReader(text.splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Mistakes([Mistake(str(labels), "", "", f"cannot be read as CSV: {error}")]) from None
+        raise ConfigErrors.about(labels, f"cannot be read as CSV: {error}") from None
     header = rows[0].keys() if rows else set[str]()
     if {"file", "label"} <= header:
         yield from _own(rows)
@@ -120,7 +128,7 @@ def _lines(files: Files, labels: Path) -> Iterator[Line]:
             "needs a header with the columns file and label, and rows; "
             "or is to be ImageNet's LOC_val_solution.csv or ILSVRC2012_validation_ground_truth.txt"
         )
-        raise Mistakes([Mistake(str(labels), "", "", remedy)])
+        raise ConfigErrors.about(labels, remedy)
 
 
 def _own(rows: Iterable[dict[str, str]]) -> Iterator[Line]:

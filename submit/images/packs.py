@@ -7,8 +7,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from alignsec.attack import Attack
-from alignsec.pair import File
+from alignsec.spec.attack import Attack
+from alignsec.spec.pair import File
 from submit.images.selection import Selection
 from submit.images.store import Store
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistake, Mistakes
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images.pack import Candidate
 
 _BYTES, _PATH = "image.bytes", "image.path"
 
@@ -31,14 +31,14 @@ def read(shards: Sequence[Path]) -> list[Candidate]:
     Raises Mistakes for files that are damaged or hold other columns, and where pyarrow is not installed.
     """
     found: list[Row] = []
-    mistakes: list[Mistake] = []
+    errors: list[ConfigError] = []
     for shard in shards:
         try:
             found += list(_rows(shard))
-        except Mistakes as error:
-            mistakes += error.mistakes
-    if mistakes:
-        raise Mistakes(mistakes)
+        except ConfigErrors as error:
+            errors += error.errors
+    if errors:
+        raise ConfigErrors(errors)
     times = Counter(row.name for row in found)
     return [row if times[row.name] == 1 else _by_place(row) for row in found]
 
@@ -74,7 +74,7 @@ def _rows(shard: Path) -> Iterator[Row]:
         remedy = (
             f"needs a column image of bytes and path, and a column label of integers; it has {sorted(columns)}"
         )
-        raise Mistakes([Mistake(str(shard), "", "", remedy)])
+        raise ConfigErrors.about(shard, remedy)
     wanted = ["label", *([_PATH] if _PATH in columns else [])]
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns=wanted)
@@ -84,7 +84,9 @@ def _rows(shard: Path) -> Iterator[Row]:
             if value is None or value < 0:
                 given = "" if value is None else str(value)
                 remedy = "is not a label; the test part of a set has none, take the validation part"
-                raise Mistakes([Mistake(str(shard), f"row {row} of group {group}", given, remedy)])
+                raise ConfigErrors(
+                    [ConfigError(path=shard, field=f"row {row} of group {group}", given=given, remedy=remedy)]
+                )
             name = PurePosixPath(paths[row] or "").name if paths else ""
             known = Row(name, int(value), shard, group=group, row=row)
             yield known if name else _by_place(known)
@@ -104,9 +106,9 @@ def _open(path: Path) -> Any:  # noqa: ANN401 - pyarrow ships no types
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415
     except ImportError:
         remedy = "needs pyarrow to be read; install requirements of the staging extra: pip install 'pyarrow>=18'"
-        raise Mistakes([Mistake(str(path), "", "", remedy)]) from None
+        raise ConfigErrors.about(path, remedy) from None
     try:
         return ParquetFile(path)
     except (ArrowException, OSError) as error:
         remedy = f"cannot be read as parquet ({str(error).splitlines()[0]}); fetch it again"
-        raise Mistakes([Mistake(str(path), "", "", remedy)]) from None
+        raise ConfigErrors.about(path, remedy) from None

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from alignsec import corrupted_set
-from alignsec.attack import Attack
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistake, Mistakes
-from alignsec.study import Study
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images import corrupted_set
+from alignsec.images.pack import Candidate
+from alignsec.spec.attack import Attack
+from alignsec.study.study import Study
 from submit.images import image_set
 from submit.images.image_set import Gather
 
@@ -30,17 +30,17 @@ class Selection:
         return len({image.label for image in self.images})
 
     @classmethod
-    def of(cls, path: Path, study: Study, mistakes: list[Mistake]) -> Self:
-        """Find and choose. What is wrong is added to the mistakes, and left out."""
+    def of(cls, path: Path, study: Study, errors: list[ConfigError]) -> Self:
+        """Find and choose. What is wrong is added to the errors, and left out."""
         try:
             found = image_set.read(study.images)
             images = image_set.chosen(study.images, found, study.seed)
-        except Mistakes as error:
-            mistakes += error.mistakes
+        except ConfigErrors as error:
+            errors += error.errors
             return cls([], {}, 0)
         if (count := study.images.count) and count > len(found.images):
             remedy = f"is more than the {len(found.images)} images"
-            mistakes.append(Mistake(str(path), "images.count", str(count), remedy))
+            errors.append(ConfigError(path=path, field="images.count", given=str(count), remedy=remedy))
         corrupted = {}
         for attack in study.attacks:
             if study.images.corrupted and attack.corruption and attack.severity:
@@ -48,6 +48,6 @@ class Selection:
                     corrupted[attack] = corrupted_set.find(
                         study.images.corrupted, attack.corruption, attack.severity, images
                     )
-                except Mistakes as error:
-                    mistakes += error.mistakes
+                except ConfigErrors as error:
+                    errors += error.errors
         return cls(images, corrupted, len(found.images), found.gather)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from alignsec import atomic, digest, image_pack
-from alignsec.image_pack import Candidate
-from alignsec.pair import File
+from alignsec import atomic, digest
+from alignsec.images import pack as image_pack
+from alignsec.images.pack import Candidate
+from alignsec.spec.pair import File
 from submit.digest_cache import DigestCache
 from submit.images.image_set import Gather
 
@@ -28,7 +29,7 @@ class Store:
         pack = File.model_validate(found) if found else None
         if pack is None or not (path := self.folder / pack.name).is_file():
             return None
-        return pack if self.digests.of_file(path) == pack.sha256 else None
+        return pack if self.digests.sha256_of_file(path) == pack.sha256 else None
 
     def pack(
         self,
@@ -71,4 +72,4 @@ def _key(chosen: Sequence[Candidate]) -> str:
     stats = {path: path.stat() for path in {image.path for image in chosen}}
     files = {str(path): [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for path, stat in stats.items()}
     images = [[*map(str, asdict(image).values())] for image in chosen]
-    return digest.of_json({"images": images, "files": files})
+    return digest.sha256_of_json({"images": images, "files": files})

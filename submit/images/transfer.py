@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistake
+from alignsec.errors import ConfigError
+from alignsec.images.pack import Candidate
 from submit import chtc
 from submit.images.parquet import Row
 from submit.images.selection import Selection
@@ -22,15 +22,15 @@ def address(name: str, site: Site) -> str:
     return f"{site.images_url.rstrip('/')}/{name}" if site.images_url else f"images/{name}"
 
 
-def mistakes(study: Path, selection: Selection, site: Site) -> list[Mistake]:
+def errors(study: Path, selection: Selection, site: Site) -> list[ConfigError]:
     """A selection larger than CHTC takes the way it would go; none on another pool."""
     if not site.at_chtc:
         return []
     size = _bytes(selection.images)
     if not (refusal := chtc.refusal(size, site.images_url)):
         return []
-    remedy = f"chooses {size / chtc.GB:.1f} GB of images, {refusal}; {NEXT[chtc.way(site.images_url)]}"
-    return [Mistake(str(study), "images", "", remedy)]
+    remedy = f"chooses {size / chtc.GB:.1f} GB of images, {refusal}; {NEXT[chtc.transfer_method(site.images_url)]}"
+    return [ConfigError(path=study, field="images", remedy=remedy)]
 
 
 def _bytes(images: Sequence[Candidate]) -> int:

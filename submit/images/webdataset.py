@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistake, Mistakes
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images.pack import Candidate
 from submit.images.files import SUFFIXES, Place, read_tar
 
 LABELS = ("cls", "cls.txt", "json")
@@ -15,7 +15,7 @@ LABELS = ("cls", "cls.txt", "json")
 
 def read(shards: Sequence[Path]) -> list[Candidate]:
     """Every labelled image, named by its key. Raises Mistakes for samples that lack an image or a label."""
-    found, mistakes = [], []
+    found, errors = [], []
     for shard in shards:
         for key, parts in _samples(shard).items():
             images = [ending for ending in parts if f".{ending}".lower() in SUFFIXES]
@@ -23,12 +23,12 @@ def read(shards: Sequence[Path]) -> list[Candidate]:
             if len(images) != 1 or label is None:
                 has = ", ".join(sorted(parts)) or "nothing"
                 remedy = "needs one image and a label in .cls, or in .json as label; it has " + has
-                mistakes.append(Mistake(str(shard), key, "", remedy))
+                errors.append(ConfigError(path=shard, field=key, remedy=remedy))
                 continue
             place = parts[images[0]]
             found.append(Candidate(f"{key}.{images[0]}", label, place.path, place.offset, place.size))
-    if mistakes:
-        raise Mistakes(mistakes)
+    if errors:
+        raise ConfigErrors(errors)
     return found
 
 

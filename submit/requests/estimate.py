@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from alignsec import attack_cost, network_cost
-from alignsec.network_cost import NetworkCost
-from alignsec.pair import Pair
-from submit.requests.measured import Kind, Measurements
+from alignsec.catalogue import network_cost
+from alignsec.catalogue.network_cost import NetworkCost
+from alignsec.spec.pair import Pair
+from submit.requests import attack_cost
+from submit.requests.measurements import Kind, Measurements
 
 ROBUST_SHARE = 0.5
 """Of the images, where no pair under the same attack is finished yet."""
@@ -32,9 +33,10 @@ GPU_BASE_MB = 800
 SLACK = 1.3
 """Allocators keep more than is asked of them."""
 BACKWARD = 2.0
-"""What a gradient pass takes on a CPU over what is saved for it: alignsec.engine.memory measured 1.2 to 1.7."""
+"""What a gradient pass takes on a CPU over what is saved for it.
+`alignsec.evaluation.passes.memory` measured 1.2 to 1.7."""
 MOST_SAVED_BYTES = 512 * 2**20
-"""On a CPU the engine takes fewer images at once than would save more than this (alignsec.engine.memory)."""
+"""The engine limits its batch on a CPU to this (see `alignsec.evaluation.passes.memory`)."""
 STATES = 16
 """Images' worth of float32 that the engine holds for each search: points, gradients, best points, targets."""
 ROUND_MB = 100
@@ -74,13 +76,15 @@ class Estimate:
     """What the time rests on."""
 
 
-def of(pair: Pair, sizes: Sizes, image_count: int, measured: Measurements, kind: Kind, cpus: int = 1) -> Estimate:
+def estimate_resources(
+    pair: Pair, sizes: Sizes, image_count: int, measured: Measurements, kind: Kind, cpus: int = 1
+) -> Estimate:
     """The estimate of one pair on a kind of device."""
     model, attack = pair.model, pair.attack
-    cost = network_cost.of(
+    cost = network_cost.estimate_cost(
         model.source, model.preprocessing.input_size, sizes.weights // 4, options=bool(model.options)
     )
-    passes = attack_cost.of(attack)
+    passes = attack_cost.attack_cost(attack)
     expected = measured.passes_per_image(attack) or passes.expected(ROBUST_SHARE)
     per_second, basis = _passes_per_second(pair, cost, measured, kind, cpus)
     starting = measured.starting_seconds(kind) or STARTING_SECONDS[kind]

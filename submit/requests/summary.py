@@ -6,17 +6,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alignsec.run_folder import Plan
-from submit.requests.asks import Asks
+from alignsec.run.folder import Plan
+from submit.requests.requests import ResourceRequests
 
 MOST_OF_A_KIND = 5
 LOG_WIDTH = 200
 LONG_SECONDS = 24 * 3600
 
 
-def tell(console: Console, plan: Plan, asks: Mapping[str, Asks], done: Collection[str], *, table: bool) -> None:
+def print_requests(
+    console: Console, plan: Plan, asks: Mapping[str, ResourceRequests], done: Collection[str], *, table: bool
+) -> None:
     """The totals of the pairs to run in a few lines, and with `table` a row for each model before them."""
-    by_model: dict[str, list[Asks]] = {}
+    by_model: dict[str, list[ResourceRequests]] = {}
     for pair in plan:
         if pair.id not in done:
             by_model.setdefault(pair.model.name, []).append(asks[pair.id])
@@ -32,7 +34,7 @@ def tell(console: Console, plan: Plan, asks: Mapping[str, Asks], done: Collectio
         console.print(line, markup=False, highlight=False)
 
 
-def totals(by_model: Mapping[str, Sequence[Asks]]) -> list[str]:
+def totals(by_model: Mapping[str, Sequence[ResourceRequests]]) -> list[str]:
     """What all pairs take together, and what that rests on."""
     all_asks = [one for asks in by_model.values() for one in asks]
     on = "GPU" if any(one.estimate.gpu_memory_mb for one in all_asks) else "CPU"
@@ -62,13 +64,13 @@ def totals(by_model: Mapping[str, Sequence[Asks]]) -> list[str]:
     return lines
 
 
-def _long(asks: Sequence[Asks]) -> str:
+def _long(asks: Sequence[ResourceRequests]) -> str:
     """How many jobs outlast a day, which many pools' limits on running times are about."""
     count = sum(one.seconds > LONG_SECONDS for one in asks)
     return f" ({count} over a day; they go on from checkpoints)" if count else ""
 
 
-def _table(by_model: Mapping[str, Sequence[Asks]]) -> Table:
+def _table(by_model: Mapping[str, Sequence[ResourceRequests]]) -> Table:
     """A row a model: the most that any of its pairs asks for, and the time of all of them."""
     on_gpu = any(one.estimate.gpu_memory_mb for asks in by_model.values() for one in asks)
     table = Table(box=None, pad_edge=False)

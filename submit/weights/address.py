@@ -3,8 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-from alignsec.sources import brainscore
-from alignsec.study_model import StudyModel
+from alignsec.catalogue import brainscore
+from alignsec.study.models import StudyModel
 
 HUB = "hub:"
 PLUGIN = brainscore.SCHEME
@@ -13,7 +13,7 @@ _NAMED_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.[a-z.]+$")
 """PyTorch's hub names files by the first digits of their SHA-256 (torch.hub.load_state_dict_from_url)."""
 
 
-def of(model: StudyModel) -> str:
+def weights_address(model: StudyModel) -> str:
     """`hub:` and a repository, `brainscore:` and a name, or an http(s) address; empty where the weights are the
     user's own or unknown."""
     if model.weights is not None:

@@ -12,7 +12,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from submit.display import Display, megabytes
+from alignsec.display import Display, megabytes
 from submit.weights.staging import Fetched
 
 

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from alignsec import atomic, digest
-from submit.weights import checkpoint
-from submit.weights.checkpoint import NoCheckpoint
-from submit.weights.patience import Failed, Later, Patience
+from submit.weights import file_kind
+from submit.weights.file_kind import NoCheckpoint
 from submit.weights.response import network, part_range, refuse_status, strong_etag, whole_length
+from submit.weights.retry import Failed, Later, Patience
 
 TIMEOUT_SECONDS = 15.0
 """Without a single byte; then the connection counts as cut. Ctrl-C waits no longer than this either."""
@@ -126,7 +126,7 @@ class Download:
             file.truncate()
             for chunk in response.iter_bytes():
                 if not have:
-                    checkpoint.refuse_page(chunk)
+                    file_kind.refuse_page(chunk)
                 file.write(chunk)
                 have += len(chunk)
                 self.tell(have, self._size)
@@ -138,8 +138,8 @@ class Download:
         size = self._have()
         if self._size is not None and size != self._size:
             raise _Wrong(f"has {size} bytes, not the {self._size} it is published with")
-        checkpoint.kind(self.part)
-        sha256 = digest.of_file(self.part)
+        file_kind.kind(self.part)
+        sha256 = digest.sha256_of_file(self.part)
         if not sha256.startswith(self.remote.sha256):
             raise _Wrong(f"has the digest {sha256[:12]}, not the {self.remote.sha256[:12]} it is published with")
         return sha256

@@ -18,10 +18,10 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import HfFileMetadata
 
-from alignsec.hub_cache import FILENAMES
+from alignsec.catalogue.hub_cache import FILENAMES
 from submit.weights.download import Remote
-from submit.weights.patience import Failed, Later, Patience
 from submit.weights.response import refuse_status
+from submit.weights.retry import Failed, Later, Patience
 
 _SHA256_DIGITS = 64
 

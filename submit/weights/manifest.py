@@ -3,21 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from alignsec import atomic
-from alignsec.mistake import Mistake, Mistakes
-from alignsec.pair import Sha256
+from alignsec.errors import ConfigErrors
+from alignsec.schema import Sha256, StrictModel
 
 NAME = "manifest.json"
 Bytes = Annotated[int, Field(ge=1)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PublishedFile(_Part):
+class PublishedFile(StrictModel):
     """A file as it was fetched, before anything was made of it."""
 
     url: str
@@ -28,7 +24,7 @@ class PublishedFile(_Part):
     bytes: Bytes
 
 
-class Staged(_Part):
+class Staged(StrictModel):
     """A file in the weights folder."""
 
     file: Annotated[str, Field(pattern=r"^weights-[0-9a-f]{12}\.[a-z0-9]{1,12}$")]
@@ -41,7 +37,7 @@ class Staged(_Part):
     """UTC, ISO 8601."""
 
 
-class Manifest(_Part):
+class Manifest(StrictModel):
     """Everything in the folder, by the address it was fetched from."""
 
     schema_version: Literal[1] = 1
@@ -66,7 +62,7 @@ class Manifest(_Part):
                 )
             else:
                 remedy = f"was changed or cut short ({place}: {first['msg']}); move it away and make weights again"
-        raise Mistakes([Mistake(str(path), "", "", remedy)])
+        raise ConfigErrors.about(path, remedy)
 
     def write(self, folder: Path) -> None:
         """Write it, aside and renamed. Raises OSError."""

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 
-from submit.weights.patience import Failed, Later
+from submit.weights.retry import Failed, Later
 
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Status codes of a server that may answer later (RFC 9110, section 15; RFC 6585 for 429)."""

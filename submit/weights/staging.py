@@ -15,16 +15,16 @@ import httpx2
 from alignsec import digest
 from submit.digest_cache import DigestCache
 from submit.weights import address as addresses
-from submit.weights import checkpoint, hub
+from submit.weights import file_kind, hub
 from submit.weights.download import TIMEOUT_SECONDS, Download, Remote
 from submit.weights.manifest import Manifest, PublishedFile, Staged
-from submit.weights.patience import Failed, Patience
+from submit.weights.retry import Failed, Patience
 
 PARTS = ".parts"
 """Below the weights folder: what is on its way."""
 HOUSE = Path(__file__).resolve().parents[2]
 UNSUITED = 3
-"""Exit code of alignsec.conversion for a file that is to stay as it is."""
+"""Exit code of alignsec.models.conversion for a file that is to stay as it is."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Staging:
         if address.startswith(addresses.PLUGIN):
             return self._packed(address)
         remote = self._remote(address)
-        part = self.folder / PARTS / digest.of_bytes(address.encode())[:16]
+        part = self.folder / PARTS / digest.sha256_of_bytes(address.encode())[:16]
         download = Download(client, remote, part, self.patience, partial(self.tell, address))
         published = PublishedFile(
             url=remote.url,
@@ -114,7 +114,7 @@ class Staging:
             sha256=download.run(),
             bytes=part.stat().st_size,
         )
-        kind = checkpoint.kind(part)
+        kind = file_kind.kind(part)
         try:
             rewritten = self._rewritten(part) if kind == "torch" else None
         except Failed:
@@ -128,8 +128,8 @@ class Staging:
     def _packed(self, address: str) -> Staged:
         """An archive of what a Brain-Score plugin fetches, packed in the environment that has it."""
         name = address.removeprefix(addresses.PLUGIN)
-        archive = self.folder / PARTS / f"{digest.of_bytes(address.encode())[:16]}.tar"
-        command = [self.brainscore, "-m", "alignsec.networks.brainscore_archive", name, str(archive)]
+        archive = self.folder / PARTS / f"{digest.sha256_of_bytes(address.encode())[:16]}.tar"
+        command = [self.brainscore, "-m", "alignsec.models.brainscore_archive", name, str(archive)]
         environ = {**self.environ, "PYTHONPATH": str(HOUSE)}
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
@@ -138,7 +138,7 @@ class Staging:
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(name)]
             raise Failed(f"its plugin could not be built: {said[-1].strip() if said else 'it said nothing'}")
-        sha256, size = digest.of_file(archive), archive.stat().st_size
+        sha256, size = digest.sha256_of_file(archive), archive.stat().st_size
         published = PublishedFile(url=address, name=f"{name}.tar", sha256=sha256, bytes=size)
         return self._place(archive, ".tar", published, rewritten=False)
 
@@ -151,7 +151,7 @@ class Staging:
     def _rewritten(self, part: Path) -> Path | None:
         """The same tensors as safetensors; None where there is no torch here, or the file is to stay as it is."""
         target = part.with_name(f"{part.name}.safetensors")
-        command = [self.python, "-m", "alignsec.conversion", str(part), str(target)]
+        command = [self.python, "-m", "alignsec.models.conversion", str(part), str(target)]
         environ = {**self.environ, "PYTHONPATH": str(HOUSE)}
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
@@ -167,7 +167,7 @@ class Staging:
         raise Failed(f"what came could not be rewritten as safetensors, so no job could read it: {why}")
 
     def _place(self, path: Path, suffix: str, published: PublishedFile, *, rewritten: bool) -> Staged:
-        sha256 = digest.of_file(path) if rewritten else published.sha256
+        sha256 = digest.sha256_of_file(path) if rewritten else published.sha256
         with path.open("rb") as file:
             os.fsync(file.fileno())
         path.chmod(0o644)
@@ -185,12 +185,12 @@ class Staging:
     def _is_whole(self, staged: Staged) -> bool:
         path = self.folder / staged.file
         try:
-            return path.stat().st_size == staged.bytes and self.digests.of_file(path) == staged.sha256
+            return path.stat().st_size == staged.bytes and self.digests.sha256_of_file(path) == staged.sha256
         except OSError:
             return False
 
 
-def _suffix(name: str, kind: checkpoint.Kind) -> str:
+def _suffix(name: str, kind: file_kind.Kind) -> str:
     """An ending by which loaders know the kind; a published name that has another one is not believed."""
     ending = Path(name).suffix.lower()
     torchs = ending if re.fullmatch(r"\.(pt|pth|bin|ckpt|tar)", ending) else ".pth"

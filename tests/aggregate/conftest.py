@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from aggregate import report
-from alignsec import digest, outcome_file
-from alignsec.attack import Attack
-from alignsec.outcome import BudgetVerdicts, Failure, Passes, Provenance, Record
-from alignsec.pair import File, Pair, PairModel
-from alignsec.preprocessing import Preprocessing
-from alignsec.run_folder import Plan, Planned, PlannedScores, RunFolder
+from aggregate.report import report
+from alignsec import digest
+from alignsec.run import outcome_file
+from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec.run.outcome import Failure, Provenance, Record
+from alignsec.spec.attack import Attack
+from alignsec.spec.pair import File, Pair, PairModel
+from alignsec.spec.preprocessing import Preprocessing
+from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
 CLEAN = Attack(method="clean", name="clean")
 STANDARD = Attack.model_validate(
@@ -27,7 +29,7 @@ def _pair(model: str, attack: Attack, source: str) -> Pair:
         model=PairModel(
             name=model,
             source=source,
-            weights=File(name="weights.safetensors", sha256=digest.of_bytes(model.encode())),
+            weights=File(name="weights.safetensors", sha256=digest.sha256_of_bytes(model.encode())),
             preprocessing=Preprocessing(
                 input_size=(3, 224, 224), mean=(0.5,) * 3, std=(0.5,) * 3, interpolation="bicubic", crop_pct=0.875
             ),
@@ -121,7 +123,7 @@ def made(
     if scores is not None:
         folder.scores.write_text(scores, encoding="utf-8")
         planned_scores = PlannedScores(
-            source="scores.csv", sha256=digest.of_file(folder.scores), label="made by hand"
+            source="scores.csv", sha256=digest.sha256_of_file(folder.scores), label="made by hand"
         )
     plan = Plan(
         name="made",

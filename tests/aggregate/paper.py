@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aggregate import report, scores, table, tally
 from aggregate.analysis import PAIRS
+from aggregate.collect import table, tally
 from aggregate.figures import gallery
+from aggregate.report import report
+from aggregate.scores import scores
 from aggregate.statistics import architecture, bootstrap, prediction, tables
-from alignsec.attack import Attack
-from alignsec.event_log import EventLog
+from alignsec.run.event_log import EventLog
+from alignsec.spec.attack import Attack
 from tests.aggregate.conftest import CLEAN, MadeRun, made
 
 BUDGETS = ["0.001", "0.5/255", "1/255"]
@@ -79,7 +81,7 @@ def evidence(run: MadeRun) -> report.Evidence:
     """What the report of the run is made of; few resamples and no prediction, which take minutes at this size."""
     found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.frame(found.rows)
-    alignment = scores.of_run(run.folder, run.plan)
+    alignment = scores.scores_of_run(run.folder, run.plan)
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in run.plan}
     none = prediction.prediction(rows.iloc[:0], None, {})
     with pytest.MonkeyPatch.context() as patch:
@@ -87,10 +89,10 @@ def evidence(run: MadeRun) -> report.Evidence:
         patch.setattr(bootstrap, "MOST_RESAMPLES", 100)
         patch.setattr(tables.prediction, "prediction", lambda *_: none)
         bootstrap._draws.cache_clear()
-        statistics = tables.of(rows, alignment, family, found.robust)
+        statistics = tables.compute_tables(rows, alignment, family, found.robust)
         bootstrap._draws.cache_clear()
     pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
-    drawings = gallery.of(rows, pairs, statistics, alignment)
+    drawings = gallery.draw_all(rows, pairs, statistics, alignment)
     matching = scores.match([pair.model.name for pair in run.plan], alignment)
     return report.Evidence(run.plan, found, rows, statistics, alignment, matching, drawings)
 

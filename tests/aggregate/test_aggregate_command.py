@@ -4,18 +4,17 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parents[2]
+from tests.paths import CHECKOUT
 
 
-def _command(*arguments, path=HOUSE, cwd=None):
+def _command(*arguments, path=CHECKOUT, cwd=None):
     return subprocess.run(
         [sys.executable, "-m", "aggregate", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(path)},
-        cwd=cwd or HOUSE,
+        cwd=cwd or CHECKOUT,
         capture_output=True,
         text=True,
         timeout=300,
@@ -98,9 +97,9 @@ def test_it_runs_from_the_zip_that_travels_with_a_run(make_run, tmp_path):
     code = tmp_path / "code.zip"
     with zipfile.ZipFile(code, "w") as archive:
         for room in ("alignsec", "aggregate"):
-            for path in sorted((HOUSE / room).rglob("*")):
+            for path in sorted((CHECKOUT / room).rglob("*")):
                 if path.is_file() and "__pycache__" not in path.parts:
-                    archive.write(path, path.relative_to(HOUSE))
+                    archive.write(path, path.relative_to(CHECKOUT))
     done = _command(run.folder.root, path=code, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 

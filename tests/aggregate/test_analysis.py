@@ -12,11 +12,11 @@ import pytest
 from aggregate import analysis
 from aggregate.analysis import analyse
 from aggregate.figures import gallery, robustness
-from alignsec import outcome_file
-from alignsec.attack import Attack
-from alignsec.event_log import EventLog
-from alignsec.mistake import Mistakes
-from alignsec.outcome import Record
+from alignsec.errors import ConfigErrors
+from alignsec.run import outcome_file
+from alignsec.run.event_log import EventLog
+from alignsec.run.outcome import Record
+from alignsec.spec.attack import Attack
 
 ALWAYS = ("broken-by", "comparison", "coverage", "robust-accuracy", "robustness-curves")
 """The figures that need no scores."""
@@ -145,7 +145,7 @@ def test_an_archive_cut_short_is_refused(make_run, tmp_path, ending):
         for path in run.folder.outcomes.iterdir():
             tar.add(path, path.name)
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 3])
-    with pytest.raises(Mistakes, match="neither a folder nor a whole tar archive"):
+    with pytest.raises(ConfigErrors, match="neither a folder nor a whole tar archive"):
         _analyse(run, archive)
     assert not run.folder.analysis.exists()
 
@@ -243,8 +243,8 @@ def test_a_figure_of_thousands_of_models_draws_the_most_robust(monkeypatch):
          "robust_accuracy": at / 10}
         for at in range(9)
     ]  # fmt: skip
-    (drawing,) = robustness.of(pd.DataFrame(rows))
+    (drawing,) = robustness.drawings(pd.DataFrame(rows))
     assert drawing.panels[0].summary.startswith("Robust accuracy of 3 models")
     assert "Of 9 models the 3 most robust are drawn" in drawing.description
-    (all_of_them,) = robustness.of(pd.DataFrame(rows[:3]))
+    (all_of_them,) = robustness.drawings(pd.DataFrame(rows[:3]))
     assert all_of_them.description == robustness.DESCRIPTION

@@ -6,18 +6,20 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
 from aggregate import compare
-from aggregate.comparison import account, agreement, answers, sheet
+from aggregate.comparison import agreement, report
+from aggregate.comparison import report as sheet
+from aggregate.comparison import runs as answers
 from aggregate.statistics import mcnemar
-from alignsec.attack import Attack
-from alignsec.mistake import Mistakes
-from alignsec.pair import Pair
-from alignsec.run_folder import Planned
+from alignsec.errors import ConfigErrors
+from alignsec.run.folder import Planned
+from alignsec.spec.attack import Attack
+from alignsec.spec.pair import Pair
 from tests.aggregate.conftest import CLEAN, STANDARD, made
+from tests.paths import CHECKOUT
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -112,7 +114,7 @@ def test_what_differs_is_told(two, changes, name, means):
         changes = {"model": {**model, "preprocessing": {**model["preprocessing"], **changes}}}
     two[1].put(two[1].record(_of(two[1], "a", changes), "RRW"))
     found = _compare(*two)
-    (difference,) = account.differences(found)
+    (difference,) = report.differences(found)
     assert difference.name == name
     assert means in difference.means
 
@@ -126,7 +128,7 @@ def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
     one, other = (made(tmp_path / n, ["a"], [attack]) for n, attack in (("x", STANDARD), ("y", short)))
     for run in (one, other):
         run.answer("a", "autoattack-Linf", "RRW", "RcW")
-    assert {(d.name, d.b) for d in account.differences(_compare(one, other))} == {
+    assert {(d.name, d.b) for d in report.differences(_compare(one, other))} == {
         ("attack: steps", "10"),
         ("attack: search", "bf16"),
     }
@@ -166,7 +168,7 @@ def test_nothing_recorded_differs_and_yet_verdicts_do(two):
     two[0].answer("a", "clean", "RRW")
     two[1].answer("a", "clean", "RWW")
     found = _compare(*two)
-    assert any(said.startswith("Nothing that is recorded differs, and yet") for said in account.findings(found))
+    assert any(said.startswith("Nothing that is recorded differs, and yet") for said in report.findings(found))
 
 
 def test_pairs_of_one_run_alone(two, capsys):
@@ -200,7 +202,7 @@ def test_many_damaged_files_are_counted(tmp_path):
     run = made(tmp_path / "x", models=[f"m{at}" for at in range(12)], attacks=[CLEAN])
     for pair in run.plan:
         run.folder.outcome(pair.id).write_bytes(b"{")
-    with pytest.raises(Mistakes, match="2 more outcome files are damaged"):
+    with pytest.raises(ConfigErrors, match="2 more outcome files are damaged"):
         answers.read(run.folder.root)
 
 
@@ -249,7 +251,7 @@ def test_from_a_shell(two):
     _answer(two[0])
     done = subprocess.run(
         [sys.executable, "-m", "aggregate.compare", two[0].folder.root, two[0].folder.root],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
         check=False,

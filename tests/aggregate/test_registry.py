@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from aggregate import scores
-from aggregate.registry import translation
-from aggregate.registry.__main__ import main
+from aggregate import registry
+from aggregate.registry import main
+from aggregate.scores import scores
 
 SOURCES = {
     "b_folder": "raise SystemExit\nmodel_registry['two'] = lambda: 1\nmodel_registry[\"b-one\"] = lambda: 2\n",
@@ -29,7 +29,7 @@ def package(tmp_path):
 
 
 def test_every_registration_is_read_without_running_it(package):
-    assert [(r.folder, r.name, r.line, r.constant) for r in translation.read(package)] == [
+    assert [(r.folder, r.name, r.line, r.constant) for r in registry.read(package)] == [
         ("a_folder", "two", 2, True),
         ("a_folder", "f'x_{n}'", 4, False),
         ("a_folder", "late", 5, True),
@@ -37,7 +37,7 @@ def test_every_registration_is_read_without_running_it(package):
         ("b_folder", "b-one", 3, True),
         ("broken", "is not Python: invalid syntax (<unknown>, line 1)", 1, False),
     ]
-    assert translation.read(package.parent) == translation.read(package)
+    assert registry.read(package.parent) == registry.read(package)
 
 
 def test_a_wheel_says_what_its_folder_says(package, tmp_path):
@@ -47,11 +47,11 @@ def test_a_wheel_says_what_its_folder_says(package, tmp_path):
             archive.write(path, path.relative_to(package.parent))
         archive.writestr("brainscore_vision/models/a_folder/deeper/__init__.py", "model_registry['deep'] = 1")
         archive.writestr("tests/models/t/__init__.py", "model_registry['test'] = 1")
-    assert translation.read(wheel) == translation.read(package)
+    assert registry.read(wheel) == registry.read(package)
 
 
 def test_the_table_has_scores_where_they_are_known(package):
-    table = translation.translation(translation.read(package), scores.parse(SCORES.encode()))
+    table = registry.translation(registry.read(package), scores.parse(SCORES.encode()))
     assert table[["registry_name", "state"]].to_numpy().tolist() == [
         ["two", "scored"],
         ["f'x_{n}'", "unread"],
@@ -67,7 +67,7 @@ def test_the_table_has_scores_where_they_are_known(package):
 def test_the_command(package, tmp_path, capsys):
     given = tmp_path / "scores.csv"
     given.write_text(SCORES, encoding="utf-8")
-    out = tmp_path / "translation.csv"
+    out = tmp_path / "registry.csv"
     assert main([str(package), "--scores", str(given), "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "6 registrations of 3 folders" in said

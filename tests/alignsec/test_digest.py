@@ -18,26 +18,26 @@ json_values = st.recursive(
 
 def test_known_digest():
     """The example of FIPS 180-2."""
-    assert digest.of_bytes(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert digest.sha256_of_bytes(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_a_file_has_the_digest_of_its_bytes(tmp_path: Path):
     data = bytes(range(256)) * 5000
     (tmp_path / "f").write_bytes(data)
-    assert digest.of_file(tmp_path / "f") == hashlib.sha256(data).hexdigest()
+    assert digest.sha256_of_file(tmp_path / "f") == hashlib.sha256(data).hexdigest()
 
 
 @given(st.dictionaries(st.text(max_size=4), json_values, max_size=5))
 def test_the_order_of_keys_does_not_matter(value: dict[str, object]):
-    assert digest.of_json(dict(reversed(value.items()))) == digest.of_json(value)
+    assert digest.sha256_of_json(dict(reversed(value.items()))) == digest.sha256_of_json(value)
 
 
 def test_what_differs_has_another_digest():
     values: list[object] = [1, 1.0, "1", [1], {"1": 1}, None, True, [], {}, "", [1, 2], [2, 1]]
-    assert len({digest.of_json(value) for value in values}) == len(values)
+    assert len({digest.sha256_of_json(value) for value in values}) == len(values)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [-float("inf")]])
 def test_json_has_no_nan(value: object):
     with pytest.raises(ValueError, match="JSON"):
-        digest.of_json(value)
+        digest.sha256_of_json(value)

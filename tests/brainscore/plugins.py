@@ -19,14 +19,14 @@ import torchvision
 from PIL import Image
 from torch import nn
 
-from alignsec import classifier
-from alignsec.classifier import BadModel, Classifier
-from alignsec.image_pack import Candidate
-from alignsec.networks import brainscore_archive
-from alignsec.pair import File, PairModel
-from alignsec.photographs import View
-from alignsec.preprocessing import Preprocessing
-from alignsec.sources import brainscore, brainscore_models
+from alignsec.catalogue import brainscore
+from alignsec.catalogue.generate import brainscore as brainscore_models
+from alignsec.images.pack import Candidate
+from alignsec.models import brainscore_archive, classifier
+from alignsec.models.classifier import BadModel, Classifier
+from alignsec.models.images import View
+from alignsec.spec.pair import File, PairModel
+from alignsec.spec.preprocessing import Preprocessing
 
 REAL = "shufflenet_v2_x1_0"
 ALEXNETS: dict[str, Any] = {

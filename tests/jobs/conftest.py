@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from alignsec import digest, exit_code, image_pack, outcome_file, photographs
-from alignsec.attack import Attack
-from alignsec.image_pack import Candidate
-from alignsec.outcome import Failure, Record
-from alignsec.pair import File, Pair, PairModel
-from alignsec.preprocessing import Preprocessing
+from alignsec import digest
+from alignsec.images import pack as image_pack
+from alignsec.images.pack import Candidate
+from alignsec.models import images
+from alignsec.run import exit_code, outcome_file
+from alignsec.run.outcome import Failure, Record
+from alignsec.spec.attack import Attack
+from alignsec.spec.pair import File, Pair, PairModel
+from alignsec.spec.preprocessing import Preprocessing
 from submit import code
 from tests import tiny, tiny_networks
 
@@ -118,7 +121,7 @@ class Staged:
                 name="tiny",
                 source=tiny.SOURCE,
                 options=tiny.OPTIONS,
-                weights=File(name=weights.name, sha256=digest.of_file(weights)),
+                weights=File(name=weights.name, sha256=digest.sha256_of_file(weights)),
                 preprocessing=Preprocessing(**tiny.GREY),
             ),
             attack=Attack.model_validate(fields),
@@ -138,7 +141,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Staged:
         tiny.write_image(folder / f"{number}.png", seed=number)
     unlabelled = [Candidate(f"{number}.png", 0, folder / f"{number}.png") for number in range(8)]
     pack = image_pack.write(unlabelled, folder)
-    pixels = photographs.load(folder / pack.name, pack.sha256, Preprocessing(**tiny.GREY)).pixels[:]
+    pixels = images.load(folder / pack.name, pack.sha256, Preprocessing(**tiny.GREY)).pixels[:]
     with torch.no_grad():
         predicted = network((pixels - 0.5) / 0.25).argmax(1).tolist()
     labels = [label if number < 6 else (label + 1) % 5 for number, label in enumerate(predicted)]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from alignsec import atomic
-from alignsec.evaluation import Evaluation
-from alignsec.outcome import Passes
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.spec.verdicts import Passes
 from jobs.checkpoint import Checkpoint, Stopped
 from jobs.provenance import Clock
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from alignsec import corruption, exit_code, image_pack
-from alignsec.image_pack import Candidate
-from alignsec.pair import File
-from alignsec.preprocessing import Preprocessing
+from alignsec.images import pack as image_pack
+from alignsec.images.pack import Candidate
+from alignsec.run import exit_code
+from alignsec.spec import corruption
+from alignsec.spec.pair import File
+from alignsec.spec.preprocessing import Preprocessing
 from tests import tiny, tiny_networks
 from tests.jobs.conftest import JobFolder, Staged, hopeless, verdicts
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from alignsec import digest, exit_code, gate, outcome_file
-from alignsec.pair import Published
-from alignsec.progress import Progress
+from alignsec import digest
+from alignsec.evaluation import clean_check
+from alignsec.run import exit_code, outcome_file
+from alignsec.run.progress import Progress
+from alignsec.spec.pair import Published
 from submit import code
 from tests import tiny
 from tests.jobs.conftest import JobFolder, Staged, verdicts
@@ -49,7 +51,7 @@ def test_a_model_that_is_not_the_published_one_is_not_attacked(job: Job, staged:
     assert made.run() == code
     steps = [progress for line in made.said.splitlines() if (progress := Progress.read(line))]
     if code == exit_code.DONE:
-        assert gate.NOT_CHECKED not in made.record.notes
+        assert clean_check.NOT_CHECKED not in made.record.notes
     else:
         assert made.failure.reason.startswith("NotAsPublished: wrong preprocessing or weights")
         assert "6 of 8 clean images correctly, 75.0%; published are 10.0% (a table)" in made.failure.reason
@@ -64,7 +66,7 @@ def test_the_record_can_be_traced(job: Job, code_zip: Path):
     assert made.run() == exit_code.DONE
     assert "at most 1 images at once" in made.said, "the slot has a megabyte"
     where = made.record.provenance
-    assert where.code == digest.of_file(code_zip)
+    assert where.code == digest.sha256_of_file(code_zip)
     assert {"python", "torch", "timm", "pyautoattack"} <= set(where.versions)
     assert torch.__version__.startswith(where.versions["torch"])
     assert where.job == "123.4"

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from alignsec import digest, exit_code
-from alignsec.image_pack import LabelledImage
-from alignsec.pair import File
+from alignsec import digest
+from alignsec.images.pack import LabelledImage
+from alignsec.run import exit_code
+from alignsec.spec.pair import File
 from tests import tiny, tiny_networks
 from tests.jobs.conftest import JobFolder, Staged, hopeless, try_again
 
@@ -23,7 +24,7 @@ Job = Callable[..., JobFolder]
 def with_pack(staged: Staged, images: list[LabelledImage]) -> File:
     """A pack that no submission would have written, with a digest that fits."""
     data = tiny.unchecked_pack(images)
-    pack = File(name=f"images-{digest.of_bytes(data)[:8]}.tar", sha256=digest.of_bytes(data))
+    pack = File(name=f"images-{digest.sha256_of_bytes(data)[:8]}.tar", sha256=digest.sha256_of_bytes(data))
     (staged.folder / pack.name).write_bytes(data)
     return pack
 

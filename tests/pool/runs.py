@@ -11,21 +11,24 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from alignsec import classifier, image_pack, outcome_file, photographs
-from alignsec.image_pack import Candidate
-from alignsec.outcome import Record
-from alignsec.pair import File, PairModel
-from alignsec.preprocessing import Preprocessing
-from alignsec.run_folder import Plan, RunFolder
-from submit import checking, layout, submission
+from alignsec.images import pack as image_pack
+from alignsec.images.pack import Candidate
+from alignsec.models import classifier, images
+from alignsec.run import outcome_file
+from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.outcome import Record
+from alignsec.spec.pair import File, PairModel
+from alignsec.spec.preprocessing import Preprocessing
+from submit import layout, validation
+from submit.condor import submission
+from submit.monitor.run_status import RunStatus, Watch
 from submit.pool.pool import Pool
-from submit.requests import asks
-from submit.requests.measured import Measurements
-from submit.run_status import RunStatus, Watch
+from submit.requests import requests
+from submit.requests.measurements import Measurements
 from submit.site import Site
+from tests.paths import CHECKOUT
 from tests.tiny import GREY, OPTIONS, SOURCE, write_image
 
-HOUSE = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 200
 """Several times what a run takes: the machine may be busy with other tests."""
 IMAGES = 4
@@ -81,14 +84,14 @@ class TinyRun:
         weights = File(name=f"{self.models[0]}.safetensors", sha256="0" * 64)
         model = PairModel(name="m", source=SOURCE, options=OPTIONS, weights=weights, preprocessing=preprocessing)
         loaded = classifier.load(model, self.folder, torch.device("cpu"))
-        pixels = photographs.load(self.folder / pack.name, pack.sha256, preprocessing).pixels[:]
+        pixels = images.load(self.folder / pack.name, pack.sha256, preprocessing).pixels[:]
         answers: list[int] = loaded(pixels).argmax(1).tolist()
         return answers
 
     def site(self, **overrides: object) -> Site:
         """The default site with this folder's runs and the given keys."""
         keys = {"RUNS": self.folder / "runs", "PYTHON": sys.executable, **overrides}
-        return Site.read(HOUSE / ".env", {key: str(value) for key, value in keys.items()})
+        return Site.read(CHECKOUT / ".env", {key: str(value) for key, value in keys.items()})
 
     def study(self) -> Path:
         """The study file as it stands; no hub's cache but this folder's is looked in."""
@@ -105,8 +108,8 @@ class TinyRun:
 
     def write(self, site: Site) -> Plan:
         """Check, lay out and write the DAG."""
-        plan = layout.write(checking.check(self.study(), self.folder / "hub"), self.run)
-        asked = asks.of_all(plan, self.run, site, site.weights, Measurements([]))
+        plan = layout.write(validation.validate(self.study(), self.folder / "hub"), self.run)
+        asked = requests.request_resources(plan, self.run, site, site.weights, Measurements([]))
         submission.write(self.run, plan, site, asked, submission.done(self.run, plan))
         return plan
 

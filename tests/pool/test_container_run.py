@@ -4,7 +4,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from alignsec.event_log import EventLog
+from alignsec.run.event_log import EventLog
 from tests.pool.conftest import MakePool
 from tests.pool.runs import TinyRun
 from tests.pool.test_apptainer import make_root_filesystem

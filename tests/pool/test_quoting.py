@@ -5,11 +5,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from submit import description
+from submit.condor import description
 from submit.pool.pool import Pool
 from tests import tiny
-from tests.submit.test_dag import asks
-from tests.submit.test_description import new_syntax, plan, site
+from tests.submit.condor.test_dag import asks
+from tests.submit.condor.test_description import new_syntax, plan, site
 
 WORDS = st.text(
     st.characters(blacklist_categories=("Cc", "Cs"), blacklist_characters='"'), min_size=1, max_size=20

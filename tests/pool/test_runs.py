@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import digest, status
-from alignsec.event_log import EventLog
-from alignsec.mistake import Mistakes
-from alignsec.run_folder import Plan
-from submit import dag, failures, submission
+from alignsec import digest
+from alignsec.errors import ConfigErrors
+from alignsec.run import status
+from alignsec.run.event_log import EventLog
+from alignsec.run.folder import Plan
+from submit import failures
+from submit.condor import dag, submission
+from submit.monitor.run_status import Watch
 from submit.pool.pool import Pool
-from submit.run_status import Watch
 from tests.pool.runs import TinyRun
 
 CLEAN = 'method = "clean"'
@@ -121,7 +123,9 @@ def test_a_weights_file_that_is_gone_ends_in_a_reported_hold(pool: Pool, tmp_pat
 def test_jobs_fetch_staged_weights_by_their_address(pool: Pool, tmp_path: Path) -> None:
     """From the site's folder by file:///, as on a machine that mounts it; the job checks the digest as ever."""
     tiny = TinyRun(tmp_path, pool)
-    staged = tmp_path / "weights" / f"weights-{digest.of_file(tmp_path / 'one.safetensors')[:12]}.safetensors"
+    staged = (
+        tmp_path / "weights" / f"weights-{digest.sha256_of_file(tmp_path / 'one.safetensors')[:12]}.safetensors"
+    )
     staged.parent.mkdir()
     (tmp_path / "one.safetensors").rename(staged)
     (tmp_path / "one.safetensors").symlink_to(staged)
@@ -184,5 +188,5 @@ def test_by_hand_is_the_same(pool: Pool, tmp_path: Path) -> None:
     tiny.write(tiny.site())
     pool.run(["condor_submit_dag", "-usedagdir", str(tiny.run.root / dag.DAG)], cwd=tiny.run.root, check=True)
     assert tiny.until("ended").counts["ok"] == 1
-    with pytest.raises(Mistakes, match="condor_submit_dag"):
+    with pytest.raises(ConfigErrors, match="condor_submit_dag"):
         submission.submit(tiny.run, pool.run)

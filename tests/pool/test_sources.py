@@ -8,9 +8,10 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from alignsec.networks import brainscore_archive
+from alignsec.models import brainscore_archive
 from submit.pool.pool import Pool
-from tests.pool.runs import HOUSE, TinyRun
+from tests.paths import CHECKOUT
+from tests.pool.runs import TinyRun
 
 TAG = "test_resnet.r160_in1k"
 STUDY = """
@@ -69,7 +70,7 @@ class EverySource(TinyRun):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.python = HOUSE / ".brainscore" / "bin" / "python"
+        self.python = CHECKOUT / ".brainscore" / "bin" / "python"
         torch.manual_seed(0)
         small = timm.create_model("test_resnet").state_dict()
         save_file(small, self.folder / "checkpoint.safetensors")

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alignsec import image_pack, photographs
-from alignsec.preprocessing import Preprocessing
+from alignsec.images import pack as image_pack
+from alignsec.models import images
+from alignsec.spec.preprocessing import Preprocessing
 from studies.demo.digits import SCORING, TEST, TRAINING, resize_digits, split_digits, write_images
 from submit.images import labelling
 from submit.images.files import Folder
@@ -68,6 +69,6 @@ def test_networks_learn_from_what_alignsec_will_show_them(parts, tmp_path):
         crop_pct=1.0,
         crop_mode="center",
     )
-    shown = photographs.load(tmp_path / pack.name, pack.sha256, preprocessing)
+    shown = images.load(tmp_path / pack.name, pack.sha256, preprocessing)
     assert np.array_equal(shown.pixels[:], resize_digits(parts.test.pixels[:50], 16))
     assert np.array_equal(shown.labels, parts.test.labels[:50])

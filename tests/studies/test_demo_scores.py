@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from aggregate import scores as leaderboard
+from aggregate.scores import scores as leaderboard
 from studies.demo.digits import resize_digits, split_digits
 from studies.demo.gabor import v1_energies
 from studies.demo.observer import template_observer

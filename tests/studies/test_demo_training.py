@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
-from alignsec import classifier
-from alignsec.pair import File, PairModel
-from alignsec.preprocessing import Preprocessing
+from alignsec.models import classifier
+from alignsec.spec.pair import File, PairModel
+from alignsec.spec.preprocessing import Preprocessing
 from studies.demo.digits import resize_digits, split_digits
 from studies.demo.listing import STUDY_FILE, ListingError, ModelEntry, read_models
 from studies.demo.training import (

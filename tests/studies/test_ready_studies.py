@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import digest, imagenet
-from alignsec.mistake import Mistakes
-from alignsec.run_folder import Plan, RunFolder
-from alignsec.study import Study
-from submit import checking
+from alignsec import digest
+from alignsec.errors import ConfigErrors
+from alignsec.images import imagenet
+from alignsec.run.folder import Plan, RunFolder
+from alignsec.study.study import Study
+from submit import validation
 from submit.weights import address
 from submit.weights.manifest import Manifest, PublishedFile, Staged
 from tests import tiny
@@ -37,9 +38,9 @@ def stage_stand_ins(study: Study, folder: Path) -> None:
     """A weights folder as `make weights` leaves it, of files that are no weights."""
     folder.mkdir()
     manifest = Manifest()
-    for where in {address.of(model) for model in study.models}:
+    for where in {address.weights_address(model) for model in study.models}:
         data = where.encode()
-        sha256 = digest.of_bytes(data)
+        sha256 = digest.sha256_of_bytes(data)
         suffix = "tar" if where.startswith(address.PLUGIN) else "safetensors"
         published = PublishedFile(url=where, name="w", sha256=sha256, bytes=len(data))
         file = f"weights-{sha256[:12]}.{suffix}"
@@ -51,11 +52,11 @@ def stage_stand_ins(study: Study, folder: Path) -> None:
 
 @pytest.mark.parametrize(("name", "models"), MODELS.items())
 def test_every_missing_weights_file_is_told_at_once(house: Path, tmp_path: Path, name: str, models: int):
-    with pytest.raises(Mistakes) as caught:
-        checking.check(ready(house, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
-    fields = [mistake.field for mistake in caught.value.mistakes]
+    with pytest.raises(ConfigErrors) as caught:
+        validation.validate(ready(house, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
+    fields = [error.field for error in caught.value.errors]
     assert fields == [f"models[{index}].source" for index in range(models)]
-    assert all("make weights STUDY=" in mistake.remedy for mistake in caught.value.mistakes)
+    assert all("make weights STUDY=" in error.remedy for error in caught.value.errors)
 
 
 @pytest.mark.parametrize(("name", "models"), MODELS.items())

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from submit import checking
-from submit.checking import Checked
+from submit import validation
+from submit.validation import ValidatedStudy
 from tests import tiny
 
 MODEL = """
@@ -62,9 +62,9 @@ def study_file(tmp_path: Path) -> StudyFile:
 
 
 @pytest.fixture
-def checked(study_file: StudyFile, tmp_path: Path) -> Checked:
+def checked(study_file: StudyFile, tmp_path: Path) -> ValidatedStudy:
     """Two models under two attacks, checked."""
-    return checking.check(study_file("a", "b"), tmp_path / "hub")
+    return validation.validate(study_file("a", "b"), tmp_path / "hub")
 
 
 @pytest.fixture

@@ -24,13 +24,13 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files whose bytes were read."""
     paths: list[Path] = []
-    of_file = digest.of_file
+    sha256_of_file = digest.sha256_of_file
 
     def reading(path: Path) -> str:
         paths.append(path)
-        return of_file(path)
+        return sha256_of_file(path)
 
-    monkeypatch.setattr("submit.digest_cache.digest.of_file", reading)
+    monkeypatch.setattr("submit.digest_cache.digest.sha256_of_file", reading)
     return paths
 
 
@@ -40,16 +40,16 @@ def cache(tmp_path: Path) -> DigestCache:
 
 def test_the_next_submission_reads_nothing(tmp_path: Path, file: Path, read: list[Path]):
     first = cache(tmp_path)
-    assert first.of_file(file) == digest.of_bytes(b"old")
+    assert first.sha256_of_file(file) == digest.sha256_of_bytes(b"old")
     first.keep()
-    assert cache(tmp_path).of_file(file) == digest.of_bytes(b"old")
+    assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_bytes(b"old")
     assert len(read) == 1
 
 
 def test_a_link_is_its_file(tmp_path: Path, file: Path, read: list[Path]):
     (tmp_path / "link").symlink_to(file)
     known = cache(tmp_path)
-    assert known.of_file(file) == known.of_file(tmp_path / "link")
+    assert known.sha256_of_file(file) == known.sha256_of_file(tmp_path / "link")
     assert len(read) == 1
 
 
@@ -57,7 +57,7 @@ def test_a_link_is_its_file(tmp_path: Path, file: Path, read: list[Path]):
 def test_changed_bytes_are_read_again(tmp_path: Path, file: Path, change: str):
     """Even where somebody sets the time of modification back, as copying tools do."""
     first = cache(tmp_path)
-    first.of_file(file)
+    first.sha256_of_file(file)
     first.keep()
     before = file.stat()
     if change == "another file in its place":
@@ -67,7 +67,7 @@ def test_changed_bytes_are_read_again(tmp_path: Path, file: Path, change: str):
         time.sleep(0.02)  # more than a tick of the file system's clock
         file.write_bytes(b"longer" if change == "longer" else b"new")
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert cache(tmp_path).of_file(file) == digest.of_file(file)
+    assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_file(file)
 
 
 def test_a_file_just_written_is_not_remembered(tmp_path: Path, read: list[Path]):
@@ -75,8 +75,8 @@ def test_a_file_just_written_is_not_remembered(tmp_path: Path, read: list[Path])
     path = tmp_path / "w.bin"
     path.write_bytes(b"x")
     known = cache(tmp_path)
-    known.of_file(path)
-    known.of_file(path)
+    known.sha256_of_file(path)
+    known.sha256_of_file(path)
     assert len(read) == 2
 
 
@@ -84,12 +84,12 @@ def test_a_file_just_written_is_not_remembered(tmp_path: Path, read: list[Path])
 def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, file: Path, damage: bytes):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / ".digests.json").write_bytes(damage)
-    assert cache(tmp_path).of_file(file) == digest.of_bytes(b"old")
+    assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_bytes(b"old")
 
 
 def test_files_that_are_gone_are_forgotten(tmp_path: Path, file: Path):
     known = cache(tmp_path)
-    known.of_file(file)
+    known.sha256_of_file(file)
     file.unlink()
     known.keep()
     assert "w.bin" not in (tmp_path / "runs" / ".digests.json").read_text()

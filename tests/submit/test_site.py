@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from alignsec.mistake import Mistake, Mistakes
+from alignsec.errors import ConfigError, ConfigErrors
 from submit.site import Site
 
 EnvFile = Callable[..., Path]
 
 
-def mistakes(path: Path, **overrides: str) -> dict[str, Mistake]:
-    with pytest.raises(Mistakes) as caught:
+def errors(path: Path, **overrides: str) -> dict[str, ConfigError]:
+    with pytest.raises(ConfigErrors) as caught:
         Site.read(path, overrides)
-    return {mistake.field: mistake for mistake in caught.value.mistakes}
+    return {error.field: error for error in caught.value.errors}
 
 
 def test_the_env_that_comes_with_alignsec_runs_on_one_machine(house: Path):
@@ -61,11 +61,11 @@ def test_every_mistake_in_one_go(env_file: EnvFile):
     path = env_file(retries="two", request_gpus="-1", gpu_job_length="tiny", want_gpu_lab="perhaps", max_jobs="")
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("REQUEST_CPUS=1\n", "REQUEST_CPU=1\n"), encoding="utf-8")
-    found = mistakes(path)
+    found = errors(path)
     assert set(found) == {
         *("RETRIES", "REQUEST_GPUS", "GPU_JOB_LENGTH", "WANT_GPU_LAB", "MAX_JOBS", "REQUEST_CPUS", "REQUEST_CPU"),
     }
-    assert {mistake.file for mistake in found.values()} == {str(path)}
+    assert {error.file for error in found.values()} == {str(path)}
     assert "is missing; add the line REQUEST_CPUS=" in found["REQUEST_CPUS"].remedy
     assert "did you mean REQUEST_CPUS" in found["REQUEST_CPU"].remedy
     assert found["RETRIES"].given == '"two"'
@@ -74,19 +74,19 @@ def test_every_mistake_in_one_go(env_file: EnvFile):
 
 def test_every_missing_key_is_told(tmp_path: Path):
     (tmp_path / ".env").write_text("")
-    assert {field.lower() for field in mistakes(tmp_path / ".env")} == set(Site.model_fields)
+    assert {field.lower() for field in errors(tmp_path / ".env")} == set(Site.model_fields)
 
 
 @pytest.mark.parametrize("key", ["runs", "request_memory_mb", "checkpoint_seconds", "held_seconds"])
 def test_what_must_be_said_is_not_empty(env_file: EnvFile, key: str):
     """An empty RUNS would put run folders among the rooms of the house."""
-    assert set(mistakes(env_file(**{key: ""}))) == {key.upper()}
+    assert set(errors(env_file(**{key: ""}))) == {key.upper()}
 
 
 @pytest.mark.parametrize("value", ['a"b', "a\tb", "a\x7fb"])
 def test_a_word_is_one_line_without_quotes(house: Path, value: str):
     """It stands inside a submit description."""
-    assert set(mistakes(house / ".env", PROJECT_NAME=value)) == {"PROJECT_NAME"}
+    assert set(errors(house / ".env", PROJECT_NAME=value)) == {"PROJECT_NAME"}
 
 
 def test_a_dollar_stays_a_dollar(env_file: EnvFile):
@@ -99,11 +99,11 @@ def test_overrides_go_first(env_file: EnvFile):
 
 
 def test_no_env_at_all(tmp_path: Path):
-    with pytest.raises(Mistakes, match="is not there; take the one that came with alignsec"):
+    with pytest.raises(ConfigErrors, match="is not there; take the one that came with alignsec"):
         Site.read(tmp_path / ".env")
 
 
 def test_an_env_that_is_no_text(tmp_path: Path):
     (tmp_path / ".env").write_bytes(b"RUNS=\xff\xfe\n")
-    with pytest.raises(Mistakes, match=r"\.env"):
+    with pytest.raises(ConfigErrors, match=r"\.env"):
         Site.read(tmp_path / ".env")

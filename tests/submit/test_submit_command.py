@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import outcome_file
-from alignsec.outcome import Record
-from alignsec.run_folder import Plan, RunFolder
+from alignsec.run import outcome_file
+from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.outcome import Record
 from submit import __main__ as entry
 from submit import pool
 from tests import tiny_networks

@@ -14,19 +14,19 @@ from PIL import Image
 from aggregate.figures import (
     breakage,
     comparison,
-    confound,
     coverage,
     curves,
-    extremes,
     gallery,
     heatmap,
     importance,
-    landscape,
+    partial,
     robustness,
     split,
     style,
+    top_benchmarks,
+    tsne,
 )
-from aggregate.scores import Column, Scores
+from aggregate.scores.scores import Column, Scores
 
 PAGE_HEIGHT = 9.6
 """Inches of text on a journal's page."""
@@ -110,18 +110,18 @@ def test_the_heatmap_sorts_numbers_and_marks(axes):
 
 def test_a_heatmap_has_a_drawing_an_attack_with_clean_beside_it():
     clean = _links([0.1, 0.2], attack="clean", eps="0", eps_value=0.0)
-    drawings = list(heatmap.of(pd.concat([clean, _links([0.1, 0.2]), _links([0.3, 0.4], attack="other")])))
+    drawings = list(heatmap.drawings(pd.concat([clean, _links([0.1, 0.2]), _links([0.3, 0.4], attack="other")])))
     assert [d.name for d in drawings] == ["benchmark-heatmap--aa", "benchmark-heatmap--other"]
     assert "from 0.10 (b000, clean) to 0.40 (b001, eps 1/255)" in drawings[1].panels[0].summary
-    assert list(heatmap.of(_links([float("nan")]))) == []
+    assert list(heatmap.drawings(_links([float("nan")]))) == []
 
 
 def test_the_extremes_are_ten_and_ten(axes):
-    shown = extremes.ends(_links(np.linspace(-0.9, 0.9, 25)))
+    shown = top_benchmarks.ends(_links(np.linspace(-0.9, 0.9, 25)))
     assert list(shown["score"]) == [f"b{at:03}" for at in [*range(24, 14, -1), *range(9, -1, -1)]]
-    extremes.draw(_links([0.5, -0.5]), axes, style.looks(["neural_vision"]))
+    top_benchmarks.draw(_links([0.5, -0.5]), axes, style.looks(["neural_vision"]))
     assert {"b000", "b001", "neural"} <= set(_texts(axes))
-    assert list(extremes.of(_links([0.5]))) == [], "of one benchmark nothing is extreme"
+    assert list(top_benchmarks.drawings(_links([0.5]))) == [], "of one benchmark nothing is extreme"
 
 
 def test_curves_begin_at_clean_accuracy_and_name_who_stands_out(axes):
@@ -144,16 +144,16 @@ def test_a_landscape_is_refused_for_few_models_and_the_same_for_a_seed():
     rng = np.random.default_rng(0)
     columns = tuple(Column(f"b{at}", "benchmark", "neural_vision") for at in range(6))
     rows = {f"m{m}": {c.name: float(v) for c, v in zip(columns, rng.random(6), strict=True)} for m in range(14)}
-    few = Scores(columns, {name: rows[name] for name in list(rows)[: landscape.FEWEST - 1]})
-    assert landscape.lay(few, list(rows)) is None
+    few = Scores(columns, {name: rows[name] for name in list(rows)[: tsne.FEWEST - 1]})
+    assert tsne.lay(few, list(rows)) is None
     del rows["m3"]["b2"]
     rows["gaps"] = {"b0": 0.1}
-    land = landscape.lay(Scores(columns, rows), list(rows))
-    again = landscape.lay(Scores(columns, rows), list(rows))
+    land = tsne.lay(Scores(columns, rows), list(rows))
+    again = tsne.lay(Scores(columns, rows), list(rows))
     assert land.places.equals(again.places)
     assert list(land.places.index) == [f"m{m}" for m in range(14)], "a model with few scores is left out"
     assert land.imputed == pytest.approx(1 / (14 * 6))
-    assert landscape.lay(Scores(columns, {name: {"b0": 1.0, "b1": 2.0} for name in rows}), list(rows)) is None
+    assert tsne.lay(Scores(columns, {name: {"b0": 1.0, "b1": 2.0} for name in rows}), list(rows)) is None
 
 
 @pytest.mark.parametrize(("models", "apart"), [(144, True), (1000, False)])
@@ -174,7 +174,7 @@ def test_coverage_counts_what_is_there(axes):
     )
     coverage.draw(pairs[pairs["state"] != "stale"], axes)
     assert {"ok (2)", "failed (1)", "missing (1)", "1 of 2"} <= set(_texts(axes))
-    (drawing,) = coverage.of(pairs)
+    (drawing,) = coverage.drawings(pairs)
     assert drawing.panels[0].summary.startswith("2 of 4 pairs of 2 models and 2 attacks are ok")
 
 
@@ -199,7 +199,7 @@ def test_wins_are_losses_the_other_way(axes):
     assert won.loc["b", "c"] == 0
     assert math.isnan(won.loc["a", "a"])
     comparison.draw(table, axes)
-    (drawing,) = comparison.of(table)
+    (drawing,) = comparison.drawings(table)
     assert "of 3 pairs of models, 2 differ" in drawing.panels[0].summary
 
 
@@ -210,10 +210,10 @@ def test_importance_and_confound_draw_what_is_known(axes):
     })  # fmt: skip
     importance.draw(table, axes, style.looks(["neural_vision"]))
     assert [text for text in _texts(axes) if text in {"small", "large"}] == ["large", "small"]
-    assert [d.name for d in importance.of(table)] == ["importance"]
-    assert list(importance.of(table.iloc[:0])) == []
-    assert list(confound.of(_links([0.5], partial_r=float("nan")))) == []
-    assert "Correlations of 1 benchmarks" in next(confound.of(_links([0.5]))).panels[0].summary
+    assert [d.name for d in importance.drawings(table)] == ["importance"]
+    assert list(importance.drawings(table.iloc[:0])) == []
+    assert list(partial.drawings(_links([0.5], partial_r=float("nan")))) == []
+    assert "Correlations of 1 benchmarks" in next(partial.drawings(_links([0.5]))).panels[0].summary
 
 
 def test_attacks_whose_slugs_agree_have_files_of_their_own():

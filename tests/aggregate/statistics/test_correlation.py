@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from aggregate import scores
+from aggregate.scores import scores
 from aggregate.statistics import correlation
 
 

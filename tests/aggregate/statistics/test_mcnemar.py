@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from aggregate import condensed
 from aggregate.figures import comparison
+from aggregate.report import table_rows
 from aggregate.statistics import mcnemar
 
 COLUMNS = ["model", "attack", "norm", "eps", "eps_value", "images", "robust"]
@@ -72,7 +72,7 @@ def test_of_very_many_models_the_most_robust_are_compared(monkeypatch):
     found = _asked(a="100", b="110", c="111")
     assert found[["model_a", "model_b"]].to_numpy().tolist() == [["c", "b"]]
     table = pd.DataFrame([(model, "aa", "1/255") for model in "abc"], columns=["model", "attack", "eps"])
-    (told,) = condensed.comparisons(found, table)
+    (told,) = table_rows.comparisons(found, table)
     assert (told.models, told.of, told.pairs) == (2, 3, 1)
-    (drawing,) = comparison.of(found)
+    (drawing,) = comparison.drawings(found)
     assert drawing.description.endswith("Of more than 2 models the 2 most robust are compared.")

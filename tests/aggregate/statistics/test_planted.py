@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aggregate import scores, summary, wording
+from aggregate import formatting
+from aggregate.report import findings
+from aggregate.scores import scores
 from aggregate.statistics import tables
 
 MODELS, IMAGES = 96, 1000
@@ -39,7 +41,7 @@ def _study(seed, *, cause):
         cells = [noisy[at].mean(), *noisy[at], *[right[at] + 0.005 * rng.normal()] * 2]
         lines.append(",".join([model, *(f"{cell:.5f}" for cell in cells)]))
     family = {model: FAMILIES[at % 6] for at, model in enumerate(models)}
-    return table, tables.of(table, scores.parse("\n".join(lines).encode()), family)
+    return table, tables.compute_tables(table, scores.parse("\n".join(lines).encode()), family)
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +134,9 @@ def test_images_redrawn_leave_the_effect_and_the_confound_where_they_are(effect,
 
 def test_the_report_says_so_in_words(effect, confound):
     of_effect, of_confound = (
-        " ".join(summary.findings(*study)[0].sentences).replace("\xa0", " ") for study in (effect, confound)
+        " ".join(findings.findings(*study)[0].sentences).replace("\xa0", " ") for study in (effect, confound)
     )
-    left = wording.decimal(_of(effect[1].correlations, "neural_vision").partial_r)
+    left = formatting.decimal(_of(effect[1].correlations, "neural_vision").partial_r)
     assert f"there remains (partial correlation): neural {left} (q < 0.001, n = 96)" in of_effect
     assert re.search(r"Of 5 benchmarks .* reach q < 0\.05 .* given clean accuracy, [45] of 5", of_effect), (
         of_effect

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aggregate import scores
+from aggregate.scores import scores
 from aggregate.statistics import prediction
 
 

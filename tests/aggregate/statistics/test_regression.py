@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from aggregate import scores
+from aggregate.scores import scores
 from aggregate.statistics import regression
 
 # Anscombe 1973, The American Statistician 27, 17-21.

@@ -4,9 +4,9 @@ import weakref
 from functools import cache
 
 from alignsec.engine import Settings, evaluate
-from alignsec.engine.compiled import Compiled
-from alignsec.engine.passes import Passage
-from alignsec.task import Task
+from alignsec.evaluation.passes.compiled import Compiled
+from alignsec.evaluation.passes.model_runner import ModelRunner
+from alignsec.evaluation.task import Task
 from tests.alignsec.engine import small
 
 BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9")}
@@ -62,4 +62,4 @@ def fell_back(known):
 
 def passage_of(backend, search="fp32", most=SLOTS):
     model = small.classifier(small.network(False))
-    return Passage(model, search, most, Compiled(model.network, search, backend))
+    return ModelRunner(model, search, most, Compiled(model.network, search, backend))

@@ -9,12 +9,12 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alignsec.attack import Attack
-from alignsec.classifier import Classifier
 from alignsec.engine import Settings, evaluate
-from alignsec.evaluation import Evaluation
-from alignsec.preprocessing import Preprocessing
-from alignsec.task import Task
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.task import Task
+from alignsec.models.classifier import Classifier
+from alignsec.spec.attack import Attack
+from alignsec.spec.preprocessing import Preprocessing
 
 TRAINED_ON = 1000
 """The digits from here on are never trained on."""

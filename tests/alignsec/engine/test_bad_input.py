@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from alignsec.classifier import BadModel
-from alignsec.judge import tolerance
-from alignsec.task import Task
+from alignsec.evaluation.judge import tolerance
+from alignsec.evaluation.task import Task
+from alignsec.models.classifier import BadModel
 from tests.alignsec.engine import small
 
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from alignsec.engine import Settings, compiled, evaluate
-from alignsec.evaluation import Evaluation
-from alignsec.task import Task
+from alignsec.engine import Settings, evaluate
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.passes import compiled
+from alignsec.evaluation.task import Task
 from tests.alignsec.engine import small
 from tests.alignsec.engine.compiling import BUDGETS, SLOTS, Backend, attack, eager, fell_back, searched, spent
 

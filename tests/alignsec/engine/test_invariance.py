@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from alignsec.engine import Settings, evaluate
-from alignsec.evaluation import Evaluation
+from alignsec.evaluation.evaluation import Evaluation
 from tests.alignsec.engine import small
 
 BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9"), "L1": ("1", "2.5")}

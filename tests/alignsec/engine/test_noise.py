@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from alignsec.engine.course import Course, Search
+from alignsec.engine.attacks.components import stages
 from alignsec.engine.noise import CHUNK, Keyed, per_step, tiles
-from alignsec.engine.plan import stages
 from alignsec.engine.replay import Replay
+from alignsec.engine.search import Course, Search
 from tests.alignsec.engine import small
 
 PLAN = stages(small.attack("autoattack", restarts=2), classes=10)

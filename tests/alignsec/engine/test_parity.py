@@ -2,7 +2,7 @@
 
 import pytest
 
-from alignsec import reference_run
+from alignsec.evaluation import reference_run
 from tests.alignsec.engine import small
 
 BUDGETS = {"Linf": ("0.03", "0.08", "0.15"), "L2": ("0.2", "0.5", "1"), "L1": ("0.6", "1.5", "3")}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from alignsec.task import Task
+from alignsec.evaluation.task import Task
 from tests.alignsec.engine import small
 
 SIDE = 6

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistakes
+from alignsec.errors import ConfigErrors
+from alignsec.images.pack import Candidate
 from submit.images import choice
 
 names = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=30, unique=True)
@@ -94,9 +94,9 @@ def test_what_a_list_may_not_say(tmp_path: Path):
         "b/1.png",
     ]
     (tmp_path / "list.txt").write_text("\n".join(lines))
-    with pytest.raises(Mistakes) as caught:
+    with pytest.raises(ConfigErrors) as caught:
         choice.listed(images, tmp_path / "list.txt")
-    assert {mistake.field: mistake.remedy for mistake in caught.value.mistakes} == {
+    assert {error.field: error.remedy for error in caught.value.errors} == {
         "line 2": "is listed more than once",
         "line 3": "says class 0, but the set says 1; are its labels ImageNet's?",
         "line 4": "may be a/1.png or b/1.png; write its whole name",
@@ -106,8 +106,8 @@ def test_what_a_list_may_not_say(tmp_path: Path):
 
 def test_a_list_that_names_nothing(tmp_path: Path):
     (tmp_path / "list.txt").write_text("# nothing\n")
-    with pytest.raises(Mistakes, match="names no images"):
+    with pytest.raises(ConfigErrors, match="names no images"):
         choice.listed(IMAGENET, tmp_path / "list.txt")
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(Mistakes, match="cannot be read"):
+    with pytest.raises(ConfigErrors, match="cannot be read"):
         choice.listed(IMAGENET, tmp_path / "list.txt")

@@ -11,8 +11,8 @@ import pytest
 import scipy.io
 from timm.data import ImageNetInfo
 
-from alignsec import imagenet
-from alignsec.mistake import Mistakes
+from alignsec.errors import ConfigErrors
+from alignsec.images import imagenet
 from submit.images import devkit, labelling
 from submit.images.files import Archive, Files, Folder
 from tests.tiny import write_image, write_labels
@@ -33,13 +33,13 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
     """Linux takes any bytes as a file's name; a manifest and an outcome do not."""
     (tmp_path / "class0").mkdir()
     (tmp_path / "class0" / os.fsdecode(b"caf\xe9.png")).touch()
-    with pytest.raises(Mistakes, match=r"caf\\udce9.*no text in UTF-8; rename it"):
+    with pytest.raises(ConfigErrors, match=r"caf\\udce9.*no text in UTF-8; rename it"):
         labelling.by_folder(Folder(tmp_path))
 
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=1)
-    with pytest.raises(Mistakes, match="holds no class folders with images; give labels = FILE"):
+    with pytest.raises(ConfigErrors, match="holds no class folders with images; give labels = FILE"):
         labelling.by_folder(Folder(tmp_path))
 
 
@@ -76,9 +76,9 @@ def test_every_bad_row_in_one_go(tmp_path: Path):
     write_labels(tmp_path / "labels.csv", rows)
     with (tmp_path / "labels.csv").open("a", encoding="utf-8") as file:
         file.write("short.png\n")
-    with pytest.raises(Mistakes) as caught:
+    with pytest.raises(ConfigErrors) as caught:
         labelling.by_file(Folder(folder), tmp_path / "labels.csv")
-    lines = {int(mistake.field.removeprefix("line ")): mistake for mistake in caught.value.mistakes}
+    lines = {int(error.field.removeprefix("line ")): error for error in caught.value.errors}
     assert set(lines) == set(range(3, len(rows) + 3))
     assert "is not a file in" in lines[3].remedy
     assert "whole number from 0" in lines[4].remedy
@@ -89,13 +89,13 @@ def test_every_bad_row_in_one_go(tmp_path: Path):
 @pytest.mark.parametrize("text", ["", "file,label\n", "name,class\na.png,0\n", "a.png,0\n"])
 def test_labels_without_header_or_rows(tmp_path: Path, text: str):
     (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(Mistakes, match="needs a header with the columns file and label, and rows"):
+    with pytest.raises(ConfigErrors, match="needs a header with the columns file and label, and rows"):
         labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
 
 
 def test_labels_that_are_no_text(tmp_path: Path):
     (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,0\n")
-    with pytest.raises(Mistakes, match="cannot be read as CSV"):
+    with pytest.raises(ConfigErrors, match="cannot be read as CSV"):
         labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
 
 
@@ -105,11 +105,11 @@ def test_labels_that_contradict_the_wordnet_ids_beside_them(tmp_path: Path):
         write_image(tmp_path / name, seed=1)
     text = "file,wnid,label\na.png,n01440764,0\nb.png,n01443537,2\nc.png,n99999999,7\n"
     (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(Mistakes) as caught:
+    with pytest.raises(ConfigErrors) as caught:
         labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
-    (mistake,) = caught.value.mistakes
-    assert (mistake.field, mistake.given) == ("line 3", '"2"')
-    assert "is not the class of n01443537, which is 1" in mistake.remedy
+    (error,) = caught.value.errors
+    assert (error.field, error.given) == ("line 3", '"2"')
+    assert "is not the class of n01443537, which is 1" in error.remedy
 
 
 def in_tar(folder: Path, top: str = "") -> Archive:
@@ -143,9 +143,9 @@ def test_folders_that_make_labels_doubtful_are_refused(tmp_path: Path):
     for folder in ("n01440764", "n01443537", "leftovers"):
         write_image(tmp_path / folder / "a.png", seed=1)
     (tmp_path / "n01484850").mkdir()
-    with pytest.raises(Mistakes) as caught:
+    with pytest.raises(ConfigErrors) as caught:
         labelling.by_folder(Folder(tmp_path))
-    told = {Path(mistake.file).name: mistake.remedy for mistake in caught.value.mistakes}
+    told = {Path(error.file).name: error.remedy for error in caught.value.errors}
     assert set(told) == {"n01484850", "leftovers"}
     assert "a class folder without images; was the set unpacked whole?" in told["n01484850"]
     assert "is none of ImageNet's classes, as 3 folders beside it are" in told["leftovers"]
@@ -195,15 +195,17 @@ def test_a_devkit_that_cannot_be_used(tmp_path: Path):
     folder = flat(tmp_path / "val", 1, 2)
     truth = tmp_path / "truth.txt"
     truth.write_text("3\n7\n")
-    with pytest.raises(Mistakes, match=r"holds ILSVRC2012_IDs, which are no labels; keep the devkit's meta\.mat"):
+    with pytest.raises(
+        ConfigErrors, match=r"holds ILSVRC2012_IDs, which are no labels; keep the devkit's meta\.mat"
+    ):
         labelling.by_file(folder, truth)
     meta(tmp_path / "meta.mat")
     whole = (tmp_path / "meta.mat").read_bytes()
-    with pytest.raises(Mistakes, match='line 2: "ILSVRC2012_ID 7" is not a label'):
+    with pytest.raises(ConfigErrors, match='line 2: "ILSVRC2012_ID 7" is not a label'):
         labelling.by_file(folder, truth)
     for damaged in (b"", b"<html>" * 40, whole[:200], whole[:-40]):
         (tmp_path / "meta.mat").write_bytes(damaged)
-        with pytest.raises(Mistakes, match=r"meta\.mat: is not the devkit's table of classes"):
+        with pytest.raises(ConfigErrors, match=r"meta\.mat: is not the devkit's table of classes"):
             labelling.by_file(folder, truth)
 
 
@@ -224,5 +226,5 @@ def test_a_tar_that_cannot_be_read(tmp_path: Path, damage: str):
     data = archive.read_bytes()
     other = {"cut short": data[:3000], "compressed": gzip.compress(data), "none": b"<html>" * 200}
     archive.write_bytes(other[damage])
-    with pytest.raises(Mistakes, match="cannot be read as a plain tar"):
+    with pytest.raises(ConfigErrors, match="cannot be read as a plain tar"):
         labelling.by_folder(Archive(archive))

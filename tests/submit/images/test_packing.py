@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import image_pack
-from alignsec.mistake import Mistakes
-from alignsec.run_folder import RunFolder
-from alignsec.study import Study
-from submit import checking, layout
+from alignsec.errors import ConfigErrors
+from alignsec.images import pack as image_pack
+from alignsec.run.folder import RunFolder
+from alignsec.study.study import Study
+from submit import layout, validation
 from submit.digest_cache import DigestCache
 from submit.images.store import Store
 from tests import tiny
@@ -21,7 +21,7 @@ StudyFile = Callable[..., Path]
 
 
 def packing(house: Path, study: Path, env: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "submit.packing", str(study), "--env", str(env)]
+    command = [sys.executable, "-m", "submit.images", str(study), "--env", str(env)]
     return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -38,7 +38,7 @@ def test_the_second_call_finds_the_pack(
     assert packing(house, study, env).returncode == 0
     assert pack.stat().st_mtime_ns == before
     # What make submit makes of it: a link, and nothing decoded.
-    checked = checking.check(study, tmp_path / "hub")
+    checked = validation.validate(study, tmp_path / "hub")
     folder = RunFolder(tmp_path / "runs" / "tiny")
     plan = layout.write(checked, folder, Store(tmp_path / "packs", DigestCache(None)))
     assert (folder.images / plan.images.name).resolve() == pack
@@ -50,7 +50,7 @@ WITHOUT = """
 import runpy, sys
 sys.modules.update(httpx2=None, huggingface_hub=None, pyarrow=None)
 sys.argv[0] = "packing"
-runpy.run_module("submit.packing", run_name="__main__")
+runpy.run_module("submit.images", run_name="__main__")
 """
 
 
@@ -101,9 +101,9 @@ def test_what_an_images_table_may_not_say(tmp_path: Path, lines: str, told: str)
     for name in ("a.tar", "l.csv"):
         (tmp_path / name).touch()
     (tmp_path / "s.toml").write_text(IMAGES + lines)
-    with pytest.raises(Mistakes) as caught:
+    with pytest.raises(ConfigErrors) as caught:
         Study.load(tmp_path / "s.toml")
-    found = [str(mistake) for mistake in caught.value.mistakes if mistake.field.startswith("images")]
+    found = [str(error) for error in caught.value.errors if error.field.startswith("images")]
     assert len(found) == 1
     assert told in found[0]
 
@@ -115,9 +115,11 @@ def test_a_pattern_and_an_archive_are_found_beside_the_study(tmp_path: Path, stu
         archive.add(study.parent / "images", "val")
     text = study.read_text()
     study.write_text(text.replace('folder = "images"', 'archive = "val.tar"'))
-    packed = layout.write(checking.check(study, tmp_path / "hub"), RunFolder(tmp_path / "one")).images
+    packed = layout.write(validation.validate(study, tmp_path / "hub"), RunFolder(tmp_path / "one")).images
     study.write_text(text)
-    assert packed == layout.write(checking.check(study, tmp_path / "hub"), RunFolder(tmp_path / "other")).images
+    assert (
+        packed == layout.write(validation.validate(study, tmp_path / "hub"), RunFolder(tmp_path / "other")).images
+    )
     study.write_text(text.replace('folder = "images"', 'shards = "v*.tar"'))
     assert Study.load(study).images.shards == (study.parent / "val.tar",)
 
@@ -126,5 +128,5 @@ def test_a_pattern_and_an_archive_are_found_beside_the_study(tmp_path: Path, stu
 def test_images_of_more_than_8_bits_are_refused(tmp_path: Path, mode: str):
     """Pillow's RGB of them is white where they are not black."""
     tiny.Image.new(mode, (8, 8), 4000).save(tmp_path / "a.tif")
-    with pytest.raises(Mistakes, match="has more than 8 bits a pixel"):
+    with pytest.raises(ConfigErrors, match="has more than 8 bits a pixel"):
         image_pack.write([image_pack.Candidate("a.tif", 0, tmp_path / "a.tif")], tmp_path / "packs")

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from alignsec import image_pack
-from alignsec.mistake import Mistakes
-from alignsec.study_images import StudyImages
+from alignsec.errors import ConfigErrors
+from alignsec.images import pack as image_pack
+from alignsec.study.images import StudyImages
 from submit.digest_cache import DigestCache
 from submit.images import image_set
 from submit.images.store import Store
@@ -92,7 +92,7 @@ def test_rows_without_a_name_of_their_own_are_called_by_their_place(tmp_path: Pa
     ],
 )
 def test_parquet_of_another_kind(tmp_path: Path, images: list[bytes], changes: dict[str, object], told: str):
-    with pytest.raises(Mistakes, match=told):
+    with pytest.raises(ConfigErrors, match=told):
         read(parquet(tmp_path / "a.parquet", images[:2], **changes))
 
 
@@ -108,7 +108,7 @@ def test_shards_that_cannot_be_read(tmp_path: Path, images: list[bytes]):
         ([page], "is neither parquet nor tar"),
         ([tar, tar], "is the name of several images, as 6 others are; is a shard listed twice"),
     ):
-        with pytest.raises(Mistakes, match=told):
+        with pytest.raises(ConfigErrors, match=told):
             read(*shards)
 
 
@@ -118,14 +118,14 @@ def test_samples_without_an_image_or_a_label(tmp_path: Path):
             header = tarfile.TarInfo(name)
             header.size = len(content)
             archive.addfile(header, io.BytesIO(content))
-    with pytest.raises(Mistakes) as caught:
+    with pytest.raises(ConfigErrors) as caught:
         read(tmp_path / "a.tar")
-    assert [mistake.field for mistake in caught.value.mistakes] == ["1", "2", "3"]
-    assert "it has cls, png" in caught.value.mistakes[2].remedy
+    assert [error.field for error in caught.value.errors] == ["1", "2", "3"]
+    assert "it has cls, png" in caught.value.errors[2].remedy
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, images: list[bytes], monkeypatch: pytest.MonkeyPatch):
     shards = [parquet(tmp_path / "0.parquet", images[:3])]
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(Mistakes, match=r"needs pyarrow to be read; .* the staging extra"):
+    with pytest.raises(ConfigErrors, match=r"needs pyarrow to be read; .* the staging extra"):
         read(*shards)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import digest, image_pack
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistakes
+from alignsec import digest
+from alignsec.errors import ConfigErrors
+from alignsec.images import pack as image_pack
+from alignsec.images.pack import Candidate
 from submit.digest_cache import DigestCache
 from submit.images.store import Store
 from tests.tiny import write_image
@@ -66,7 +67,7 @@ def test_what_changed_is_packed_again(store: Store, images: list[Candidate], cha
 
 def test_a_choice_that_fails_leaves_nothing(store: Store, images: list[Candidate]):
     images[2].path.write_bytes(images[2].path.read_bytes()[:50])
-    with pytest.raises(Mistakes, match=r"2\.png: cannot be decoded"):
+    with pytest.raises(ConfigErrors, match=r"2\.png: cannot be decoded"):
         store.pack(images)
     assert not store.folder.exists()
 
@@ -77,4 +78,4 @@ def test_progress_is_told(store: Store, images: list[Candidate]):
     assert told == [1, 2, 3, 4]
     store.pack(images, tell=told.append)
     assert told[4:] == [4]
-    assert digest.of_file(next(store.folder.glob("*.tar"))) == store.pack(images).sha256
+    assert digest.sha256_of_file(next(store.folder.glob("*.tar"))) == store.pack(images).sha256

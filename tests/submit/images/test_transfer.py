@@ -5,16 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from alignsec.image_pack import Candidate
-from alignsec.mistake import Mistakes
-from alignsec.run_folder import RunFolder
-from submit import checking, description, layout
+from alignsec.errors import ConfigErrors
+from alignsec.images.pack import Candidate
+from alignsec.run.folder import RunFolder
+from submit import layout, validation
+from submit.condor import description
 from submit.digest_cache import DigestCache
 from submit.images import transfer
 from submit.images.selection import Selection
 from submit.images.store import Store
-from submit.requests import asks
-from submit.requests.measured import Measurements
+from submit.requests import requests
+from submit.requests.measurements import Measurements
 from submit.site import Site
 from tests import tiny
 
@@ -32,10 +33,10 @@ def test_a_pair_is_handed_its_own_packs_and_no_other(
             tiny.write_image(place, seed=1000 * severity + at)
     site, folder = Site.read(env_file(images_url=url)), RunFolder(tmp_path / "run")
     plan = layout.write(
-        checking.check(path, tmp_path / "hub"), folder, Store(tmp_path / "packs", DigestCache(None))
+        validation.validate(path, tmp_path / "hub"), folder, Store(tmp_path / "packs", DigestCache(None))
     )
     base = f"{OSDF}/" if url else "images/"
-    asked = asks.of_all(plan, folder, site, tmp_path / "weights", Measurements([]))
+    asked = requests.request_resources(plan, folder, site, tmp_path / "weights", Measurements([]))
     clean, *fogs = [asked[pair.id].files for pair in plan]
     assert [file for file in clean if "images" in file] == []
     for files, pair in zip(fogs, list(plan)[1:], strict=True):
@@ -50,19 +51,19 @@ def selection(size: int) -> Selection:
 
 def test_more_than_chtc_takes_is_told_with_the_remedy(env_file: Callable[..., Path]):
     plain = Site.read(env_file(want_gpu_lab="true"))
-    assert transfer.mistakes(Path("s.toml"), selection(900_000), plain) == []
-    (mistake,) = transfer.mistakes(Path("s.toml"), selection(1_000_000), plain)
-    assert "chooses 1.0 GB of images, more than the 1 GB that CHTC takes as a plain input" in mistake.remedy
-    assert "IMAGES_URL=osdf:///chtc/staging/NAME/images" in mistake.remedy
+    assert transfer.errors(Path("s.toml"), selection(900_000), plain) == []
+    (error,) = transfer.errors(Path("s.toml"), selection(1_000_000), plain)
+    assert "chooses 1.0 GB of images, more than the 1 GB that CHTC takes as a plain input" in error.remedy
+    assert "IMAGES_URL=osdf:///chtc/staging/NAME/images" in error.remedy
     staged = Site.read(env_file(want_gpu_lab="true", images_url=OSDF))
-    assert transfer.mistakes(Path("s.toml"), selection(1_000_000), staged) == []
-    assert transfer.mistakes(Path("s.toml"), selection(31_000_000), staged)[0].remedy.endswith("in .env")
+    assert transfer.errors(Path("s.toml"), selection(1_000_000), staged) == []
+    assert transfer.errors(Path("s.toml"), selection(31_000_000), staged)[0].remedy.endswith("in .env")
     elsewhere = Site.read(env_file(want_gpu_lab="true", images_url="https://example.org/images"))
-    (mistake,) = transfer.mistakes(Path("s.toml"), selection(31_000_000), elsewhere)
-    assert "more than the 30 GB that CHTC takes by https://; set IMAGES_URL=file:///staging" in mistake.remedy
-    assert transfer.mistakes(Path("s.toml"), selection(1_000_000), Site.read(env_file())) == []
+    (error,) = transfer.errors(Path("s.toml"), selection(31_000_000), elsewhere)
+    assert "more than the 30 GB that CHTC takes by https://; set IMAGES_URL=file:///staging" in error.remedy
+    assert transfer.errors(Path("s.toml"), selection(1_000_000), Site.read(env_file())) == []
 
 
 def test_staging_is_where_not_every_machine_is(env_file: Callable[..., Path]):
-    with pytest.raises(Mistakes, match="IMAGES_URL lies on /staging, which not every machine has"):
+    with pytest.raises(ConfigErrors, match="IMAGES_URL lies on /staging, which not every machine has"):
         Site.read(env_file(images_url="file:///staging/me/images"))

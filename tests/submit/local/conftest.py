@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import outcome_file
-from alignsec.outcome import Failure, Record
-from alignsec.run_folder import Plan, RunFolder
+from alignsec.run import outcome_file
+from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.outcome import Failure, Record
 from submit import layout
-from submit.checking import Checked
 from submit.local import Local
+from submit.validation import ValidatedStudy
 from tests import tiny
 
 STAND_IN = """#!{python} -S
@@ -95,7 +95,7 @@ class Made:
 
 
 @pytest.fixture
-def made(checked: Checked, tmp_path: Path) -> Made:
+def made(checked: ValidatedStudy, tmp_path: Path) -> Made:
     """Two models under two attacks, laid out, nothing run."""
     folder = RunFolder(tmp_path / "run")
     plan = layout.write(checked, folder)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import outcome_file
-from alignsec.mistake import Mistakes
-from alignsec.outcome import Record
+from alignsec.errors import ConfigErrors
+from alignsec.run import outcome_file
+from alignsec.run.outcome import Record
 from submit import lock
 from tests.submit.local.conftest import Made
 
@@ -25,7 +25,7 @@ def gone(pid: int) -> bool:
 
 def test_a_folder_is_held_by_one_at_a_time(made: Made):
     """The second is refused by name; once the first has let go, another may."""
-    refused = pytest.raises(Mistakes, match="is being written or run by another process")
+    refused = pytest.raises(ConfigErrors, match="is being written or run by another process")
     with lock.held(made.folder.lock), refused, lock.held(made.folder.lock):
         raise AssertionError("two hold the folder")
     with lock.held(made.folder.lock):
@@ -93,6 +93,6 @@ def test_a_full_disk_ends_in_a_message(made: Made, monkeypatch: pytest.MonkeyPat
 
     made.does(b_clean="killed")
     monkeypatch.setattr(outcome_file, "write", full)
-    with pytest.raises((OSError, Mistakes), match="No space left"):
+    with pytest.raises((OSError, ConfigErrors), match="No space left"):
         list(made.local(processes=1, retries=0).run(made.plan))
     assert made.folder.outcome(made.id("a", "clean")).exists()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from alignsec import exit_code
-from alignsec.mistake import Mistakes
-from alignsec.outcome import Failure, Record
-from alignsec.progress import Progress
+from alignsec.errors import ConfigErrors
+from alignsec.run import exit_code
+from alignsec.run.outcome import Failure, Record
+from alignsec.run.progress import Progress
 from submit.local import Ended, Local
 from tests.submit.local.conftest import Made
 
@@ -134,5 +134,5 @@ def test_so_many_at_once_and_no_more(made: Made, processes: int):
 def test_a_python_that_is_not_there_is_told(made: Made):
     """PYTHON in .env names no program: one line, and no traceback of ours."""
     local = Local(made.folder, "/no/such/python", {}, 1, 0)
-    with pytest.raises(Mistakes, match="/no/such/python"):
+    with pytest.raises(ConfigErrors, match="/no/such/python"):
         list(local.run(made.plan))

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from alignsec import network_cost
-from alignsec.outcome import Passes
-from alignsec.pair import Pair
-from alignsec.preprocessing import Preprocessing
-from submit.requests import estimate, measured
+from alignsec.catalogue import network_cost
+from alignsec.spec.pair import Pair
+from alignsec.spec.preprocessing import Preprocessing
+from alignsec.spec.verdicts import Passes
+from submit.requests import estimate, measurements
 from submit.requests.estimate import Estimate, Sizes
-from submit.requests.measured import Kind, Measurements, Taken
+from submit.requests.measurements import Kind, Measurement, Measurements
 from tests import tiny
 
 SIZES = Sizes(weights=100_000_000, images=110_000_000, code=1_000_000)
@@ -30,7 +30,7 @@ def pair(source: str = "timm:resnet50.a1_in1k", side: int = 224, **attack: Any) 
 
 
 def of(one: Pair, images: int = 1000, known: Measurements = NONE, kind: Kind = "gpu") -> Estimate:
-    return estimate.of(one, SIZES, images, known, kind)
+    return estimate.estimate_resources(one, SIZES, images, known, kind)
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_time_grows_with_the_images():
 
 def test_a_robust_image_costs_what_the_design_says():
     """7,810 forward and 1,910 backward passes (DESIGN 8); a second budget costs all but FAB again."""
-    from alignsec import attack_cost  # noqa: PLC0415
+    from submit.requests import attack_cost  # noqa: PLC0415
 
-    one, two = (attack_cost.of(pair(eps=eps).attack).robust for eps in (["1/255"], ["1/255", "2/255"]))
+    one, two = (attack_cost.attack_cost(pair(eps=eps).attack).robust for eps in (["1/255"], ["1/255", "2/255"]))
     assert one.forward == pytest.approx(7810, rel=0.01)
     assert one.backward == pytest.approx(1910, rel=0.01)
     assert two.forward - one.forward == one.forward - 1 - 1800
@@ -83,15 +83,17 @@ def test_everything_a_job_is_handed_counts():
 
 def test_options_scale_what_was_measured():
     """The tiny networks of the tests: a thousandth of the weights is a thousandth of the operations."""
-    whole = network_cost.of("timm:vit_tiny_patch16_224", (3, 224, 224), 0)
-    narrow = network_cost.of("timm:vit_tiny_patch16_224", (3, 224, 224), whole.parameters // 1000, options=True)
+    whole = network_cost.estimate_cost("timm:vit_tiny_patch16_224", (3, 224, 224), 0)
+    narrow = network_cost.estimate_cost(
+        "timm:vit_tiny_patch16_224", (3, 224, 224), whole.parameters // 1000, options=True
+    )
     assert narrow.forward_flops == pytest.approx(whole.forward_flops / 1000, rel=0.01)
     assert whole.saved_bytes / 1000 < narrow.saved_bytes < whole.saved_bytes
 
 
-def taken(one: Pair, **changes: Any) -> Taken:
+def taken(one: Pair, **changes: Any) -> Measurement:
     """A finished pair: 100 passes forward and 50 backward an image, 2000 of both a second."""
-    made = measured.of(tiny.record(one, ["RRRW"] * len(one.attack.budgets)))
+    made = measurements.measure_record(tiny.record(one, ["RRRW"] * len(one.attack.budgets)))
     return made.model_copy(
         update={"kind": "gpu", "images": 10, "forward": 1000, "backward": 500, "searching_seconds": 50.0,
                 "seconds": 80.0, "flops": 1500 * 10**10, **changes}
@@ -159,10 +161,10 @@ def test_sixty_four_images_never_save_more_than_the_engine_lets_them():
 
 def test_passes_of_a_record_are_all_of_them():
     record = tiny.record(tiny.pair(), clean_passes=Passes(forward=7))
-    assert replace_none(measured.of(record)) == (7 + 2 * 40, 2 * 30)
+    assert replace_none(measurements.measure_record(record)) == (7 + 2 * 40, 2 * 30)
 
 
-def replace_none(one: Taken) -> tuple[int, int]:
+def replace_none(one: Measurement) -> tuple[int, int]:
     return one.forward, one.backward
 
 

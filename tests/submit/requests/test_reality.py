@@ -9,17 +9,17 @@ import timm
 import torch
 from PIL import Image
 
-from alignsec import outcome_file
-from alignsec.classifier import Classifier
-from alignsec.outcome import Record
-from alignsec.preprocessing import Preprocessing
-from alignsec.run_folder import RunFolder
-from submit import checking, layout
+from alignsec.models.classifier import Classifier
+from alignsec.run import outcome_file
+from alignsec.run.folder import RunFolder
+from alignsec.run.outcome import Record
+from alignsec.spec.preprocessing import Preprocessing
+from submit import layout, validation
 from submit.local import Local
-from submit.requests import asks, measured
-from submit.requests.measured import Measurements
+from submit.requests import measurements, requests
+from submit.requests.measurements import Measurements
 from tests import tiny, tiny_networks
-from tests.submit.test_description import site
+from tests.submit.condor.test_description import site
 
 ARCHITECTURE = "resnet18"
 IMAGES = 6
@@ -49,15 +49,15 @@ def test_a_job_takes_no_more_memory_than_it_asks_for_nor_far_less(house: Path, t
         '[[attacks]]\nmethod = "apgd-ce"\nnorm = "Linf"\neps = ["0.00001"]\nsteps = 2\n'
     )
     folder = RunFolder(tmp_path / "run")
-    plan = layout.write(checking.check(tmp_path / "study.toml", tmp_path / "hub"), folder)
+    plan = layout.write(validation.validate(tmp_path / "study.toml", tmp_path / "hub"), folder)
     environ = {**os.environ, "OMP_NUM_THREADS": "1"}
     list(Local(folder, sys.executable, environ, processes=2, retries=0).run(plan))
     (pair,) = plan
     record = outcome_file.read(folder.outcome(pair.id))
     assert isinstance(record, Record), record
     assert record.budgets[0].passes["apgd-ce"].backward >= IMAGES, "gradients were taken"
-    asked = asks.of_all(plan, folder, site(house), tmp_path, Measurements([]))[pair.id]
-    taken = measured.of(record)
+    asked = requests.request_resources(plan, folder, site(house), tmp_path, Measurements([]))[pair.id]
+    taken = measurements.measure_record(record)
     assert taken.peak_memory_mb is not None
     assert taken.peak_memory_mb < asked.memory_mb < WITHIN * taken.peak_memory_mb
     assert asked.estimate.transferred == sum(

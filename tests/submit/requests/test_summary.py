@@ -6,14 +6,14 @@ from rich.console import Console
 
 from submit.requests import summary
 from tests import tiny
-from tests.submit.test_dag import asks
-from tests.submit.test_description import plan
+from tests.submit.condor.test_dag import asks
+from tests.submit.condor.test_description import plan
 
 
 def told(done: tuple[str, ...] = (), *, table: bool = True) -> str:
     console = Console(file=io.StringIO(), width=120)
     made = plan()
-    summary.tell(console, made, {pair.id: asks(pair) for pair in made}, done, table=table)
+    summary.print_requests(console, made, {pair.id: asks(pair) for pair in made}, done, table=table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

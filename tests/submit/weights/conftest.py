@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from submit.weights.patience import Patience
+from submit.weights.retry import Patience
 from tests.submit.weights import stand_in
 from tests.submit.weights.stand_in import FakeTime, StandIn
 

@@ -75,7 +75,7 @@ class StandIn:
         self, repository: str, data: bytes, name: str = "model.safetensors", **more: object
     ) -> None:
         """A file of a repository, as the hub serves large ones: its facts in the redirect to where it lies."""
-        facts = {"X-Repo-Commit": COMMIT, "X-Linked-Etag": f'"{digest.of_bytes(data)}"'}
+        facts = {"X-Repo-Commit": COMMIT, "X-Linked-Etag": f'"{digest.sha256_of_bytes(data)}"'}
         facts |= {"X-Linked-Size": str(len(data)), "ETag": '"git"'}
         there = f"/cdn/{repository}/{name}"
         for revision in ("main", COMMIT):

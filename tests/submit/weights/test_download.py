@@ -12,7 +12,7 @@ import pytest
 
 from alignsec import digest
 from submit.weights.download import Download, Remote
-from submit.weights.patience import Failed, Patience
+from submit.weights.retry import Failed, Patience
 from tests.submit.weights.stand_in import FakeTime, Fault, StandIn, safetensors
 
 DATA = safetensors()
@@ -41,7 +41,7 @@ def fails(download: Download) -> str:
 def test_a_file_comes_whole_and_its_digest_is_told(download: Download):
     told: list[tuple[int, int | None]] = []
     download.tell = lambda done, total: told.append((done, total))
-    assert download.run() == digest.of_bytes(DATA)
+    assert download.run() == digest.sha256_of_bytes(DATA)
     assert download.part.read_bytes() == DATA
     assert told[-1] == (len(DATA), len(DATA))
 
@@ -67,7 +67,7 @@ def test_a_wait_of_hours_is_not_waited(download: Download, server: StandIn, time
 
 def test_a_cut_connection_is_resumed_where_it_was_cut(download: Download, server: StandIn):
     server.files[PATH].faults = [Fault(cut_after=1000), Fault(cut_after=2000)]
-    assert download.run() == digest.of_bytes(DATA)
+    assert download.run() == digest.sha256_of_bytes(DATA)
     assert server.ranges(PATH) == ["", "bytes=1000-", "bytes=3000-"]
     assert server.asked[-1][2]["If-Range"] == '"one"'
 
@@ -75,7 +75,7 @@ def test_a_cut_connection_is_resumed_where_it_was_cut(download: Download, server
 def test_every_new_byte_renews_patience(download: Download, server: StandIn):
     """A line that is cut every 100 bytes brings the file all the same."""
     server.files[PATH].faults = [Fault(cut_after=100)] * 40
-    assert download.run() == digest.of_bytes(DATA)
+    assert download.run() == digest.sha256_of_bytes(DATA)
 
 
 def test_another_day_goes_on_from_there(download: Download, server: StandIn, tmp_path: Path):
@@ -83,7 +83,7 @@ def test_another_day_goes_on_from_there(download: Download, server: StandIn, tmp
     server.files[PATH].faults = [Fault(cut_after=1500), *[Fault(500)] * 5]
     fails(download)
     later = Download(download.client, download.remote, download.part, download.patience)
-    assert later.run() == digest.of_bytes(DATA)
+    assert later.run() == digest.sha256_of_bytes(DATA)
     assert server.ranges(PATH)[-1] == "bytes=1500-"
 
 
@@ -92,29 +92,29 @@ def test_a_file_that_changed_in_between_is_fetched_anew(download: Download, serv
     server.files[PATH].faults = [Fault(cut_after=1500), *[Fault(500)] * 5]
     fails(download)
     server.files[PATH].data, server.files[PATH].etag = new, '"two"'
-    assert Download(download.client, download.remote, download.part, download.patience).run() == digest.of_bytes(
-        new
-    )
+    assert Download(
+        download.client, download.remote, download.part, download.patience
+    ).run() == digest.sha256_of_bytes(new)
 
 
 def test_halves_that_do_not_fit_are_fetched_anew(download: Download, server: StandIn):
     """A server that resumes another file under the same tag: its digest tells, and it is fetched whole."""
     new = safetensors(fill=b"\x02")
-    remote = replace(download.remote, sha256=digest.of_bytes(new))
+    remote = replace(download.remote, sha256=digest.sha256_of_bytes(new))
     server.files[PATH].faults = [Fault(cut_after=1500), *[Fault(500)] * 5]
     fails(download)
     server.files[PATH].data = new
-    assert Download(download.client, remote, download.part, download.patience).run() == digest.of_bytes(new)
+    assert Download(download.client, remote, download.part, download.patience).run() == digest.sha256_of_bytes(new)
 
 
 def test_a_server_that_ignores_ranges(download: Download, server: StandIn):
     server.files[PATH].faults = [Fault(cut_after=1000), Fault(ignore_range=True)]
-    assert download.run() == digest.of_bytes(DATA)
+    assert download.run() == digest.sha256_of_bytes(DATA)
 
 
 def test_a_server_that_tells_no_length(download: Download, server: StandIn):
     server.files[PATH].tell_length = False
-    assert download.run() == digest.of_bytes(DATA)
+    assert download.run() == digest.sha256_of_bytes(DATA)
 
 
 def test_a_cut_that_nobody_notices_is_noticed(download: Download, server: StandIn):
@@ -128,7 +128,9 @@ def test_a_cut_that_nobody_notices_is_noticed(download: Download, server: StandI
 def test_a_server_that_says_nothing_more(server: StandIn, patience: Patience, tmp_path: Path):
     url = server.publish(PATH, DATA, faults=[Fault(stall=True)])
     with httpx2.Client(timeout=0.1) as client:
-        assert Download(client, Remote(url, "w"), tmp_path / "part", patience).run() == digest.of_bytes(DATA)
+        assert Download(client, Remote(url, "w"), tmp_path / "part", patience).run() == digest.sha256_of_bytes(
+            DATA
+        )
     assert server.ranges(PATH)[1] == f"bytes={len(DATA) // 2}-"
 
 
@@ -160,7 +162,7 @@ def test_what_is_no_checkpoint_is_told_and_leaves_nothing(
 def test_another_digest_or_size_than_published(download: Download):
     wrong = "0" * 64
     download.remote = replace(download.remote, sha256=wrong)
-    assert f"has the digest {digest.of_bytes(DATA)[:12]}, not the 000000000000" in fails(download)
+    assert f"has the digest {digest.sha256_of_bytes(DATA)[:12]}, not the 000000000000" in fails(download)
     download.remote = replace(download.remote, sha256="", size=17)
     assert f"has {len(DATA)} bytes, not the 17" in fails(download)
     assert not download.part.exists()

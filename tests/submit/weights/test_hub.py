@@ -4,7 +4,7 @@ import pytest
 
 from alignsec import digest
 from submit.weights import hub
-from submit.weights.patience import Failed, Patience
+from submit.weights.retry import Failed, Patience
 from tests.submit.weights.stand_in import COMMIT, FakeTime, Fault, StandIn, safetensors
 
 REPOSITORY = "timm/resnet18.a1_in1k"
@@ -15,7 +15,7 @@ def test_size_digest_and_commit_are_the_hubs(server: StandIn, patience: Patience
     data = safetensors()
     server.publish_on_hub(REPOSITORY, data)
     found = hub.find(REPOSITORY, patience, server.url)
-    assert (found.name, found.size, found.sha256) == ("model.safetensors", len(data), digest.of_bytes(data))
+    assert (found.name, found.size, found.sha256) == ("model.safetensors", len(data), digest.sha256_of_bytes(data))
     assert found.url == f"{server.url}/{REPOSITORY}/resolve/{COMMIT}/model.safetensors", "pinned to the commit"
     assert found.revision == COMMIT
 

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from alignsec import digest
-from alignsec.mistake import Mistakes
+from alignsec.errors import ConfigErrors
 from submit.digest_cache import DigestCache
 from submit.weights.manifest import NAME, Manifest
-from submit.weights.patience import Patience
+from submit.weights.retry import Patience
 from submit.weights.staging import PARTS, Fetched, Staging
 from tests.submit.weights.stand_in import COMMIT, Fault, StandIn, safetensors
 
@@ -55,9 +55,9 @@ def test_files_are_named_by_digest_and_the_manifest_tells_where_from(stage: Stag
     manifest = Manifest.read(folder).weights
     for address, bytes_ in ((HUB, data), (url, other)):
         staged = manifest[address]
-        assert staged.file == f"weights-{digest.of_bytes(bytes_)[:12]}.safetensors"
+        assert staged.file == f"weights-{digest.sha256_of_bytes(bytes_)[:12]}.safetensors"
         assert (folder / staged.file).read_bytes() == bytes_
-        assert (staged.sha256, staged.bytes) == (digest.of_bytes(bytes_), len(bytes_))
+        assert (staged.sha256, staged.bytes) == (digest.sha256_of_bytes(bytes_), len(bytes_))
     assert manifest[HUB].published.revision == COMMIT
     assert manifest[url].published.url == url
     assert sorted(path.name for path in folder.iterdir()) == sorted([NAME, *(s.file for s in manifest.values())])
@@ -134,12 +134,12 @@ def test_a_torch_file_is_rewritten_where_there_is_torch(
     state = {"w": torch.randn(30, 4), "b": torch.zeros(3)}
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.pth")
     data = (tmp_path / "w.pth").read_bytes()
-    url = server.publish(f"/w-{digest.of_bytes(data)[:8]}.pth", data)
+    url = server.publish(f"/w-{digest.sha256_of_bytes(data)[:8]}.pth", data)
     staged = stage(url, python=sys.executable)[url].staged
     assert staged is not None
     assert staged.rewritten
-    assert staged.published.sha256 == digest.of_bytes(data)
-    assert staged.sha256 == digest.of_file(folder / staged.file)
+    assert staged.published.sha256 == digest.sha256_of_bytes(data)
+    assert staged.sha256 == digest.sha256_of_file(folder / staged.file)
     found = load_file(folder / staged.file)
     assert found.keys() == state.keys()
     assert all(torch.equal(found[key], state[key]) for key in state)
@@ -228,7 +228,7 @@ def test_an_interruption_loses_only_what_was_on_its_way(
 )
 def test_a_manifest_that_cannot_be_read_is_not_overwritten(stage: Stage, folder: Path, text: str, says: str):
     (folder / NAME).write_text(text)
-    with pytest.raises(Mistakes, match=says):
+    with pytest.raises(ConfigErrors, match=says):
         stage("http://127.0.0.1:1/w")
     assert (folder / NAME).read_text() == text
 
@@ -239,5 +239,5 @@ def test_a_manifest_names_no_file_outside_its_folder(folder: Path, stage: Stage,
     content = json.loads((folder / NAME).read_text())
     content["weights"][url]["file"] = "../../etc/passwd"
     (folder / NAME).write_text(json.dumps(content))
-    with pytest.raises(Mistakes, match="was changed"):
+    with pytest.raises(ConfigErrors, match="was changed"):
         Manifest.read(folder)

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from submit import display
+from alignsec import display
 from submit.weights.display import WeightsDisplay
 from submit.weights.manifest import PublishedFile, Staged
 from submit.weights.staging import Fetched

@@ -1,1 +1,0 @@
-"""Brain-Score's registry: which folder of its package registers which names, read and never imported."""

@@ -1,0 +1,71 @@
+"""A run of a corruption on a task: the clean images and the corrupted ones, each classified once."""
+
+import time
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.passes import clean_pass
+from alignsec.evaluation.passes.frozen import frozen_parameters
+from alignsec.evaluation.passes.model_runner import ModelRunner
+from alignsec.evaluation.task import Task
+from alignsec.models.pixels import Images
+from alignsec.spec.verdicts import BROKEN_BY, MENDED, ROBUST, WRONG, BudgetVerdicts, Passes
+
+_LETTERS = {
+    (True, True): ROBUST,
+    (True, False): BROKEN_BY["corruption"],
+    (False, True): MENDED,
+    (False, False): WRONG,
+}
+"""By whether the clean image is classified correctly, and the corrupted one."""
+
+
+def evaluate(task: Task, known: Evaluation | None = None, memory_bytes: int | None = None) -> Iterator[Evaluation]:
+    """Yield what is known after the clean images and after the corrupted ones.
+
+    known: an evaluation of the same task that was stopped; it is cheaper to begin anew than to go on with.
+    Raises ValueError for images outside [0,1], without labels, or not corrupted; BadModel for logits that are not
+    finite or labels outside the classes.
+    """
+    corrupted = task.corrupted
+    clean_pass.check(task)
+    if corrupted is None or corrupted.shape != task.pixels.shape:
+        raise ValueError("a corruption needs every image twice, clean and corrupted, of one size")
+    if known is not None and known.complete:
+        yield known
+        return
+    with frozen_parameters(task.classifier):
+        passage = ModelRunner(task.classifier, "fp32", task.attack.batch)
+        opened = clean_pass.clean(task, passage, memory_bytes)
+        logits = opened.logits
+        begun = Evaluation(
+            classes=logits.shape[1],
+            clean_top5=clean_pass.top5(logits, task.labels),
+            clean_passes=opened.passes,
+            budgets=clean_pass.first_verdicts(task.attack, logits, task.labels),
+            steps=1,
+            undecided=len(task.labels),
+            passes_left=len(task.labels),
+            notes=tuple(opened.warnings),
+            at_once=passage.most,
+        )
+        yield begun
+        verdicts = _verdicts(passage, corrupted, task.labels, begun.budgets[0])
+        yield begun.model_copy(update={"budgets": (verdicts,), "steps_done": 1, "undecided": 0, "passes_left": 0})
+
+
+def _verdicts(passage: ModelRunner, corrupted: Images, labels: Tensor, clean: BudgetVerdicts) -> BudgetVerdicts:
+    """The clean verdicts joined with those of the corrupted images."""
+    started = time.perf_counter()
+    logits = clean_pass.finite(passage.judged(corrupted))
+    right = (logits.argmax(1) == labels).tolist()
+    letters = (_LETTERS[before == ROBUST, after] for before, after in zip(clean.verdicts, right, strict=True))
+    return clean.model_copy(
+        update={
+            "verdicts": "".join(letters),
+            "seconds": time.perf_counter() - started,
+            "passes": {"corruption": Passes(forward=len(right))},
+        }
+    )

@@ -1,0 +1,70 @@
+"""TODO docstring."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from alignsec.schema import StrictModel
+from alignsec.spec.attack import Breaker
+from alignsec.spec.budget import Budget
+
+ROBUST = "R"
+WRONG = "W"
+MENDED = "m"
+BROKEN_BY: dict[Breaker, str] = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s", "corruption": "x"}
+LEGEND = {
+    ROBUST: "robust: classified correctly, clean and corrupted, or no adversarial image found within the budget",
+    WRONG: "wrong when clean",
+    MENDED: "wrong when clean, classified correctly when corrupted",
+    **{letter: f"broken by {component}" for component, letter in BROKEN_BY.items()},
+}
+"""What each letter of a verdict string means; written into every record, so that a file explains itself."""
+
+
+def _none_negative(counts: list[int]) -> list[int]:
+    if counts and min(counts) < 0:
+        raise ValueError("every number should be greater than or equal to 0")
+    return counts
+
+
+Count = Annotated[int, Field(ge=0)]
+Counts = Annotated[list[int], AfterValidator(_none_negative)]
+"""Checked as a whole: a bound on each of thousands of numbers takes four times as long as reading them."""
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Passes(StrictModel):
+    """Model passes, counted in images: a batch of 32 through the model once is 32."""
+
+    forward: Count = 0
+    backward: Count = 0
+
+
+class BudgetVerdicts(StrictModel):
+    """The verdicts at one budget, one letter an image, in the order of the record's images."""
+
+    eps: Budget
+    verdicts: Annotated[str, Field(pattern=rf"^[{''.join(LEGEND)}]*$")]
+    largest_distance: Distance
+    """Of the adversarial images that count, in the attack's norm, measured in float64."""
+    broken_at_step: Counts = []
+    """Of each broken image in the order of its letters: the step of the search that broke it, 0 for a random
+    start. Empty from the reference, which does not tell."""
+    broken_at_distance: list[Distance] = []
+    """Likewise the distance of the adversarial image, in the attack's norm, rounded."""
+    rejected: Count = 0
+    """Images a component claimed to have broken that our own fp32 check did not confirm."""
+    seconds: Seconds
+    passes: dict[Breaker, Passes]
+
+    @property
+    def robust(self) -> int:
+        """How many images the model gets right under the attack. Under a corruption that counts the mended ones
+        too, as the accuracy on ImageNet-C does (Hendrycks & Dietterich 2019, section 4.1)."""
+        return self.verdicts.count(ROBUST) + self.verdicts.count(MENDED)
+
+
+def rounded(distance: float) -> float:
+    """To six digits: pixels are float32, whose seventh is noise, and these are half of a file."""
+    return float(f"{distance:.6g}")

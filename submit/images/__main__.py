@@ -1,0 +1,61 @@
+"""Entry point: `python -m submit.images STUDY` packs the images of a study into the site's folder, once.
+
+`make submit` does the same where it was not done. Parquet shards need the `staging` extra of pyproject.toml.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from alignsec import command
+from alignsec.display import megabytes
+from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.study.study import Study
+from submit.digest_cache import NAME as DIGESTS
+from submit.digest_cache import DigestCache
+from submit.images.packs import Packs
+from submit.images.selection import Selection
+from submit.images.store import Store
+from submit.site import Site
+
+HOUSE = Path(__file__).resolve().parent.parent
+KEPT = "packs that are whole are kept"
+
+
+def main() -> int:
+    """Read the arguments and pack; 0 done, 1 the disk failed, 2 errors, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m submit.images", description=__doc__)
+    parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
+    parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
+    arguments = parser.parse_args()
+    console = Console(soft_wrap=True, highlight=False)
+    return command.run_command(partial(_carry_out, arguments, console), console, KEPT)
+
+
+def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
+    pack(arguments.study, Site.read(arguments.env), console)
+    return command.DONE
+
+
+def pack(path: Path, site: Site, console: Console) -> Packs:
+    """Choose and pack a study's images. Raises Mistakes, OSError, KeyboardInterrupt."""
+    study = Study.load(path)
+    errors: list[ConfigError] = []
+    selection = Selection.of(path, study, errors)
+    if errors:
+        raise ConfigErrors(errors)
+    digests = DigestCache(HOUSE / site.runs / DIGESTS)
+    store = Store(HOUSE / site.images, digests)
+    console.print(f"{len(selection.images)} of {selection.found} images, {selection.classes} classes")
+    packs = Packs.write(selection, store, console)
+    digests.keep()
+    for file in (packs.images, *packs.corrupted.values()):
+        console.print(f"{store.folder / file.name}: {megabytes((store.folder / file.name).stat().st_size)}")
+    return packs
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Corruptions in the analysis: severities side by side, accuracy counted as on ImageNet-C, never called an eps."""
+
+import pandas as pd
+import pytest
+
+from aggregate import analysis
+from aggregate.collect import corruptions, table, tally
+from aggregate.figures import gallery, split
+from aggregate.report import findings, matrix
+from aggregate.statistics import tables
+from alignsec.run.event_log import EventLog
+from alignsec.spec import corruption
+from alignsec.spec.attack import Attack
+
+LISTED = {"method": "corruption", "corruption": ["fog", "snow"], "severity": [5, 1]}
+CORRUPTIONS = [Attack.model_validate(entry) for _, entry in corruption.expanded([LISTED], from_set=False)]
+CLEAN = Attack(method="clean", name="clean")
+
+
+@pytest.fixture
+def run(make_run):
+    """Two models; of the second one pair failed and one is missing."""
+    made = make_run(models=("a", "b"), attacks=[CLEAN, *CORRUPTIONS])
+    for model in ("a", "b"):
+        made.answer(model, "clean", "RRRRRRWWWW")
+        made.answer(model, "fog-1", "RRRRRxmmWW")
+    made.answer("a", "fog-5", "RxxxxxmWWW")
+    made.answer("a", "snow-1", "RRRRRRmmmm")
+    made.answer("a", "snow-5", "xxxxxxWWWW")
+    made.fail("b", "fog-5", "BadModel: no")
+    return made
+
+
+@pytest.fixture
+def found(run):
+    return tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+
+
+def test_severities_are_the_budgets_of_one_attack(found):
+    rows = table.frame(found.rows)
+    fog = rows[(rows["attack"] == "fog") & (rows["model"] == "a")].sort_values("eps_value")
+    assert list(fog["eps"]) == ["severity 1", "severity 5"]
+    assert list(fog["eps_value"]) == [1, 5]
+    assert list(fog["severity"]) == [1, 5]
+    assert list(fog["robust_accuracy"]) == [0.7, 0.2]
+    assert list(fog["broken_by_corruption"]) == [1, 5]
+    assert list(fog["mended"]) == [2, 1]
+    assert set(fog["clean_correct"]) == {6}
+    assert ("a", "fog", "severity 5") in found.robust
+    assert set(found.costs) == {"clean", "fog", "snow"}
+
+
+def test_the_matrix_has_a_column_a_severity_and_every_state(run, found):
+    rows = table.frame(found.rows)
+    laid = matrix.build_matrix(run.plan, found.pairs, rows, corruptions.means(run.plan, found.pairs, rows))
+    *attacks, over_all = laid.attacks
+    assert attacks == [("fog", ("severity 1", "severity 5")), ("snow", ("severity 1", "severity 5"))]
+    assert over_all == (corruptions.ATTACK, ("severity 1, 5",))
+    b, a = laid.rows  # by the mean of the first attack
+    assert [cell.count for cell in a.cells] == [7, 2, 10, 0, None]
+    assert a.cells[-1].share == 0.475
+    assert [cell.state for cell in b.cells] == ["ok", "failed", "missing", "missing", "missing"]
+    assert [bool(cell.note) for cell in b.cells] == [False] * 4 + [True]
+    assert a.top5 is None
+
+
+def test_words(run, found):
+    """No sentence and no figure calls a severity an eps."""
+    rows = table.frame(found.rows)
+    means = corruptions.means(run.plan, found.pairs, rows)
+    rows = corruptions.added(rows, means)
+    statistics = tables.compute_tables(rows, None, {}, found.robust, means)
+    told = [sentence for one in findings.findings(rows, statistics) for sentence in one.sentences]
+    text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
+    assert "median accuracy 70.0 % at severity 1" in text
+    assert "Mean accuracy under 2 corruptions in 4 settings" in text
+    assert "the median of 1 model is 47.5 %" in text
+    assert "No mean over corruptions for 1 model: b (3 settings missing: fog-5 (failed), snow-5" in text
+    assert "eps" not in text
+    pairs = pd.DataFrame([{"model": one.model, "attack": one.attack, "state": one.state} for one in found.pairs])
+    for drawing in gallery.draw_all(rows, pairs, statistics, None):
+        for panel in drawing.panels:
+            assert "eps" not in panel.title + panel.summary
+
+
+def test_the_mean_counts_each_setting_alike_and_needs_every_one(run, found):
+    rows = table.frame(found.rows)
+    a, b = corruptions.means(run.plan, found.pairs, rows).itertuples()
+    assert (a.types, a.settings, a.answered, a.severities, a.images) == (2, 4, 4, "severity 1, 5", 10)
+    assert (a.mean_accuracy, a.clean_accuracy, a.note) == (pytest.approx((0.7 + 0.2 + 1.0 + 0.0) / 4), 0.6, "")
+    assert a.low < a.mean_accuracy < a.high
+    assert (b.settings, b.answered) == (4, 1)
+    assert pd.isna(b.mean_accuracy)
+    assert b.note == "3 settings missing: fog-5 (failed), snow-5 (missing), snow-1 (missing)"
+
+
+def test_the_mean_is_a_row_like_any_other_but_for_counts(run, found):
+    counted = table.frame(found.rows)
+    rows = corruptions.added(counted, corruptions.means(run.plan, found.pairs, counted))
+    assert table.csv(rows.iloc[:-1]) == table.csv(counted)
+    (row,) = rows[rows["attack"] == corruptions.ATTACK].itertuples()
+    assert (row.model, row.method, row.eps, row.eps_value) == ("a", "corruption", "severity 1, 5", 3)
+    assert (row.robust_accuracy, row.clean_correct, row.images) == (0.475, 6, 10)
+    assert all(pd.isna(getattr(row, name)) for name in ("robust", "mended", "broken_by_corruption", "severity"))
+
+
+def test_one_type_of_corruption_has_no_mean(make_run):
+    run = make_run(models=("a",), attacks=[CLEAN, *CORRUPTIONS[:2]])
+    run.answer("a", "fog-1", "RRRRRxmmWW")
+    run.answer("a", "fog-5", "RRRRRxmmWW")
+    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    rows = table.frame(found.rows)
+    means = corruptions.means(run.plan, found.pairs, rows)
+    assert means.empty
+    assert corruptions.added(rows, means) is rows
+
+
+def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):
+    names = [*"abcdefgh"]
+    scores = "Model,average_vision\n" + "".join(f"{name},0.{at + 1}\n" for at, name in enumerate(names))
+    run = make_run(models=names, attacks=[CLEAN, *CORRUPTIONS], scores=scores)
+    for at, name in enumerate(names):
+        for attack in run.plan:
+            if attack.model.name == name:
+                run.answer(name, attack.attack.name, "R" * (at + 2) + "W" * (8 - at))
+    out = run.folder.analysis
+    analysis.analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), out)
+    links = pd.read_csv(out / "correlations.csv").set_index("attack").loc[corruptions.ATTACK]
+    assert (links["n"], links["spearman_r"]) == (8, pytest.approx(1))
+    assert len(pd.read_csv(out / "corruptions.csv")) == 8
+    assert (out / "figures" / "alignment--mean-over-corruptions.png").is_file()
+    assert not (out / "figures" / "robustness-curves--mean-over-corruptions.png").exists()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Mean accuracy under 2 corruptions in 4 settings" in page
+    assert '<th scope="colgroup" colspan="1">mean over corruptions</th>' in page
+    assert "mean over corruptions" in (out / "tables" / "robust-accuracy.tex").read_text(encoding="utf-8")
+
+
+def test_budgets_in_words():
+    rows = pd.DataFrame({"eps": ["severity 5", "severity 1"], "eps_value": [5, 1], "method": "corruption"})
+    assert split.budgets(rows) == "severity 1 and 5"
+    assert split.called("severity 3") == "severity 3"
+    assert split.called("1/255", "autoattack") == "eps 1/255"

@@ -1,0 +1,30 @@
+"""Clopper-Pearson intervals against published ones."""
+
+import pytest
+
+from aggregate.collect import table
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [
+        # Any table of exact binomial limits, such as Geigy Scientific Tables 8th ed., vol. 2.
+        (0, 10, 0.0, 0.3085),
+        (1, 10, 0.0025, 0.4450),
+        (5, 10, 0.1871, 0.8129),
+        (10, 10, 0.6915, 1.0),
+        (0, 100, 0.0, 0.0362),
+        (50, 100, 0.3983, 0.6017),
+    ],
+)
+def test_published_limits(successes, trials, low, high):
+    assert table.exact(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_nothing_is_known_of_no_images():
+    assert table.exact(0, 0) == (0.0, 1.0)
+
+
+def test_impossible_counts_are_refused():
+    with pytest.raises(ValueError, match="11"):
+        table.exact(11, 10)

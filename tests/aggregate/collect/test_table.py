@@ -1,0 +1,70 @@
+"""The table's rows, counted from verdicts."""
+
+import pytest
+
+from aggregate.collect import table
+from alignsec.spec.attack import Attack
+
+
+def _rows(run, model, attack, *verdicts, **more):
+    return list(table.rows(run.record(run.pair(model, attack), *verdicts, **more), "f" * 64))
+
+
+def test_counts_come_from_the_verdicts(make_run):
+    small, large = _rows(make_run(), "a", "autoattack-Linf", "RRRRRRctWW", "RRcctfsfWW", rejected=3)
+    assert (small.eps, large.eps) == ("0.5/255", "1/255")
+    assert large.eps_value == pytest.approx(1 / 255)
+    assert (small.images, small.clean_correct, small.clean_accuracy) == (10, 8, 0.8)
+    assert (small.robust, small.robust_accuracy) == (6, 0.6)
+    assert (large.robust, large.robust_accuracy) == (2, 0.2)
+    broken = (
+        large.broken_by_apgd_ce, large.broken_by_apgd_t, large.broken_by_fab_t, large.broken_by_square
+    )  # fmt: skip
+    assert broken == (2, 1, 2, 1)
+    assert (large.robust_low, large.robust_high) == pytest.approx((0.0252, 0.5561), abs=5e-5)
+    assert (large.clean_low, large.clean_high) == pytest.approx((0.4439, 0.9748), abs=5e-5)
+    assert (large.forward_passes, large.backward_passes, large.rejected) == (400, 200, 3)
+    assert (large.norm, large.method, large.outcome_sha256) == ("Linf", "autoattack", "f" * 64)
+
+
+def test_the_clean_attack_has_eps_0_and_is_as_robust_as_it_is_correct(make_run):
+    (row,) = _rows(make_run(), "a", "clean", "RRRRWWWWWW")
+    assert (row.eps, row.eps_value, row.norm) == ("0", 0.0, "")
+    assert (row.robust, row.robust_accuracy) == (row.clean_correct, row.clean_accuracy) == (4, 0.4)
+    assert (row.forward_passes, row.backward_passes) == (10, 0)
+
+
+def test_top_5_is_counted_where_it_was_recorded(make_run):
+    run = make_run()
+    known = run.record(run.pair("a", "clean"), "RRWW").model_copy(update={"clean_top5": "1110"})
+    rows = [*table.rows(known, "f" * 64), *_rows(run, "b", "clean", "RRWW")]
+    assert [(row.clean_top5_correct, row.clean_top5_accuracy) for row in rows] == [(3, 0.75), (None, None)]
+    lines = table.csv(table.frame(rows)).decode().splitlines()
+    at = lines[0].split(",").index("clean_top5_correct")
+    assert [line.split(",")[at] for line in lines[1:]] == ["3", ""]
+
+
+def test_accuracy_under_a_corruption_counts_the_mended_images(make_run):
+    """As on ImageNet-C: right when corrupted, whatever the model said of the clean image."""
+    (row,) = _rows(make_run(), "a", "clean", "RRxWmm")
+    assert (row.clean_correct, row.robust, row.broken_by_corruption, row.mended) == (3, 4, 1, 2)
+
+
+def test_deviations_name_settings_and_notes(make_run):
+    quick = Attack.model_validate(
+        {"name": "quick", "method": "apgd-ce", "norm": "L2", "eps": ["0.5"], "steps": 10}
+    )
+    (row,) = _rows(make_run(attacks=[quick]), "a", "quick", "R", notes=["3 classes: 2 targets"])
+    assert row.deviations == "steps = 10 (standard: 100); 3 classes: 2 targets"
+
+
+def test_no_images_give_no_accuracy(make_run):
+    (row,) = _rows(make_run(), "a", "clean", "")
+    assert (row.images, row.robust_accuracy, row.robust_low, row.robust_high) == (0, None, 0.0, 1.0)
+    assert table.csv(table.frame([row])).count(b"\n") == 2
+
+
+def test_an_empty_table_keeps_its_header():
+    assert table.csv(table.frame([])).startswith(
+        b"model,attack,method,norm,eps,eps_value,corruption,severity,images,"
+    )

@@ -1,0 +1,101 @@
+"""The tally: what is kept of the outcomes beside the table's rows."""
+
+import tarfile
+
+import numpy as np
+import pytest
+
+from aggregate.collect import reading, tally
+from alignsec.errors import ConfigErrors
+from alignsec.run.event_log import EventLog
+
+
+def _take(run):
+    return tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+
+
+def test_robust_images_are_kept_as_bits(make_run):
+    """One entry a row, in the rows' order, whatever order the files came in; failed and stale pairs have none."""
+    run = make_run(models=["b", "a", "c"])
+    run.answer("a", "autoattack-Linf", "RRRRRRctWW", "RRcctfsfWW")
+    run.answer("a", "clean", "RRRRRRRRWW")
+    run.answer("b", "autoattack-Linf", "WRRRRRRRRR", "WccccccccR")
+    run.fail("c", "clean", "no such weights")
+    run.put(run.record(run.of_another_seed("c", "autoattack-Linf"), "R" * 10, "R" * 10))
+    found = _take(run)
+    assert list(found.robust) == [(row.model, row.attack, row.eps) for row in found.rows]
+    assert {key: np.unpackbits(bits, count=10).tolist() for key, bits in found.robust.items()} == {
+        ("b", "autoattack-Linf", "0.5/255"): [0, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+        ("b", "autoattack-Linf", "1/255"): [0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+        ("a", "clean", "0"): [1] * 8 + [0] * 2,
+        ("a", "autoattack-Linf", "0.5/255"): [1] * 6 + [0] * 4,
+        ("a", "autoattack-Linf", "1/255"): [1] * 2 + [0] * 8,
+    }
+
+
+def test_robust_bits_count_what_the_table_counts(make_run):
+    run = make_run(models=["a"], images=11)
+    run.answer("a", "autoattack-Linf", "RcRtRfRsRWR", "ccccccccRWc")
+    found = _take(run)
+    for row, bits in zip(found.rows, found.robust.values(), strict=True):
+        assert bits.dtype == np.uint8
+        assert len(bits) == 2
+        assert int(np.unpackbits(bits).sum()) == row.robust, "the bits past the last image are 0"
+
+
+@pytest.fixture
+def in_parallel(monkeypatch):
+    """A second process from the first pair on, and batches of two files."""
+    monkeypatch.setattr(tally, "FEW", 0)
+    monkeypatch.setattr(reading, "BATCH", 2)
+
+
+@pytest.fixture
+def mixed(make_run):
+    """A run with every state in it: ok, failed, missing, damaged, empty, stale."""
+    run = make_run(models=[f"m{at}" for at in range(9)])
+    for at, pair in enumerate(run.plan):
+        if at < 12:
+            verdicts = "R" * (at % 9) + "c" * (9 - at % 9) + "W"
+            run.answer(
+                pair.model.name, pair.attack.name, *[verdicts] * len(pair.attack.budgets), notes=[f"{at % 3}"]
+            )
+    run.fail("m6", "clean", "no such weights")
+    run.answer("m7", "clean", "R" * 10).write_bytes(b"{}")
+    run.answer("m8", "clean", "R" * 10).write_bytes(b"")
+    run.put(run.record(run.of_another_seed("m8", "autoattack-Linf"), "R" * 10, "R" * 10))
+    return run
+
+
+def _archive(run, path, kind):
+    with tarfile.open(path, f"w:{kind}") as archive:
+        for outcome in sorted(run.folder.outcomes.iterdir(), key=lambda path: path.name[::-1]):
+            archive.add(outcome, f"./{outcome.name}")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar", "gz"])
+def test_two_processes_read_what_one_reads(mixed, in_parallel, tmp_path, kind):
+    where = mixed.folder.outcomes
+    if kind != "folder":
+        where = _archive(mixed, tmp_path / "outcomes.tar", "" if kind == "tar" else kind)
+    events = EventLog(mixed.folder.events)
+    one, two = (tally.take(mixed.plan, where, events, processes) for processes in (1, 2))
+    assert {key: bits.tolist() for key, bits in one.robust.items()} == {
+        key: bits.tolist() for key, bits in two.robust.items()
+    }
+    one.robust = two.robust  # arrays compare one by one
+    assert one == two
+    assert dict(two.states) == {"ok": 12, "failed": 3, "missing": 3, "stale": 1}
+
+
+def test_an_archive_cut_short_is_refused_by_readers_too(mixed, in_parallel, tmp_path):
+    """Cut inside its last file, whose header still promises it: a reader finds that out, not the one who lists."""
+    whole = _archive(mixed, tmp_path / "outcomes.tar", "")
+    with tarfile.open(whole) as archive:
+        last = archive.getmembers()[-1]
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(whole.read_bytes()[: last.offset_data + last.size // 2])
+    for processes in (1, 2):
+        with pytest.raises(ConfigErrors, match="cut short"):
+            tally.take(mixed.plan, cut, EventLog(mixed.folder.events), processes)

@@ -1,0 +1,130 @@
+"""Published accuracies in their four forms, and every error in them at once."""
+
+import pytest
+
+from aggregate.collect import table
+from aggregate.published import accuracies
+from alignsec.errors import ConfigErrors
+
+LONG = (
+    "Model Name,Epsilon,Threat Model,Top-1 Subset Clean Accuracy,Top-5 Subset Clean Accuracy,"
+    "Top-1 Accuracy,Top-5 Accuracy\n"
+    "a,0.00392156862745098,Linf,80,95,40.5,70\na,0.001,Linf,80,95,60,85\nb,0.001,Linf,70,90,0.5,20\n"
+)
+WIDE = (
+    "Model Name,Top-1 Accuracy Linf 0.001,Top-1 Accuracy Linf 0.00392,Top-5 Accuracy Linf 0.001\n"
+    "a,60,40.5,85\nb,0.5,,20\n"
+)
+TIDY = (
+    "model,attack,norm,eps,robust_accuracy,clean_accuracy,images\n"
+    "a,AutoAttack Linf,Linf,0.001,0.6,0.8,200\na,AutoAttack Linf,Linf,1/255,0.405,0.8,200\n"
+    "b,AutoAttack Linf,Linf,0.001,0.005,0.7,\n"
+)
+ROBUSTBENCH = "id,name,arch,eps,clean,aa\nA2024,A paper’s title,Swin-L,4/255,78.80,62.12\n"
+
+
+def _read(tmp_path, text, images=None, name="numbers.csv"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return accuracies.read(path, images)
+
+
+def _cells(found, attack="AutoAttack Linf"):
+    rows = found.table[found.table["attack"] == attack]
+    return list(zip(rows["model"], rows["eps"], rows["robust_accuracy"].round(6), strict=True))
+
+
+@pytest.mark.parametrize("text", [LONG, WIDE, TIDY])
+def test_one_table_in_three_forms(tmp_path, text):
+    """0.00392 was 1/255 before it was rounded; blanks are left out; per cent and shares are told apart."""
+    found = _read(tmp_path, text)
+    assert _cells(found) == [("a", "0.001", 0.6), ("a", "1/255", 0.405), ("b", "0.001", 0.005)]
+    assert found.table["eps_value"].max() == 1 / 255
+
+
+def test_top5_is_an_attack_of_its_own_with_its_own_clean_accuracy(tmp_path):
+    found = _read(tmp_path, LONG)
+    rows = found.table[found.table["attack"] == "AutoAttack Linf top-5"]
+    assert rows["clean_accuracy"].tolist() == [0.95, 0.95, 0.90]
+    assert rows["robust_accuracy"].tolist() == [0.85, 0.70, 0.20]
+
+
+def test_robustbenchs_table(tmp_path):
+    found = _read(tmp_path, ROBUSTBENCH, name="imagenet_linf.csv")
+    (row,) = found.table.itertuples()
+    assert (row.model, row.attack, row.norm, row.eps) == ("A2024", "AutoAttack", "Linf", "4/255")
+    assert (row.clean_accuracy, row.robust_accuracy) == pytest.approx((0.788, 0.6212))
+    assert found.family_of == {"A2024": "Swin-L"}
+
+
+def test_intervals_stand_only_where_counts_are_known(tmp_path):
+    found = _read(tmp_path, TIDY)
+    counted = found.table.dropna(subset=["images"])
+    assert counted["robust"].tolist() == [120, 81]
+    assert (counted["robust_low"].iloc[1], counted["robust_high"].iloc[1]) == table.exact(81, 200)
+    rest = found.table[found.table["images"].isna()]
+    assert rest[["robust", "robust_low", "clean_high"]].isna().all().all()
+    assert any("how many images 1 of its 3" in remark for remark in found.remarks)
+    assert _read(tmp_path, WIDE, images=200).table["robust_low"].notna().all()
+
+
+def test_rows_that_say_the_same_are_read_once(tmp_path):
+    found = _read(tmp_path, ROBUSTBENCH + ROBUSTBENCH.splitlines()[1] + "\n")
+    assert len(found.table) == 1
+    assert any("read once: 1" in remark for remark in found.remarks)
+
+
+def test_l2_budgets_stay_as_they_are(tmp_path):
+    found = _read(tmp_path, "model,attack,norm,eps,robust_accuracy\na,x,L2,0.5,0.1\na,x,L2,0.00392,0.2\n")
+    assert sorted(found.table["eps"]) == ["0.00392", "0.5"]
+    assert any("Clean accuracy is not known of 1 models" in remark for remark in found.remarks)
+
+
+def test_every_mistake_at_once(tmp_path):
+    text = (
+        "model,attack,eps,robust_accuracy,clean_accuracy,images\n"
+        "a,x,1/255,high,0.9,10\n"
+        "b,x,1/0,0.5,190,10\n"
+        "c,x,1/255,0.5,0.9,-3\n"
+        ",x,1/255,0.5,0.9,10\n"
+        "d,x,1/255,0.5,0.9\n"
+        "e,x,1/255,0.5,0.9,10\ne,x,1/255,0.6,0.9,10\n"
+        "f,x,-1/255,nan,0.9,10\ng,x,-1/255,0.5,0.9,10\n"
+    )
+    with pytest.raises(ConfigErrors) as told:
+        _read(tmp_path, text)
+    lines = [(error.field, error.given) for error in told.value.errors]
+    assert lines == [
+        ("line 6", "5 cells"),
+        ("line 2, robust_accuracy", '"high"'),
+        ("line 3, clean accuracy", '"190"'),
+        ("line 3, eps", '"1/0"'),
+        ("line 4, images", '"-3"'),
+        ("line 5, model", '""'),
+        ("line 10, eps", '"-1/255"'),
+        ("line 8", '"e"'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "is empty"),
+        ("a,b\n1,2\n", "no column names the model"),
+        ("model,accuracy\na,0.5\n", "columns of no form that is known"),
+        ("model,attack,eps,robust_accuracy,eps\n", "stands twice"),
+        ("model,attack,eps,robust_accuracy\na,x,1/255,\n", "has no robust accuracy"),
+        ("model,attack,eps,robust_accuracy\n\0", "has no robust accuracy|is not a CSV|cells"),
+    ],
+)
+def test_files_of_another_shape(tmp_path, text, why):
+    with pytest.raises(ConfigErrors, match=why):
+        _read(tmp_path, text)
+
+
+def test_a_column_of_the_wrong_kind_is_told_briefly(tmp_path):
+    text = "model,attack,eps,robust_accuracy\n" + "".join(f"m{at},x,1/255,bad\n" for at in range(100))
+    with pytest.raises(ConfigErrors) as told:
+        _read(tmp_path, text)
+    assert len(told.value.errors) == 21
+    assert "and 80 more" in str(told.value)

@@ -1,0 +1,130 @@
+"""The summary's sentences, and the cautions before them."""
+
+from aggregate.collect import table, tally
+from aggregate.report import findings
+from aggregate.scores import scores
+from aggregate.statistics import tables
+from alignsec.run.event_log import EventLog
+from alignsec.spec.attack import Attack
+
+
+def _found(run, text=None):
+    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    rows = table.frame(found.rows)
+    alignment = scores.parse(text.encode()) if text else None
+    return found, rows, tables.compute_tables(rows, alignment, {})
+
+
+def _said(run, text=None):
+    _, rows, links = _found(run, text)
+    sentences = [s for finding in findings.findings(rows, links) for s in finding.sentences]
+    return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in sentences]
+
+
+def _robust(run, counts):
+    for model, robust in counts.items():
+        run.answer(model, "autoattack-Linf", "R" * 9 + "W", "R" * robust + "c" * (9 - robust) + "W")
+
+
+def test_completeness_in_every_state(make_run):
+    run = make_run(models=["a", "b"])
+    assert findings.completeness(run.plan, _found(run)[0]) == (
+        "Nothing to report yet: of 4 pairs (2 models, 2 attacks, 10 images), none is ok; 4 missing."
+    )
+    run.answer("a", "clean", "R" * 10)
+    run.fail("b", "clean", "out of memory")
+    assert "1 is ok, 1 failed and 2 missing" in findings.completeness(run.plan, _found(run)[0])
+    run.answer("b", "clean", "R" * 10)
+    _robust(run, {"a": 1, "b": 1})
+    assert findings.completeness(run.plan, _found(run)[0]) == (
+        "Complete: every planned pair is ok (4 pairs; 2 models, 2 attacks, 10 images)."
+    )
+
+
+def test_the_most_robust_models_are_named_with_their_counts(make_run):
+    run = make_run()
+    _robust(run, {"a": 2, "b": 5, "c": 2, "d": 2})
+    medians, leaders, sampling = _said(run)
+    assert sampling.startswith("Sampling of 10 images makes about ")
+    assert medians == (
+        "Median clean accuracy of 4 models: 90.0 %; "
+        "median robust accuracy 90.0 % at eps 0.5/255 and 20.0 % at eps 1/255."
+    )
+    assert leaders == (
+        "Most robust at eps 1/255: b (50.0 %, 5 of 10 images, 95 % interval 18.7–81.3 %), "
+        "a (20.0 %, 2 of 10 images, 95 % interval 2.5–55.6 %) and "
+        "c (20.0 %, 2 of 10 images, 95 % interval 2.5–55.6 %); 1 other tie with the last."
+    )
+
+
+def test_where_nothing_is_robust_the_smaller_budget_speaks(make_run):
+    run = make_run(models=["a"])
+    _robust(run, {"a": 0})
+    assert "Most robust at eps 0.5/255: a (90.0 %" in _said(run)[1]
+    run.answer("a", "autoattack-Linf", "c" * 9 + "W", "c" * 9 + "W")
+    assert _said(run)[1] == "At eps 0.5/255, the smallest budget, no image of any model is robust."
+
+
+def test_alignment_is_told_with_r_p_and_n(make_run):
+    run = make_run(models=list("abcde"))
+    _robust(run, {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
+    said = _said(run, "Model,average_vision,V1\na,.1,5\nb,.2,4\nc,.3,3\nd,.4,1\ne,.5,2\n")
+    assert said[2] == (
+        "Spearman correlation of alignment with robust accuracy at eps 1/255: average 1.00 "
+        "(p = 0.017, q = 0.017, n = 5); average is unlikely to be chance at the 5 % level."
+    )
+    assert said[3] == (
+        "Of 1 benchmark with enough models, 0 reach q < 0.05 (p corrected for their number) at eps 1/255; "
+        "given clean accuracy none could be tested."
+    )
+
+
+def test_alignment_that_cannot_be_computed_says_why(make_run):
+    run = make_run()
+    _robust(run, {"a": 1, "b": 2, "c": 3})
+    assert _said(run, "Model,average_vision\na,.1\nb,.2\nc,.3\n")[2] == (
+        "No correlation with alignment could be computed at eps 1/255: "
+        "only 3 models have both a score and an outcome; at least 4 are needed."
+    )
+
+
+def test_clean_accuracy_is_told_only_where_there_is_nothing_else(make_run):
+    run = make_run(models=["a"], attacks=[Attack(method="clean", name="clean")])
+    run.answer("a", "clean", "RRRW")
+    assert _said(run) == ["Median clean accuracy of 1 model: 75.0 %."]
+
+
+def test_what_was_not_made_alike_is_said(make_run):
+    run = make_run(models=["a", "b"], attacks=[Attack(method="clean", name="clean")])
+    run.answer("a", "clean", "R" * 10)
+    assert findings.cautions(run.plan, *_found(run)[:2]) == []
+    run.provenance = run.provenance.model_copy(
+        update={
+            "code": "d" * 64,
+            "container": "sha256:def",
+            "precision": "bfloat16",
+            "versions": {"python": "3.12.1", "torch": "2.13.0"},
+        }
+    )
+    run.answer("b", "clean", "R" * 8)
+    assert findings.cautions(run.plan, *_found(run)[:2]) == [
+        "The ok outcomes were made by 2 different versions of the code.",
+        "1 ok outcome came from other code than this submission's.",
+        "The ok outcomes were made in 2 different containers.",
+        "The ok outcomes differ in precision: bfloat16 and float32.",
+        "The ok outcomes differ in the versions of python.",
+        "1 pair answered on 8 images, where the plan has 10.",
+    ]
+
+
+def test_clean_accuracy_that_differs_between_attacks_is_said(make_run):
+    run = make_run(models=["a"])
+    run.answer("a", "clean", "R" * 10)
+    _robust(run, {"a": 3})
+    (said,) = findings.cautions(run.plan, *_found(run)[:2])
+    assert said == "Clean accuracy differs between attacks, though the images are the same: a."
+
+
+def test_an_empty_table_has_no_findings():
+    rows = table.frame([])
+    assert findings.findings(rows, tables.compute_tables(rows, None, {})) == []

@@ -1,0 +1,204 @@
+"""What the report does when it is used: search, chart, a page a model, keys, print; at the paper's size too."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from aggregate.report import report as reports
+from tests.aggregate import chromium, paper
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(PROGRAM is None and not os.environ.get("CI"), reason="chromium is not on PATH")
+
+HOSTILE = '</script><img src=x onerror=alert(1)>&amp;<b>"%41/#é'
+_ALL = "document.querySelectorAll"
+DRAWN = """new Promise((done, fail) => { const end = Date.now() + 30000; (function look() {
+  if (document.querySelector('#chart[data-drawn] .points path')) done(true);
+  else if (Date.now() > end) fail(new Error('no chart')); else setTimeout(look, 20); })(); })"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    assert PROGRAM, "CI is set, but chromium is not on PATH: apt-get install chromium"
+    with chromium.started(PROGRAM, tmp_path_factory.mktemp("browser") / "profile") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Fourteen models, one of them hostile, with scores; one pair failed and one is missing."""
+    folder = tmp_path_factory.mktemp("explored")
+    run = paper.write(folder / "run", models=14, images=50, rename={"swin10.a1_in1k": HOSTILE})
+    path = folder / "report.html"
+    path.write_bytes(reports.html(paper.evidence(run)))
+    return path
+
+
+@pytest.fixture
+def opened(browser, page):
+    browser.look(1280)
+    browser.open(page)
+    assert browser.evaluate(DRAWN)
+    yield browser
+    assert browser.complaints == []
+    assert browser.requests == [page.absolute().as_uri()]
+
+
+def _key(browser, key, **more):
+    browser.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **more)
+    browser.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
+
+
+def _visit(browser, name):
+    browser.evaluate(f"location.hash = '#model/' + encodeURIComponent({json.dumps(name)})")
+    browser.evaluate("new Promise(done => setTimeout(done, 50))")
+
+
+def _point(browser, at):
+    """Where the n-th point of the chart is on the screen."""
+    browser.evaluate("document.getElementById('chart').scrollIntoView({block: 'center', behavior: 'instant'})")
+    return browser.evaluate(
+        f"""(() => {{ const box = document.querySelectorAll('#chart .points path')[{at}].getBoundingClientRect();
+          return [box.x + box.width / 2, box.y + box.height / 2]; }})()"""
+    )
+
+
+def test_search_shows_the_rows_that_hold_what_is_typed(opened):
+    opened.evaluate("document.querySelector('[data-searches=matrix-table]').focus()")
+    opened.call("Input.insertText", text=" ViT_ ")
+    names = opened.evaluate(
+        "[...document.querySelectorAll('#matrix-table tbody tr:not([hidden]) th')].map(e => e.textContent)"
+    )
+    assert names
+    assert all("vit_" in name for name in names)
+    assert opened.evaluate("document.getElementById('matrix-found').textContent") == f"{len(names)} of 14"
+
+
+def test_hovering_names_the_model_as_it_is_written(opened):
+    """The library's labels know tags and entities: a name that has some stays what it is."""
+    names = opened.evaluate("[...document.querySelectorAll('#points tbody th')].map(e => e.textContent)")
+    assert HOSTILE in names
+    for name in (HOSTILE, names[0]):
+        x, y = _point(opened, names.index(name))
+        opened.call("Input.dispatchMouseEvent", type="mouseMoved", x=x - 1, y=y)
+        opened.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+        opened.evaluate("new Promise(done => setTimeout(done, 120))")
+        shown = opened.evaluate("document.querySelector('#chart .hovertext')?.textContent")
+        assert shown is not None
+        assert shown.startswith(name)
+    assert opened.evaluate("document.querySelectorAll('#chart image, #chart img').length") == 0
+
+
+def test_the_chart_follows_what_is_chosen_and_its_table_says_the_same(opened):
+    opened.evaluate(
+        """(() => { const [score, budget] = ['score', 'budget'].map(id => document.getElementById(id));
+          score.value = 'clean'; budget.value = '0'; score.dispatchEvent(new Event('change')); })()"""
+    )
+    rows = opened.evaluate(f"[...{_ALL}('#points tbody tr')].map(r => [...r.cells].map(c => c.dataset.order))")
+    assert len(rows) == 14
+    assert all(x == y for _, x, y in rows), "clean accuracy against clean accuracy"
+    groups = opened.evaluate("[...document.querySelectorAll('#score optgroup')].map(g => g.label)")
+    assert groups == ["average and categories", "neural", "behavior", "engineering"]
+    opened.evaluate("document.getElementById('score').value = '0'")
+    opened.evaluate("document.getElementById('score').dispatchEvent(new Event('change'))")
+    assert "Spearman’s r = " in opened.evaluate("document.getElementById('relation').textContent")
+
+
+def test_the_keyboard_goes_from_model_to_model_and_opens_a_page(opened):
+    opened.evaluate("document.getElementById('chart').focus()")
+    for key in ("End", "ArrowRight", "Home", "ArrowRight"):
+        _key(opened, key)
+    second = opened.evaluate("document.querySelectorAll('#points tbody th')[1].textContent")
+    assert opened.evaluate("document.getElementById('pointed').textContent").startswith(f"{second}: score ")
+    _key(opened, "Enter")
+    opened.evaluate("new Promise(done => setTimeout(done, 50))")
+    assert opened.evaluate("document.getElementById('model-heading').textContent") == second
+    assert opened.evaluate("document.activeElement.id") == "model-heading", "a reader is told of the new page"
+
+
+def test_a_model_has_a_page_by_its_fragment(browser, page):
+    browser.look(1280)
+    browser.open(page)
+    _visit(browser, HOSTILE)
+    said = browser.evaluate("document.getElementById('model').innerText")
+    assert browser.evaluate("document.getElementById('main').hidden")
+    for text in (HOSTILE, "timm:", "SHA-256", "gpu01", "autoattack-linf", "wrong when clean", " of 14"):
+        assert text in said
+    rows = browser.evaluate(
+        f"[...{_ALL}('#verdicts tbody tr')].map(r => [...r.cells].slice(4, -2).map(c => +c.textContent))"
+    )
+    assert rows
+    assert all(sum(row) == 50 for row in rows), "what became of the images adds up to all of them"
+    assert browser.evaluate("document.title").startswith(HOSTILE)
+    browser.evaluate("document.querySelector('.way a').click()")
+    browser.evaluate("new Promise(done => setTimeout(done, 50))")
+    assert browser.evaluate("document.getElementById('model').hidden")
+    assert browser.evaluate("document.querySelectorAll('img').length") == 0
+    assert browser.complaints == []
+
+
+def test_links_of_the_matrix_lead_to_the_pages_and_an_unknown_model_to_the_overview(opened):
+    names = opened.evaluate("[...document.querySelectorAll('#matrix-table tbody th')].map(e => e.textContent)")
+    at = names.index(HOSTILE)
+    opened.evaluate(f"document.querySelectorAll('#matrix-table tbody th a')[{at}].click()")
+    opened.evaluate("new Promise(done => setTimeout(done, 50))")
+    assert opened.evaluate("document.getElementById('model-heading').textContent") == HOSTILE
+    for wrong in ("#model/nobody", "#model/%E0%A4%A"):
+        opened.evaluate(f"location.hash = '{wrong}'")
+        opened.evaluate("new Promise(done => setTimeout(done, 50))")
+        assert not opened.evaluate("document.getElementById('main').hidden")
+
+
+def test_a_failed_pair_says_why_on_its_models_page(opened):
+    failed = opened.evaluate(
+        "JSON.parse(document.getElementById('data').textContent).models.find((m, at) => "
+        "JSON.parse(document.getElementById('data').textContent).pages[at].pairs.some(p => p.state === 'failed'))"
+    )
+    _visit(opened, failed)
+    assert "failed: weights hold NaN" in opened.evaluate("document.getElementById('pairs-of-model').innerText")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_chart_and_model_page_are_read_on_either_ground(browser, page, dark):
+    browser.look(390, dark=dark, phone=True)
+    browser.open(page)
+    assert browser.evaluate(DRAWN)
+    ink = browser.evaluate("getComputedStyle(document.querySelector('#chart .xtick text')).fill")
+    assert ink == ("rgb(233, 234, 237)" if dark else "rgb(28, 29, 33)")
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    _visit(browser, HOSTILE)
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.complaints == []
+
+
+def test_every_control_has_a_name_and_can_be_reached(opened):
+    nameless = opened.evaluate(
+        """[...document.querySelectorAll('a, button, input, select, summary, [tabindex="0"]')].filter(e =>
+          !(e.textContent.trim() || e.ariaLabel || e.labels?.length ||
+            document.getElementById(e.getAttribute('aria-labelledby')))
+        ).filter(e => e.checkVisibility()).map(e => e.outerHTML)"""
+    )
+    assert nameless == []
+    assert opened.evaluate("[...document.querySelectorAll('[tabindex]')].every(e => e.tabIndex <= 0)")
+
+
+def test_at_the_papers_size_it_opens_prints_and_stays_in_bounds(browser, paper_evidence, tmp_path):
+    """144 models, 105 benchmarks, six budgets: a file that a mail can carry."""
+    path = tmp_path / "report.html"
+    path.write_bytes(reports.html(paper_evidence))
+    assert path.stat().st_size < 8_000_000
+    browser.look(1280)
+    browser.open(path)
+    assert browser.evaluate(DRAWN)
+    assert browser.evaluate("document.querySelectorAll('#matrix-table tbody tr').length") == 144
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert browser.evaluate("document.querySelectorAll('body *').length") < 60_000
+    printed = browser.call("Page.printToPDF", printBackground=True)["data"]
+    assert len(printed) > 100_000
+    assert browser.evaluate("document.querySelector('#chart svg').clientWidth") > 640, (
+        "as wide again as before printing"
+    )
+    assert browser.complaints == []
+    assert browser.requests == [path.absolute().as_uri()]

@@ -1,0 +1,146 @@
+"""The report in a real browser: it loads in peace, fits a phone, sorts, prints, asks for nothing."""
+
+import os
+import shutil
+
+import pytest
+
+from aggregate.analysis import analyse
+from aggregate.comparison import agreement
+from aggregate.comparison import report as sheet
+from aggregate.comparison import runs as answers
+from alignsec.run.event_log import EventLog
+from tests.aggregate import chromium
+from tests.aggregate.conftest import made
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+# A machine without a browser skips these by name; in CI a missing browser is a failure.
+pytestmark = pytest.mark.skipif(PROGRAM is None and not os.environ.get("CI"), reason="chromium is not on PATH")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    assert PROGRAM, "CI is set, but chromium is not on PATH: apt-get install chromium"
+    with chromium.started(PROGRAM, tmp_path_factory.mktemp("browser") / "profile") as running:
+        yield running
+
+
+@pytest.fixture
+def report(make_run):
+    """Eight models, one of them hostile, one failed, with scores."""
+    names = ["<script>alert(1)</script>", "a-model-with-a-name-that-is-much-too-long-for-a-phone-" * 2, *"cdefgh"]
+    rows = "".join(f'"{name}",{at / 9},{(at * 5) % 7}\n' for at, name in enumerate(names))
+    run = make_run(models=names, scores=f"Model,average_vision,neural_vision\n{rows}")
+    for at, name in enumerate(names):
+        run.answer(name, "clean", "R" * 9 + "W")
+        if at:
+            run.answer(name, "autoattack-Linf", "R" * 9 + "W", "R" * at + "c" * (9 - at) + "W")
+    run.fail(names[0], "autoattack-Linf", "CUDA out of memory")
+    return analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis).report
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_loads_in_peace_and_fits(browser, report, width, dark):
+    """No message in the console, no request but its own, and nothing wider than the window."""
+    browser.look(width, dark=dark, phone=width < 500)
+    browser.open(report)
+    assert browser.complaints == []
+    assert browser.requests == [report.absolute().as_uri()]
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    background = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == ("rgb(21, 23, 27)" if dark else "rgb(255, 255, 255)")
+    assert browser.evaluate("[...document.querySelectorAll('.panel svg')].every(s => s.clientHeight > 30)")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_comparison_of_two_runs_loads_in_peace_and_fits(browser, tmp_path, width, dark):
+    runs = [
+        made(tmp_path / name, models=["a-model-with-a-name-that-is-too-long-" * 3, "b"]) for name in ("x", "y")
+    ]
+    for run, letters in zip(runs, ("RRRRW", "RccRW"), strict=True):
+        run.answer(run.plan.planned[0].pair.model.name, "autoattack-Linf", "RRRRW", letters)
+    runs[0].answer("b", "clean", "RRRRW")
+    path = tmp_path / "compare.html"
+    path.write_bytes(sheet.html(agreement.compare(*(answers.read(run.folder.root) for run in runs))))
+    browser.look(width, dark=dark, phone=width < 500)
+    browser.open(path)
+    assert browser.complaints == []
+    assert browser.requests == [path.absolute().as_uri()]
+    assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_a_console_error_looks_like(browser, tmp_path):
+    """The watch itself works: a page that fails, and asks for a file, is caught at both."""
+    page = tmp_path / "bad.html"
+    page.write_text("<img src='missing.png'><script>console.error('x'); undefined.y</script>")
+    browser.open(page)
+    assert len(browser.complaints) >= 2
+    assert len(browser.requests) == 2
+
+
+def test_text_stands_out_from_its_ground(browser, report):
+    """WCAG AA: 4.5 to 1 for every colour that text is set in, on either scheme."""
+    for dark in (False, True):
+        browser.look(1280, dark=dark)
+        browser.open(report)
+        worst = browser.evaluate(
+            """(() => {
+              const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map(v => v / 255)
+                .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+              const ground = e => { for (; e; e = e.parentElement) {
+                const c = getComputedStyle(e).backgroundColor;
+                if (!/^rgba\\(.* 0\\)$/.test(c)) return c; } };
+              const ratio = e => { const [a, b] = [light(getComputedStyle(e).color), light(ground(e))];
+                return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); };
+              const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+              const all = [...document.querySelectorAll('body *:not(svg *, script)')];
+              return Math.min(...all.filter(own).map(ratio));
+            })()"""
+        )
+        assert worst >= 4.5
+
+
+def test_sorting_by_a_column(browser, report):
+    browser.look(1280)
+    browser.open(report)
+    last = "document.querySelectorAll('table.matrix th[data-sort]')[3]"
+    shown = f"""(() => {{ {last}.querySelector('button').click();
+      return [...document.querySelectorAll('table.matrix tbody tr')].map(r => r.cells[3].dataset.order); }})()"""
+    downwards = browser.evaluate(shown)
+    assert downwards.pop() == "", "a cell without a number comes last"
+    downwards = [float(order) for order in downwards]
+    assert browser.evaluate(f"{last}.getAttribute('aria-sort')") == "descending"
+    assert downwards == sorted(downwards, reverse=True)
+    upwards = browser.evaluate(shown)
+    assert upwards.pop() == "", "whichever way the column is sorted"
+    assert [float(order) for order in upwards] == sorted(downwards)
+    assert browser.complaints == []
+
+
+def test_everything_is_there_without_script(browser, report):
+    browser.look(1280)
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(report)
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+    assert browser.evaluate("document.querySelectorAll('table.matrix tbody tr').length") == 8
+    assert browser.evaluate("document.querySelectorAll('th button').length") == 0
+    assert browser.evaluate("document.querySelector('.scripted').hidden")
+
+
+def test_hostile_names_are_shown_as_they_are(browser, report):
+    browser.look(1280)
+    browser.open(report)
+    names = browser.evaluate("[...document.querySelectorAll('table.matrix tbody th')].map(e => e.textContent)")
+    assert "<script>alert(1)</script>" in names
+
+
+def test_it_prints(browser, report):
+    browser.look(1280)
+    browser.open(report)
+    assert browser.call("Page.printToPDF", printBackground=False)["data"]
+    assert browser.complaints == []

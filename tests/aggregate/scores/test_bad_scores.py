@@ -1,0 +1,77 @@
+"""Studies and scores of which nothing can be said: a sentence stands where the number would, nothing crashes."""
+
+import csv
+
+import pytest
+
+from aggregate.analysis import analyse
+from aggregate.figures import gallery
+from alignsec.run.event_log import EventLog
+from alignsec.spec.attack import Attack
+
+ATTACK = Attack.model_validate({"name": "square", "method": "square", "norm": "Linf", "eps": ["1/255"]})
+HEADER = "Model,average_vision,neural_vision,V1\n"
+GOOD = HEADER + "".join(f"m{at},.{at + 1},.{at + 2},.{at + 1}\n" for at in range(6))
+
+
+def _analysed(make_run, scores, counts=(1, 2, 3, 4, 5, 6), models=None):
+    models = models or [f"m{at}" for at in range(len(counts))]
+    run = make_run(models=models, attacks=[ATTACK], scores=scores)
+    for model, robust in zip(models, counts, strict=True):
+        run.answer(model, "square", "R" * robust + "s" * (9 - robust) + "W")
+    done = analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis)
+    links = list(csv.DictReader((run.folder.analysis / "correlations.csv").open(encoding="utf-8")))
+    return done.report.read_text(encoding="utf-8"), links
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No figures, which take most of an analysis' time; the cases below draw theirs."""
+    monkeypatch.setattr(gallery, "draw_all", lambda *_: [])
+
+
+NOTHING = [
+    ("no overlap", HEADER + "x,.1,.2,.3\ny,.2,.3,.4\n", (1, 2, 3, 4, 5, 6),
+     "no model has both a score and an outcome"),
+    ("one model", GOOD, (3,), "only 1 model has both a score and an outcome; at least 4 are needed"),
+    ("a constant column", HEADER + "".join(f"m{at},.5,.5,.5\n" for at in range(6)), (1, 2, 3, 4, 5, 6),
+     "the score is the same for all 6 models"),
+    ("all robust", GOOD, (9,) * 6, "robust accuracy is the same for all 6 models"),
+    ("all broken", GOOD, (0,) * 6, "robust accuracy is the same for all 6 models"),
+    ("NaN and infinities", HEADER + "".join(f"m{at},nan,inf,-inf\n" for at in range(6)), (1, 2, 3, 4, 5, 6),
+     "no model has this score"),
+    ("rows that contradict", GOOD + "".join(f"m{at},9,9,9\n" for at in range(3)), (1, 2, 3, 4, 5, 6),
+     "only 3 models have both a score and an outcome; at least 4 are needed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scores", "counts", "note"), [case[1:] for case in NOTHING], ids=[c[0] for c in NOTHING])
+def test_a_sentence_stands_where_the_number_would(make_run, scores, counts, note):
+    page, links = _analysed(make_run, scores, counts)
+    numbers = [name for name in links[0] if name.endswith(("_r", "_p", "_q", "_low", "_high")) or name == "slope"]
+    assert {row["note"] for row in links} == {note}
+    assert {row[name] for row in links for name in numbers} == {""}
+    assert f"No correlation with alignment could be computed at eps 1/255: {note}" in page.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    ("scores", "remark"),
+    [
+        ("", "has no column named Model"),
+        ("alignment\n.5\n", "has no column named Model"),
+        ("Model\nm0\n", "no score was read"),
+        ("\x00\x01\x02", "no score was read"),
+    ],
+)
+def test_scores_of_another_shape(make_run, scores, remark, undrawn):
+    page, links = _analysed(make_run, scores, (1, 2, 3, 4))
+    assert remark in page
+    assert links == []
+
+
+def test_names_twice_and_cells_that_are_no_numbers_are_told_and_the_rest_counts(make_run, undrawn):
+    scores = GOOD + "m0,.1,.2,.1\nm1,.2,.3,high\n"
+    page, links = _analysed(make_run, scores)
+    assert {row["n"] for row in links} == {"5"}
+    assert "“high” (m1, V1)" in page
+    assert "Models left out because their rows differ (1): m1." in page

@@ -1,0 +1,136 @@
+"""The forms a leaderboard comes in: the same scores in each are read as the same table."""
+
+import io
+import zipfile
+
+import pytest
+
+from aggregate.scores import hierarchy, leaderboard, scores
+from tests.paths import SHARED_DATA
+
+LEADERBOARD = SHARED_DATA / "brainscore/leaderboard_20250908.csv"
+ROWS = {
+    "a": {"average_vision": 0.4, "neural_vision": 0.3, "V1": 0.3, "behavior_vision": 0.5, "Hebart2023-match": 0.5},
+    "b": {"average_vision": 0.1, "neural_vision": 0.1, "V1": 0.1},
+}
+TODAY = (
+    "# Generated on 2025-09-08T13:44:24.041Z (GMT+2)\n"
+    '"Rank","Model","Filtered Score","average_vision","neural_vision","V1","behavior_vision","Hebart2023-match"\n'
+    '"1","a","0.400",".4","0.3","0.3","0.5",".5"\n"2","b","0.1","0.1","0.1",".1","",""\n'
+)
+LEGACY = (
+    "model_name,layers,average_vision,neural_vision,V1,behavior_vision,Hebart2023-match\n"
+    "a,\"{'V1': 'layer1'}\",0.4,0.3,0.3,0.5,0.5\nb,,0.1,0.1,0.1,X,X\n"
+)
+MERGED = (
+    "og_model_name,model_registry_name,model_name,layers,average_vision,neural_vision,V1,behavior_vision,"
+    "Hebart2023-match\nfolder,a,a,x,0.4,0.3,0.3,0.5,0.5\nfolder,b,b,,0.1,0.1,0.1,X,X\n"
+)
+NEWER = (
+    "# Generated on 2026-03-01T08:00:00.000Z (CET)\n"
+    "# Date from 2020-08-27T00:00:00.000Z to 2026-03-01T08:00:00.000Z\n"
+    '"Rank","Model","Model ID","average_vision","neural_vision_v0","behavior_vision_v0",'
+    '"V1_v0","Hebart2023-match_v1"\n'
+    '"1","a","42","0.4","0.3","0.5","0.3","0.5"\n"2","b","7","0.1","0.1","","0.1",""\n'
+)
+TIDY = "model,benchmark,score\n" + "".join(
+    f"{model},{name},{value}\n" for model, row in ROWS.items() for name, value in row.items()
+)
+
+
+def _zipped(*members):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members:
+            # Without a time: workers that run tests side by side must collect the same bytes.
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TODAY.encode(),
+        LEGACY.encode(),
+        MERGED.encode(),
+        _zipped(("plugin-info.csv", "plugin_name\na\n"), ("leaderboard.csv", NEWER)),
+        NEWER.encode(),
+        TIDY.encode(),
+        b"\xef\xbb\xbf" + TODAY.replace("\n", "\r\n").encode(),
+    ],
+    ids=["today", "legacy", "merged", "zip", "newer", "tidy", "windows"],
+)
+def test_every_form_says_the_same(data):
+    sheet = leaderboard.read(data)
+    assert sheet.rows == ROWS
+    assert set(sheet.columns) == set(ROWS["a"])
+    assert (sheet.remarks, sheet.contradicting) == ((), ())
+    levels = {column.name: (column.level, column.category) for column in scores.parse(data).columns}
+    assert levels["V1"] == ("benchmark", "neural_vision")
+    assert levels["Hebart2023-match"] == ("benchmark", "behavior_vision")
+    assert levels["average_vision"] == ("average", "")
+
+
+def test_when_it_was_made_is_read_where_it_is_said():
+    assert leaderboard.read(TODAY.encode()).generated == "2025-09-08T13:44:24.041Z"
+    assert leaderboard.read(NEWER.encode()).generated == "2026-03-01T08:00:00.000Z"
+    assert leaderboard.read(LEGACY.encode()).generated == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "remark"),
+    [
+        (_zipped(("other.csv", TODAY)), "is a zip without a leaderboard.csv"),
+        (_zipped(("leaderboard.csv", NEWER))[:100], "is a zip that cannot be unpacked"),
+        (b"#\n#\n", "has no column named Model"),
+        (b'Model,V1\n"a,1\n', "Rows with more or fewer cells"),
+        (
+            b"model,benchmark,score\na,V1\n,V1,.3\nb,V1,.1\n",
+            "Rows without a model, a benchmark or a score, left out: 2.",
+        ),
+        (b"model,benchmark,score\na,V1,high\n", "the first is “high” (a, V1)"),
+    ],
+)
+def test_what_cannot_be_read_is_said(data, remark):
+    assert remark in " ".join(leaderboard.read(data).remarks)
+
+
+def test_a_tidy_table_that_contradicts_itself():
+    """0.50 and .5 are one number; a second row with another leaves the model out."""
+    sheet = leaderboard.read(b"score,Model,Benchmark\n.5,a,V1\n0.50,a,V1\n.1,b,V1\n.2,b,V1\n")
+    assert (sheet.rows, sheet.contradicting) == ({"a": {"V1": 0.5}}, ("b",))
+
+
+def test_columns_side_by_side_give_an_unknown_benchmark_no_category():
+    """Breadth first, what stands right of engineering_vision is not therefore engineering."""
+    deep = hierarchy.read_hierarchy(["neural_vision", "New2027-x", "behavior_vision", "Other2027-y"])
+    broad = hierarchy.read_hierarchy(
+        ["neural_vision", "behavior_vision", "V1", "New2027-x", "Gifford2022.IT-ridge"]
+    )
+    assert [deep.category(name) for name in ("New2027-x", "Other2027-y")] == ["neural_vision", "behavior_vision"]
+    assert [broad.category(name) for name in ("New2027-x", "Gifford2022.IT-ridge")] == ["", "neural_vision"]
+
+
+def test_a_mean_of_means():
+    """V1 is one child of neural_vision, whatever stands below it: (0.2 + mean(0.4, 0.8)) / 2, or with V4 as 0."""
+    tree = hierarchy.read_hierarchy(
+        ["neural_vision", "V1", "A.V1-pls", "B.V1-pls", "V2", "A.V2-pls", "V4", "A.V4-pls"]
+    )
+    row = {"A.V1-pls": 0.4, "B.V1-pls": 0.8, "A.V2-pls": 0.2}
+    assert tree.mean("neural_vision", row) == pytest.approx(0.4)
+    assert tree.mean("neural_vision", row, missing=0.0) == pytest.approx(0.8 / 3)
+    assert tree.mean("neural_vision", {}) is None
+
+
+@pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore is not here")
+def test_the_real_leaderboards_means_are_those_of_the_tree():
+    """Every mean below the average, of every model, to its three decimals: a missing score counts as 0."""
+    sheet = leaderboard.read(LEADERBOARD.read_bytes())
+    tree = hierarchy.read_hierarchy(sheet.columns)
+    means = [name for name in sheet.columns if name in tree.children and name != "average_vision"]
+    assert len(means) == 23
+    for name in means:
+        for row in sheet.rows.values():
+            if name in row:
+                children = [row.get(child, 0.0) for child in tree.children[name]]
+                assert row[name] == pytest.approx(sum(children) / len(children), abs=0.0015), name

@@ -1,0 +1,143 @@
+"""Sampling noise of images in correlations and slopes, against what the binomial says by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from aggregate.scores.scores import Column, Scores
+from aggregate.statistics import partial, resampling, sampling_error
+
+
+def _both(n=30, images=100, *, clean=0.1):
+    """Joined rows: robust accuracy on a line of alignment with a little scatter; clean accuracy so much above."""
+    rng = np.random.default_rng(1)
+    x = np.linspace(0, 1, n)
+    robust = np.rint((0.2 + 0.5 * x + rng.normal(0, 0.03, n)) * 100) / 100
+    above = np.rint(robust * 100 + 100 * clean * rng.uniform(0.2, 1, n)) / 100
+    return pd.DataFrame({"alignment": x, "robust_accuracy": robust, "clean_accuracy": above, "images": images})
+
+
+def test_the_slopes_interval_is_the_binomials():
+    """Var(slope) = sum of (x - mean)^2 p(1 - p)/m over Sxx squared; the ends lie 1.96 roots of it away."""
+    both = _both()
+    x, p = both["alignment"] - both["alignment"].mean(), both["robust_accuracy"]
+    error = np.sqrt((x**2 * p * (1 - p) / 100).sum()) / (x**2).sum()
+    found = sampling_error.propagate(both)
+    assert found.slope_images_low == pytest.approx(found.slope - 1.96 * error, abs=0.25 * error)
+    assert found.slope_images_high == pytest.approx(found.slope + 1.96 * error, abs=0.25 * error)
+
+
+def test_more_images_leave_less_noise_and_models_as_much_as_there_was():
+    few, many = (sampling_error.propagate(_both(images=images)) for images in (100, 1_000_000))
+    assert many.spearman_images_high - many.spearman_images_low < 0.02
+    assert few.slope_images_high - few.slope_images_low > 50 * (many.slope_images_high - many.slope_images_low)
+    assert few.spearman_images_low < few.spearman_r < few.spearman_images_high
+    assert many.slope_both_high - many.slope_both_low > 0.02
+    assert few.partial_images_low < few.partial_r < few.partial_images_high
+
+
+def test_the_same_question_has_the_same_answer():
+    assert sampling_error.propagate(_both()) == sampling_error.propagate(_both())
+
+
+@pytest.mark.parametrize(
+    ("both", "note"),
+    [
+        (_both(n=3), "only 3 models have both a score and an outcome; at least 4 are needed"),
+        (_both().assign(robust_accuracy=0.0), "robust accuracy is the same for all 30 models"),
+        (_both().assign(images=pd.array([None] * 30, dtype="Int64")),
+         "on how many images accuracies were counted is not known"),
+    ],
+)  # fmt: skip
+def test_no_number_where_there_is_none(both, note):
+    assert sampling_error.propagate(both) == sampling_error.Propagated(len(both), note=note)
+
+
+@pytest.mark.parametrize(
+    ("both", "note"),
+    [
+        (_both(n=7).assign(clean_accuracy=[0.7, 0.9, 0.8, 0.95, 0.75, 0.85, 0.99]),
+         "an interval over models needs at least 8"),
+        (_both().assign(clean_accuracy=np.nan), "clean accuracy is not known of 30 of 30 models"),
+        (_both(clean=0.0), "robust accuracy ranks the models just as clean accuracy does"),
+        (_both(clean=-0.1), "images are right only when corrupted, so clean accuracy cannot be redrawn with them"),
+    ],
+)  # fmt: skip
+def test_the_rest_stands_where_a_part_cannot(both, note):
+    found = sampling_error.propagate(both)
+    assert found.note == note
+    assert found.spearman_images_low is not None
+    assert (found.spearman_both_low is None) == (len(both) == 7)
+    assert (found.partial_images_low is None) == (len(both) != 7)
+
+
+def _by_definition(both):
+    """Redraw after redraw, each number by its own plain function, and the ends that they give."""
+    x, robust, clean = (both[name].to_numpy() for name in ("alignment", "robust_accuracy", "clean_accuracy"))
+    images, n = both["images"].to_numpy(), len(x)
+    rng = np.random.default_rng([resampling.SEED, n])
+    drawn = rng.binomial(images, robust, size=(resampling.REDRAWS, n))
+    models = rng.integers(n, size=drawn.shape)
+    rest = rng.binomial(images - drawn, ((clean - robust) / (1 - robust)).clip(0, 1))
+    y, z = drawn / images, (drawn + rest) / images
+    found = {
+        "spearman_images": [],
+        "slope_images": [],
+        "spearman_both": [],
+        "slope_both": [],
+        "partial_images": [],
+    }
+    for at, again in enumerate(models):
+        found["spearman_images"].append(stats.spearmanr(x, y[at]).statistic)
+        found["slope_images"].append(stats.linregress(x, y[at]).slope)
+        found["spearman_both"].append(stats.spearmanr(x[again], y[at][again]).statistic)
+        found["slope_both"].append(stats.linregress(x[again], y[at][again]).slope)
+        found["partial_images"].append(partial.given(x, y[at], z[at]).r)
+    counted = {
+        "spearman": stats.spearmanr(x, robust).statistic,
+        "slope": stats.linregress(x, robust).slope,
+        "partial": partial.given(x, robust, clean).r,
+    }
+    ends = {}
+    for name, values in found.items():
+        observed = counted[name.partition("_")[0]]
+        bend, unbend = (np.array, np.array) if "slope" in name else (np.arctanh, np.tanh)
+        low, middle, high = np.quantile(bend(values), [0.025, 0.5, 0.975])
+        ends |= {f"{name}_low": unbend(bend(observed) + low - middle)}
+        ends |= {f"{name}_high": unbend(bend(observed) + high - middle)}
+    return ends
+
+
+def test_every_end_is_the_plain_definitions():
+    """Scores with ties and models of different numbers of images, of which few give accuracies with ties too."""
+    both = _both(n=24)
+    both = both.assign(
+        alignment=both["alignment"].round(1), clean_accuracy=both["clean_accuracy"].clip(upper=1),
+        images=[20, 25, 50] * 8,
+    )  # fmt: skip
+    found = sampling_error.propagate(both)
+    for name, end in _by_definition(both).items():
+        assert getattr(found, name) == pytest.approx(end, abs=1e-12), name
+
+
+def test_scores_that_share_their_redraws_are_told_what_they_are_told_alone():
+    """Rows come score by score; one score lacks a model, so that its redraws are others."""
+    tables = [_both(n=12).assign(model=[*"abcdefghijkl"], attack="x", norm="Linf", eps=eps, eps_value=float(eps))
+              for eps in ("1", "2")]  # fmt: skip
+    tables[1]["robust_accuracy"] /= 2
+    columns = tuple(Column(name, "category", name) for name in ("one_vision", "two_vision", "three_vision"))
+    rows = {name: {"one_vision": at, "two_vision": at % 5} for at, name in enumerate("abcdefghijkl")}
+    for name in [*rows][1:]:
+        rows[name]["three_vision"] = -(rows[name]["one_vision"] ** 2)
+    found = sampling_error.propagated(pd.concat(tables), Scores(columns, rows))
+    assert list(found["score"]) == [column.name for column in columns for _ in tables]
+    assert list(found["eps"]) == ["1", "2"] * 3
+    for row in found.itertuples():
+        part = tables[int(row.eps) - 1]
+        score = part["model"].map({name: of[row.score] for name, of in rows.items() if row.score in of})
+        alone = sampling_error.propagate(part.assign(alignment=score.astype("float64"))[score.notna()])
+        assert {name: getattr(row, name) for name in sampling_error.NUMBERS} == {
+            name: getattr(alone, name) for name in sampling_error.NUMBERS
+        }
+        assert row.n == (11 if row.score == "three_vision" else 12)

@@ -1,0 +1,175 @@
+"""A search in less than float32: it may miss images, but breaks none that float32 does not confirm."""
+
+import pytest
+import torch
+from torch import nn
+
+from alignsec.engine import Settings, evaluate
+from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.passes import precision
+from alignsec.evaluation.passes.precision import doubtful, rounding
+from alignsec.evaluation.task import Task
+from alignsec.models.classifier import BadModel
+from tests.alignsec.engine import small
+
+BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9")}
+METHODS = ("apgd-ce", "apgd-t", "fab-t", "square")
+
+
+def low() -> bool:
+    return torch.is_autocast_enabled("cpu")
+
+
+class Fickle(nn.Module):
+    """One function in bfloat16, another in float32; it counts the images that each has seen."""
+
+    def __init__(self, network, in_low):
+        super().__init__()
+        self.network, self.in_low = network, in_low
+        self.seen = {True: 0, False: 0}
+
+    def forward(self, images):
+        """Logits."""
+        self.seen[low()] += len(images)
+        logits = self.network(images)
+        return self.in_low(logits) if low() else logits
+
+
+def fickle(in_low, attack, images=6):
+    what = small.task(False, attack, images)
+    model = Fickle(small.network(False), in_low)
+    return Task(small.classifier(model), what.pixels, what.labels, attack, 0), model
+
+
+def spent(known):
+    return sum(one.forward for budget in known.budgets for one in budget.passes.values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_float32_does_not_confirm_is_not_broken_and_its_search_goes_on(method):
+    """In bfloat16 every image looks misclassified; in float32 none is at so small a budget."""
+    attack = small.attack(method, eps=("0.0001", "0.3"), search="bf16")
+    what, model = fickle(lambda logits: logits.roll(1, 1), attack)
+    known = small.finished(what, slots=7)
+    assert known.budgets[0].robust == 6
+    assert known.budgets[1].robust < 6
+    # FAB's points lie beyond the smaller budget, so they claim nothing there.
+    assert known.budgets[0].rejected == (0 if method == "fab-t" else 6)
+    assert spent(known) + known.clean_passes.forward == sum(model.seen.values())
+    whole = small.finished(small.task(False, small.attack(method, eps=("0.0001",)), 6))
+    assert known.budgets[0].passes[method].forward > spent(whole), "some searches were given up"
+
+
+def test_every_pass_in_float32_is_counted_and_told():
+    what, model = fickle(lambda logits: logits, small.attack(eps=("0.12",), search="bf16"), images=12)
+    known = small.finished(what)
+    again = model.seen[False] - known.clean_passes.forward
+    assert again >= sum(letter in "ctfs" for letter in known.budgets[0].verdicts)
+    assert spent(known) == model.seen[True] + again
+    assert f"{again} of the forward passes put what the search took for a success through fp32" in known.notes
+
+
+def test_clean_images_are_classified_in_float32():
+    what, model = fickle(lambda logits: logits.roll(1, 1), small.attack(search="bf16"))
+    first = next(evaluate(what))
+    assert first.budgets[0].verdicts.count("R") == 6
+    assert model.seen == {True: 0, False: first.clean_passes.forward}
+
+
+def test_a_tie_of_the_rounded_logits_ends_no_search():
+    """Square ends on a tie; in bfloat16 ties come from rounding."""
+    attack = small.attack("square", eps=("0.0001",), search="bf16")
+    what, model = fickle(torch.zeros_like, attack)
+    assert small.finished(what).budgets[0].robust == 6
+    assert model.seen[True] == 6 * (1 + attack.queries)
+
+
+def test_what_a_search_ends_with_is_judged_in_float32_whatever_it_looked_like():
+    """In bfloat16 class 0 is always far ahead, and the images are of class 0."""
+    zeros = [at for at, label in enumerate(small.digits()[1][small.TRAINED_ON :].tolist()) if label == 0][:4]
+    ahead = 100 * torch.eye(10)[0]
+    attack = small.attack("apgd-t", eps=("0.3",), search="bf16")
+    what = small.task(False, attack, zeros)
+    model = Fickle(small.network(False), lambda logits: logits + ahead)
+    known = small.finished(Task(small.classifier(model), what.pixels, what.labels, attack, 0))
+    assert small.verdicts(known) == ["tttt"]
+    assert {one.step for one in known.found} == {attack.steps}
+    assert known.budgets[0].rejected == 0
+
+
+def test_images_whose_margin_rounding_could_make_are_looked_at_in_float32():
+    logits = torch.tensor([[1.0, 0.0], [100.0, 99.9], [1.0, 1.0]])
+    margins = logits[:, 0] - logits[:, 1]
+    assert doubtful(margins, logits, rounding("bf16")).tolist() == [False, True, True]
+    assert doubtful(margins, logits, rounding("tf32")).tolist() == [False, True, True]
+    assert doubtful(margins, logits, rounding("fp32")).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("norm", ["Linf", "L2"])
+def test_bfloat16_breaks_about_as_many(norm):
+    exact, rough = (
+        small.finished(small.task(True, small.attack("autoattack", norm, BUDGETS[norm], search=search), 24))
+        for search in ("fp32", "bf16")
+    )
+    for a, b in zip(exact.budgets, rough.budgets, strict=True):
+        assert abs(a.robust - b.robust) <= 1
+        assert b.largest_distance <= float(b.eps) + 1e-6
+
+
+def test_a_search_in_bfloat16_is_taken_up_where_it_was_left():
+    what = small.task(False, small.attack("autoattack", "Linf", BUDGETS["Linf"], search="bf16"), 5)
+    how = Settings(slots=6, seconds_between_yields=0)
+    stopped = [known.model_dump_json() for known in evaluate(what, settings=how)]
+    whole = Evaluation.model_validate_json(stopped[-1])
+    for text in stopped[::25]:
+        *_, last = evaluate(what, Evaluation.model_validate_json(text), how)
+        assert small.verdicts(last) == small.verdicts(whole)
+        assert last.found == whole.found
+        assert last.notes == whole.notes
+        assert [one.passes for one in last.budgets] == [one.passes for one in whole.budgets]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_logits_that_only_bfloat16_loses_are_no_verdict(method):
+    what, _ = fickle(lambda logits: logits * torch.nan, small.attack(method, search="bf16"))
+    with pytest.raises(BadModel, match="the logits of 6 of 6 images are not finite in bf16; search in fp32"):
+        small.finished(what)
+
+
+def test_tf32_is_on_for_the_search_alone(monkeypatch: pytest.MonkeyPatch):
+    """Passes forward and backward; a CPU computes the same either way, so only the flags can be seen."""
+    monkeypatch.setattr(precision, "effective", lambda search, device: search)
+    flags: list[bool] = []
+
+    def noted(logits):
+        flags.append(torch.backends.cudnn.allow_tf32 and torch.backends.cuda.matmul.allow_tf32)
+        if logits.requires_grad:
+            logits.register_hook(lambda slope: flags.append(torch.backends.cudnn.allow_tf32))
+        return logits
+
+    what = small.task(False, small.attack(eps=("0.1",), search="tf32"), 6)
+    network = nn.Sequential(small.network(False), small_layer(noted))
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    *_, last = evaluate(Task(small.classifier(network), what.pixels, what.labels, what.attack, 0))
+    exact = small.finished(small.task(False, small.attack(eps=("0.1",)), 6))
+    assert small.verdicts(last) == small.verdicts(exact)
+    assert flags.count(True) > flags.count(False) > 2
+    assert flags[:2] == [False, False], "the clean passes"
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def small_layer(function):
+    class Layer(nn.Module):
+        def forward(self, logits):
+            """Whatever the function gives."""
+            return function(logits)
+
+    return Layer()
+
+
+def test_what_was_searched_in_is_told():
+    cpu = torch.device("cpu")
+    assert precision.told("fp32", cpu) == "fp32"
+    assert precision.told("bf16", cpu) == "search bf16, verdicts fp32"
+    assert precision.told("tf32", cpu).startswith("search fp32 (tf32 was asked for, which this device does not")

@@ -1,0 +1,86 @@
+"""What an evaluation says about itself."""
+
+from collections import Counter
+
+import torch
+from torch import nn
+
+from alignsec.evaluation.passes import warnings
+from alignsec.evaluation.task import Task
+from alignsec.spec.verdicts import BudgetVerdicts, Passes
+from tests.alignsec.engine import small
+
+
+def budget(eps, verdicts, *ran):
+    passes = {component: Passes(forward=1) for component in ran}
+    return BudgetVerdicts(eps=eps, verdicts=verdicts, largest_distance=0, seconds=0, passes=passes)
+
+
+def finished(network, attack=None, **settings):
+    pixels, labels = (part[:6] for part in small.digits())
+    return small.finished(Task(small.classifier(network), pixels, labels, attack or small.attack(), 0), **settings)
+
+
+def test_a_softmax_inside_the_model_is_told():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Softmax(1))
+    assert any("softmax" in note for note in finished(network).notes)
+    assert not any("softmax" in note for note in finished(network[:2]).notes)
+
+
+def test_a_randomised_model_is_told():
+    class Noisy(nn.Linear):
+        def forward(self, images):
+            """Logits with noise."""
+            logits = super().forward(images.flatten(1))
+            return logits + 0.1 * torch.rand_like(logits)
+
+    assert any("randomised" in note for note in finished(Noisy(64, 10)).notes)
+    assert not any("randomised" in note for note in finished(small.network(False)).notes)
+
+
+def test_a_search_that_missed_what_a_smaller_budget_found_is_told():
+    found = [budget("1/255", "cRWR"), budget("2/255", "RRWR"), budget("3/255", "ccWR")]
+    assert warnings.findings(Counter(), found) == [
+        "1 images are broken at one budget and robust at a larger one: the search missed them"
+    ]
+
+
+def test_square_breaking_what_gradients_could_not_is_told_unless_it_ran_alone():
+    both, alone = budget("1/255", "sRRR", "apgd-ce", "square"), budget("1/255", "sRRR", "square")
+    assert "Square broke 1 images" in warnings.findings(Counter(), [both])[0]
+    assert warnings.findings(Counter(), [alone]) == []
+
+
+def test_deviations_from_the_standard_are_told():
+    standard = {"steps": 100, "targets": 9}
+    attack = small.attack("apgd-t", "L2", ("1", "2"), **standard)
+    assert attack.deviations_on(1000) == []
+    carried, few = small.attack("apgd-t", "L2", ("1", "2"), carry=True, **standard).deviations_on(3)
+    assert few == "apgd-t left out: it needs 4 classes, the model has 3"
+    assert carried.startswith("not the standard attack: images broken at one budget count")
+    assert attack.deviations_on(5) == ["4 target classes instead of 9: the model has 5 classes"]
+
+
+def test_carrying_saves_passes_and_breaks_no_fewer_images():
+    attacks = [small.attack("apgd-ce", "Linf", ("0.15", "0.2", "0.3"), carry=carry) for carry in (False, True)]
+    apart, carried = (finished(small.network(False), attack, slots=1) for attack in attacks)
+
+    def passes(known):
+        return sum(one.forward for budget in known.budgets for one in budget.passes.values())
+
+    assert passes(carried) < passes(apart)
+    for a, b in zip(apart.budgets, carried.budgets, strict=True):
+        assert b.robust <= a.robust
+    assert all(one.largest_distance <= float(one.eps) + 1e-6 for one in carried.budgets)
+
+
+def test_what_was_found_tells_by_which_component_when_and_how_far():
+    known = finished(small.network(False), small.attack("autoattack", "Linf", ("0.1", "0.3")))
+    letters = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s"}
+    assert known.found
+    for one in known.found:
+        verdicts = known.budgets[one.budget]
+        assert verdicts.verdicts[one.image] == letters[one.component]
+        assert 0 < one.distance <= verdicts.largest_distance <= float(verdicts.eps) + 1e-6
+    broken = sum(letter in "ctfs" for each in known.budgets for letter in each.verdicts)
+    assert len(known.found) == broken

@@ -1,0 +1,133 @@
+"""Status: which pairs of a run are ok, from its outcome files alone."""
+
+import io
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alignsec import digest
+from alignsec.run import outcome_file, status
+from alignsec.run.folder import Plan, Planned
+from alignsec.run.outcome import Failure, Record
+from alignsec.run.status import PairStatus
+from alignsec.spec.pair import File, Pair
+from tests.tiny import failure, pair, record
+
+OK, FAILED, MISSING, CUT, EDITED, EMPTY, FOREIGN = PAIRS = [pair(name=f"m{n}") for n in range(7)]
+GONE = pair(name="gone")
+
+Survey = Callable[[dict[str, bytes]], dict[str, PairStatus]]
+
+
+def plan_of(pairs: list[Pair]) -> Plan:
+    return Plan(
+        name="r",
+        title="r",
+        seed=0,
+        study_sha256="1" * 64,
+        code_sha256="1" * 64,
+        written="now",
+        scores=None,
+        images=File(name="i", sha256="1" * 64),
+        image_count=4,
+        planned=tuple(Planned(pair=one, inputs=()) for one in pairs),
+    )
+
+
+def files() -> dict[str, bytes]:
+    """One outcome file of every kind, as they come back from a pool on a bad day."""
+    whole = outcome_file.dump(record(CUT))
+    return {
+        f"{OK.id}.json": outcome_file.dump(record(OK)),
+        f"{FAILED.id}.json": outcome_file.dump(failure(FAILED, "BadImage: 3.png cannot be decoded")),
+        f"{CUT.id}.json": whole[: len(whole) // 2],
+        f"{EDITED.id}.json": outcome_file.dump(record(EDITED)).replace(b'"RRcW"', b'"RRRW"'),
+        f"{EMPTY.id}.json": b"",
+        f"{FOREIGN.id}.json": outcome_file.dump(record(OK)),
+        f"{GONE.id}.json": outcome_file.dump(record(GONE)),
+        f".{OK.id}.json.abc123": b"half-writ",
+        ".hidden.json": b"{",
+        "notes.txt": b"mine",
+    }
+
+
+@pytest.fixture(params=["folder", "tar", "tar with a folder"])
+def survey(request: pytest.FixtureRequest, tmp_path: Path) -> Survey:
+    """The status of all pairs, from a folder of outcome files or from an archive of them."""
+
+    def of_folder(contents: dict[str, bytes]) -> Path:
+        for name, data in contents.items():
+            (tmp_path / name).write_bytes(data)
+        return tmp_path
+
+    def of_tar(contents: dict[str, bytes]) -> Path:
+        inside = "outcomes/" if request.param.endswith("folder") else ""
+        with tarfile.open(tmp_path / "outcomes.tar", "w") as archive:
+            if inside:
+                folder = tarfile.TarInfo("outcomes")
+                folder.type = tarfile.DIRTYPE
+                archive.addfile(folder)
+            for name, data in contents.items():
+                member = tarfile.TarInfo(inside + name)
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        return tmp_path / "outcomes.tar"
+
+    make = of_folder if request.param == "folder" else of_tar
+    return lambda contents: {one.id: one for one in status.survey(plan_of(PAIRS), make(contents))}
+
+
+def test_every_pair_has_one_state(survey: Survey):
+    found = survey(files())
+    states = {one.model.name: found[one.id].state for one in (*PAIRS, GONE)}
+    assert states == {
+        "m0": "ok",
+        "m1": "failed",
+        "m2": "missing",
+        "m3": "failed",
+        "m4": "failed",
+        "m5": "failed",
+        "m6": "failed",
+        "gone": "stale",
+    }
+    assert len(found) == len(PAIRS) + 1, "hidden, half-written and other files are no outcomes"
+
+
+def test_reasons_say_what_happened(survey: Survey):
+    found = survey(files())
+    assert found[FAILED.id].reason == "BadImage: 3.png cannot be decoded"
+    assert found[MISSING.id].reason == "no outcome file"
+    assert "cut short" in found[CUT.id].reason
+    assert "changed after it was written" in found[EDITED.id].reason
+    assert "died before it could say why" in found[EMPTY.id].reason
+    assert found[FOREIGN.id].reason.endswith(f"another pair, {OK.id}")
+    assert "no longer asks for" in found[GONE.id].reason
+
+
+def test_only_ok_pairs_have_a_record_for_the_table(survey: Survey):
+    """Damaged files are never read past their checksum."""
+    found = survey(files())
+    with_record = {one.id for one in found.values() if one.record is not None and one.state != "stale"}
+    assert with_record == {OK.id}
+    assert isinstance(found[OK.id].record, Record)
+    assert isinstance(found[FAILED.id].failure, Failure)
+    assert found[OK.id].outcome_sha256 == digest.sha256_of_bytes(files()[f"{OK.id}.json"])
+
+
+def test_the_missing_come_last_in_the_plans_order(survey: Survey):
+    assert [one for one in survey({}) if one] == [one.id for one in PAIRS]
+
+
+def test_a_folder_that_is_not_there_has_no_outcomes(tmp_path: Path):
+    found = list(status.survey(plan_of(PAIRS), tmp_path / "none"))
+    assert {one.state for one in found} == {"missing"}
+
+
+def test_one_pair_is_looked_up_by_its_file(tmp_path: Path):
+    path = tmp_path / "o.json"
+    assert status.pair_status(OK, path).state == "missing"
+    outcome_file.write(path, record(OK))
+    assert status.pair_status(OK, path).state == "ok"
+    assert status.pair_status(FAILED, path).state == "failed"

@@ -1,0 +1,17 @@
+"""Mistakes: where, what was given, what to write instead."""
+
+from alignsec.errors import ConfigError, ConfigErrors, nearest
+
+
+def test_all_mistakes_stand_in_the_message():
+    errors = [
+        ConfigError(path="s.toml", field="seed", given='"x"', remedy="is not a number"),
+        ConfigError(path="s.toml", remedy="is empty"),
+    ]
+    assert str(ConfigErrors(errors)) == 's.toml: seed: "x" is not a number\ns.toml: is empty'
+
+
+def test_the_nearest_names():
+    assert nearest("resnet5", ["resnet50", "resnet18", "vit"]) == "did you mean resnet50 or resnet18?"
+    assert nearest("zzz", ["a", "b"]) == "there are a, b"
+    assert nearest("zzz", [f"name{n}" for n in range(50)]) == "none of the 50 known names is near it"

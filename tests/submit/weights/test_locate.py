@@ -1,0 +1,190 @@
+"""From the manifest to the job: weights that were staged are found, checked and handed over by their address."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from alignsec import digest
+from alignsec.errors import ConfigErrors
+from alignsec.run.folder import RunFolder
+from submit import layout, transfer, validation
+from submit.condor import dag
+from submit.requests import requests
+from submit.requests.measurements import Measurements
+from submit.site import Site
+from submit.validation import ValidatedStudy
+from submit.weights.manifest import Manifest, PublishedFile, Staged
+from tests.submit.condor.test_description import site
+from tests.submit.weights.stand_in import safetensors
+
+StudyFile = Callable[..., Path]
+TAG = '[[models]]\nname = "tag"\nsource = "timm:resnet18.a1_in1k"\n'
+ADDRESS = "hub:timm/resnet18.a1_in1k"
+OSDF = "osdf:///chtc/staging/me/weights"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A weights folder with one staged file."""
+    folder, data = tmp_path / "weights", safetensors()
+    folder.mkdir()
+    sha256 = digest.sha256_of_bytes(data)
+    staged = Staged(
+        file=f"weights-{sha256[:12]}.safetensors",
+        sha256=sha256,
+        bytes=len(data),
+        published=PublishedFile(url="https://x", name="model.safetensors", sha256=sha256, bytes=len(data)),
+        fetched="now",
+    )
+    (folder / staged.file).write_bytes(data)
+    Manifest().with_one(ADDRESS, staged).write(folder)
+    return folder
+
+
+@pytest.fixture
+def study(study_file: StudyFile) -> Path:
+    """A model with weights of its own, and a tag."""
+    path = study_file("own")
+    path.write_text(path.read_text() + TAG)
+    return path
+
+
+def check(study: Path, weights: Path) -> ValidatedStudy:
+    return validation.validate(study, study.parent / "hub", weights)
+
+
+def refused(study: Path, weights: Path) -> str:
+    with pytest.raises(ConfigErrors) as caught:
+        check(study, weights)
+    (error,) = caught.value.errors
+    return str(error)
+
+
+def test_what_was_staged_is_what_a_pair_names(study: Path, weights: Path, tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    plan = layout.write(check(study, weights), folder)
+    handed = {pair.model.name: pair.model.weights for pair in plan}
+    staged = Manifest.read(weights).weights[ADDRESS]
+    assert handed["tag"] is not None
+    assert (handed["tag"].name, handed["tag"].sha256) == (staged.file, staged.sha256)
+    assert (folder.weights / staged.file).resolve() == weights / staged.file
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"), [("", "weights/"), (OSDF, f"{OSDF}/"), ("file:///staging/me/w/", "file:///staging/me/w/")]
+)
+def test_jobs_fetch_staged_files_from_where_the_site_says(
+    study: Path, weights: Path, house: Path, tmp_path: Path, url: str, expected: str
+):
+    """Only what lies there: a study's own file is transferred from here."""
+    folder = RunFolder(tmp_path / "run")
+    plan = layout.write(check(study, weights), folder)
+    made = site(house, WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
+    asked = requests.request_resources(plan, folder, made, weights, Measurements([]))
+    files = {pair.model.name: asked[pair.id].files for pair in plan}
+    assert files["tag"] == (expected + Manifest.read(weights).weights[ADDRESS].file,)
+    assert re.fullmatch(r"weights/weights-[0-9a-f]{12}\.safetensors", files["own"][0])
+    text = "\n".join(dag.lines(plan, made, asked, ()))
+    assert f'files="{files["tag"][0]}"' in text
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("gone", "has its weights in the manifest, but"),
+        ("cut", "has weights that changed"),
+        ("changed", "has weights that changed"),
+    ],
+)
+def test_a_staged_file_that_is_not_what_the_manifest_tells(study: Path, weights: Path, damage: str, says: str):
+    file = weights / Manifest.read(weights).weights[ADDRESS].file
+    data = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(data[:-1] if damage == "cut" else data[:-1] + b"?")
+    said = refused(study, weights)
+    assert says in said
+    assert f"make weights STUDY={study} fetches it again" in said
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"<html>Not found</html>", "is a web page"),
+        (b"", "is empty"),
+        (safetensors()[:-5], "cut short"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
+    ],
+)
+def test_a_study_s_own_file_that_is_no_checkpoint(study: Path, weights: Path, data: bytes, says: str):
+    own = study.parent / "own.safetensors"
+    own.write_bytes(data)
+    said = refused(study, weights)
+    assert f"has weights = {own}, which" in said
+    assert says in said
+
+
+def test_a_manifest_of_another_version_is_told(study: Path, weights: Path):
+    (weights / "manifest.json").write_text('{"schema_version": 9}')
+    assert "manifest.json: is of version 9" in refused(study, weights)
+
+
+def chtc(house: Path, **keys: str) -> Site:
+    return site(house, REQUEST_GPUS="1", WANT_GPU_LAB="true", REQUIREMENTS="(HasCHTCStaging == true)", **keys)
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "url", "says"),
+    [
+        (0.9, "", None),
+        (1.2, "", "1.2 GB, more than the 1 GB that CHTC takes as a plain input; let make weights stage it"),
+        (1.2, OSDF, None),
+        (31, OSDF, "31.0 GB, more than the 30 GB that CHTC takes by osdf://; set WEIGHTS_URL=file:///staging"),
+        (31, "file:///staging/me/w", None),
+        (101, "file:///staging/me/w", "no job takes so much there"),
+        (
+            31,
+            "https://example.org/w",
+            "31.0 GB, more than the 30 GB that CHTC takes by https://; set WEIGHTS_URL=",
+        ),
+    ],
+)
+def test_chtcs_rules_for_large_inputs(
+    study: Path, weights: Path, house: Path, gigabytes: float, url: str, says: str | None
+):
+    checked = check(study, weights)
+    large = ValidatedStudy(
+        **{
+            **checked.__dict__,
+            "weights": {
+                **checked.weights,
+                "tag": type(checked.weights["tag"])(checked.weights["tag"].path, "0" * 64, int(gigabytes * 1e9)),
+            },
+        }
+    )
+    told = transfer.errors(large, chtc(house, WEIGHTS_URL=url), weights)
+    assert [says in str(error) for error in told if says] == ([True] if says else [])
+    assert bool(told) == bool(says)
+    assert transfer.errors(large, site(house), weights) == [], "another pool has other rules"
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"WEIGHTS_URL": "file:///staging/me/w"}, "HasCHTCStaging"),
+        (
+            {"WEIGHTS_URL": "file:///staging/w", "REQUIREMENTS": "HasCHTCStaging == true", "WANT_OSPOOL": "true"},
+            "no machine of another pool has",
+        ),
+        ({"WEIGHTS_URL": "/staging/me/w"}, "WEIGHTS_URL"),
+        ({"WEIGHTS_URL": "osdf:///a b"}, "WEIGHTS_URL"),
+        ({"WEIGHTS_URL": "osdf:///a,b"}, "WEIGHTS_URL"),
+        ({"WEIGHTS": ""}, "WEIGHTS"),
+    ],
+)
+def test_addresses_that_jobs_could_not_use_are_refused(house: Path, keys: dict[str, str], says: str):
+    with pytest.raises(ConfigErrors, match=says):
+        site(house, **keys)
