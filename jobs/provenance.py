@@ -10,10 +10,11 @@ from pathlib import Path
 
 import alignsec
 from alignsec import digest
+from alignsec.catalogue import sources
 from alignsec.run.outcome import Provenance
 
 LIBRARIES = (
-    *("torch", "torchvision", "timm", "brainscore-vision", "pyautoattack", "numpy", "pillow", "safetensors"),
+    *("torch", *sources.libraries(), "pyautoattack", "numpy", "pillow", "safetensors"),
     *("imagecorruptions-imaug", "opencv-python-headless", "scikit-image", "scipy", "numba"),
 )
 """Those that can change a verdict."""

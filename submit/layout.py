@@ -66,7 +66,7 @@ def _pairs(checked: ValidatedStudy, packs: Packs, folder: RunFolder) -> tuple[Pl
     for model in checked.study.models:
         weights = files[checked.weights[model.name].path] if model.name in checked.weights else None
         source = codes[model.code] if model.code else None
-        in_pair = model.in_pair(weights, source, checked.published.get(model.name))
+        to_pair_model = model.to_pair_model(weights, source, checked.published.get(model.name))
         for attack in checked.study.attacks:
             pack, more = packs.images, packs.corrupted.get(attack)
             handed = (
@@ -75,7 +75,7 @@ def _pairs(checked: ValidatedStudy, packs: Packs, folder: RunFolder) -> tuple[Pl
             )
             paths = [place / file.name for place, file in handed if file]
             inputs = tuple(path.relative_to(folder.root).as_posix() for path in paths)
-            pair = Pair(model=in_pair, attack=attack, images=pack, corrupted=more, seed=checked.study.seed)
+            pair = Pair(model=to_pair_model, attack=attack, images=pack, corrupted=more, seed=checked.study.seed)
             planned.append(Planned(pair=pair, inputs=inputs))
     return tuple(planned)
 

@@ -47,7 +47,7 @@ def validate(
     manifest = Manifest.read(folder) if folder else Manifest()
     finder = Finder(path, hub, folder, digests or DigestCache(None), manifest)
     for index, model in enumerate(study.models):
-        if model.weights is None and not model.wants_weights:
+        if model.weights is None and not model.needs_published_weights:
             continue
         try:
             weights[model.name] = finder.find(model)
@@ -96,7 +96,7 @@ def _published(study: Study, errors: list[ConfigError]) -> dict[str, Published]:
         table = {
             name: Published(top1=top1, tolerance=tolerance, where=where) for name, top1 in results.top1.items()
         }
-    held = {model.name: model.held_to(table) for model in study.models}
+    held = {model.name: model.find_published_accuracy(table) for model in study.models}
     return {name: published for name, published in held.items() if published is not None}
 
 

@@ -13,7 +13,7 @@ FILE = "brainscore.csv"
 SCHEME = "brainscore:"
 
 
-def known(name: str) -> ModelInfo:
+def read_model_info(name: str) -> ModelInfo:
     """What the registry knows of one model. Raises UnknownModel with the nearest names.
 
     Its weights are an archive of what the plugin fetches for itself. How many classes it has, only building it

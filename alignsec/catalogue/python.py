@@ -6,8 +6,10 @@ from pathlib import Path
 from alignsec.catalogue.model_info import ModelInfo, UnknownModel
 from alignsec.errors import nearest
 
+SCHEME = "python:"
 
-def known(name: str) -> ModelInfo:
+
+def read_model_info(name: str) -> ModelInfo:
     """Nothing is known before it is built. Raises UnknownModel if it is not written as FILE:CALLABLE."""
     file, _, function = name.rpartition(":")
     if not file or not function.isidentifier():
@@ -15,12 +17,12 @@ def known(name: str) -> ModelInfo:
     return ModelInfo(makes_weights=True)
 
 
-def file_of(name: str) -> str:
+def code_file(name: str) -> str:
     """The path of the file, as the study gives it."""
     return name.rpartition(":")[0]
 
 
-def missing(file: Path, name: str) -> str | None:
+def find_definition_error(file: Path, name: str) -> str | None:
     """Why a file does not define the callable; None if it does. The file is read, not run."""
     function = name.rpartition(":")[2]
     try:

@@ -10,7 +10,7 @@ from alignsec.catalogue.model_info import ModelInfo, UnknownModel
 from alignsec.errors import nearest
 
 
-def known(name: str) -> ModelInfo:
+def read_model_info(name: str) -> ModelInfo:
     """What timm knows of one tag, such as `resnet50.a1_in1k`, or one architecture, such as `resnet50`.
 
     Raises UnknownModel with the nearest names.

@@ -16,7 +16,7 @@ COLUMNS = (
 FILE = "torchvision.csv"
 
 
-def known(name: str) -> ModelInfo:
+def read_model_info(name: str) -> ModelInfo:
     """What torchvision knows of `resnet50.IMAGENET1K_V2`, or of an architecture such as `resnet50`.
 
     Raises UnknownModel with the nearest names.

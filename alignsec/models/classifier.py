@@ -1,7 +1,7 @@
 """Classifiers: loaded models that map images in [0,1] to logits, with normalisation inside."""
 
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -9,7 +9,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from alignsec.models import brainscore, outputs, python, timm, torchvision
+from alignsec.catalogue import sources
+from alignsec.models import outputs
 from alignsec.models.errors import BadModel
 from alignsec.models.out_of_memory import is_out_of_memory
 from alignsec.spec.pair import PairModel
@@ -22,14 +23,6 @@ _BUILDING = (
     *(AssertionError, AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError),
     *(UnpicklingError, SafetensorError),
 )
-
-
-_BUILDERS: Mapping[str, Callable[[PairModel, Path], nn.Module]] = {
-    "timm": timm.build,
-    "torchvision": torchvision.build,
-    "python": python.build,
-    "brainscore": brainscore.build,
-}
 
 
 class Classifier(nn.Module):
@@ -77,12 +70,12 @@ def load(model: PairModel, folder: Path, device: torch.device) -> Classifier:
     key by key. Torch files are read with weights_only: a checkpoint runs no code here. Raises BadModel with the
     keys that are missing or left over, OSError if a file cannot be read.
     """
-    kind, _, name = model.source.partition(":")
     try:
-        network = _BUILDERS[kind](model, folder)
+        network: nn.Module = sources.load_builder(model.source)(model, folder)
     except (*_BUILDING, OSError) as error:
         # A torch file that was cut short before it was handed out gives EINVAL; other OSErrors are the disk's.
         if (isinstance(error, OSError) and error.errno != errno.EINVAL) or is_out_of_memory(error):
             raise
+        name = model.source.partition(":")[2]
         raise BadModel(f"{model.name}: {name} cannot be built: {type(error).__name__}: {error}") from error
     return Classifier(network, model.preprocessing).to(device)

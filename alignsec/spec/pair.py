@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -12,9 +12,9 @@ from alignsec.schema import Sha256, StrictModel
 from alignsec.spec.attack import Attack
 from alignsec.spec.preprocessing import Preprocessing
 
-Conversion = Literal["none", "timm", "torchvision", "brainscore"]
-"""How a weights file is read. none: a state dict that fits key by key. timm, torchvision: as that library
-publishes it, through its own conversion. brainscore: an archive of what a Brain-Score model fetches for itself."""
+Conversion = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
+"""How a weights file is read. "none": a state dict that fits key by key. The name of a model source: the file has
+the form that the source publishes, and the source's builder converts it."""
 
 
 class File(StrictModel):

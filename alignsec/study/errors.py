@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from alignsec.errors import ConfigError, nearest
 from alignsec.schema import SHA256_PATTERN
-from alignsec.study import fields, models
+from alignsec.study import fields
 
 REMEDIES = {
     "missing": "is missing; add it",
@@ -29,10 +29,6 @@ REMEDIES = {
 PATTERNS = {
     SHA256_PATTERN: "is not a SHA-256 digest: 64 digits and letters a to f, as sha256sum prints it",
     fields.DATE_PATTERN: 'is not a date; write year-month-day, such as "2025-09-08"',
-    models.PATTERN: (
-        'is not a source; write "timm:", "torchvision:", "checkpoint:", "python:" or "brainscore:" and a name, '
-        'such as "timm:resnet50.a1_in1k"'
-    ),
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$": "is not a run's name; use letters, digits, - and _, at most 64",
     r"^[^\x00-\x1f\x7f]*$": "has a control character, such as a line break; names are one line",
 }

@@ -1,6 +1,6 @@
-"""A study's models: what a `[[models]]` entry may say, and what its source adds to it."""
+"""The models of a study: the fields of a `[[models]]` table, completed with what the model's source publishes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,117 +13,149 @@ from alignsec.spec.pair import Conversion, File, PairModel, Published
 from alignsec.spec.preprocessing import Preprocessing
 from alignsec.study.fields import ExistingFile, Name, Table
 
-PATTERN = r"^(timm|torchvision|checkpoint|python|brainscore):[^\x00-\x1f\x7f]+$"
-IMAGENET = 1000
+IMAGENET_CLASSES = 1000
 
 
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    """Options travel in JSON and are part of a pair's digest."""
+def _check_source(source: str) -> str:
+    """Require a known scheme and a name without control characters."""
+    scheme, _, name = source.partition(":")
+    known = any(entry.scheme == scheme for entry in sources.SOURCES)
+    if not known or not name or any(ord(character) < 32 or ord(character) == 127 for character in name):
+        raise PydanticCustomError("source", "{why}", {"why": sources.unknown_source()})
+    return source
+
+
+def _check_conversion(conversion: str) -> str:
+    """Require a conversion that a source's builder implements."""
+    if conversion not in sources.conversions():
+        why = f"is unknown; choose one of {', '.join(sources.conversions())}"
+        raise PydanticCustomError("conversion", "{why}", {"why": why})
+    return conversion
+
+
+def _check_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Require values that JSON can hold: options travel in JSON and are part of a pair's digest."""
     try:
         digest.canonical(options)
     except (TypeError, ValueError):
-        why = "hold a date, a time, nan or inf; give numbers, text, true, false, lists and tables"
+        why = "must hold only numbers, text, true, false, lists and tables; found a date, a time, nan or inf"
         raise PydanticCustomError("options", why) from None
     classes = options.get("num_classes", 2)
     if isinstance(classes, bool) or not isinstance(classes, int):
-        raise PydanticCustomError("options", "have a num_classes that is not a whole number")
+        raise PydanticCustomError("options", "must have a whole number as num_classes")
     return options
 
 
 class StudyModel(Table):
-    """A `[[models]]` entry."""
+    """A `[[models]]` table of a study file."""
 
     name: Name
-    """What tables call it, and its row in the scores table."""
-    source: Annotated[str, Field(pattern=PATTERN)]
-    """A library and a name of its, such as `timm:resnet50.a1_in1k` or `torchvision:resnet50.IMAGENET1K_V2`; an
-    architecture where `weights` are given; or `python:FILE:CALLABLE`."""
-    options: Annotated[dict[str, Any], AfterValidator(_plain), Field(default_factory=dict)]
-    """Arguments of the library's constructor, or of the callable."""
+    """Name of the model in tables and figures, and its row in the scores table."""
+    source: Annotated[str, AfterValidator(_check_source)]
+    """A source and a model's name there, such as `timm:resnet50.a1_in1k` or
+    `torchvision:resnet50.IMAGENET1K_V2`; an architecture if `weights` are given; or `python:FILE:CALLABLE`."""
+    options: Annotated[dict[str, Any], AfterValidator(_check_options), Field(default_factory=dict)]
+    """Arguments of the source's constructor, or of the callable."""
     weights: ExistingFile | None = None
-    """A local checkpoint: safetensors, or a torch file of tensors. Without it, the source's own, once fetched."""
-    conversion: Conversion | None = None
-    """How `weights` are read: "none", a state dict that fits key by key, where left out; or as a library publishes
-    them."""
+    """A local checkpoint: safetensors, or a torch file of tensors. Default: the weights that the source
+    publishes."""
+    conversion: Annotated[Conversion, AfterValidator(_check_conversion)] | None = None
+    """How to read `weights`: "none", a state dict that fits key by key (default); or the name of the source in
+    whose published form the file is."""
     code: ExistingFile | None = None
-    """The file of a `python:` source; taken from the source, never given."""
+    """The file of a `python:` source; derived from `source`, never given in a study."""
     classes: Annotated[int, Field(ge=2)] | None = None
-    """How many logits it gives, where neither its source nor options.num_classes tells."""
+    """Number of logits, if neither the source nor `options.num_classes` states it."""
     preprocessing: Preprocessing
-    """Taken from the source where it has one; the study's word goes first."""
+    """Taken from the source if it publishes one; fields that the study states take precedence."""
     published: Published | None = None
-    """Clean accuracy to be held to before any attack; where left out, that of the study's results table, or the
-    source's own."""
+    """Published clean accuracy that the model must reproduce before any attack. Default: the accuracy in the
+    study's results table, or the source's own."""
 
     @model_validator(mode="before")
     @classmethod
-    def _with_what_its_source_knows(cls, data: object) -> object:
-        """Check the source against the library's own list, and take from it how the model wants its images."""
+    def _complete_from_source(cls, data: object) -> object:
+        """Check the source against its list of models and take over the published preprocessing."""
         source = data.get("source") if isinstance(data, dict) else None
         if not (isinstance(data, dict) and isinstance(source, str)):
             return data
         if "code" in data:
-            raise PydanticCustomError("source", 'code is not given apart; write source = "python:FILE:CALLABLE"')
-        if source.partition(":")[0] not in (*sources.SOURCES, "checkpoint"):
-            return data  # the pattern says what a source is
+            raise PydanticCustomError("source", 'code must not be given; write source = "python:FILE:CALLABLE"')
+        if source.partition(":")[0] not in {entry.scheme for entry in sources.SOURCES}:
+            return data  # _check_source reports it, with the field
         try:
-            resolved = sources.resolved(source)
-            known = sources.known(resolved)
+            resolved = sources.resolve_alias(source)
+            info = sources.read_model_info(resolved)
         except UnknownModel as error:
             raise _error(source, str(error)) from None
         stated = data.get("preprocessing", {})
-        if why := _lacks(source, known, data):
+        for why in _missing_fields(source, info, data):
             raise _error(source, why)
         completed = {**data, "source": resolved}
-        if known.preprocessing and isinstance(stated, dict):
-            completed["preprocessing"] = {**known.preprocessing, **stated}
-        if resolved.startswith("python:"):
-            completed["code"] = python.file_of(resolved.removeprefix("python:"))
+        if info.preprocessing and isinstance(stated, dict):
+            completed["preprocessing"] = {**info.preprocessing, **stated}
+        if resolved.startswith(python.SCHEME):
+            completed["code"] = python.code_file(resolved.removeprefix(python.SCHEME))
         return completed
 
     @model_validator(mode="after")
-    def _code_defines_it(self) -> Self:
-        if self.code and (why := python.missing(self.code, self.source)):
+    def _code_defines_callable(self) -> Self:
+        if self.code and (why := python.find_definition_error(self.code, self.source)):
             raise _error(self.source, why)
         return self
 
     @property
-    def known(self) -> ModelInfo:
-        """What its source knows of it."""
-        return sources.known(self.source)
+    def info(self) -> ModelInfo:
+        """What the source publishes about the model."""
+        return sources.read_model_info(self.source)
 
     @property
-    def wants_weights(self) -> bool:
-        """Whether its source's own weights must be found: the study gives no file, and its code makes none."""
-        return self.weights is None and not self.known.makes_weights
+    def needs_published_weights(self) -> bool:
+        """Whether the source's own weights are needed: the study names no file, and the code creates none."""
+        return self.weights is None and not self.info.makes_weights
 
     @property
     def class_count(self) -> int | None:
-        """How many classes labels may name: from 0 to one less. None where only building it shows."""
+        """Number of classes; labels range from 0 to class_count - 1. None if only building the model shows it."""
         stated: int | None = self.options.get("num_classes", self.classes)
-        return self.known.classes if stated is None else stated
+        return self.info.classes if stated is None else stated
 
     @property
-    def _own_conversion(self) -> Conversion:
-        """Of the source's own file, which for Brain-Score an archive that the study names is as well."""
-        own = self.known.conversion
-        return own if self.wants_weights or own == "brainscore" else "none"
+    def _published_conversion(self) -> Conversion:
+        """Conversion of the weights file if the study does not state one."""
+        in_published_form = self.needs_published_weights or sources.find_source(self.source).always_converts
+        return self.info.conversion if in_published_form else "none"
 
-    def held_to(self, table: Mapping[str, Published]) -> Published | None:
-        """The clean accuracy it must show: the study's own word, a results table's for this tag, the source's."""
-        own_file = self.weights is not None
-        name = self.source.partition(":")[2]
-        return self.published or (None if own_file else table.get(name, self.known.published))
+    def find_published_accuracy(self, results_table: Mapping[str, Published]) -> Published | None:
+        """Return the clean accuracy that the model must reproduce, or None if nobody published one.
 
-    def in_pair(self, weights: File | None, code: File | None, published: Published | None = None) -> PairModel:
-        """What its jobs are told of it, with the files they are handed and the accuracy they are held to."""
+        The study's own value takes precedence over the results table, and the table over the source's value. The
+        last two describe the published weights, so they do not apply to a weights file of the study.
+
+        Args:
+            results_table: Published accuracies by the model's name in its source.
+        """
+        if self.published or self.weights is not None:
+            return self.published
+        return results_table.get(self.source.partition(":")[2], self.info.published)
+
+    def to_pair_model(
+        self, weights: File | None, code: File | None, published: Published | None = None
+    ) -> PairModel:
+        """Return the model as the jobs of its pairs receive it.
+
+        Args:
+            weights: The weights file that is transferred to the job.
+            code: The Python file of a `python:` source.
+            published: The clean accuracy that the model must reproduce.
+        """
         return PairModel(
             name=self.name,
-            # A file's name is no part of the question, its digest is.
-            source=f"python:{self.source.rpartition(':')[2]}" if code else self.source,
+            # The digest of the file identifies it; its name must not change the pair's id.
+            source=f"{python.SCHEME}{self.source.rpartition(':')[2]}" if code else self.source,
             options=self.options,
             weights=weights,
-            conversion=self.conversion or self._own_conversion,
+            conversion=self.conversion or self._published_conversion,
             code=code,
             classes=self.class_count,
             published=published,
@@ -131,35 +163,34 @@ class StudyModel(Table):
         )
 
 
-def _lacks(source: str, known: ModelInfo, data: dict[str, Any]) -> str | None:
-    """What an entry must say because its source does not, or None."""
+def _missing_fields(source: str, info: ModelInfo, data: dict[str, Any]) -> Iterator[str]:
+    """Yield what the table must state because the source does not publish it."""
+    if source.startswith(f"{sources.CHECKPOINT}:") and "weights" not in data:
+        yield "is a checkpoint without a file; give weights = FILE"
+    if not ("weights" in data or info.weights or info.makes_weights):
+        examples = ", ".join(info.examples) or "there is none"
+        yield f"is an architecture without weights; give weights = FILE, or a name with weights: {examples}"
+    yield from _class_errors(info, data)
+    if "preprocessing" not in data and not info.preprocessing:
+        yield "has no preprocessing of its own; state it: preprocessing = { input_size, mean, std, ... }"
+
+
+def _class_errors(info: ModelInfo, data: dict[str, Any]) -> Iterator[str]:
+    """Yield the contradictions between the published number of classes and the stated one."""
     own_file = "weights" in data
-    options = data["options"] if isinstance(data.get("options"), dict) else {}
-    outputs = options.get("num_classes")
-    other_outputs = isinstance(outputs, int) and outputs != known.classes
+    outputs = data["options"].get("num_classes") if isinstance(data.get("options"), dict) else None
     classes = outputs or data.get("classes")
-    examples = ", ".join(known.examples) or "there is none"
-    lacks = {
-        "is a checkpoint without a file; give weights = FILE": source.startswith(sources.CHECKPOINT)
-        and not own_file,
-        f"is an architecture without weights; give weights = FILE, or a name with weights: {examples}": not (
-            own_file or known.weights or known.makes_weights
-        ),
-        "has no classifier; give options = { num_classes = N } and weights = FILE, or another name": (
-            known.classes == 0 and not (own_file and classes)
-        ),
-        f"has weights for {known.classes} classes; leave num_classes out, or give weights = FILE": (
-            known.weights and not own_file and other_outputs
-        ),
-        f"gives {known.classes} classes in an order of its own, not ImageNet's {IMAGENET}; if the images' labels "
-        f"are of that order, state classes = {known.classes}": (
-            known.weights and known.classes not in {None, IMAGENET} and classes is None
-        ),
-        "has no preprocessing of its own; state it: preprocessing = { input_size, mean, std, ... }": (
-            "preprocessing" not in data and not known.preprocessing
-        ),
-    }
-    return next((why for why, holds in lacks.items() if holds), None)
+    if info.classes == 0 and not (own_file and classes):
+        yield "has no classifier; give options = { num_classes = N } and weights = FILE, or another name"
+    if not info.weights:
+        return
+    if not own_file and isinstance(outputs, int) and outputs != info.classes:
+        yield f"has weights for {info.classes} classes; leave num_classes out, or give weights = FILE"
+    if info.classes not in {None, IMAGENET_CLASSES} and classes is None:
+        yield (
+            f"has {info.classes} classes in an order of its own, not ImageNet's {IMAGENET_CLASSES}; if the labels "
+            f"of the images use that order, state classes = {info.classes}"
+        )
 
 
 def _error(source: str, why: str) -> PydanticCustomError:

@@ -18,8 +18,8 @@ def weights_address(model: StudyModel) -> str:
     user's own or unknown."""
     if model.weights is not None:
         return ""
-    known = model.known
-    return f"{HUB}{known.hub}" if known.hub else known.url
+    info = model.info
+    return f"{HUB}{info.hub}" if info.hub else info.url
 
 
 def named_digest(url: str) -> str:

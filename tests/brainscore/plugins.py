@@ -174,7 +174,7 @@ def test_one_of_their_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return run(*arguments, **options)
 
     monkeypatch.setattr(subprocess, "run", no_pip)
-    told = brainscore.known(REAL).preprocessing
+    told = brainscore.read_model_info(REAL).preprocessing
     assert Preprocessing.model_validate(told) == Preprocessing(**ALEXNETS)
     loaded = load(tmp_path, REAL, Preprocessing.model_validate(told), files)
     pixels = torch.rand(2, 3, 224, 224)

@@ -17,7 +17,9 @@ def test_the_file_is_what_the_installed_timm_says(house: Path):
     """After a change of timm's version: `make catalogue`."""
     written = io.StringIO()
     timm_models.write(written)
-    assert written.getvalue() == (house / "alignsec" / "timm_catalogue.csv").read_text(encoding="utf-8")
+    assert written.getvalue() == (house / "alignsec" / "catalogue" / "timm_catalogue.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_architectures_and_tags():

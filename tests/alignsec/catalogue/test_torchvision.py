@@ -26,7 +26,7 @@ def test_the_file_is_what_the_installed_torchvision_says(house: Path):
 def test_preprocessing_is_the_preset(name: str):
     architecture, weights = name.split(".")
     preset = get_model_weights(architecture)[weights].transforms()
-    found = torchvision.known(name).preprocessing
+    found = torchvision.read_model_info(name).preprocessing
     side = preset.crop_size[0]
     assert found["input_size"] == [3, side, side]
     crop_pct = found["crop_pct"]

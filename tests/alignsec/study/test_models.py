@@ -27,7 +27,7 @@ STATED = (
         ('source = "timm:vit_small_patch14_dinov2.lvd142m"', "has no classifier; give options"),
         (
             'source = "timm:convnext_base.clip_laion2b_augreg_ft_in12k"',
-            "gives 11821 classes in an order",
+            "has 11821 classes in an order",
         ),
         (
             'source = "timm:resnet18.a1_in1k"\noptions = { num_classes = 10 }',
@@ -47,8 +47,11 @@ STATED = (
         (f'source = "python:code.py:bulid"\n{STATED}', "defines no bulid; did you mean build?"),
         (f'source = "python:broken.py:build"\n{STATED}', "is not Python: "),
         (f'source = "python:gone.py:build"\n{STATED}', "does not exist (looked for"),
-        ('source = "timm:resnet18.a1_in1k"\ncode = "code.py"', "code is not given apart"),
-        ('source = "timm:resnet18.a1_in1k"\nconversion = "torch"', "is not one of none, timm, torchvision"),
+        ('source = "timm:resnet18.a1_in1k"\ncode = "code.py"', "code must not be given"),
+        (
+            'source = "timm:resnet18.a1_in1k"\nconversion = "torch"',
+            "is unknown; choose one of none, timm, torchvision",
+        ),
         ('source = "timm:resnet18.a1_in1k"\nclasses = 1', "greater than or equal to 2"),
         ('source = "timm:resnet18.a1_in1k"\npublished = { top1 = 71.5 }', "less than or equal to 1"),
     ],
@@ -78,21 +81,21 @@ def test_a_model_of_each_source(tmp_path: Path):
     models = "".join(f'[[models]]\nname = "{number}"\n{text}\n' for number, text in enumerate(MODELS))
     own, checkpoint, python, other_labels, converted, plugin = load(tmp_path, GOOD + models).models[1:]
     assert own.preprocessing.crop_pct == 224 / 232
-    assert (own.class_count, own.wants_weights) == (1000, True)
-    stated, table = own.held_to({}), Published(top1=0.7, where="a table")
+    assert (own.class_count, own.needs_published_weights) == (1000, True)
+    stated, table = own.find_published_accuracy({}), Published(top1=0.7, where="a table")
     assert stated is not None
     assert (stated.top1, stated.where) == (0.80858, "torchvision's own figure for these weights")
-    assert own.held_to({"resnet50.IMAGENET1K_V2": table}) == table
-    assert own.in_pair(FILE, None).conversion == "torchvision"
-    assert (checkpoint.source, checkpoint.wants_weights) == ("torchvision:resnet50", False)
-    assert checkpoint.held_to({"resnet50": table}) is None, "nobody published it"
-    assert checkpoint.in_pair(FILE, None).conversion == "none"
-    assert (python.code, python.class_count, python.wants_weights) == (tmp_path / "code.py", 5, False)
-    assert python.in_pair(None, FILE).source == "python:build", "a renamed file is the same model"
-    assert python.held_to({"build": table}) == Published(top1=0.5, where="here")
+    assert own.find_published_accuracy({"resnet50.IMAGENET1K_V2": table}) == table
+    assert own.to_pair_model(FILE, None).conversion == "torchvision"
+    assert (checkpoint.source, checkpoint.needs_published_weights) == ("torchvision:resnet50", False)
+    assert checkpoint.find_published_accuracy({"resnet50": table}) is None, "nobody published it"
+    assert checkpoint.to_pair_model(FILE, None).conversion == "none"
+    assert (python.code, python.class_count, python.needs_published_weights) == (tmp_path / "code.py", 5, False)
+    assert python.to_pair_model(None, FILE).source == "python:build", "a renamed file is the same model"
+    assert python.find_published_accuracy({"build": table}) == Published(top1=0.5, where="here")
     assert other_labels.class_count == 11821
-    assert converted.in_pair(FILE, None).conversion == "timm"
-    assert plugin.in_pair(FILE, None).conversion == "brainscore", "an archive, whoever packed it"
+    assert converted.to_pair_model(FILE, None).conversion == "timm"
+    assert plugin.to_pair_model(FILE, None).conversion == "brainscore", "an archive, whoever packed it"
     assert (plugin.preprocessing.crop_mode, plugin.class_count) == ("squash", None), (
         "the registry tells no classes"
     )

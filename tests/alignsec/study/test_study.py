@@ -93,7 +93,7 @@ def test_every_mistake_in_one_go(folder: Path):
     }
     for field, (given, remedy) in expected.items():
         assert field in found, f"{field} is not among {sorted(found)}"
-        assert found[field].file == str(folder / "study.toml")
+        assert found[field].path == str(folder / "study.toml")
         assert found[field].given == given
         assert remedy in found[field].remedy, field
 
@@ -142,7 +142,7 @@ def test_an_empty_study_lacks_everything(folder: Path):
         ('name = "resnet"', "", "models[0].name", "is missing; add it"),
         ('method = "clean"', 'method = "clean"\nname = "a\\tb"', "attacks[0].name", "control character"),
         ("resnet18.a1_in1k", "resnet18.a9_in1k", "models[0]", "did you mean"),
-        ("resnet18.a1_in1k", "zzzzzzzzzzzzzzzz", "models[0]", "known names is near it"),
+        ("resnet18.a1_in1k", "zzzzzzzzzzzzzzzz", "models[0]", "known names is similar"),
         ('source = "timm', 'weights = "w.pt"\nsource = "timm', "models[0].weights", "does not exist (looked for"),
         ('folder = "images"', 'folder = "~nobody-at-all/x"', "images.folder", "home directory"),
         ('folder = "images"', f'folder = "{"x" * 5000}"', "images.folder", ""),
@@ -157,7 +157,7 @@ def test_an_empty_study_lacks_everything(folder: Path):
             'name = "resnet"',
             'name = "resnet"\noptions = { num_classes = "five" }',
             "models[0].options",
-            "not a whole",
+            "must have a whole",
         ),
         ('name = "resnet"', 'name = "resnet"\noptions = { drop_rate = nan }', "models[0].options", "nan"),
         ('name = "resnet"', 'name = "resnet"\noptions = { when = 2020-01-01 }', "models[0].options", "a date"),
