@@ -16,7 +16,7 @@ def test_the_file_is_what_the_installed_torchvision_says(house: Path):
     """After a change of torchvision's version: `make catalogue`."""
     written = io.StringIO()
     torchvision_models.write(written)
-    kept = house / "alignsec" / "sources" / torchvision.FILE
+    kept = house / "alignsec" / "catalogue" / torchvision.FILE
     assert written.getvalue() == kept.read_text(encoding="utf-8")
 
 
