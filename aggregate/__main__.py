@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from aggregate.analysis import analyse
-from aggregate.headway import Headway
+from alignsec.display import Display
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
@@ -48,14 +48,14 @@ def main(argv: list[str]) -> int:
                 [ConfigError(path="--outcomes", given=str(given.outcomes), remedy="does not exist")]
             )
         events = EventLog(given.events or folder.events)
-        with Headway(Console(stderr=True)) as headway:
+        with Display(Console(stderr=True)) as display:
             done = analyse(
                 folder,
                 given.outcomes or folder.outcomes,
                 events,
                 given.out or folder.analysis,
                 given.jobs,
-                headway,
+                display,
             )
     except ConfigErrors as error:
         sys.stderr.write(f"{error}\n")

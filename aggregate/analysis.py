@@ -8,12 +8,12 @@ import pandas as pd
 from aggregate.collect import corruptions, table, tally
 from aggregate.collect.tally import PairState
 from aggregate.figures import gallery
-from aggregate.headway import Headway
 from aggregate.report import paper_tables, report
 from aggregate.scores import scores
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics import architecture, tables
 from alignsec import atomic
+from alignsec.display import Display
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import Plan, RunFolder
 
@@ -36,22 +36,22 @@ def analyse(
     events: EventLog,
     out: Path,
     processes: int = 1,
-    headway: Headway | None = None,
+    display: Display | None = None,
 ) -> Analysis:
     """Read a run and its outcomes, so many processes side by side, and write its analysis into a folder.
 
     Everything is worked out before the first file is written, and each file is written aside and renamed.
     Raises Mistakes if the run, its scores or the outcomes cannot be read; OSError if a file cannot be written.
     """
-    headway = headway or Headway()
+    display = display or Display()
     plan = Plan.read(folder)
     alignment = scores.scores_of_run(folder, plan)
-    found = tally.take(plan, outcomes, events, processes, headway)
+    found = tally.take(plan, outcomes, events, processes, display)
     counted = table.frame(found.rows)
     means = corruptions.means(plan, found.pairs, counted)
     rows = corruptions.added(counted, means)
     family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
-    headway.begin("statistics")
+    display.begin("statistics")
     statistics = tables.compute_tables(rows, alignment, family, found.robust, means)
     matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
     pairs = table.columns(PairState, found.pairs)[PAIRS]
@@ -64,12 +64,12 @@ def analyse(
         **{f"{name}.csv": table.csv(frame) for name, frame in statistics.named().items()},
         "matching.csv": table.csv(matching_table(matching, alignment)),
     }
-    headway.begin("figures", len(drawings))
+    display.begin("figures", len(drawings), unit="figures")
     for drawing in drawings:
-        headway.advance()
+        display.advance()
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
     files.update({f"tables/{name}": data for name, data in paper_tables.files(rows, statistics).items()})
-    headway.begin("report")
+    display.begin("report")
     evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
     files["report.html"] = report.html(evidence)
     write(out, files)

@@ -16,8 +16,8 @@ from aggregate.comparison import agreement, report
 from aggregate.comparison import report as sheet
 from aggregate.comparison import runs as answers
 from aggregate.comparison.agreement import Comparison
-from aggregate.headway import Headway
 from alignsec import atomic
+from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 
 SHOWN = 20
@@ -36,8 +36,8 @@ def main(argv: list[str]) -> int:
     out = given.out or given.B / "compare" / given.A.resolve().name
     cores = len(os.sched_getaffinity(0))
     try:
-        with Headway(Console(stderr=True)) as headway:
-            found = _compared(given.A, given.B, cores, headway)
+        with Display(Console(stderr=True)) as display:
+            found = _compared(given.A, given.B, cores, display)
         out.mkdir(parents=True, exist_ok=True)
         atomic.write(out / "compare.csv", table.csv(report.table(found)))
         atomic.write(out / "images.csv", table.csv(report.images(found)))
@@ -52,12 +52,12 @@ def main(argv: list[str]) -> int:
     return 1 if found.changed else 0
 
 
-def _compared(a: Path, b: Path, processes: int, headway: Headway) -> Comparison:
+def _compared(a: Path, b: Path, processes: int, display: Display) -> Comparison:
     """Both runs are read before either is complained of."""
     runs, errors = [], []
     for root in (a, b):
         try:
-            runs.append(answers.read(root, processes, headway))
+            runs.append(answers.read(root, processes, display))
         except ConfigErrors as error:
             errors += [one for one in error.errors if one not in errors]
     if errors:

@@ -191,10 +191,10 @@ def study(
     already = [planned.pair.id for planned in plan.planned if here.is_ok(planned)]
     pairs = {pair.id: pair for pair in plan}
     with PairDisplay(console, plan, plan.image_count, already) as display:
-        here.on_progress = display.said
+        here.on_progress = display.report
         for ended in here.run(plan):
             now = status.pair_status(pairs[ended.id], folder.outcome(ended.id))
-            display.ended(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
+            display.end(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
     # By the run's own code, as its jobs: this checkout may have moved on meanwhile.
     analysis = [site.job_python, "-m", "aggregate", str(folder.root)]
     environment = {**environ, "PYTHONPATH": str(folder.code.resolve())}

@@ -13,7 +13,7 @@ from aggregate.collect import reading
 from aggregate.collect import reading as readers
 from aggregate.collect.reading import TRACES, Reading, Spent
 from aggregate.collect.table import Row
-from aggregate.headway import Headway
+from alignsec.display import Display
 from alignsec.run import status
 from alignsec.run.event_log import EventLog, NodeHistory
 from alignsec.run.folder import Plan
@@ -117,7 +117,7 @@ class Tally:
 
 
 def take(
-    plan: Plan, outcomes: Path, events: EventLog, processes: int = 1, headway: Headway | None = None
+    plan: Plan, outcomes: Path, events: EventLog, processes: int = 1, display: Display | None = None
 ) -> Tally:
     """Read every outcome once, keeping what the tables and the report need.
 
@@ -125,8 +125,8 @@ def take(
     side by side; a plan of few pairs is read by this one alone, which is sooner done.
     Raises Mistakes if it is an archive that cannot be read to its end.
     """
-    headway = headway or Headway()
-    headway.begin("reading outcomes", len(plan.planned))
+    display = display or Display()
+    display.begin("reading outcomes", len(plan.planned), unit="outcomes")
     look = readers.read_parallel(reading.read, processes if len(plan.planned) > FEW else 1)
     order = {pair.id: at for at, pair in enumerate(plan)}
     rows: list[Row] = []
@@ -138,7 +138,7 @@ def take(
     versions: dict[str, Counter[str]] = {}
     other_counts: Counter[int] = Counter()
     for pair_id, pair, found in readers.whole(look_at(plan, outcomes, look), outcomes):
-        headway.advance()
+        display.advance()
         pairs.append(_state(pair_id, pair, found, events.nodes.get(pair_id)))
         if found is None or found.spent is None:
             continue

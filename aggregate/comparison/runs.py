@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from aggregate.collect import reading
-from aggregate.headway import Headway
+from alignsec.display import Display
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import outcome_file, status
 from alignsec.run.folder import Plan, RunFolder
@@ -59,22 +59,22 @@ class Run:
     """Outcomes that its study no longer asks for; they are not compared."""
 
 
-def read(root: Path, processes: int = 1, headway: Headway | None = None) -> Run:
+def read(root: Path, processes: int = 1, display: Display | None = None) -> Run:
     """Read a run's outcomes, many by so many processes.
 
     Raises Mistakes, naming all of them, if the folder is no run or outcome files are damaged; OSError.
     """
     folder = RunFolder(root)
     plan = Plan.read(folder)
-    headway = headway or Headway()
-    headway.begin(f"reading outcomes of {plan.name}", len(plan.planned))
+    display = display or Display()
+    display.begin(f"reading outcomes of {plan.name}", len(plan.planned), unit="outcomes")
     run = Run(root, plan.name, {}, {}, 0)
     damaged: list[ConfigError] = []
     once: dict[tuple[str, ...], tuple[str, ...]] = {}
     look = reading.read_parallel(_read, processes if len(plan.planned) > FEW else 1)
     seen = status.look_at(plan, folder.outcomes, look)
     for pair_id, pair, found in reading.whole(seen, folder.outcomes):
-        headway.advance()
+        display.advance()
         if pair is None:
             run.stale += 1
         elif isinstance(found, Answer):

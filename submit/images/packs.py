@@ -1,12 +1,12 @@
-"""Packs: a study's selection as the archives its jobs are handed."""
+"""The packs of one study: its selected images, clean and corrupted, as the archives that jobs read."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from alignsec.display import Display
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import File
 from submit.images.selection import Selection
@@ -15,34 +15,41 @@ from submit.images.store import Store
 
 @dataclass(frozen=True)
 class Packs:
-    """The packs of one study, in a store."""
+    """The packs of one study in a store."""
 
     images: File
+    """The pack of the clean images."""
     corrupted: dict[Attack, File]
+    """The pack of each corruption for which the study has a set of images."""
 
     @classmethod
     def write(cls, selection: Selection, store: Store, console: Console | None = None) -> Self:
-        """Pack what is not packed yet, with a bar on a terminal. Raises Mistakes, OSError."""
-        bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=console is None or not console.is_terminal,
-            transient=True,
-        )
-        with bar:
-            task = bar.add_task("packing images", total=len(selection.images))
-            images = store.pack(selection.images, selection.gather, lambda done: bar.update(task, completed=done))
-            corrupted = {}
+        """Pack the images that the store does not hold yet.
+
+        Args:
+            selection: the study's images.
+            store: where the packs are kept.
+            console: where to show the progress; None shows nothing.
+
+        Raises:
+            ConfigErrors: images cannot be used.
+            OSError: a file cannot be read or written.
+        """
+        corrupted = {}
+        with Display(console) as display:
+            display.begin("packing images", len(selection.images), unit="images")
+            images = store.pack(selection.images, selection.gather, display.update)
             for attack, chosen in selection.corrupted.items():
-                bar.update(task, description=f"packing {attack.name}", completed=0)
-                corrupted[attack] = store.pack(chosen, tell=lambda done: bar.update(task, completed=done))
+                display.begin(f"packing {attack.name}", len(chosen), unit="images")
+                corrupted[attack] = store.pack(chosen, tell=display.update)
         return cls(images, corrupted)
 
     def link(self, store: Store, folder: Path) -> None:
-        """Put links to the packs into a run's folder. Raises OSError."""
+        """Create symbolic links to the packs in a run's folder.
+
+        Raises:
+            OSError: a link cannot be created.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         for file in (self.images, *self.corrupted.values()):
             link = folder / file.name

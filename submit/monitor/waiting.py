@@ -25,9 +25,9 @@ def wait(console: Console, folder: RunFolder) -> int:
             for pair in now.pairs:
                 if pair.state in NOTHING_LEFT and told.get(pair.id) != pair.state:
                     told[pair.id] = pair.state
-                    display.ended(pair.id, pair.state + (f" ({pair.reason})" if pair.reason else ""))
+                    display.end(pair.id, pair.state + (f" ({pair.reason})" if pair.reason else ""))
                 elif pair.state == "running":
-                    display.at(pair.id, pair.images_done)
+                    display.set_images_done(pair.id, pair.images_done)
             if now.over:
                 break
             time.sleep(LOOK_EVERY_SECONDS)

@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from alignsec import command
-from alignsec.display import megabytes
+from alignsec.display import BYTES, Display, megabytes
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.study.study import Study
 from submit import lock
@@ -28,7 +28,6 @@ from submit.weights.manifest import Manifest
 from submit.weights.retry import Patience
 
 try:
-    from submit.weights.display import WeightsDisplay
     from submit.weights.staging import Fetched, Staging
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing}: fetching weights needs what requirements/staging.txt lists; install it into this Python")
@@ -78,10 +77,14 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Config
             + (f"; {own} models have weights of their own" if own else "")
         )
         errors = []
-        with WeightsDisplay(console, len(missing)) as display:
-            staging.tell, patience.said = display.at, display.line
-            for fetched in staging.run(missing):
-                display.ended(fetched)
+        with Display(console) as display:
+            display.begin(f"0/{len(missing)} files", unit=BYTES)
+            staging.on_bytes = lambda address, done, total: display.update(done, total, item=address)
+            patience.said = display.line
+            for number, fetched in enumerate(staging.run(missing), start=1):
+                files = f"{number}/{len(missing)} files"
+                display.finish(fetched.address, files)
+                display.line(f"{files}: {fetched.address}: {_result(fetched)}")
                 if fetched.staged is None:
                     errors += [_failed(path, study, index, fetched) for index in wanted[fetched.address]]
         digests.keep()
@@ -89,6 +92,13 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Config
     here = {known[one].file: known[one].bytes for one in wanted if one in known}
     console.print(f"{len(here)} files, {megabytes(sum(here.values()))}, for {len(study.models)} models")
     return sorted(errors, key=str)
+
+
+def _result(fetched: Fetched) -> str:
+    if fetched.staged is None:
+        return f"failed: {fetched.why}"
+    how = ", rewritten as safetensors" if fetched.staged.rewritten else ""
+    return f"{fetched.staged.file}, {megabytes(fetched.staged.bytes)}{how}"
 
 
 def _failed(path: Path, study: Study, index: int, fetched: Fetched) -> ConfigError:

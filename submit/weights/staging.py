@@ -53,7 +53,7 @@ class Staging:
     timeout: float = TIMEOUT_SECONDS
     brainscore: str = str(HOUSE / ".brainscore" / "bin" / "python")
     """The Python of Brain-Score's environment."""
-    tell: Callable[[str, int, int | None], None] = lambda address, done, total: None
+    on_bytes: Callable[[str, int, int | None], None] = lambda address, done, total: None
     """Called from worker threads: address, bytes so far, bytes in all or None."""
 
     def missing(self, wanted: Sequence[str]) -> list[str]:
@@ -106,7 +106,7 @@ class Staging:
             return self._packed(address)
         remote = self._remote(address)
         part = self.folder / PARTS / digest.sha256_of_bytes(address.encode())[:16]
-        download = Download(client, remote, part, self.patience, partial(self.tell, address))
+        download = Download(client, remote, part, self.patience, partial(self.on_bytes, address))
         published = PublishedFile(
             url=remote.url,
             revision=remote.revision,

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from aggregate import analysis
 from aggregate.analysis import analyse
 from aggregate.figures import gallery, robustness
+from alignsec import display
+from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file
 from alignsec.run.event_log import EventLog
@@ -248,3 +251,17 @@ def test_a_figure_of_thousands_of_models_draws_the_most_robust(monkeypatch):
     assert "Of 9 models the 3 most robust are drawn" in drawing.description
     (all_of_them,) = robustness.drawings(pd.DataFrame(rows[:3]))
     assert all_of_them.description == robustness.DESCRIPTION
+
+
+def test_the_display_shows_each_step_and_every_outcome(make_run, monkeypatch):
+    """A log without a pause between lines has the outcomes, the figures, and the titles of the other steps."""
+    monkeypatch.setattr(display, "PLAIN_EVERY_SECONDS", 0.0)
+    run = make_run(models=["a", "b"])
+    run.answer("a", "clean", "R" * 10)
+    out = io.StringIO()
+    with Display(Console(file=out, soft_wrap=True)) as shown:
+        analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis, display=shown)
+    lines = out.getvalue().splitlines()
+    assert any(line.startswith("reading outcomes, 4/4 outcomes") for line in lines)
+    assert [line for line in lines if "/" not in line] == ["statistics", "report"]
+    assert any(line.startswith("figures, ") for line in lines)

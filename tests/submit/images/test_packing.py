@@ -1,5 +1,7 @@
 """`make images` as a person types it, and `make submit` after it."""
 
+import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -7,14 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from alignsec import display
 from alignsec.errors import ConfigErrors
 from alignsec.images import pack as image_pack
 from alignsec.run.folder import RunFolder
 from alignsec.study.study import Study
 from submit import layout, validation
 from submit.digest_cache import DigestCache
+from submit.images.__main__ import pack
 from submit.images.store import Store
+from submit.site import Site
 from tests import tiny
 
 StudyFile = Callable[..., Path]
@@ -44,6 +50,18 @@ def test_the_second_call_finds_the_pack(
     assert (folder.images / plan.images.name).resolve() == pack
     assert pack.stat().st_mtime_ns == before
     assert len(list(image_pack.read(folder.root / plan.planned[0].inputs[-1], plan.images.sha256))) == 4
+
+
+def test_a_log_shows_progress(
+    tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+):
+    """A log gets plain lines with the images done, the rate and the time left, not only the result."""
+    monkeypatch.setattr(display, "PLAIN_EVERY_SECONDS", 0.0)
+    env = env_file(runs=str(tmp_path / "runs"))
+    out = io.StringIO()
+    pack(study_file("a"), Site.read(env), Console(file=out, soft_wrap=True))
+    lines = [line for line in out.getvalue().splitlines() if line.startswith("packing images, ")]
+    assert re.fullmatch(r"packing images, 4/4 images, [0-9.,]+ images/s, 0 s left", lines[-1])
 
 
 WITHOUT = """

@@ -47,10 +47,10 @@ def test_plain_lines_in_a_log(clock: Clock):
     with PairDisplay(console, PAIRS, 4, []) as watched:
         for second in range(1, 25):
             clock.now += 1
-            watched.said(PAIRS[0].id, said(min(second // 3, 8)))
+            watched.report(PAIRS[0].id, said(min(second // 3, 8)))
         clock.now += 1
-        watched.ended(PAIRS[0].id, "ok")
-        watched.ended(PAIRS[1].id, "failed (BadModel: no [good])")
+        watched.end(PAIRS[0].id, "ok")
+        watched.end(PAIRS[1].id, "failed (BadModel: no [good])")
     lines = out.getvalue().splitlines()
     assert lines[0] == "0/2 pairs, 3/16 images, 0.3 images/s, 43 s left"
     assert lines[1].startswith("0/2 pairs, 6/16 images")
@@ -64,9 +64,9 @@ def test_a_bar_on_a_terminal(clock: Clock):
     console, out = shown(terminal=True)
     with PairDisplay(console, PAIRS, 4, []) as watched:
         clock.now += 2
-        watched.said(PAIRS[0].id, said(4))
-        watched.ended(PAIRS[0].id, "ok")
-        watched.ended(PAIRS[1].id, "ok")
+        watched.report(PAIRS[0].id, said(4))
+        watched.end(PAIRS[0].id, "ok")
+        watched.end(PAIRS[1].id, "ok")
     assert "16/16 images" in out.getvalue()
     assert "2/2 pairs" in out.getvalue()
     assert "\x1b" in out.getvalue()
@@ -77,7 +77,7 @@ def test_what_was_finished_before_is_no_rate(clock: Clock):
     console, out = shown(terminal=False)
     with PairDisplay(console, PAIRS, 4, [PAIRS[0].id]) as watched:
         clock.now += 20
-        watched.said(PAIRS[1].id, said(4))
+        watched.report(PAIRS[1].id, said(4))
     assert out.getvalue().splitlines() == ["1/2 pairs, 12/16 images, 0.2 images/s, 20 s left"]
 
 
@@ -85,7 +85,7 @@ def test_nothing_known_yet(clock: Clock):
     console, out = shown(terminal=False)
     with PairDisplay(console, PAIRS, 4, []) as watched:
         clock.now += 20
-        watched.said(PAIRS[0].id, said(0))
+        watched.report(PAIRS[0].id, said(0))
     assert "time left unknown" in out.getvalue()
 
 
@@ -94,5 +94,5 @@ def test_more_than_all_is_all(clock: Clock):
     console, out = shown(terminal=False)
     with PairDisplay(console, PAIRS, 4, []) as watched:
         clock.now += 20
-        watched.said(PAIRS[0].id, said(800))
+        watched.report(PAIRS[0].id, said(800))
     assert "8/16 images" in out.getvalue()
