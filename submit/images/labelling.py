@@ -122,7 +122,7 @@ def _lines(files: Files, labels: Path) -> Iterator[Line]:
     elif {"ImageId", "PredictionString"} <= header:
         yield from _named(files, _kaggle(rows))
     elif (written := text.split()) and all(re.fullmatch(r"[0-9]{1,4}|n[0-9]{8}", word) for word in written):
-        yield from _named(files, devkit.ground_truth(labels, written))
+        yield from _named(files, devkit.ground_truth(written))
     else:
         remedy = (
             "needs a header with the columns file and label, and rows; "

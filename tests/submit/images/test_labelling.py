@@ -1,14 +1,11 @@
 """What class each image is of, and which files of labels are refused."""
 
 import gzip
-import io
 import os
 import tarfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-import scipy.io
 from timm.data import ImageNetInfo
 
 from alignsec.errors import ConfigErrors
@@ -145,7 +142,7 @@ def test_folders_that_make_labels_doubtful_are_refused(tmp_path: Path):
     (tmp_path / "n01484850").mkdir()
     with pytest.raises(ConfigErrors) as caught:
         labelling.by_folder(Folder(tmp_path))
-    told = {Path(error.file).name: error.remedy for error in caught.value.errors}
+    told = {Path(error.path).name: error.remedy for error in caught.value.errors}
     assert set(told) == {"n01484850", "leftovers"}
     assert "a class folder without images; was the set unpacked whole?" in told["n01484850"]
     assert "is none of ImageNet's classes, as 3 folders beside it are" in told["leftovers"]
@@ -168,55 +165,28 @@ def test_a_flat_set_with_kaggles_labels(tmp_path: Path, packed: bool):
     assert labels == {"ILSVRC2012_val_00000002.JPEG": 1, "ILSVRC2012_val_00000001.JPEG": 2}
 
 
-def meta(path: Path, compressed: bool = True) -> None:
-    """A table of classes as the devkit's: struct fields of several kinds, ids in an order of their own."""
-    rows = [
-        {"ILSVRC2012_ID": number, "WNID": wordnet, "words": "a fish, é", "num_children": 0, "gloss": ""}
-        for number, wordnet in enumerate(("n01484850", "n01440764", "n01443537"), start=1)
-    ]
-    kinds = [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O"), ("gloss", "O")]
-    table = np.array([tuple(row.values()) for row in rows], dtype=kinds)
-    scipy.io.savemat(path, {"version": "x", "synsets": table.reshape(-1, 1)}, do_compression=compressed)
-
-
-@pytest.mark.parametrize("compressed", [True, False])
-def test_a_flat_set_with_the_devkits_ground_truth(tmp_path: Path, compressed: bool):
-    """Its numbers are another order than the labels': meta.mat says which."""
+def test_a_flat_set_with_the_devkits_ground_truth(tmp_path: Path):
+    """The first lines of the published file are 490, 361 and 171; these images have the labels 65, 970 and 230."""
     folder = flat(tmp_path / "val", 1, 2, 3)
-    meta(tmp_path / "meta.mat", compressed)
     truth = tmp_path / "ILSVRC2012_validation_ground_truth.txt"
-    truth.write_text("3\n1\n2\n")
-    assert [one.label for one in labelling.by_file(folder, truth)] == [1, 2, 0]
+    truth.write_text("490\n361\n171\n")
+    assert [one.label for one in labelling.by_file(folder, truth)] == [65, 970, 230]
     truth.write_text("n01484850\nn01440764\nn01443537\n")
     assert [one.label for one in labelling.by_file(folder, truth)] == [2, 0, 1]
 
 
-def test_a_devkit_that_cannot_be_used(tmp_path: Path):
+@pytest.mark.parametrize("number", ["0", "1001"])
+def test_an_unknown_id_of_the_devkit_is_refused(tmp_path: Path, number: str):
     folder = flat(tmp_path / "val", 1, 2)
     truth = tmp_path / "truth.txt"
-    truth.write_text("3\n7\n")
-    with pytest.raises(
-        ConfigErrors, match=r"holds ILSVRC2012_IDs, which are no labels; keep the devkit's meta\.mat"
-    ):
+    truth.write_text(f"3\n{number}\n")
+    with pytest.raises(ConfigErrors, match=f'line 2: "ILSVRC2012_ID {number}" is not a label'):
         labelling.by_file(folder, truth)
-    meta(tmp_path / "meta.mat")
-    whole = (tmp_path / "meta.mat").read_bytes()
-    with pytest.raises(ConfigErrors, match='line 2: "ILSVRC2012_ID 7" is not a label'):
-        labelling.by_file(folder, truth)
-    for damaged in (b"", b"<html>" * 40, whole[:200], whole[:-40]):
-        (tmp_path / "meta.mat").write_bytes(damaged)
-        with pytest.raises(ConfigErrors, match=r"meta\.mat: is not the devkit's table of classes"):
-            labelling.by_file(folder, truth)
 
 
-def test_every_number_type_of_a_mat_file_is_read():
-    """The smallest that holds the values, in either order of bytes, is up to the writer."""
-    for kind in ("uint8", "int16", "uint16", "int32", "float32", "float64"):
-        buffer = io.BytesIO()
-        number = np.array([[200 if kind == "uint8" else 300]], kind)
-        table = np.array([(number, "n1")], dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O")])
-        scipy.io.savemat(buffer, {"synsets": table})
-        assert devkit.synsets(buffer.getvalue()) == {int(number[0, 0]): "n1"}
+def test_the_devkit_has_an_id_for_each_class():
+    assert sorted(devkit.wordnet_ids().values()) == list(imagenet.labels())
+    assert [devkit.wordnet_ids()[number] for number in (1, 2, 1000)] == ["n02119789", "n02100735", "n03255030"]
 
 
 @pytest.mark.parametrize("damage", ["cut short", "compressed", "none"])
