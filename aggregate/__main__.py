@@ -7,16 +7,20 @@ this code of its FINAL node for the run's own. 2: there is nothing to analyse, a
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from aggregate.analysis import analyse
+from alignsec.command import INPUT_ERROR, run_command
 from alignsec.display import Display
-from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.errors import ConfigErrors
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from alignsec.run.status import FEW
+
+NOTE = "no partly written file is left"
 
 
 def main(argv: list[str]) -> int:
@@ -40,29 +44,23 @@ def main(argv: list[str]) -> int:
         metavar="N",
         help=f"processes that read outcomes, where there are more than {FEW:,} (default: one a core)",
     )
-    given = parser.parse_args(argv)
+    return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
+
+
+def _run(given: argparse.Namespace) -> int:
     folder = RunFolder(given.run)
-    try:
-        if given.outcomes is not None and not given.outcomes.exists():
-            raise ConfigErrors(
-                [ConfigError(path="--outcomes", given=str(given.outcomes), remedy="does not exist")]
-            )
-        events = EventLog(given.events or folder.events)
-        with Display(Console(stderr=True)) as display:
-            done = analyse(
-                folder,
-                given.outcomes or folder.outcomes,
-                events,
-                given.out or folder.analysis,
-                given.jobs,
-                display,
-            )
-    except ConfigErrors as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or given.run}: {error.strerror}; nothing half-written is left\n")
-        return 2
+    if given.outcomes is not None and not given.outcomes.exists():
+        raise ConfigErrors.about("--outcomes", "not found", given=str(given.outcomes))
+    events = EventLog(given.events or folder.events)
+    with Display(Console(stderr=True)) as display:
+        done = analyse(
+            folder,
+            given.outcomes or folder.outcomes,
+            events,
+            given.out or folder.analysis,
+            given.jobs,
+            display,
+        )
     sys.stdout.write(f"The report is at {done.report}\n")
     if done.not_ok:
         sys.stdout.flush()

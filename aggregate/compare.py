@@ -7,6 +7,7 @@ mend is said.
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -17,9 +18,11 @@ from aggregate.comparison import report as sheet
 from aggregate.comparison import runs as answers
 from aggregate.comparison.agreement import Comparison
 from alignsec import atomic
+from alignsec.command import INPUT_ERROR, run_command
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 
+NOTE = "no partly written file is left"
 SHOWN = 20
 """Lines of each kind that the terminal is given; the page has more, the tables all."""
 
@@ -32,22 +35,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--out", type=Path, help="the folder to write (default: B/compare/ and the name of A's folder)"
     )
-    given = parser.parse_args(argv)
+    return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
+
+
+def _run(given: argparse.Namespace) -> int:
     out = given.out or given.B / "compare" / given.A.resolve().name
     cores = len(os.sched_getaffinity(0))
-    try:
-        with Display(Console(stderr=True)) as display:
-            found = _compared(given.A, given.B, cores, display)
-        out.mkdir(parents=True, exist_ok=True)
-        atomic.write(out / "compare.csv", table.csv(report.table(found)))
-        atomic.write(out / "images.csv", table.csv(report.images(found)))
-        atomic.write(out / "compare.html", sheet.html(found))
-    except ConfigErrors as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or out}: {error.strerror}; nothing half-written is left\n")
-        return 2
+    with Display(Console(stderr=True)) as display:
+        found = _compared(given.A, given.B, cores, display)
+    out.mkdir(parents=True, exist_ok=True)
+    atomic.write(out / "compare.csv", table.csv(report.table(found)))
+    atomic.write(out / "images.csv", table.csv(report.images(found)))
+    atomic.write(out / "compare.html", sheet.html(found))
     sys.stdout.write("\n".join([*_summary(found), f"The page is at {out / 'compare.html'}", ""]))
     return 1 if found.changed else 0
 

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -19,8 +20,10 @@ from aggregate.formatting import counted
 from aggregate.scores import scores
 from aggregate.scores.scores import Scores
 from alignsec import atomic
+from alignsec.command import INPUT_ERROR, run_command
 from alignsec.errors import ConfigError, ConfigErrors
 
+NOTE = "no partly written file is left"
 _REGISTRY = "model_registry"
 _INIT = "__init__.py"
 
@@ -140,7 +143,10 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--scores", metavar="FILE", type=Path, required=True, help="alignment scores, any form")
     parser.add_argument("--out", metavar="CSV", type=Path, required=True, help="the table to write")
-    given = parser.parse_args(argv)
+    return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
+
+
+def _run(given: argparse.Namespace) -> int:
     errors = []
     if not given.package.exists():
         errors.append(ConfigError(path="PACKAGE", given=str(given.package), remedy="does not exist"))
@@ -148,19 +154,12 @@ def main(argv: list[str]) -> int:
         errors.append(ConfigError(path="--scores", given=str(given.scores), remedy="is not a file"))
     if not given.out.parent.is_dir() or given.out.is_dir():
         errors.append(ConfigError(path="--out", given=str(given.out), remedy="is no file in a folder that exists"))
-    try:
-        if errors:
-            raise ConfigErrors(errors)
-        registered = read(given.package)
-        alignment = scores.parse(given.scores.read_bytes())
-        table = translation(registered, alignment)
-        atomic.write(given.out, csv(table))
-    except ConfigErrors as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or given.package}: {error.strerror}; nothing half-written is left\n")
-        return 2
+    if errors:
+        raise ConfigErrors(errors)
+    registered = read(given.package)
+    alignment = scores.parse(given.scores.read_bytes())
+    table = translation(registered, alignment)
+    atomic.write(given.out, csv(table))
     states = "; ".join(f"{count} {state}" for state, count in table["state"].value_counts().items())
     folders = counted(table["folder"].nunique(), "folder")
     sys.stdout.write(f"{counted(len(table), 'registration')} of {folders}: {states}\n")

@@ -1,34 +1,74 @@
-"""How a command that works on a study ends: what it tells of that, and its exit code."""
+"""Run the work of an entry point and turn its errors into a message and an exit code."""
 
+import os
+import select
 import sys
-from collections.abc import Callable
-
-from rich.console import Console
+from collections.abc import Callable, Mapping
 
 from alignsec.errors import ConfigErrors
 
-DONE = 0
-NOT_ALL = 1
-"""A disk failed, or some of what was asked for is not there: a pair is not ok, weights cannot be had."""
-MISTAKEN = 2
-"""A study or .env that is to be mended first; argparse's number for arguments."""
+SUCCESS = 0
+INCOMPLETE = 1
+"""Part of the result is missing: a disk failed, a pair is not ok, or weights could not be downloaded."""
+INPUT_ERROR = 2
+"""The study, `.env` or an argument is invalid. argparse exits with the same code."""
 INTERRUPTED = 130
-"""128 and SIGINT, as shells count."""
+"""128 + SIGINT, as in shells."""
 
 
-def run_command(work: Callable[[], int], console: Console, kept: str) -> int:
-    """The exit code that some work returns, or that of the Mistakes, OSError or KeyboardInterrupt it raises.
+def run_command(
+    work: Callable[[], int],
+    note: str,
+    os_error: int = INCOMPLETE,
+    expected: Mapping[type[Exception], int] | None = None,
+) -> int:
+    """Run the work of an entry point and return its exit code.
 
-    kept: what is told after the error of a disk and after an interrupt, such as what need not be done again.
+    An expected error becomes a message on stderr without a traceback. Ctrl-C becomes one line. If the reader of
+    stdout has closed it, as `make status | head` does, the command ends without a message. Other exceptions are
+    bugs and propagate.
+
+    Args:
+        work: Does the work and returns the exit code.
+        note: What is kept and how to continue. It follows the message of an `OSError` and of Ctrl-C.
+        os_error: Exit code for an `OSError`.
+        expected: Exit codes for further exception types. Their message is written without the note.
+
+    Returns:
+        The exit code of `work`, INPUT_ERROR for `ConfigErrors`, `os_error` for an `OSError`, or INTERRUPTED for
+        Ctrl-C.
     """
+    codes: dict[type[Exception], int] = {ConfigErrors: INPUT_ERROR, **(expected or {})}
     try:
-        return work()
-    except ConfigErrors as errors:
-        sys.stderr.write(f"{errors}\n")
-        return MISTAKEN
+        code = work()
+        sys.stdout.flush()
+    except tuple(codes) as error:
+        sys.stderr.write(f"{error}\n")
+        return next(code for kind, code in codes.items() if isinstance(error, kind))
+    except BrokenPipeError as error:
+        return INCOMPLETE if _discard_stdout() else _report(error, note, os_error)
     except OSError as error:
-        sys.stderr.write(f"{error}\n{kept}\n")
-        return NOT_ALL
+        return _report(error, note, os_error)
     except KeyboardInterrupt:
-        console.print(f"interrupted; {kept}")
+        sys.stderr.write(f"interrupted; {note}\n")
         return INTERRUPTED
+    return code
+
+
+def _report(error: OSError, note: str, code: int) -> int:
+    what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    sys.stderr.write(f"{what}; {note}\n")
+    return code
+
+
+def _discard_stdout() -> bool:
+    """If the reader of stdout has closed it, send the rest to /dev/null: the flush at exit must not fail."""
+    output = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(output, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, output)
+    os.close(null)
+    return True

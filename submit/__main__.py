@@ -27,14 +27,14 @@ from submit.site import Site
 from submit.validation import ValidatedStudy
 
 HOUSE = Path(__file__).resolve().parent.parent
-KEPT = "what is finished is kept, and the same command goes on from there"
+NOTE = "finished pairs are kept; to continue, run the same command again"
 
 
 def main() -> int:
     """Read the arguments and do as they say; 0 is done, 1 not every pair is ok, 2 errors, 130 interrupted."""
     arguments = _parser().parse_args()
     console = Console(soft_wrap=True, highlight=False)
-    return command.run_command(partial(_carry_out, arguments, console), console, KEPT)
+    return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:

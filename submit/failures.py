@@ -5,13 +5,13 @@ import re
 import shlex
 import sys
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from alignsec import command
-from alignsec.errors import ConfigErrors
 from alignsec.run import status
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import Plan, Planned, RunFolder
@@ -19,6 +19,7 @@ from alignsec.run.status import PairStatus
 
 MOST_OF_A_CAUSE = 5
 LOG_LINES = 8
+NOTE = "the run is not affected"
 
 
 def main() -> int:
@@ -26,14 +27,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m submit.failures", description=__doc__)
     parser.add_argument("run", type=Path, help="the run folder, such as runs/demo")
     arguments = parser.parse_args()
-    folder = RunFolder(arguments.run.resolve())
+    return command.run_command(partial(_print_failures, RunFolder(arguments.run.resolve())), NOTE)
+
+
+def _print_failures(folder: RunFolder) -> int:
     console = Console(soft_wrap=True, highlight=False)
-    try:
-        plan = Plan.read(folder)
-        bad = failed(plan, folder)
-    except ConfigErrors as errors:
-        sys.stderr.write(f"{errors}\n")
-        return command.MISTAKEN
+    plan = Plan.read(folder)
+    bad = failed(plan, folder)
     planned = {one.pair.id: one for one in plan.planned}
     for cause, pairs in by_cause(bad).items():
         console.print(f"\n[bold]{len(pairs)} × {escape(cause)}[/bold]")
@@ -45,7 +45,7 @@ def main() -> int:
         for line in log_tail(folder, pairs[0].id):
             console.print(f"    | {escape(line)}")
     console.print(f"\n{len(bad)} of {len(plan.planned)} pairs failed" if bad else "no pair failed")
-    return command.NOT_ALL if bad else command.DONE
+    return command.INCOMPLETE if bad else command.SUCCESS
 
 
 def failed(plan: Plan, folder: RunFolder) -> list[PairStatus]:

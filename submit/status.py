@@ -4,7 +4,9 @@ import argparse
 import json
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -13,12 +15,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from alignsec import command
-from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
 from submit.monitor.run_status import STATES, PairNow, RunStatus, Watch
 
 REFRESH_SECONDS = 2.0
 MOST_ROWS = 15
+NOTE = "the run is not affected"
 
 
 def main() -> int:
@@ -28,22 +30,21 @@ def main() -> int:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="for programs")
     how.add_argument("--once", action="store_true", help="say it once, also on a terminal")
-    arguments = parser.parse_args()
+    return command.run_command(partial(_print_status, parser.parse_args()), NOTE)
+
+
+def _print_status(arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
-    try:
-        watch = Watch(RunFolder(arguments.run.resolve()))
-        if arguments.json:
-            sys.stdout.write(json.dumps(watch.look().as_json(), indent=1) + "\n")
-        elif console.is_terminal and not arguments.once:
+    watch = Watch(RunFolder(arguments.run.resolve()))
+    if arguments.json:
+        sys.stdout.write(json.dumps(watch.look().as_json(), indent=1) + "\n")
+    elif console.is_terminal and not arguments.once:
+        # Ctrl-C leaves the live view; the run continues.
+        with suppress(KeyboardInterrupt):
             follow(watch, Console())
-        else:
-            console.print(view(watch.look()))
-    except ConfigErrors as errors:
-        sys.stderr.write(f"{errors}\n")
-        return command.MISTAKEN
-    except KeyboardInterrupt:
-        pass  # the way to leave the live view; the run goes on
-    return command.DONE
+    else:
+        console.print(view(watch.look()))
+    return command.SUCCESS
 
 
 def follow(watch: Watch, console: Console) -> RunStatus:

@@ -5,10 +5,14 @@ Exit code 0: the analysis is written. 2: nothing was written, and what to mend i
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from aggregate.published.analysis import analyse
+from alignsec.command import INPUT_ERROR, run_command
 from alignsec.errors import ConfigError, ConfigErrors
+
+NOTE = "no partly written file is left"
 
 
 def main(argv: list[str]) -> int:
@@ -24,7 +28,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--label", default="", help="what these scores are, in a line for the report")
     parser.add_argument("--images", type=int, help="on how many images every accuracy was counted")
     parser.add_argument("--out", type=Path, help="the folder to write (default: analysis-FILE beside the file)")
-    given = parser.parse_args(argv)
+    return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
+
+
+def _run(given: argparse.Namespace) -> int:
     file: Path = given.file
     errors = [
         ConfigError(path=name, given=str(path), remedy="is not a file")
@@ -38,16 +45,9 @@ def main(argv: list[str]) -> int:
     out = given.out or file.with_name(f"analysis-{file.stem}")
     if out.exists() and not out.is_dir():
         errors.append(ConfigError(path="--out", given=str(out), remedy="is a file; name a folder"))
-    try:
-        if errors:
-            raise ConfigErrors(errors)
-        report, met = analyse(file, given.scores, given.label, out, given.images)
-    except ConfigErrors as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except OSError as error:
-        sys.stderr.write(f"{error.filename or file}: {error.strerror}; nothing half-written is left\n")
-        return 2
+    if errors:
+        raise ConfigErrors(errors)
+    report, met = analyse(file, given.scores, given.label, out, given.images)
     sys.stdout.write(f"{met}\nThe report is at {report}\n")
     return 0
 

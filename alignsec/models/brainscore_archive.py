@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from functools import partial
 from pathlib import Path
 
+from alignsec.command import run_command
 from alignsec.models import brainscore
 
 NOT_FETCHED = ("__pycache__", ".locks", ".result_caching", ".nv", "matplotlib")
@@ -56,7 +58,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m alignsec.models.brainscore_archive", description=__doc__)
     parser.add_argument("name", help="the model's name in Brain-Score's registry, such as resnet50_tutorial")
     parser.add_argument("archive", type=Path, nargs="?", help="the file to write; none: only build the model")
-    arguments = parser.parse_args()
+    return run_command(partial(_run, parser.parse_args()), "no archive was written")
+
+
+def _run(arguments: argparse.Namespace) -> int:
     if arguments.archive is None:
         brainscore.load(arguments.name)
         return 0

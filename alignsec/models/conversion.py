@@ -5,6 +5,7 @@ A program of its own: whoever fetches weights may have no torch, and a checkpoin
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -12,6 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from alignsec.command import run_command
 
 CONVERTED, UNREADABLE, UNSUITED = 0, 1, 3
 
@@ -69,11 +72,14 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 def main(source: str, target: str) -> int:
     """Convert one file; 0 if it was, 3 if it is to stay as it is, 1 if it cannot be read. Says why on stderr."""
+    return run_command(
+        partial(_run, Path(source), Path(target)), "the file was not converted", expected={Unsuited: UNSUITED}
+    )
+
+
+def _run(source: Path, target: Path) -> int:
     try:
-        convert(Path(source), Path(target))
-    except Unsuited as why:
-        sys.stderr.write(f"{why}\n")
-        return UNSUITED
+        convert(source, target)
     except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
         said = (str(error).splitlines() or [""])[0][:200]
         sys.stderr.write(f"{type(error).__name__}: {said}\n")

@@ -7,12 +7,14 @@ import time
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from alignsec.command import INCOMPLETE, SUCCESS, run_command
 from studies.demo.listing import STUDY_FILE, ListingError, read_models
 from studies.demo.manifest import digest_sources, is_current
 
@@ -34,23 +36,19 @@ def main(arguments: list[str]) -> int:
     if options.j < 1:
         parser.error(f"-j {options.j}: at least 1")
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    try:
-        _prepare(options.folder.absolute(), options.j, console)
-    except (ListingError, OSError, tomllib.TOMLDecodeError) as error:
-        console.print(f"error: {error}", style="red")
-        return 1
-    except KeyboardInterrupt:
-        console.print("interrupted; nothing was changed", style="red")
-        return 130
-    return 0
+    return run_command(
+        partial(_prepare, options.folder.absolute(), options.j, console),
+        "the folder is unchanged",
+        expected={ListingError: INCOMPLETE, tomllib.TOMLDecodeError: INCOMPLETE},
+    )
 
 
-def _prepare(folder: Path, processes: int, console: Console) -> None:
+def _prepare(folder: Path, processes: int, console: Console) -> int:
     entries = read_models(STUDY_FILE)
     sources = digest_sources(entries)
     if is_current(folder, sources):
         console.print(f"{folder}: complete and up to date")
-        return
+        return SUCCESS
     console.print(f"Making {len(entries)} models of handwritten digits, {processes} at a time; under a minute")
     # Only now: torch takes seconds to import, and assets that are up to date need none of it.
     from studies.demo.preparation import make_assets  # noqa: PLC0415
@@ -60,6 +58,7 @@ def _prepare(folder: Path, processes: int, console: Console) -> None:
         show = _progress(stack, console, len(entries))
         make_assets(folder, entries, sources, processes=processes, on_made=show)
     console.print(f"{folder}: made in {time.perf_counter() - start:.0f} s")
+    return SUCCESS
 
 
 def _progress(stack: ExitStack, console: Console, total: int) -> "Callable[[MadeModel], None]":

@@ -22,7 +22,7 @@ from submit.images.store import Store
 from submit.site import Site
 
 HOUSE = Path(__file__).resolve().parent.parent
-KEPT = "packs that are whole are kept"
+NOTE = "complete packs are kept; to continue, run the same command again"
 
 
 def main() -> int:
@@ -32,12 +32,12 @@ def main() -> int:
     parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
-    return command.run_command(partial(_carry_out, arguments, console), console, KEPT)
+    return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     pack(arguments.study, Site.read(arguments.env), console)
-    return command.DONE
+    return command.SUCCESS
 
 
 def pack(path: Path, site: Site, console: Console) -> Packs:

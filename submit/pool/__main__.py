@@ -6,13 +6,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from alignsec.command import run_command
 from submit.pool.pool import Pool, PoolOptions, PoolUnavailable
 from submit.pool.private import clean, down, ensure, find, up
 
+NOTE = "to stop a pool that is partly started, run `python -m submit.pool down`"
 _UNAVAILABLE = 1
 _NOT_UP = 3
 
@@ -22,11 +25,17 @@ def main(argv: Sequence[str]) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    return run_command(partial(_run, parser, arguments, console), NOTE)
+
+
+def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace, console: Console) -> int:
     try:
         return _act(arguments, console)
     except PoolUnavailable as error:
         console.print(f"no pool: {error}")
         return _UNAVAILABLE
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:  # an option, or the --extra file
         parser.error(str(error))
 

@@ -34,7 +34,7 @@ except ModuleNotFoundError as missing:
 
 HOUSE = Path(__file__).resolve().parent.parent
 NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-KEPT = "what is whole is kept, and the same command goes on from there"
+NOTE = "complete files are kept; to continue, run the same command again"
 
 
 def main() -> int:
@@ -45,14 +45,14 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="files at once (default: 4)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
-    return command.run_command(partial(_carry_out, arguments, console), console, KEPT)
+    return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     failed = stage(arguments.study, Site.read(arguments.env), console, max(1, arguments.at_once))
     if failed:
-        sys.stderr.write(f"{ConfigErrors(failed)}\nwhat is whole is kept; the same command fetches the rest\n")
-    return command.NOT_ALL if failed else command.DONE
+        sys.stderr.write(f"{ConfigErrors(failed)}\n{NOTE}\n")
+    return command.INCOMPLETE if failed else command.SUCCESS
 
 
 def stage(path: Path, site: Site, console: Console, at_once: int) -> list[ConfigError]:

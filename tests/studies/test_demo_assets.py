@@ -141,7 +141,7 @@ def test_assets_of_another_study_are_replaced_as_a_whole(tmp_path):
 def test_the_command_says_what_is_wrong(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(command, "STUDY_FILE", tmp_path / "gone.toml")
     assert command.main([str(tmp_path / "assets")]) == 1
-    assert "gone.toml" in capsys.readouterr().out
+    assert "gone.toml" in capsys.readouterr().err
     (tmp_path / "gone.toml").write_text("name = ")
     assert command.main([str(tmp_path / "assets")]) == 1
     assert listing(tmp_path) == ["gone.toml"]

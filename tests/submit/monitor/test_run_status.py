@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from alignsec import command as ending
+from alignsec import command
 from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file
 from alignsec.run.folder import Plan, Planned, RunFolder
@@ -156,7 +156,7 @@ def test_the_command_tells_causes_and_how_to_see_them(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["failures", str(folder.root)])
-    assert failures.main() == ending.NOT_ALL
+    assert failures.main() == command.INCOMPLETE
     said = capsys.readouterr().out
     for pair in Plan.read(folder).planned:
         assert (failures.reproduce(folder, pair) in said) == (pair.pair.id in (TWO, FOUR, FIVE))
@@ -171,7 +171,7 @@ def test_a_folder_that_is_no_run_ends_a_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("sys.argv", ["command", str(tmp_path)])
-    assert main() == ending.MISTAKEN
+    assert main() == command.INPUT_ERROR
     assert "has no plan.json" in capsys.readouterr().err
 
 
