@@ -17,7 +17,7 @@ def evaluate(
 
     memory_bytes: what the process may take in all, if it was given a limit; our engine keeps to it.
     known: an evaluation of the same task that was stopped; it is gone on with and ends with the same verdicts.
-    Raises BadModel if the model gives no usable logits or there are labels outside its classes.
+    Raises ModelError if the model gives no usable logits or there are labels outside its classes.
     """
     if task.attack.method == "corruption":
         return corruption_run.evaluate(task, known, memory_bytes)

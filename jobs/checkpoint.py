@@ -14,7 +14,7 @@ OFFERS_EVERY_SECONDS = 5.0
 _MAGIC = b"alignsec checkpoint 1 sha256 "
 
 
-class Stopped(Exception):
+class CheckpointSaved(Exception):
     """The checkpoint is written; the job is to exit with alignsec.run.exit_code.CHECKPOINT."""
 
 
@@ -32,7 +32,7 @@ class _Unreadable(Exception):
 def _dump(content: _Content) -> bytes:
     """A line with the SHA-256 of all after it, a line of JSON, and the engine's state."""
     text = content.model_dump_json(exclude={"evaluation": {"state"}}).encode()
-    body = text + b"\n" + (content.evaluation.frozen or b"")
+    body = text + b"\n" + (content.evaluation.state_bytes or b"")
     return _MAGIC + digest.sha256_of_bytes(body).encode() + b"\n" + body
 
 
@@ -83,7 +83,7 @@ class Checkpoint:
             return
         content = _Content(id=pair_id, seconds=self.seconds, evaluation=evaluation)
         atomic.write(self.path, _dump(content))
-        raise Stopped
+        raise CheckpointSaved
 
     @property
     def offers_every(self) -> float:

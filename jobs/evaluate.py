@@ -11,12 +11,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from alignsec.models.out_of_memory import is_out_of_memory
+from alignsec.models.errors import is_out_of_memory
 from alignsec.run import exit_code, outcome_file
 from alignsec.run.outcome import Failure, Record
 from alignsec.spec.pair import Pair
 from jobs import provenance
-from jobs.checkpoint import Checkpoint, Stopped
+from jobs.checkpoint import Checkpoint, CheckpointSaved
 
 OUTCOME = Path("outcome.json")
 CHECKPOINT = Path("checkpoint.bin")
@@ -41,11 +41,11 @@ def main() -> int:
         checkpoint = Checkpoint(CHECKPOINT, clock, arguments.checkpoint_every)
         pair = _read(arguments.pair)
         # Here, not above: a job on a machine where torch does not import must leave its outcome as well.
-        from jobs.answer import answer  # noqa: PLC0415
+        from jobs.pair_evaluation import evaluate_pair  # noqa: PLC0415
 
-        result: Record | Failure = answer(pair, Path(), checkpoint, clock, os.environ)
+        result: Record | Failure = evaluate_pair(pair, Path(), checkpoint, clock, os.environ)
         code = exit_code.DONE
-    except Stopped:
+    except CheckpointSaved:
         return exit_code.CHECKPOINT
     except Exception as error:  # noqa: BLE001 - the one broad except: whatever went wrong becomes a recorded failure
         result = _failure(error, pair, arguments.pair.stem, clock)
@@ -58,10 +58,10 @@ def _read(path: Path) -> Pair:
     try:
         return Pair.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise BadPair(f"{path.name} is not a pair: {error.errors()[0]['msg']}") from error
+        raise PairFileError(f"{path.name} is not a pair: {error.errors()[0]['msg']}") from error
 
 
-class BadPair(ValueError):
+class PairFileError(ValueError):
     """The pair file is not what a run folder holds."""
 
 
@@ -84,7 +84,7 @@ def _text(said: str) -> str:
 _MACHINES_FAULTS = {
     # ImportError: a broken driver or container on one machine, and a try elsewhere costs seconds.
     *("OSError", "ImportError", "AcceleratorError"),
-    *("BadPack", "BadTransfer"),
+    *("BadPack", "TransferError"),
 }
 """By name: torch's own errors cannot be imported where torch cannot."""
 

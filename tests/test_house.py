@@ -18,7 +18,7 @@ NAMES = [path.relative_to(CHECKOUT).as_posix() for path in FILES]
 HEAVY = {"torch", "torchvision", "timm", "pyautoattack", "safetensors", "numpy", "pandas", "matplotlib", "scipy"}
 TORCH_IN = ("alignsec/models/", "alignsec/evaluation/", "alignsec/engine/", "alignsec/catalogue/generate/")
 """Folders whose files may import torch."""
-TORCH_IN_JOBS = {"jobs/answer.py", "jobs/provenance.py"}
+TORCH_IN_JOBS = {"jobs/pair_evaluation.py", "jobs/provenance.py"}
 LIBRARIES = {name.removesuffix(".py").replace("/", ".") for name in NAMES if name.startswith("alignsec/")}
 
 

@@ -108,7 +108,7 @@ def record(of: Pair, verdicts: Sequence[str] = ("RRcW", "RstW"), **changes: Any)
     return Record(**{**fields, **changes})
 
 
-def failure(of: Pair, reason: str = "BadModel: no good") -> Failure:
+def failure(of: Pair, reason: str = "ModelError: no good") -> Failure:
     """The failure of a pair."""
     return Failure(id=of.id, pair=of, hopeless=True, reason=reason, provenance=PROVENANCE)
 

@@ -41,7 +41,7 @@ def point_flags(seen: PassResult, labels: Tensor, rounding: float = 0.0) -> Poin
     rounding: of its logits, see alignsec.evaluation.passes.precision; 0 for logits in float32.
     """
     margins, wrong = margin(seen.logits, labels), seen.logits.argmax(1) != labels
-    doubtful = wrong | precision.doubtful(margins, seen.logits, rounding) if rounding else wrong
+    doubtful = wrong | precision.find_doubtful(margins, seen.logits, rounding) if rounding else wrong
     wild = torch.zeros_like(wrong)
     if seen.gradients is not None:
         wild = ~seen.gradients.isfinite().flatten(1).all(1)

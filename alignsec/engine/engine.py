@@ -18,7 +18,7 @@ from alignsec.engine.scheduler import Scheduler
 from alignsec.engine.search import Search
 from alignsec.engine.table import Kind, StepInput, Table
 from alignsec.evaluation.evaluation import AdversarialImage
-from alignsec.evaluation.passes.model_runner import ModelRunner, PassResult, not_finite, whole
+from alignsec.evaluation.passes.model_runner import ModelRunner, PassResult, concatenate, non_finite_error
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Engine:
 
     def _fill(self) -> None:
         # To replay the reference, the searches of a batch must be side by side even where they are seen in lots.
-        most = self.slots if self.agenda.batch else min(self.slots, self.passage.most)
+        most = self.slots if self.agenda.batch else min(self.slots, self.passage.max_batch)
         free = most - sum(len(table.searches) for table in self.tables)
         blocks = list(self.agenda.take(free))
         if self.agenda.batch is None:
@@ -63,13 +63,13 @@ class Engine:
             return
         searches = [search for table in tables for search in table.searches]
         edges = [slice(*ends) for ends in pairwise(accumulate((len(t.searches) for t in tables), initial=0))]
-        points, labels = whole([t.points() for t in tables]), whole([t.rows.labels for t in tables])
+        points, labels = concatenate([t.points() for t in tables]), concatenate([t.rows.labels for t in tables])
         if kind == "gradient":
-            seen = self.passage.climbed(points, lambda lot, logits: _losses(tables, edges, lot, logits))
+            seen = self.passage.forward_backward(points, lambda lot, logits: _losses(tables, edges, lot, logits))
         else:
-            seen = self.passage.seen(points)
+            seen = self.passage.forward(points)
         self._charge(searches, spent, backward=kind == "gradient")
-        if again := self.passage.compared():
+        if again := self.passage.take_compared():
             self._charge(searches[:again], spent, backward=kind == "gradient")
             self.facts["compared"] += again
         signs = self._checked(seen, point_flags(seen, labels, self.passage.rounding))
@@ -82,7 +82,7 @@ class Engine:
         places = [at for at, doubt in enumerate(doubtful) if doubt and counting[at]]
         steps = [step for table in tables for step in table.steps]
         claims = find_claims(self.ground, points, searches, steps, places)
-        if not self.passage.exact:
+        if not self.passage.is_exact:
             signs = self._judge_again(
                 points, labels, seen, signs, [claim for claim in claims if claim.within], spent
             )
@@ -108,7 +108,7 @@ class Engine:
     def _checked(self, seen: PassResult, signs: PointFlags) -> PointFlags:
         """Refuse logits that are no numbers; take gradients that are none as 0."""
         if bad := sum(signs.unsound):
-            raise not_finite(bad, len(signs.unsound), self.passage)
+            raise non_finite_error(bad, len(signs.unsound), self.passage)
         if (wild := sum(signs.wild)) and seen.gradients is not None:
             self.facts["wild gradients"] += wild
             seen.gradients = seen.gradients.nan_to_num(0, 0, 0)
@@ -127,12 +127,12 @@ class Engine:
         if not claims:
             return signs
         at = torch.tensor([claim.place for claim in claims], device=points.device)
-        exact = PassResult(self.passage.judged(points[at]))
+        exact = PassResult(self.passage.classify(points[at]))
         self._charge([claim.search for claim in claims], spent, backward=False)
         seen.logits = seen.logits.index_copy(0, at, exact.logits)
         found = point_flags(exact, labels[at])
         if bad := sum(found.unsound):
-            raise not_finite(bad, len(claims))
+            raise non_finite_error(bad, len(claims))
         claimed = [claim for claim in claims if signs.wrong[claim.place]]
         self.facts["judged again"] += len(claims)
         for row, claim in enumerate(claims):
@@ -158,7 +158,7 @@ class Engine:
             if budget not in course.budgets:
                 continue
             for decided in self.agenda.broken(course, budget):
-                self.ledger.found.append(
+                self.ledger.adversarial_images.append(
                     AdversarialImage(
                         budget=decided,
                         image=course.image,
@@ -190,4 +190,4 @@ def _losses(tables: Sequence[Table[Any]], edges: Sequence[slice], lot: slice, lo
         if start < stop:
             rows = slice(start - edge.start, stop - edge.start)
             parts.append(table.losses(rows, logits[start - lot.start : stop - lot.start]))
-    return whole(parts)
+    return concatenate(parts)

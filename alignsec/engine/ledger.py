@@ -24,12 +24,12 @@ class Ledger:
     backward: Counter[Account] = field(default_factory=Counter)
     seconds: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     rejected: Counter[int] = field(default_factory=Counter)
-    found: list[AdversarialImage] = field(default_factory=list)
+    adversarial_images: list[AdversarialImage] = field(default_factory=list)
 
     @classmethod
     def of(cls, known: Evaluation) -> "Ledger":
         """The ledger as it was."""
-        ledger = cls(found=list(known.found))
+        ledger = cls(adversarial_images=list(known.adversarial_images))
         for index, budget in enumerate(known.budgets):
             ledger.seconds[index] = budget.seconds
             ledger.rejected[index] = budget.rejected
@@ -58,7 +58,9 @@ class Ledger:
             BudgetVerdicts(
                 eps=eps,
                 verdicts="".join(letters[index]),
-                largest_distance=max((one.distance for one in self.found if one.budget == index), default=0),
+                largest_distance=max(
+                    (one.distance for one in self.adversarial_images if one.budget == index), default=0
+                ),
                 rejected=self.rejected[index],
                 seconds=self.seconds[index],
                 passes={

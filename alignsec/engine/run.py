@@ -18,7 +18,7 @@ from alignsec.engine.scheduler import Scheduler
 from alignsec.engine.settings import Settings
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.passes import clean_pass, memory, precision, warnings
-from alignsec.evaluation.passes.compiled import Compiled
+from alignsec.evaluation.passes.compiled import CompiledNetwork
 from alignsec.evaluation.passes.frozen import frozen_parameters
 from alignsec.evaluation.passes.model_runner import ModelRunner
 from alignsec.evaluation.task import Task
@@ -31,11 +31,11 @@ def evaluate(
 
     known: a Evaluation of the same task and settings that was dumped, and is gone on with; any other is begun
     anew. The model is held in evaluation mode with frozen parameters meanwhile, and left as it was.
-    Raises ValueError for images outside [0,1] or without labels; BadModel if the model gives no finite logits,
+    Raises ValueError for images outside [0,1] or without labels; ModelError if the model gives no finite logits,
     or no gradient, or there are labels outside its classes; BadState if known's state cannot be read.
     """
     settings = settings or Settings()
-    clean_pass.check(task)
+    clean_pass.check_task(task)
     if settings.replay and settings.slots < task.attack.batch:
         raise ValueError(f"{settings.slots} slots cannot replay batches of {task.attack.batch}; give as many")
     with frozen_parameters(task.classifier):
@@ -68,15 +68,15 @@ class _Run:
                     told = time.monotonic()
         finally:
             if self.engine.passage.compiled:
-                self.engine.passage.compiled.forget()
+                self.engine.passage.compiled.release()
 
     def _not_compiled(self) -> list[str]:
         """Why the search did without what it was to have, if that is not noted yet."""
         compiled = self.engine.passage.compiled
         if compiled is None:
             return []
-        if compiled.failed:
-            note = f"the search went on without torch.compile: {compiled.failed}"
+        if compiled.failure:
+            note = f"the search went on without torch.compile: {compiled.failure}"
         elif not self.engine.agenda.undecided and not self.engine.facts["compared"]:
             note = "the search did without torch.compile: no batch was nearly full"
         else:
@@ -87,7 +87,7 @@ class _Run:
         engine, agenda = self.engine, self.engine.agenda
         budgets = engine.ledger.verdicts(tuple(one.eps for one in self.known.budgets), agenda.letters)
         undecided, at = agenda.undecided, agenda.round
-        found_out = warnings.findings(engine.facts, budgets) if not undecided else []
+        found_out = warnings.find_search_warnings(engine.facts, budgets) if not undecided else []
         now = self.known.model_copy(
             update={
                 "budgets": budgets,
@@ -95,8 +95,8 @@ class _Run:
                 "undecided": undecided,
                 "passes_left": agenda.passes_left,
                 "notes": (*self.known.notes, *self._not_compiled(), *found_out),
-                "found": tuple(engine.ledger.found),
-                "at_once": engine.passage.most,
+                "adversarial_images": tuple(engine.ledger.adversarial_images),
+                "max_batch": engine.passage.max_batch,
                 "state": None,
             }
         )
@@ -106,13 +106,13 @@ class _Run:
                 raise RuntimeError("the evaluation has gone on; dump its progress before asking for the next")
             return snapshot.freeze(agenda, engine.tables, engine.ground.ranking, engine.facts)
 
-        return now.freezing_with(freeze) if undecided else now
+        return now.with_lazy_state(freeze) if undecided else now
 
 
 def _begun(task: Task, settings: Settings) -> _Run:
     """From nothing: the clean images first."""
     passage = _passage(task, settings)
-    opened = clean_pass.clean(task, passage, settings.memory_bytes)
+    opened = clean_pass.run_clean_pass(task, passage, settings.memory_bytes)
     attack, logits = task.attack, opened.logits
     classes = logits.shape[1]
     # The last columns are all that searches look up: the label's and its targets'.
@@ -120,9 +120,9 @@ def _begun(task: Task, settings: Settings) -> _Run:
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
     known = Evaluation(
         classes=classes,
-        clean_top5=clean_pass.top5(logits, task.labels),
+        clean_top5=clean_pass.top5_flags(logits, task.labels),
         clean_passes=opened.passes,
-        budgets=clean_pass.first_verdicts(attack, logits, task.labels),
+        budgets=clean_pass.clean_verdicts(attack, logits, task.labels),
         steps=0,
         undecided=0,
         passes_left=0,
@@ -138,16 +138,16 @@ def _taken_up(task: Task, settings: Settings, known: Evaluation, data: bytes) ->
     """From where it was left."""
     frozen = snapshot.Frozen(data)
     passage = _passage(task, settings)
-    image_bytes = known.image_bytes * passage.pools
-    passage.most = memory.images_at_once(settings.slots, image_bytes, task.pixels[0], settings.memory_bytes)
+    image_bytes = known.image_bytes * passage.memory_pools
+    passage.max_batch = memory.fit_batch_size(settings.slots, image_bytes, task.pixels[0], settings.memory_bytes)
     engine = _engine(task, settings, passage, known, frozen.ranking.to(task.pixels.device), frozen.facts)
     frozen.thaw(engine.agenda, engine.tables)
     return _Run(known, engine, settings)
 
 
 def _passage(task: Task, settings: Settings) -> ModelRunner:
-    search = precision.effective(task.attack.search, task.pixels.device)
-    compiled = Compiled(task.classifier.network, search, settings.backend) if task.attack.compile else None
+    search = precision.effective_precision(task.attack.search, task.pixels.device)
+    compiled = CompiledNetwork(task.classifier.network, search, settings.backend) if task.attack.compile else None
     return ModelRunner(task.classifier, search, settings.slots, compiled)
 
 

@@ -14,29 +14,31 @@ CONFIDENCE = 0.999
 NOT_CHECKED = "clean accuracy was not checked: none is published for this model"
 
 
-class NotAsPublished(Exception):
+class CleanAccuracyError(Exception):
     """The model is not the published one, or is not shown its images as the published one was."""
 
 
-def check(model: PairModel, known: Evaluation) -> tuple[str, ...]:
+def check_clean_accuracy(model: PairModel, known: Evaluation) -> tuple[str, ...]:
     """Notes for the record, from what is known once the clean images were classified.
 
-    Raises NotAsPublished if the model gives another number of classes than is known of it, or if its clean
+    Raises CleanAccuracyError if the model gives another number of classes than is known of it, or if its clean
     accuracy on these images is not plausibly within the tolerance of the published one.
     """
     if model.classes is not None and model.classes != known.classes:
-        raise NotAsPublished(f"{model.name} gives {known.classes} logits, not the {model.classes} it is known for")
+        raise CleanAccuracyError(
+            f"{model.name} gives {known.classes} logits, not the {model.classes} it is known for"
+        )
     if model.published is None:
         return (NOT_CHECKED,)
     letters = known.budgets[0].verdicts
     count = len(letters)
     correct = count - letters.count(WRONG) - letters.count(MENDED)
-    if not plausible(correct, count, model.published):
-        raise NotAsPublished(_said(model, model.published, correct, count))
+    if not is_plausible(correct, count, model.published):
+        raise CleanAccuracyError(_said(model, model.published, correct, count))
     return ()
 
 
-def plausible(correct: int, count: int, published: Published) -> bool:
+def is_plausible(correct: int, count: int, published: Published) -> bool:
     """Whether some accuracy within the tolerance of the published one could give so many correct images.
 
     That is, whether the exact binomial interval of the accuracy seen (Clopper & Pearson 1934), at CONFIDENCE,
@@ -45,10 +47,10 @@ def plausible(correct: int, count: int, published: Published) -> bool:
     """
     tail = (1 - CONFIDENCE) / 2
     lowest, highest = published.top1 - published.tolerance, published.top1 + published.tolerance
-    return at_most(correct, count, lowest) > tail and at_most(count - correct, count, 1 - highest) > tail
+    return binomial_cdf(correct, count, lowest) > tail and binomial_cdf(count - correct, count, 1 - highest) > tail
 
 
-def at_most(successes: int, trials: int, share: float) -> float:
+def binomial_cdf(successes: int, trials: int, share: float) -> float:
     """The probability of at most so many successes, each trial having the given share: a binomial's lower tail."""
     if share <= 0:
         return 1.0

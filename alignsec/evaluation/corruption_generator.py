@@ -23,7 +23,7 @@ _SEEDED = frozenset({"impulse_noise", "glass_blur"})
 _GLOBAL = Lock()
 
 
-class Generator:
+class CorruptionGenerator:
     """One corruption at one severity, by the library that the attack names.
 
     It is put on the image that the model would be shown, resized and cropped, as ImageNet-C was made: types and

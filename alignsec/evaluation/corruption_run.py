@@ -26,11 +26,11 @@ def evaluate(task: Task, known: Evaluation | None = None, memory_bytes: int | No
     """Yield what is known after the clean images and after the corrupted ones.
 
     known: an evaluation of the same task that was stopped; it is cheaper to begin anew than to go on with.
-    Raises ValueError for images outside [0,1], without labels, or not corrupted; BadModel for logits that are not
+    Raises ValueError for images outside [0,1], without labels, or not corrupted; ModelError for logits not
     finite or labels outside the classes.
     """
     corrupted = task.corrupted
-    clean_pass.check(task)
+    clean_pass.check_task(task)
     if corrupted is None or corrupted.shape != task.pixels.shape:
         raise ValueError("a corruption needs every image twice, clean and corrupted, of one size")
     if known is not None and known.complete:
@@ -38,18 +38,18 @@ def evaluate(task: Task, known: Evaluation | None = None, memory_bytes: int | No
         return
     with frozen_parameters(task.classifier):
         passage = ModelRunner(task.classifier, "fp32", task.attack.batch)
-        opened = clean_pass.clean(task, passage, memory_bytes)
+        opened = clean_pass.run_clean_pass(task, passage, memory_bytes)
         logits = opened.logits
         begun = Evaluation(
             classes=logits.shape[1],
-            clean_top5=clean_pass.top5(logits, task.labels),
+            clean_top5=clean_pass.top5_flags(logits, task.labels),
             clean_passes=opened.passes,
-            budgets=clean_pass.first_verdicts(task.attack, logits, task.labels),
+            budgets=clean_pass.clean_verdicts(task.attack, logits, task.labels),
             steps=1,
             undecided=len(task.labels),
             passes_left=len(task.labels),
             notes=tuple(opened.warnings),
-            at_once=passage.most,
+            max_batch=passage.max_batch,
         )
         yield begun
         verdicts = _verdicts(passage, corrupted, task.labels, begun.budgets[0])
@@ -59,7 +59,7 @@ def evaluate(task: Task, known: Evaluation | None = None, memory_bytes: int | No
 def _verdicts(passage: ModelRunner, corrupted: Images, labels: Tensor, clean: BudgetVerdicts) -> BudgetVerdicts:
     """The clean verdicts joined with those of the corrupted images."""
     started = time.perf_counter()
-    logits = clean_pass.finite(passage.judged(corrupted))
+    logits = clean_pass.require_finite(passage.classify(corrupted))
     right = (logits.argmax(1) == labels).tolist()
     letters = (_LETTERS[before == ROBUST, after] for before, after in zip(clean.verdicts, right, strict=True))
     return clean.model_copy(

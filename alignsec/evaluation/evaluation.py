@@ -42,16 +42,16 @@ class Evaluation(StrictModel):
     passes_left: int
     """Forward passes to the end if every undecided image stays robust: the most it can take."""
     notes: tuple[str, ...] = ()
-    found: tuple[AdversarialImage, ...] = ()
+    adversarial_images: tuple[AdversarialImage, ...] = ()
     """By the engine; the reference does not tell."""
     image_bytes: int = 0
     """Memory that the engine measured for one image in a pass that goes backward too."""
-    at_once: int = 0
+    max_batch: int = 0
     """Images that the engine gives the model at once: as many as are asked for and fit the memory."""
     state: bytes | None = None
     """The engine's searches under way. It is made when the evaluation is dumped or frozen, which has to be before
     the next one is asked for: it is about as large as the images in the slots, and few are ever kept."""
-    _freeze: Callable[[], bytes] | None = PrivateAttr(None)
+    _make_state: Callable[[], bytes] | None = PrivateAttr(None)
 
     @property
     def complete(self) -> bool:
@@ -59,16 +59,16 @@ class Evaluation(StrictModel):
         return self.steps_done == self.steps
 
     @field_serializer("state")
-    def _frozen(self, state: bytes | None) -> bytes | None:
-        return self._freeze() if self._freeze else state
+    def _serialize_state(self, state: bytes | None) -> bytes | None:
+        return self._make_state() if self._make_state else state
 
     @property
-    def frozen(self) -> bytes | None:
+    def state_bytes(self) -> bytes | None:
         """The state, made now where it is not yet."""
-        return self._frozen(self.state)
+        return self._serialize_state(self.state)
 
-    def freezing_with(self, freeze: Callable[[], bytes]) -> "Evaluation":
+    def with_lazy_state(self, freeze: Callable[[], bytes]) -> "Evaluation":
         """The same, whose state is made by `freeze` when it is wanted."""
         same = self.model_copy()
-        same._freeze = freeze
+        same._make_state = freeze
         return same

@@ -11,7 +11,8 @@ from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.judge import confirm, distances
 from alignsec.evaluation.passes import clean_pass, warnings
 from alignsec.evaluation.task import Task
-from alignsec.models.classifier import BadModel, Classifier
+from alignsec.models.classifier import Classifier
+from alignsec.models.errors import ModelError
 from alignsec.spec.attack import Attack, Component
 from alignsec.spec.verdicts import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes
 
@@ -30,7 +31,7 @@ def evaluate(task: Task, known: Evaluation | None = None) -> Iterator[Evaluation
     """Yield what is known after the clean images and after each step; the last one is complete.
 
     known: an evaluation of the same task that was stopped; it is gone on with and ends with the same verdicts.
-    Raises BadModel if the logits of clean images are not finite or there are labels outside the classes.
+    Raises ModelError if the logits of clean images are not finite or there are labels outside the classes.
     """
     evaluation = known or _clean(task)
     attack = task.attack
@@ -83,15 +84,17 @@ def _clean(task: Task) -> Evaluation:
     logits = torch.cat([task.classifier(task.pixels[start : start + task.attack.batch]) for start in lots])
     if not logits.isfinite().all():
         bad = int((~logits.isfinite().all(1)).sum())
-        raise BadModel(f"the logits of {bad} of {len(logits)} clean images are not finite; are the weights sound?")
+        raise ModelError(
+            f"the logits of {bad} of {len(logits)} clean images are not finite; are the weights sound?"
+        )
     classes = logits.shape[1]
     if int(task.labels.max()) >= classes:
-        raise BadModel(f"label {int(task.labels.max())} is outside the model's {classes} classes")
+        raise ModelError(f"label {int(task.labels.max())} is outside the model's {classes} classes")
     correct = logits.argmax(1) == task.labels
     verdicts = "".join(ROBUST if right else WRONG for right in correct.tolist())
     return Evaluation(
         classes=classes,
-        clean_top5=clean_pass.top5(logits, task.labels),
+        clean_top5=clean_pass.top5_flags(logits, task.labels),
         clean_passes=_since(task.classifier, before),
         budgets=tuple(
             BudgetVerdicts(eps=eps, verdicts=verdicts, largest_distance=0, seconds=0, passes={})
@@ -100,7 +103,7 @@ def _clean(task: Task) -> Evaluation:
         steps=0,
         undecided=0,
         passes_left=0,
-        notes=(*task.attack.deviations_on(classes), *warnings.warnings(logits, logits)),
+        notes=(*task.attack.deviations_on(classes), *warnings.find_model_warnings(logits, logits)),
     )
 
 

@@ -18,8 +18,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from alignsec.images.pack import Candidate
-from alignsec.models.errors import BadModel
-from alignsec.models.images import View
+from alignsec.models.errors import ModelError
+from alignsec.models.images import ImageTransform
 from alignsec.spec.pair import PairModel
 from alignsec.spec.preprocessing import Preprocessing
 
@@ -45,7 +45,7 @@ class WithArguments(nn.Module):
 def build(model: PairModel, folder: Path) -> nn.Module:
     """The network of a `brainscore:` model, the archive of its files lying in the folder, which is the job's home.
 
-    Raises BadModel if its plugin cannot be used here, would download, holds no PyTorch network, or shows it
+    Raises ModelError if its plugin cannot be used here, would download, holds no PyTorch network, or shows it
     images in another way than the pair says.
     """
     if model.weights is None:
@@ -55,26 +55,28 @@ def build(model: PairModel, folder: Path) -> nn.Module:
         try:
             wrapper = load(model.source.removeprefix("brainscore:"))
         except ModuleNotFoundError as error:
-            raise BadModel(f"its plugin needs {error.name}, which is not installed; the image lacks it") from error
+            raise ModelError(
+                f"its plugin needs {error.name}, which is not installed; the image lacks it"
+            ) from error
         except OSError as error:
             if not asked:
                 raise
-            raise BadModel(f"its plugin wants to download from {asked[0]}: its archive lacks that") from error
+            raise ModelError(f"its plugin wants to download from {asked[0]}: its archive lacks that") from error
     network = getattr(wrapper, "_model", None)
     if not isinstance(network, nn.Module):
-        raise BadModel(f"its wrapper, {type(wrapper).__name__}, holds no PyTorch network")
+        raise ModelError(f"its wrapper, {type(wrapper).__name__}, holds no PyTorch network")
     _compare(wrapper, model.preprocessing)
     arguments = getattr(wrapper, "_forward_kwargs", None) or {}
     return WithArguments(network, arguments).float() if arguments else network.float()
 
 
 def unpack(archive: Path, home: Path) -> None:
-    """Unpack what a plugin fetched below the folder it takes for its home. Raises BadModel, OSError."""
+    """Unpack what a plugin fetched below the folder it takes for its home. Raises ModelError, OSError."""
     try:
         with tarfile.open(archive) as file:
             file.extractall(home, filter="data")
     except tarfile.TarError as error:
-        raise BadModel(f"{archive.name} is not an archive of what its plugin fetches: {error}") from error
+        raise ModelError(f"{archive.name} is not an archive of what its plugin fetches: {error}") from error
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - brainscore_vision has no common type
@@ -84,7 +86,7 @@ def load(name: str) -> Any:  # noqa: ANN401 - brainscore_vision has no common ty
     try:
         plugin = plugins.ImportPlugin("brainscore_vision", "models", name).plugin_dirname
     except AssertionError as error:
-        raise BadModel(f"Brain-Score's registry: {error}") from error
+        raise ModelError(f"Brain-Score's registry: {error}") from error
     importlib.import_module(f"brainscore_vision.models.{plugin}")
     committed = package.model_registry[name]()
     # A ModelCommitment holds the wrapper; a few plugins register the wrapper itself.
@@ -109,7 +111,7 @@ def _offline() -> Iterator[list[str]]:
 
 
 def _compare(wrapper: Any, shown: Preprocessing) -> None:  # noqa: ANN401 - brainscore_vision's own
-    """Raise BadModel unless the wrapper makes of pictures what the pair's preprocessing makes of them.
+    """Raise ModelError unless the wrapper makes of pictures what the pair's preprocessing makes of them.
 
     One picture has one colour, which resizing leaves alone: mean and std must agree to the last digits. The other
     is noise: where it is resized without a low-pass filter, libraries round to neighbouring grey levels.
@@ -124,12 +126,12 @@ def _compare(wrapper: Any, shown: Preprocessing) -> None:  # noqa: ANN401 - brai
         theirs, ours = _both(wrapper, shown, picture)
         if theirs.shape != ours.shape:
             shapes = f"{tuple(theirs.shape)}, not {tuple(ours.shape)}"
-            raise BadModel(
+            raise ModelError(
                 f"its wrapper gives the network images of {shapes} as the study says; state its preprocessing"
             )
         far = float((theirs - ours).abs().max())
         if not far <= close:
-            raise BadModel(
+            raise ModelError(
                 f"its wrapper {what} in another way than the study says: pixels differ by up to {far:.3g}; "
                 "state its preprocessing"
             )
@@ -140,7 +142,7 @@ def _both(wrapper: Any, shown: Preprocessing, picture: Tensor) -> tuple[Tensor, 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.png"
         Image.fromarray(picture.numpy()).save(path)
-        pixels = View(shown)(Candidate(path.name, 0, path)).float() / 255
+        pixels = ImageTransform(shown)(Candidate(path.name, 0, path)).float() / 255
         theirs = torch.as_tensor(wrapper._extractor.preprocess([str(path)])[0]).float()
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (shown.mean, shown.std))
     return theirs, (pixels - mean) / std

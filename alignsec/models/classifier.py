@@ -11,13 +11,11 @@ from torch import Tensor, nn
 
 from alignsec.catalogue import sources
 from alignsec.models import outputs
-from alignsec.models.errors import BadModel
-from alignsec.models.out_of_memory import is_out_of_memory
+from alignsec.models.errors import ModelError, is_out_of_memory
 from alignsec.spec.pair import PairModel
 from alignsec.spec.preprocessing import Preprocessing
 from alignsec.spec.verdicts import Passes
 
-__all__ = ["BadModel", "Classifier", "load"]
 _BUILDING = (
     # What constructors make of wrong options, and readers of a file that is no checkpoint.
     *(AssertionError, AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError),
@@ -67,7 +65,7 @@ def load(model: PairModel, folder: Path, device: torch.device) -> Classifier:
     """Build a pair's model from the files it names, which lie in a folder.
 
     A weights file is read through the library's conversion that the pair names, or as a state dict that must fit
-    key by key. Torch files are read with weights_only: a checkpoint runs no code here. Raises BadModel with the
+    key by key. Torch files are read with weights_only: a checkpoint runs no code here. Raises ModelError with the
     keys that are missing or left over, OSError if a file cannot be read.
     """
     try:
@@ -77,5 +75,5 @@ def load(model: PairModel, folder: Path, device: torch.device) -> Classifier:
         if (isinstance(error, OSError) and error.errno != errno.EINVAL) or is_out_of_memory(error):
             raise
         name = model.source.partition(":")[2]
-        raise BadModel(f"{model.name}: {name} cannot be built: {type(error).__name__}: {error}") from error
+        raise ModelError(f"{model.name}: {name} cannot be built: {type(error).__name__}: {error}") from error
     return Classifier(network, model.preprocessing).to(device)

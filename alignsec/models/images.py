@@ -18,15 +18,15 @@ from alignsec.images.pack import Candidate
 from alignsec.models.pixels import Pixels
 from alignsec.spec.preprocessing import Preprocessing
 
-Change = Callable[[str, Tensor], Tensor]
+ImageChange = Callable[[str, Tensor], Tensor]
 """What is done to an image, given its name, before a model sees it: uint8, C x H x W, to the same."""
 
 
-class BadImage(Exception):
+class ImageError(Exception):
     """An image that cannot be decoded."""
 
 
-class Photographs:
+class ImageLoader:
     """The images of one pack as one model sees them, in the pack's order.
 
     Pillow decodes and resizes without Python's lock, so threads do it side by side. Encoded images are read when
@@ -38,20 +38,20 @@ class Photographs:
     labels: Tensor
     """int64, N."""
     pixels: Pixels
-    """N x C x H x W, not normalised. Asking for an image that cannot be decoded raises BadImage naming it."""
+    """N x C x H x W, not normalised. Asking for an image that cannot be decoded raises ImageError naming it."""
 
     def __init__(
         self,
         images: Sequence[Candidate],
         preprocessing: Preprocessing,
         device: torch.device | None = None,
-        change: Change | None = None,
+        change: ImageChange | None = None,
         threads: int | None = None,
     ) -> None:
         """Start to decode. threads: as many as torch itself uses, at least two, where left out."""
         self.names = [image.name for image in images]
         self.labels = torch.tensor([image.label for image in images])
-        view = View(preprocessing)
+        view = ImageTransform(preprocessing)
         values = torch.empty((len(images), *preprocessing.input_size), dtype=torch.uint8)
 
         def decode(row: int) -> None:
@@ -82,18 +82,18 @@ class Photographs:
         self._threads.shutdown(cancel_futures=True)
 
 
-def load(
+def load_images(
     pack: Path,
     sha256: str,
     preprocessing: Preprocessing,
     device: torch.device | None = None,
-    change: Change | None = None,
-) -> Photographs:
+    change: ImageChange | None = None,
+) -> ImageLoader:
     """Begin to read a pack for one model. Raises image_pack.BadPack."""
-    return Photographs(image_pack.entries(pack, sha256), preprocessing, device, change)
+    return ImageLoader(image_pack.entries(pack, sha256), preprocessing, device, change)
 
 
-class View:
+class ImageTransform:
     """How one model is shown an image: timm's own evaluation transform with its normalisation left out."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
@@ -117,11 +117,11 @@ class View:
             self._transform = transforms.Compose([transforms.PILToTensor(), plain, *rest])
 
     def __call__(self, image: Candidate) -> Tensor:
-        """uint8, C x H x W. Raises BadImage naming the image, OSError where its file cannot be read."""
+        """uint8, C x H x W. Raises ImageError naming the image, OSError where its file cannot be read."""
         data = image.read()
         try:
             with Image.open(io.BytesIO(data)) as picture:
                 shown: Tensor = self._transform(picture.convert(self._mode))
         except image_pack.UNDECODABLE as error:
-            raise BadImage(f"{image.name} cannot be decoded: {error}") from None
+            raise ImageError(f"{image.name} cannot be decoded: {error}") from None
         return shown

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from alignsec.models.errors import BadModel
+from alignsec.models.errors import ModelError
 
 KEYS = ("logits", "out", "output", "pred", "scores")
 """Under which libraries keep logits in a mapping, in order: Hugging Face, torchvision, and what people write."""
@@ -15,11 +15,11 @@ def logits(output: object) -> Tensor:
 
     A tensor is taken as it is. Of an object with `.logits` that; of a mapping what stands under one of KEYS, or
     its only matrix; of a tuple or list its first item: auxiliary heads, features and tokens come after. Raises
-    BadModel, naming what was returned, where there are none.
+    ModelError, naming what was returned, where there are none.
     """
     if isinstance(output, Tensor):
         if output.ndim != 2:
-            raise BadModel(f"the network returned a tensor of shape {tuple(output.shape)}, not images x classes")
+            raise ModelError(f"the network returned a tensor of shape {tuple(output.shape)}, not images x classes")
         return output
     found = getattr(output, "logits", None)
     if found is None and isinstance(output, Mapping):
@@ -31,5 +31,5 @@ def logits(output: object) -> Tensor:
         found = output[0]
     if found is None:
         keys = f" with the keys {', '.join(map(str, output))}" if isinstance(output, Mapping) else ""
-        raise BadModel(f"the network returned {type(output).__name__}{keys}, in which there are no logits")
+        raise ModelError(f"the network returned {type(output).__name__}{keys}, in which there are no logits")
     return logits(found)

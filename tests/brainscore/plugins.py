@@ -23,8 +23,9 @@ from alignsec.catalogue import brainscore
 from alignsec.catalogue.generate import brainscore as brainscore_models
 from alignsec.images.pack import Candidate
 from alignsec.models import brainscore_archive, classifier
-from alignsec.models.classifier import BadModel, Classifier
-from alignsec.models.images import View
+from alignsec.models.classifier import Classifier
+from alignsec.models.errors import ModelError
+from alignsec.models.images import ImageTransform
 from alignsec.spec.pair import File, PairModel
 from alignsec.spec.preprocessing import Preprocessing
 
@@ -153,7 +154,7 @@ def test_preprocessing_is_what_their_loader_does(tmp_path: Path, way: Preprocess
         arguments = {"preprocess_type": "inception"}
     theirs = torch.as_tensor(loader.load_preprocess_images([str(path)], image_size=size, **arguments)[0])
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (way.mean, way.std))
-    ours = View(way)(Candidate(path.name, 0, path)).float() / 255
+    ours = ImageTransform(way)(Candidate(path.name, 0, path)).float() / 255
     assert torch.allclose(theirs, (ours - mean) / std, atol=1e-5)
 
 
@@ -181,7 +182,7 @@ def test_one_of_their_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     mean, std = (torch.tensor(ALEXNETS[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
     assert torch.equal(loaded(pixels), network((pixels - mean) / std))
     (tmp_path / "torch" / "hub" / "checkpoints" / url.rpartition("/")[2]).unlink()
-    with pytest.raises(BadModel, match=r"wants to download from .*: its archive lacks that"):
+    with pytest.raises(ModelError, match=r"wants to download from .*: its archive lacks that"):
         load(tmp_path, REAL, Preprocessing(**ALEXNETS))
 
 
@@ -209,7 +210,7 @@ def test_a_plugin_registered_as_theirs_are(tmp_path: Path, name: str, scale: int
     ],
 )
 def test_what_is_refused(tmp_path: Path, name: str, change: dict[str, Any], said: str):
-    with pytest.raises(BadModel, match=said):
+    with pytest.raises(ModelError, match=said):
         load(tmp_path, name, SMALL.model_copy(update=change))
 
 
@@ -235,7 +236,7 @@ def test_a_file_that_is_no_archive(tmp_path: Path, data: bytes):
     model = PairModel(
         name="m", source="brainscore:halves", weights=File(name="w.tar", sha256="1" * 64), preprocessing=SMALL
     )
-    with pytest.raises(BadModel, match="is not an archive"):
+    with pytest.raises(ModelError, match="is not an archive"):
         classifier.load(model, tmp_path, torch.device("cpu"))
 
 

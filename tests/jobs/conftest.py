@@ -141,7 +141,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Staged:
         tiny.write_image(folder / f"{number}.png", seed=number)
     unlabelled = [Candidate(f"{number}.png", 0, folder / f"{number}.png") for number in range(8)]
     pack = image_pack.write(unlabelled, folder)
-    pixels = images.load(folder / pack.name, pack.sha256, Preprocessing(**tiny.GREY)).pixels[:]
+    pixels = images.load_images(folder / pack.name, pack.sha256, Preprocessing(**tiny.GREY)).pixels[:]
     with torch.no_grad():
         predicted = network((pixels - 0.5) / 0.25).argmax(1).tolist()
     labels = [label if number < 6 else (label + 1) % 5 for number, label in enumerate(predicted)]

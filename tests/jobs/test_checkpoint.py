@@ -7,7 +7,7 @@ import pytest
 from alignsec import atomic
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.spec.verdicts import Passes
-from jobs.checkpoint import Checkpoint, Stopped
+from jobs.checkpoint import Checkpoint, CheckpointSaved
 from jobs.provenance import Clock
 
 STATE = bytes(range(256)) + b"\n\n"
@@ -17,14 +17,14 @@ def evaluation(done: int) -> Evaluation:
     known = Evaluation(
         classes=5, clean_passes=Passes(forward=2), budgets=(), steps_done=done, steps=9, undecided=1, passes_left=3
     )
-    return known.freezing_with(lambda: STATE)
+    return known.with_lazy_state(lambda: STATE)
 
 
 def left(path: Path, done: int = 2) -> Checkpoint:
     """A checkpoint written at the second offer of a start, and read by the next."""
     first = Checkpoint(path, Clock(), every=0)
     first.offer("a", evaluation(0))
-    with pytest.raises(Stopped):
+    with pytest.raises(CheckpointSaved):
         first.offer("a", evaluation(done))
     return Checkpoint(path, Clock(), every=0)
 
@@ -32,7 +32,7 @@ def left(path: Path, done: int = 2) -> Checkpoint:
 def test_the_state_comes_back_byte_for_byte(tmp_path: Path):
     found = left(tmp_path / "c").read("a")
     assert found is not None
-    assert found.frozen == found.state == STATE
+    assert found.state_bytes == found.state == STATE
     assert found.model_dump(exclude={"state"}) == evaluation(2).model_dump(exclude={"state"})
 
 
@@ -45,8 +45,8 @@ def test_it_is_frozen_once(tmp_path: Path):
     """A state may take seconds to make."""
     made = []
     checkpoint = Checkpoint(tmp_path / "c", Clock(), every=0, offers=1)
-    with pytest.raises(Stopped):
-        checkpoint.offer("a", evaluation(1).freezing_with(lambda: made.append(1) or STATE))
+    with pytest.raises(CheckpointSaved):
+        checkpoint.offer("a", evaluation(1).with_lazy_state(lambda: made.append(1) or STATE))
     assert made == [1]
 
 

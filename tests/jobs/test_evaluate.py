@@ -53,7 +53,7 @@ def test_a_model_that_is_not_the_published_one_is_not_attacked(job: Job, staged:
     if code == exit_code.DONE:
         assert clean_check.NOT_CHECKED not in made.record.notes
     else:
-        assert made.failure.reason.startswith("NotAsPublished: wrong preprocessing or weights")
+        assert made.failure.reason.startswith("CleanAccuracyError: wrong preprocessing or weights")
         assert "6 of 8 clean images correctly, 75.0%; published are 10.0% (a table)" in made.failure.reason
         assert not steps
 

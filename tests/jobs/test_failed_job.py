@@ -32,12 +32,12 @@ def with_pack(staged: Staged, images: list[LabelledImage]) -> File:
 def test_an_image_that_cannot_be_read(job: Job, staged: Staged):
     good = (staged.folder / "0.png").read_bytes()
     pack = with_pack(staged, [LabelledImage("0.png", 0, good), LabelledImage("half.png", 0, good[:100])])
-    assert hopeless(job(staged.pair(pack=pack))).startswith("BadImage: half.png cannot be decoded")
+    assert hopeless(job(staged.pair(pack=pack))).startswith("ImageError: half.png cannot be decoded")
 
 
 def test_labels_outside_the_classes(job: Job, staged: Staged):
     pack = with_pack(staged, [LabelledImage("0.png", 5, (staged.folder / "0.png").read_bytes())])
-    assert hopeless(job(staged.pair(pack=pack))) == "BadModel: label 5 is outside the model's 5 classes"
+    assert hopeless(job(staged.pair(pack=pack))) == "ModelError: label 5 is outside the model's 5 classes"
 
 
 def test_a_checkpoint_with_other_keys(job: Job, staged: Staged):
@@ -46,7 +46,7 @@ def test_a_checkpoint_with_other_keys(job: Job, staged: Staged):
     torch.save(state, staged.folder / "other-keys.pt")
     reason = hopeless(job(staged.pair(weights=staged.folder / "other-keys.pt")))
     assert reason.startswith(
-        "BadModel: tiny: vit_tiny_patch16_224 cannot be built: ValueError: other-keys.pt does not"
+        "ModelError: tiny: vit_tiny_patch16_224 cannot be built: ValueError: other-keys.pt does not"
     )
     assert "1 keys missing (cls_token)" in reason
     assert "1 keys too many (extra)" in reason

@@ -84,7 +84,7 @@ class TinyRun:
         weights = File(name=f"{self.models[0]}.safetensors", sha256="0" * 64)
         model = PairModel(name="m", source=SOURCE, options=OPTIONS, weights=weights, preprocessing=preprocessing)
         loaded = classifier.load(model, self.folder, torch.device("cpu"))
-        pixels = images.load(self.folder / pack.name, pack.sha256, preprocessing).pixels[:]
+        pixels = images.load_images(self.folder / pack.name, pack.sha256, preprocessing).pixels[:]
         answers: list[int] = loaded(pixels).argmax(1).tolist()
         return answers
 

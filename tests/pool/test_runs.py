@@ -56,12 +56,12 @@ def test_hopeless_pairs_are_not_retried_and_fail_the_dag(pool: Pool, tmp_path: P
     now = tiny.until("ended")
     assert (now.counts["ok"], now.counts["failed"]) == (1, 1)
     bad = next(pair for pair in now.pairs if pair.state == "failed")
-    assert "BadModel" in bad.reason
+    assert "ModelError" in bad.reason
     assert bad.tries == 1
     assert tiny.exit_code() != 0
     assert list(tiny.run.root.glob("study.dag.rescue*"))
     report = (tiny.run.analysis / "report.html").read_text()
-    assert "BadModel" in report
+    assert "ModelError" in report
     assert "go&#34;od; $(HOME) .+ é &lt;script&gt;" in report
 
     tiny.weights("bad", seed=1)

@@ -69,6 +69,6 @@ def test_networks_learn_from_what_alignsec_will_show_them(parts, tmp_path):
         crop_pct=1.0,
         crop_mode="center",
     )
-    shown = images.load(tmp_path / pack.name, pack.sha256, preprocessing)
+    shown = images.load_images(tmp_path / pack.name, pack.sha256, preprocessing)
     assert np.array_equal(shown.pixels[:], resize_digits(parts.test.pixels[:50], 16))
     assert np.array_equal(shown.labels, parts.test.labels[:50])

@@ -65,7 +65,7 @@ def test_a_pair_that_fails_fails_the_command(study_file: StudyFile, command: Com
     """Weights that are no checkpoint: the analysis is written all the same, and the exit code is 1."""
     done = command(study_file("a", attacks='[[attacks]]\nmethod = "clean"\n'), "--local")
     assert done.returncode == 1, done.stderr
-    assert "failed (BadModel: a: vit_tiny_patch16_224 cannot be built" in done.stdout
+    assert "failed (ModelError: a: vit_tiny_patch16_224 cannot be built" in done.stdout
     assert (tmp_path / "runs" / "tiny" / "analysis" / "report.html").is_file()
 
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from alignsec.evaluation.passes import memory
 from alignsec.evaluation.passes import warnings as notes
-from alignsec.evaluation.passes.model_runner import ModelRunner, not_finite
+from alignsec.evaluation.passes.model_runner import ModelRunner, non_finite_error
 from alignsec.evaluation.task import Task
-from alignsec.models.classifier import BadModel
+from alignsec.models.errors import ModelError
 from alignsec.spec.attack import Attack
 from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes
 
@@ -17,7 +17,7 @@ _ASKED_TWICE = 16
 """Images whose logits are asked for again, to see whether they are the same."""
 
 
-def check(task: Task) -> None:
+def check_task(task: Task) -> None:
     """Raises ValueError unless there are images in [0,1], float32, with a label each."""
     pixels, labels = task.pixels, task.labels
     dtype = pixels.dtype if isinstance(pixels, Tensor) else torch.float32
@@ -46,19 +46,21 @@ class CleanPass:
     warnings: list[str]
 
 
-def clean(task: Task, passage: ModelRunner, limit: int | None) -> CleanPass:
+def run_clean_pass(task: Task, passage: ModelRunner, limit: int | None) -> CleanPass:
     """Put the clean images through the model, and see how many it can take at once."""
-    first, image_bytes = passage.probed(task.pixels[:_ASKED_TWICE])
-    passage.most = memory.images_at_once(passage.most, image_bytes * passage.pools, task.pixels[0], limit)
-    finite(first)
-    logits = finite(passage.judged(task.pixels))
+    first, image_bytes = passage.probe(task.pixels[:_ASKED_TWICE])
+    passage.max_batch = memory.fit_batch_size(
+        passage.max_batch, image_bytes * passage.memory_pools, task.pixels[0], limit
+    )
+    require_finite(first)
+    logits = require_finite(passage.classify(task.pixels))
     if (highest := int(task.labels.max())) >= logits.shape[1]:
-        raise BadModel(f"label {highest} is outside the model's {logits.shape[1]} classes")
+        raise ModelError(f"label {highest} is outside the model's {logits.shape[1]} classes")
     spent = Passes(forward=len(logits) + len(first))
-    return CleanPass(logits, spent, image_bytes, notes.warnings(logits, first))
+    return CleanPass(logits, spent, image_bytes, notes.find_model_warnings(logits, first))
 
 
-def top5(logits: Tensor, labels: Tensor) -> str:
+def top5_flags(logits: Tensor, labels: Tensor) -> str:
     """For each image 1 where its label is among the five highest logits, else 0.
 
     Of equal logits that of the first class counts as the higher; the class that argmax names is always among them.
@@ -70,14 +72,14 @@ def top5(logits: Tensor, labels: Tensor) -> str:
     return "".join("1" if one else "0" for one in among.tolist())
 
 
-def finite(logits: Tensor) -> Tensor:
-    """The logits. Raises BadModel unless all are finite."""
+def require_finite(logits: Tensor) -> Tensor:
+    """The logits. Raises ModelError unless all are finite."""
     if bad := int((~logits.isfinite().all(1)).sum()):
-        raise not_finite(bad, len(logits))
+        raise non_finite_error(bad, len(logits))
     return logits
 
 
-def first_verdicts(attack: Attack, logits: Tensor, labels: Tensor) -> tuple[BudgetVerdicts, ...]:
+def clean_verdicts(attack: Attack, logits: Tensor, labels: Tensor) -> tuple[BudgetVerdicts, ...]:
     """Wrong when clean, or robust until broken."""
     right = (logits.argmax(1) == labels).tolist()
     verdicts = "".join(ROBUST if one else WRONG for one in right)

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from alignsec.models import outputs
-from alignsec.models.classifier import BadModel
-from alignsec.models.out_of_memory import is_out_of_memory
+from alignsec.models.errors import ModelError, is_out_of_memory
 from alignsec.spec.attack import SearchPrecision
 
 Network = Callable[[Tensor], object]
@@ -49,20 +48,20 @@ _TOLD = 200
 _FAILING = (
     # What dynamo, inductor, Triton and the compilers they call make of a network, of a machine without a compiler,
     # or of a full disk. An error of the network's own is raised again when that is used as it is.
-    *(RuntimeError, OSError, SubprocessError, ImportError, SyntaxError, BadModel),
+    *(RuntimeError, OSError, SubprocessError, ImportError, SyntaxError, ModelError),
     *(AssertionError, AttributeError, LookupError, TypeError, ValueError),
 )
 
 
 @dataclass
-class Compiled:
+class CompiledNetwork:
     """The compiled forms of a network, one for each size of batch and kind of pass, each made once."""
 
     network: nn.Module
     search: SearchPrecision
     backend: str | Callable[..., object] = "inductor"
     """Of torch.compile."""
-    failed: str = ""
+    failure: str = ""
     """Why the network as it is goes on alone, if it does."""
     compared: int = 0
     """Images of the last pass that were put through the network as it is as well."""
@@ -71,11 +70,11 @@ class Compiled:
     _made: dict[Kind, Network] = field(default_factory=dict)
     _passes: Counter[Kind] = field(default_factory=Counter)
 
-    def takes(self, images: int, most: int) -> bool:
+    def accepts(self, images: int, most: int) -> bool:
         """Whether a batch of at most `most` is full enough for it to pay, and nothing has failed."""
-        return not self.failed and images >= FULL * most
+        return not self.failure and images >= FULL * most
 
-    def through(self, work: Work, images: int, most: int) -> Result:
+    def run(self, work: Work, images: int, most: int) -> Result:
         """The work on so many images, compiled for `most` if that can be done, else by the network as it is.
 
         Raises what the network as it is raises, and what says that memory ran out.
@@ -84,7 +83,7 @@ class Compiled:
         before = self._passes[kind]
         self._sizes.add(most)
         if len(self._sizes) > SIZES:
-            self._give_up(f"memory ran out at {SIZES} sizes of batches")
+            self._disable(f"memory ran out at {SIZES} sizes of batches")
             return work(None)
         try:
             # All that a network needs is compiled at its first pass. What would be compiled anew later, for a
@@ -104,13 +103,13 @@ class Compiled:
             if self._alike(result, exact):
                 # Not the exact ones: a search that is taken up is to go on with the same bits.
                 return result
-            self._give_up("its results are not those of the network as it is")
+            self._disable("its results are not those of the network as it is")
             return exact
         # Out here, where the error and all that its frames held are gone.
-        self._give_up(failed)
+        self._disable(failed)
         return work(None)
 
-    def forget(self) -> None:
+    def release(self) -> None:
         """Free what the compiled forms hold, such as the memory of CUDA graphs, which nothing else can use.
 
         torch has one reset for all: what else this process has compiled is compiled anew at its next call.
@@ -121,9 +120,9 @@ class Compiled:
             torch.compiler.reset()
             gc.collect()
 
-    def _give_up(self, why: str) -> None:
-        self.failed = why
-        self.forget()
+    def _disable(self, why: str) -> None:
+        self.failure = why
+        self.release()
 
     def _form(self, kind: Kind) -> Network:
         """The compiled network of a kind, to be given as many images or fewer."""

@@ -21,16 +21,16 @@ image than these on the networks above, and on networks for 8 to 32 pixels no ba
 
 
 @dataclass
-class Gauge:
+class MemoryGauge:
     """What was measured."""
 
     bytes: int = 0
 
 
 @contextmanager
-def gauge(model: nn.Module, device: torch.device) -> Iterator[Gauge]:
+def measure_memory(model: nn.Module, device: torch.device) -> Iterator[MemoryGauge]:
     """Measure the memory that a forward pass takes and keeps for a backward one."""
-    measured = Gauge()
+    measured = MemoryGauge()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -51,7 +51,7 @@ def gauge(model: nn.Module, device: torch.device) -> Iterator[Gauge]:
     measured.bytes = sum(kept.values())
 
 
-def images_at_once(most: int, each: int, image: Tensor, limit: int | None) -> int:
+def fit_batch_size(most: int, each: int, image: Tensor, limit: int | None) -> int:
     """How many images to begin with, 1 to `most`.
 
     each: bytes that the gauge measured for one. image: one of them, where it will be. limit: bytes the process may
@@ -59,13 +59,13 @@ def images_at_once(most: int, each: int, image: Tensor, limit: int | None) -> in
     """
     device = image.device
     needed = each * _BACKWARD[device.type] + _COPIES * image.nbytes
-    fitting = int(_SHARE[device.type] * left(device, limit) / needed)
+    fitting = int(_SHARE[device.type] * available_bytes(device, limit) / needed)
     if device.type == "cpu":
         fitting = min(fitting, int(_FAST / max(each, 1)))
     return max(1, min(most, fitting))
 
 
-def left(device: torch.device, limit: int | None) -> int:
+def available_bytes(device: torch.device, limit: int | None) -> int:
     """Bytes that the device has left for us."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

@@ -16,7 +16,7 @@ _REORDERED = 2.0**-14
 """Of the largest logit: what sums in another order make in float32. Measured: see docs/engine.md."""
 
 
-def effective(search: SearchPrecision, device: torch.device) -> SearchPrecision:
+def effective_precision(search: SearchPrecision, device: torch.device) -> SearchPrecision:
     """What a search that asks for a precision really gets on a device."""
     if search != "tf32":
         return search
@@ -24,17 +24,17 @@ def effective(search: SearchPrecision, device: torch.device) -> SearchPrecision:
     return "tf32" if able else "fp32"
 
 
-def told(search: SearchPrecision, device: torch.device, compiled: bool = False) -> str:
+def describe_precision(search: SearchPrecision, device: torch.device, compiled: bool = False) -> str:
     """For the record: what was searched in and what was judged in."""
     if search == "fp32" and not compiled:
         return "fp32"
-    got = effective(search, device)
+    got = effective_precision(search, device)
     asked = "" if got == search else f" ({search} was asked for, which this device does not have)"
     return f"search {got}{' compiled' if compiled else ''}{asked}, verdicts fp32"
 
 
 @contextmanager
-def flags(search: SearchPrecision) -> Iterator[None]:
+def tf32_flags(search: SearchPrecision) -> Iterator[None]:
     """TF32 in matrix products and convolutions, forward and backward, and as it was afterwards."""
     if search != "tf32":
         yield
@@ -48,19 +48,19 @@ def flags(search: SearchPrecision) -> Iterator[None]:
         matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
-def forward(search: SearchPrecision, device: torch.device) -> AbstractContextManager[object]:
+def autocast(search: SearchPrecision, device: torch.device) -> AbstractContextManager[object]:
     """Autocast for the model's forward pass; its backward pass follows the types of the forward one."""
     if search != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 
 
-def rounding(search: SearchPrecision, compiled: bool = False) -> float:
+def relative_rounding(search: SearchPrecision, compiled: bool = False) -> float:
     """How far a search's logit may lie from the one that verdicts are given by, as a share of the largest one."""
     return max(_ROUNDING[search], _REORDERED if compiled else 0.0)
 
 
-def doubtful(margins: Tensor, logits: Tensor, rounded: float) -> Tensor:
+def find_doubtful(margins: Tensor, logits: Tensor, rounded: float) -> Tensor:
     """Which images the judge may find misclassified, bool N, from margins N and logits N x classes of a search.
 
     Those at or below a margin that the rounding of two logits alone can make.

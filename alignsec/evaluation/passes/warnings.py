@@ -15,7 +15,7 @@ _SQUARE_SHOULD_NOT = 0.002
 1e-4 of their length, or outputs sum to 1 within 1e-5."""
 
 
-def warnings(logits: Tensor, again: Tensor) -> list[str]:
+def find_model_warnings(logits: Tensor, again: Tensor) -> list[str]:
     """What makes attacks useless without anybody noticing; again: the first logits another time."""
     notes = []
     if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < _PROBABLY).all()):
@@ -29,7 +29,7 @@ def warnings(logits: Tensor, again: Tensor) -> list[str]:
     return notes
 
 
-def findings(facts: Counter[str], budgets: Sequence[BudgetVerdicts]) -> list[str]:
+def find_search_warnings(facts: Counter[str], budgets: Sequence[BudgetVerdicts]) -> list[str]:
     """What the finished evaluation says about itself."""
     notes = []
     if count := facts["flat starts"]:

@@ -27,7 +27,7 @@ def run(make_run):
     made.answer("a", "fog-5", "RxxxxxmWWW")
     made.answer("a", "snow-1", "RRRRRRmmmm")
     made.answer("a", "snow-5", "xxxxxxWWWW")
-    made.fail("b", "fog-5", "BadModel: no")
+    made.fail("b", "fog-5", "ModelError: no")
     return made
 
 

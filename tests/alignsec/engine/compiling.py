@@ -4,7 +4,7 @@ import weakref
 from functools import cache
 
 from alignsec.engine import Settings, evaluate
-from alignsec.evaluation.passes.compiled import Compiled
+from alignsec.evaluation.passes.compiled import CompiledNetwork
 from alignsec.evaluation.passes.model_runner import ModelRunner
 from alignsec.evaluation.task import Task
 from tests.alignsec.engine import small
@@ -62,4 +62,4 @@ def fell_back(known):
 
 def passage_of(backend, search="fp32", most=SLOTS):
     model = small.classifier(small.network(False))
-    return ModelRunner(model, search, most, Compiled(model.network, search, backend))
+    return ModelRunner(model, search, most, CompiledNetwork(model.network, search, backend))

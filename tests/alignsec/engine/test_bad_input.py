@@ -10,7 +10,7 @@ from torch import nn
 
 from alignsec.evaluation.judge import tolerance
 from alignsec.evaluation.task import Task
-from alignsec.models.classifier import BadModel
+from alignsec.models.errors import ModelError
 from tests.alignsec.engine import small
 
 
@@ -88,7 +88,7 @@ def test_a_constant_model_is_robust_and_said_to_have_no_slope(norm):
 
 @pytest.mark.parametrize("worst", [math.nan, math.inf])
 def test_clean_logits_that_are_not_finite_are_refused(worst):
-    with pytest.raises(BadModel, match="the logits of 4 of 4 images are not finite"):
+    with pytest.raises(ModelError, match="the logits of 4 of 4 images are not finite"):
         evaluated(lambda images: ten(images) * worst)
 
 
@@ -104,7 +104,7 @@ def test_logits_that_stop_being_finite_under_attack_are_no_robustness(method):
         return torch.where((images.square().sum((1, 2, 3)) == clean).unsqueeze(1), ten(images) / 30, torch.nan)
 
     for function in (fragile, poisoned):
-        with pytest.raises(BadModel, match="not finite"):
+        with pytest.raises(ModelError, match="not finite"):
             evaluated(function, small.attack(method, eps=("0.3",)), images=1)
 
 
@@ -128,7 +128,7 @@ def test_gradients_that_are_not_finite_are_taken_as_none_and_told():
     ],
 )
 def test_a_model_that_gives_no_usable_logits_is_named_for_what_it_gives(function, says):
-    with pytest.raises(BadModel, match=says):
+    with pytest.raises(ModelError, match=says):
         evaluated(function)
 
 
@@ -203,6 +203,6 @@ def test_the_model_is_left_as_it_was_found():
     assert found() == before
     list(evaluate(Task(classifier, pixels, labels, small.attack(), 0)))
     assert found() == before
-    with pytest.raises(BadModel):
+    with pytest.raises(ModelError):
         list(evaluate(Task(classifier, pixels, labels + 10, small.attack(), 0)))
     assert found() == before

@@ -72,7 +72,7 @@ def test_each_kind_of_pass_is_compiled_once_and_anew_only_where_memory_runs_out(
     known, _ = searched(attack(), cramped)
     assert small.verdicts(known) == small.verdicts(eager())
     assert cramped.compiled == 1 + 2, "once before memory ran out"
-    assert known.at_once == SLOTS // 2
+    assert known.max_batch == SLOTS // 2
 
 
 def test_a_network_that_changes_is_not_compiled_anew_at_every_pass():
@@ -189,7 +189,7 @@ def test_a_search_is_taken_up_where_it_was_left():
     for text in stopped[: len(stopped) - 1 : 40]:
         *_, last = evaluate(what, Evaluation.model_validate_json(text), how)
         assert small.verdicts(last) == small.verdicts(whole)
-        assert last.found == whole.found
+        assert last.adversarial_images == whole.adversarial_images
 
 
 def test_why_it_fell_back_is_noted_once_however_often_it_is_taken_up():

@@ -18,6 +18,6 @@ def test_a_search_costs_its_passes_up_to_the_first_point_that_counts(method, nor
     (budget,) = last.budgets
     whole = STEPS + 1
     robust = budget.verdicts.count("R") * aims.get("targets", 1) * whole
-    broken = sum(found.target * whole + found.step + 1 for found in last.found)
-    assert 0 < len(last.found) < IMAGES
+    broken = sum(found.target * whole + found.step + 1 for found in last.adversarial_images)
+    assert 0 < len(last.adversarial_images) < IMAGES
     assert budget.passes[method].backward == budget.passes[method].forward == robust + broken

@@ -58,7 +58,7 @@ def test_each_attack_comes_near_the_truth_and_never_below_it(method, norm, image
     attack = small.attack(method, norm, (f"{below:.9f}", f"{above:.9f}"), **more)
     known = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0), slots=images)
     assert [one.robust for one in known.budgets] == [images, 0]
-    assert all(one.distance >= below for one in known.found)
+    assert all(one.distance >= below for one in known.adversarial_images)
 
 
 @pytest.mark.parametrize("norm", list(DISTANCE))
@@ -67,5 +67,5 @@ def test_fab_measures_how_near_the_boundary_is(norm):
     network, pixels, labels = linear(norm, 8)
     attack = small.attack("fab-t", norm, ("0.00001", "1"))
     known = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0))
-    assert len(known.found) == 8
-    assert all(1 <= one.distance / DISTANCE[norm] < 1.06 for one in known.found)
+    assert len(known.adversarial_images) == 8
+    assert all(1 <= one.distance / DISTANCE[norm] < 1.06 for one in known.adversarial_images)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from alignsec.evaluation import clean_check
-from alignsec.evaluation.clean_check import NotAsPublished
+from alignsec.evaluation.clean_check import CleanAccuracyError
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.spec.pair import Published
 from alignsec.spec.verdicts import BudgetVerdicts, Passes
@@ -24,7 +24,7 @@ def known(correct: int, count: int, classes: int = 5) -> Evaluation:
 @given(st.integers(1, 300), st.floats(0, 1), st.floats(0, 1))
 def test_the_tail_is_the_binomials(trials: int, part: float, share: float):
     successes = round(part * trials)
-    assert clean_check.at_most(successes, trials, share) == pytest.approx(
+    assert clean_check.binomial_cdf(successes, trials, share) == pytest.approx(
         binom.cdf(successes, trials, share), abs=1e-9
     )
 
@@ -38,7 +38,7 @@ def test_plausible_is_that_the_exact_interval_meets_the_tolerance(
     interval = binomtest(correct, count).proportion_ci(0.999, method="exact")
     gap = max(interval.low - (top1 + tolerance), (top1 - tolerance) - interval.high)
     if abs(gap) > 1e-6:
-        plausible = clean_check.plausible(correct, count, Published(top1=top1, tolerance=tolerance))
+        plausible = clean_check.is_plausible(correct, count, Published(top1=top1, tolerance=tolerance))
         assert plausible == (gap < 0)
 
 
@@ -59,26 +59,26 @@ def test_plausible_is_that_the_exact_interval_meets_the_tolerance(
     ],
 )
 def test_the_tolerance_widens_with_a_small_sample(correct: int, count: int, passes: bool):
-    assert clean_check.plausible(correct, count, Published(top1=0.761)) == passes
+    assert clean_check.is_plausible(correct, count, Published(top1=0.761)) == passes
 
 
 def test_a_model_that_is_not_the_published_one_is_told_with_numbers():
     model = tiny.pair(published=Published(top1=0.761, where="a table")).model
-    with pytest.raises(NotAsPublished) as caught:
-        clean_check.check(model, known(24, 200))
+    with pytest.raises(CleanAccuracyError) as caught:
+        clean_check.check_clean_accuracy(model, known(24, 200))
     assert str(caught.value) == (
         "wrong preprocessing or weights? tiny classifies 24 of 200 clean images correctly, 12.0%; "
         "published are 76.1% (a table), tolerance 5.0%"
     )
-    with pytest.raises(NotAsPublished, match="or images it was trained on"):
-        clean_check.check(model, known(200, 200))
+    with pytest.raises(CleanAccuracyError, match="or images it was trained on"):
+        clean_check.check_clean_accuracy(model, known(200, 200))
 
 
 def test_other_logits_than_known_are_refused():
-    with pytest.raises(NotAsPublished, match="gives 5 logits, not the 1000 it is known for"):
-        clean_check.check(tiny.pair(classes=1000).model, known(4, 4))
+    with pytest.raises(CleanAccuracyError, match="gives 5 logits, not the 1000 it is known for"):
+        clean_check.check_clean_accuracy(tiny.pair(classes=1000).model, known(4, 4))
 
 
 def test_what_cannot_be_checked_is_noted():
-    assert clean_check.check(tiny.pair().model, known(0, 4)) == (clean_check.NOT_CHECKED,)
-    assert clean_check.check(tiny.pair(published=Published(top1=0.5)).model, known(2, 4)) == ()
+    assert clean_check.check_clean_accuracy(tiny.pair().model, known(0, 4)) == (clean_check.NOT_CHECKED,)
+    assert clean_check.check_clean_accuracy(tiny.pair(published=Published(top1=0.5)).model, known(2, 4)) == ()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from alignsec.evaluation.corruption_generator import Generator
+from alignsec.evaluation.corruption_generator import CorruptionGenerator
 from alignsec.spec import corruption
 
 KINDS = (*corruption.COMMON, *corruption.EXTRA)
@@ -14,7 +14,7 @@ IMAGES = torch.randint(0, 256, (6, 3, 40, 36), generator=torch.Generator().manua
 
 
 def made(kind: str, severity: int = 3, seed: int = 0, order: slice = slice(None)) -> dict[int, torch.Tensor]:
-    generator = Generator(kind, severity, seed)
+    generator = CorruptionGenerator(kind, severity, seed)
     return {at: generator(f"{at}.png", IMAGES[at]) for at in range(6)[order]}
 
 
@@ -27,7 +27,7 @@ def test_the_same_whatever_the_order_and_the_threads(kind: str):
     np.random.seed(5)
     forward, backward = made(kind), made(kind, order=slice(None, None, -1))
     assert np.random.random() == first
-    generator = Generator(kind, 3, 0)
+    generator = CorruptionGenerator(kind, 3, 0)
     with ThreadPoolExecutor(4) as threads:
         side_by_side = list(threads.map(lambda at: generator(f"{at}.png", IMAGES[at]), range(6)))
     for at in range(6):
@@ -41,10 +41,10 @@ def test_the_same_whatever_the_order_and_the_threads(kind: str):
 @pytest.mark.parametrize("kind", ["gaussian_noise", "impulse_noise", "glass_blur"])
 def test_noise_depends_on_seed_and_name(kind: str):
     """One for each way a seed is handed to the library."""
-    generator = Generator(kind, 3, 0)
+    generator = CorruptionGenerator(kind, 3, 0)
     one = generator("a.png", IMAGES[0])
     assert not torch.equal(one, generator("b.png", IMAGES[0]))
-    assert not torch.equal(one, Generator(kind, 3, 1)("a.png", IMAGES[0]))
+    assert not torch.equal(one, CorruptionGenerator(kind, 3, 1)("a.png", IMAGES[0]))
 
 
 @pytest.mark.parametrize("kind", ["gaussian_noise", "contrast", "jpeg_compression", "defocus_blur"])
@@ -54,11 +54,11 @@ def test_each_severity_is_further_from_the_clean_image(kind: str):
 
 
 def test_a_grey_image_stays_grey():
-    grey = Generator("frost", 1, 0)("a.png", IMAGES[0][:1])
+    grey = CorruptionGenerator("frost", 1, 0)("a.png", IMAGES[0][:1])
     assert grey.shape == (1, 40, 36)
 
 
 def test_another_version_is_refused():
     """A job in another container must not answer with other noise."""
     with pytest.raises(ImportError, match=r"but the images are to be corrupted by imagecorruptions-imaug 0\.9"):
-        Generator("fog", 1, 0, "imagecorruptions-imaug 0.9")
+        CorruptionGenerator("fog", 1, 0, "imagecorruptions-imaug 0.9")

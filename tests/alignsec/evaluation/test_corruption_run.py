@@ -5,7 +5,7 @@ import torch
 
 from alignsec import evaluator
 from alignsec.evaluation.task import Task
-from alignsec.models.classifier import BadModel
+from alignsec.models.errors import ModelError
 from alignsec.models.pixels import Pixels
 from alignsec.spec.attack import Attack
 from tests import tiny_networks
@@ -69,5 +69,5 @@ def test_images_that_are_not_there_are_refused():
 
 
 def test_labels_outside_the_classes_are_refused():
-    with pytest.raises(BadModel, match="outside the model's 10 classes"):
+    with pytest.raises(ModelError, match="outside the model's 10 classes"):
         list(evaluator.evaluate(task(few(10, 60)[0].byte(), torch.full((60,), 10))))

@@ -11,7 +11,8 @@ from alignsec import evaluator
 from alignsec.evaluation import reference
 from alignsec.evaluation.judge import distances
 from alignsec.evaluation.task import Task
-from alignsec.models.classifier import BadModel, Classifier
+from alignsec.models.classifier import Classifier
+from alignsec.models.errors import ModelError
 from alignsec.spec.attack import PARAMETERS, Component
 from tests import tiny_networks
 from tests.alignsec.evaluation.reference_task import SEED, attack, finish, task
@@ -75,13 +76,13 @@ def test_nan_on_clean_images_is_a_bad_model():
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     with torch.no_grad():
         network[1].weight[3] = math.nan
-    with pytest.raises(BadModel, match="logits of 20 of 20 clean images are not finite; are the weights sound"):
+    with pytest.raises(ModelError, match="logits of 20 of 20 clean images are not finite; are the weights sound"):
         finish(task(attack(), network))
 
 
 def test_labels_outside_the_classes_are_a_bad_model():
     asked = task(attack(), trained(10))
-    with pytest.raises(BadModel, match="label 9 is outside the model's 5 classes"):
+    with pytest.raises(ModelError, match="label 9 is outside the model's 5 classes"):
         finish(Task(tiny_networks.classifier(trained(5)), asked.pixels, asked.labels, asked.attack, SEED))
 
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from alignsec.catalogue import hub_cache
 from alignsec.models import classifier
-from alignsec.models.classifier import BadModel, Classifier
+from alignsec.models.classifier import Classifier
+from alignsec.models.errors import ModelError
 from alignsec.spec.pair import File, PairModel
 from alignsec.spec.preprocessing import Preprocessing
 from tests import tiny_networks
@@ -122,7 +123,7 @@ def test_keys_that_do_not_fit_are_named(tmp_path: Path):
     state["extra.weight"] = torch.zeros(1)
     state["cls_token"] = torch.zeros(1, 1, 8)
     torch.save(state, tmp_path / "w.pt")
-    with pytest.raises(BadModel) as caught:
+    with pytest.raises(ModelError) as caught:
         load(tmp_path / "w.pt")
     said = str(caught.value)
     assert "w.pt does not fit" in said
@@ -133,7 +134,7 @@ def test_keys_that_do_not_fit_are_named(tmp_path: Path):
 
 def test_weights_of_another_network(tmp_path: Path):
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "w.pt")
-    with pytest.raises(BadModel, match=r"keys missing \(cls_token, pos_embed, .*, \.\.\.\); 2 keys too many"):
+    with pytest.raises(ModelError, match=r"keys missing \(cls_token, pos_embed, .*, \.\.\.\); 2 keys too many"):
         load(tmp_path / "w.pt")
 
 
@@ -152,7 +153,7 @@ class Dangerous:
 def test_a_checkpoint_runs_no_code(tmp_path: Path, conversion: str):
     torch.save({"state_dict": Dangerous(tmp_path / "pwned")}, tmp_path / "w.pt")
     hub = {"source": "timm:resnet10t.c3_in1k", "options": {}, "conversion": "timm"}
-    with pytest.raises(BadModel):
+    with pytest.raises(ModelError):
         load(tmp_path / "w.pt", **(hub if conversion == "timm" else {}))
     assert not (tmp_path / "pwned").exists()
 
@@ -163,7 +164,7 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path, conversion: str):
 )
 def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, data: bytes):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(BadModel, match="tiny: vit_tiny_patch16_224 cannot be built"):
+    with pytest.raises(ModelError, match="tiny: vit_tiny_patch16_224 cannot be built"):
         load(tmp_path / name)
 
 
@@ -172,14 +173,14 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, data: bytes):
 def test_a_checkpoint_cut_short(tmp_path: Path, name: str, share: float):
     data = tiny_networks.save(tiny_networks.vit(), tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: int(len(data) * share)])
-    with pytest.raises(BadModel):
+    with pytest.raises(ModelError):
         load(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], {"cls_token": "text"}, {"epoch": 3}])
 def test_a_torch_file_of_something_else(tmp_path: Path, content: object):
     torch.save(content, tmp_path / "w.pt")
-    with pytest.raises(BadModel):
+    with pytest.raises(ModelError):
         load(tmp_path / "w.pt")
 
 
@@ -192,13 +193,13 @@ def test_a_missing_file_is_the_systems_error(tmp_path: Path):
 @pytest.mark.parametrize("options", [{"no_such_option": 1}, {"depth": "two"}, {"img_size": -1}])
 def test_options_that_do_not_build(tmp_path: Path, options: dict[str, Any]):
     weights = tiny_networks.save(tiny_networks.vit(), tmp_path / "w.pt")
-    with pytest.raises(BadModel, match="cannot be built"):
+    with pytest.raises(ModelError, match="cannot be built"):
         load(weights, options={**OPTIONS, **options})
 
 
 def test_an_unknown_architecture(tmp_path: Path):
     """A pair written with another timm."""
-    with pytest.raises(BadModel, match="cannot be built"):
+    with pytest.raises(ModelError, match="cannot be built"):
         load(tmp_path / "w.pt", source="timm:no_such_network")
 
 

@@ -17,7 +17,7 @@ from torchvision.transforms.functional import pil_to_tensor
 from alignsec.images import pack as image_pack
 from alignsec.images.pack import BadPack, Candidate
 from alignsec.models import images as photographs
-from alignsec.models.images import BadImage, Photographs, View
+from alignsec.models.images import ImageError, ImageLoader, ImageTransform
 from alignsec.spec.preprocessing import Preprocessing
 from tests.tiny import GREY, unchecked_pack, write_image
 
@@ -47,7 +47,7 @@ def test_equal_to_timms_own_pipeline(shared: Path, tmp_path: Path, settings: dic
     folder = shared / "imagenet_sample"
     names = sorted(path.name for path in folder.glob("*.JPEG"))[:3]
     preprocessing = Preprocessing(**settings)
-    found = photographs.load(*pack(folder, names, tmp_path), preprocessing)
+    found = photographs.load_images(*pack(folder, names, tmp_path), preprocessing)
     transform = create_transform(is_training=False, **settings)
     mode = "L" if preprocessing.input_size[0] == 1 else "RGB"
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocessing.mean, preprocessing.std))
@@ -74,15 +74,15 @@ def test_without_a_low_pass_filter(tmp_path: Path, crop_mode: str, interpolation
     pixels = pil_to_tensor(Image.open(tmp_path / "0.png"))[None].float()
     corners = {} if interpolation == "nearest" else {"align_corners": False}
     resized = interpolate(pixels, (30, 30), mode=interpolation, **corners)[0, :, 3:27, 3:27]
-    assert (View(shown)(picture).float() - resized.clamp(0, 255)).abs().max() <= 0.51, "rounded"
-    filtered = View(shown.model_copy(update={"antialias": True}))(picture).float()
-    assert (View(shown)(picture).float() - filtered).abs().max() > 10
+    assert (ImageTransform(shown)(picture).float() - resized.clamp(0, 255)).abs().max() <= 0.51, "rounded"
+    filtered = ImageTransform(shown.model_copy(update={"antialias": True}))(picture).float()
+    assert (ImageTransform(shown)(picture).float() - filtered).abs().max() > 10
 
 
 def test_pixels_of_the_input_size_are_left_alone(tmp_path: Path):
     """No resizing, no rounding: 8-bit values over 255."""
     write_image(tmp_path / "a.png", seed=3)
-    found = photographs.load(*pack(tmp_path, ["a.png"], tmp_path), Preprocessing(**GREY))
+    found = photographs.load_images(*pack(tmp_path, ["a.png"], tmp_path), Preprocessing(**GREY))
     expected = torch.tensor(list(Image.open(tmp_path / "a.png").tobytes())).view(1, 1, 16, 16) / 255
     assert torch.equal(found.pixels[:], expected)
 
@@ -94,7 +94,7 @@ def test_every_kind_of_image_has_the_models_channels(tmp_path: Path, mode: str, 
     write_image(tmp_path / "rgb.png", seed=4, mode="RGB")
     Image.open(tmp_path / "rgb.png").convert(mode).save(file)
     values = {"input_size": (channels, 16, 16), "mean": (0.5,) * channels, "std": (0.5,) * channels}
-    found = photographs.load(*pack(tmp_path, ["a.tif"], tmp_path), Preprocessing(**{**GREY, **values}))
+    found = photographs.load_images(*pack(tmp_path, ["a.tif"], tmp_path), Preprocessing(**{**GREY, **values}))
     assert found.pixels.shape == (1, channels, 16, 16)
 
 
@@ -106,7 +106,7 @@ def test_a_rotated_photograph_stays_as_it_lies(tmp_path: Path):
     exif[0x0112] = 6
     picture.save(tmp_path / "turned.png", exif=exif)
     picture.save(tmp_path / "plain.png")
-    found = photographs.load(*pack(tmp_path, ["plain.png", "turned.png"], tmp_path), Preprocessing(**RGB))
+    found = photographs.load_images(*pack(tmp_path, ["plain.png", "turned.png"], tmp_path), Preprocessing(**RGB))
     assert torch.equal(found.pixels[0], found.pixels[1])
 
 
@@ -119,7 +119,7 @@ def test_of_an_animation_the_first_picture_is_shown(tmp_path: Path, kind: str):
         frames.append(Image.open(tmp_path / f"{seed}.png").convert("RGB"))
     more = {"lossless": True} if kind == "WEBP" else {}
     frames[0].save(tmp_path / "moving.png", kind, save_all=True, append_images=frames[1:], **more)
-    found = photographs.load(*pack(tmp_path, ["1.png", "moving.png"], tmp_path), Preprocessing(**RGB))
+    found = photographs.load_images(*pack(tmp_path, ["1.png", "moving.png"], tmp_path), Preprocessing(**RGB))
     assert torch.equal(found.pixels[0], found.pixels[1])
 
 
@@ -132,11 +132,11 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path):
     ]
     data = unchecked_pack(broken)
     (tmp_path / "p.tar").write_bytes(data)
-    with photographs.load(
+    with photographs.load_images(
         tmp_path / "p.tar", image_pack.digest.sha256_of_bytes(data), Preprocessing(**GREY)
     ) as found:
         assert found.pixels[:1].shape == (1, 1, 16, 16)
-        with pytest.raises(BadImage, match=r"half\.png cannot be decoded"):
+        with pytest.raises(ImageError, match=r"half\.png cannot be decoded"):
             _ = found.pixels[:2]
 
 
@@ -145,7 +145,7 @@ def test_a_pack_cut_short_is_refused(tmp_path: Path):
     path, sha256 = pack(tmp_path, ["a.png"], tmp_path)
     path.write_bytes(io.BytesIO(path.read_bytes()).read(2000))
     with pytest.raises(BadPack):
-        photographs.load(path, sha256, Preprocessing(**GREY))
+        photographs.load_images(path, sha256, Preprocessing(**GREY))
 
 
 @pytest.mark.parametrize("threads", [1, 7])
@@ -154,7 +154,7 @@ def test_order_is_the_packs_whatever_the_threads(tmp_path: Path, threads: int):
     for number, name in enumerate(names):
         write_image(tmp_path / name, seed=number)
     images = image_pack.entries(*pack(tmp_path, names, tmp_path))
-    with Photographs(images, Preprocessing(**GREY), threads=threads) as found:
+    with ImageLoader(images, Preprocessing(**GREY), threads=threads) as found:
         shown = found.pixels[:]
     for name, pixels in zip(names, shown, strict=True):
         assert pixels.mul(255).round().byte().flatten().tolist() == list(Image.open(tmp_path / name).tobytes())
@@ -172,7 +172,7 @@ def test_the_first_images_do_not_wait_for_the_last(tmp_path: Path):
             assert go.wait(60)
         return image
 
-    with Photographs(images, Preprocessing(**GREY), change=slow, threads=2) as found:
+    with ImageLoader(images, Preprocessing(**GREY), change=slow, threads=2) as found:
         assert found.pixels[:4].shape[0] == 4
         assert not found._rows[4].done()
         go.set()
@@ -184,7 +184,7 @@ def test_what_is_not_wanted_any_more_is_not_decoded(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=1)
     images = image_pack.entries(*pack(tmp_path, ["a.png"], tmp_path)) * 200
     seen = []
-    with Photographs(
+    with ImageLoader(
         images, Preprocessing(**GREY), change=lambda n, i: (seen.append(n), sleep(0.01), i)[2], threads=1
     ):
         pass

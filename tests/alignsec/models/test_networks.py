@@ -8,7 +8,8 @@ import torch
 from torchvision.models import get_model
 
 from alignsec.models import classifier
-from alignsec.models.classifier import BadModel, Classifier
+from alignsec.models.classifier import Classifier
+from alignsec.models.errors import ModelError
 from alignsec.spec.pair import File, PairModel
 from alignsec.spec.preprocessing import Preprocessing
 from tests import tiny_networks
@@ -55,7 +56,7 @@ def test_torchvisions_own_weights(tmp_path: Path, suffix: str):
     source = {"source": "torchvision:densenet121.IMAGENET1K_V1", "weights": f"w.{suffix}"}
     loaded = load(tmp_path, **source, conversion="torchvision")
     assert torch.equal(loaded(images()), network(images()))
-    with pytest.raises(BadModel, match="does not fit"):
+    with pytest.raises(ModelError, match="does not fit"):
         load(tmp_path, **source)
 
 
@@ -87,11 +88,11 @@ def test_a_users_network(tmp_path: Path):
 )
 def test_a_users_code_that_builds_nothing(tmp_path: Path, source: str, options: dict[str, Any], said: str):
     (tmp_path / "code.py").write_text(CODE)
-    with pytest.raises(BadModel, match=said):
+    with pytest.raises(ModelError, match=said):
         load(tmp_path, source=source, code="code.py", options=options)
 
 
 @pytest.mark.parametrize("source", ["timm:resnet10t", "torchvision:resnet18"])
 def test_random_weights_are_no_model(tmp_path: Path, source: str):
-    with pytest.raises(BadModel, match="no weights file"):
+    with pytest.raises(ModelError, match="no weights file"):
         load(tmp_path, source=source)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from alignsec.models import outputs
-from alignsec.models.classifier import BadModel
+from alignsec.models.errors import ModelError
 from tests import tiny_networks
 
 LOGITS = torch.arange(6.0).view(2, 3)
@@ -54,7 +54,7 @@ def test_logits_are_found(returned: object):
     ],
 )
 def test_no_logits_are_guessed(returned: object, said: str):
-    with pytest.raises(BadModel, match=said):
+    with pytest.raises(ModelError, match=said):
         outputs.logits(returned)
 
 

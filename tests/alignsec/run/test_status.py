@@ -41,7 +41,7 @@ def files() -> dict[str, bytes]:
     whole = outcome_file.dump(record(CUT))
     return {
         f"{OK.id}.json": outcome_file.dump(record(OK)),
-        f"{FAILED.id}.json": outcome_file.dump(failure(FAILED, "BadImage: 3.png cannot be decoded")),
+        f"{FAILED.id}.json": outcome_file.dump(failure(FAILED, "ImageError: 3.png cannot be decoded")),
         f"{CUT.id}.json": whole[: len(whole) // 2],
         f"{EDITED.id}.json": outcome_file.dump(record(EDITED)).replace(b'"RRcW"', b'"RRRW"'),
         f"{EMPTY.id}.json": b"",
@@ -97,7 +97,7 @@ def test_every_pair_has_one_state(survey: Survey):
 
 def test_reasons_say_what_happened(survey: Survey):
     found = survey(files())
-    assert found[FAILED.id].reason == "BadImage: 3.png cannot be decoded"
+    assert found[FAILED.id].reason == "ImageError: 3.png cannot be decoded"
     assert found[MISSING.id].reason == "no outcome file"
     assert "cut short" in found[CUT.id].reason
     assert "changed after it was written" in found[EDITED.id].reason

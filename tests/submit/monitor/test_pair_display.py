@@ -50,12 +50,12 @@ def test_plain_lines_in_a_log(clock: Clock):
             watched.report(PAIRS[0].id, said(min(second // 3, 8)))
         clock.now += 1
         watched.end(PAIRS[0].id, "ok")
-        watched.end(PAIRS[1].id, "failed (BadModel: no [good])")
+        watched.end(PAIRS[1].id, "failed (ModelError: no [good])")
     lines = out.getvalue().splitlines()
     assert lines[0] == "0/2 pairs, 3/16 images, 0.3 images/s, 43 s left"
     assert lines[1].startswith("0/2 pairs, 6/16 images")
     assert f"{PAIRS[0].id}: ok" in lines
-    assert f"{PAIRS[1].id}: failed (BadModel: no [good])" in lines
+    assert f"{PAIRS[1].id}: failed (ModelError: no [good])" in lines
     assert len(lines) <= 6
     assert "\x1b" not in out.getvalue()
 

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> RunFolder:
     write_plan(run, PAIRS)
     outcome_file.write(run.outcome(ONE), tiny.record(PAIRS[0]))
     outcome_file.write(
-        run.outcome(TWO), tiny.failure(PAIRS[1], "BadModel: two: weights-0123456789ab.bin does not fit")
+        run.outcome(TWO), tiny.failure(PAIRS[1], "ModelError: two: weights-0123456789ab.bin does not fit")
     )
     text.write(
         run.events,
@@ -133,7 +133,7 @@ def test_failures_are_those_that_failed_or_are_in_trouble(folder: RunFolder) -> 
 
 
 def test_one_cause_of_many_pairs_is_one_group(folder: RunFolder) -> None:
-    other = tiny.failure(PAIRS[5], "BadModel: six: weights-ba9876543210.bin does not fit")
+    other = tiny.failure(PAIRS[5], "ModelError: six: weights-ba9876543210.bin does not fit")
     outcome_file.write(folder.outcome(SIX), other)
     groups = failures.by_cause(failures.failed(Plan.read(folder), folder))
     assert [len(group) for group in groups.values()] == [2, 1, 1]

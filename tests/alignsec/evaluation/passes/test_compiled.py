@@ -15,13 +15,13 @@ def test_sizes_to_compile_for_are_few():
     backend = Backend()
     passage = passage_of(backend, most=64)
     for most in (64, 32, 16, 8):
-        passage.most = most
-        passage.seen(small.digits()[0][:most])
-        passage.seen(small.digits()[0][:most])
-        passage.compiled.forget()
+        passage.max_batch = most
+        passage.forward(small.digits()[0][:most])
+        passage.forward(small.digits()[0][:most])
+        passage.compiled.release()
         assert not any(program() for program in backend.programs), "it keeps the memory that ran out"
     assert backend.compiled == compiled.SIZES
-    assert passage.compiled.failed == "memory ran out at 3 sizes of batches"
+    assert passage.compiled.failure == "memory ran out at 3 sizes of batches"
 
 
 @pytest.mark.parametrize(("images", "full"), [(8, True), (7, True), (6, False), (1, False)])
@@ -29,13 +29,13 @@ def test_lots_that_are_nearly_full_are_filled_up(images, full):
     shapes = []
     backend = Backend(change=lambda results: shapes.append(len(results[0])) or results)
     passage, points = passage_of(backend), small.digits()[0][:images]
-    seen = passage.seen(points)
+    seen = passage.forward(points)
     assert shapes == ([8] if full else [])
-    assert passage.compared() == (images if full else 0)
-    assert passage.compared() == 0
+    assert passage.take_compared() == (images if full else 0)
+    assert passage.take_compared() == 0
     assert torch.allclose(seen.logits, passage.classifier(points).detach(), atol=1e-4)
     assert len(seen.logits) == images
-    again = [(passage.seen(points), passage.compared())[1] for _ in range(3)]
+    again = [(passage.forward(points), passage.take_compared())[1] for _ in range(3)]
     assert again == ([0, images, 0] if full else [0, 0, 0])
 
 
@@ -43,7 +43,7 @@ def test_gradients_of_a_filled_up_lot_are_its_own():
     points, labels = (part[:7] for part in small.digits())
 
     def climbed(passage):
-        return passage.climbed(
+        return passage.forward_backward(
             points, lambda lot, logits: nn.functional.cross_entropy(logits, labels[lot], reduction="none")
         )
 
@@ -61,16 +61,16 @@ def test_what_a_pass_gave_is_not_written_over_by_the_next():
     static = torch.empty(SLOTS, 10)
     backend = Backend(change=lambda results: (static.copy_(results[0]),))
     passage = passage_of(backend)
-    first = passage.seen(small.digits()[0][:SLOTS]).logits
+    first = passage.forward(small.digits()[0][:SLOTS]).logits
     kept = first.clone()
-    passage.seen(1 - small.digits()[0][:SLOTS])
+    passage.forward(1 - small.digits()[0][:SLOTS])
     assert torch.equal(first, kept)
     assert backend.run == 2
 
 
 def test_the_record_says_what_was_compiled():
     cpu = torch.device("cpu")
-    assert precision.told("fp32", cpu, compiled=True) == "search fp32 compiled, verdicts fp32"
-    assert precision.told("bf16", cpu, compiled=True) == "search bf16 compiled, verdicts fp32"
-    assert precision.rounding("bf16", compiled=True) == precision.rounding("bf16")
-    assert 0 < precision.rounding("fp32", compiled=True) < precision.rounding("tf32")
+    assert precision.describe_precision("fp32", cpu, compiled=True) == "search fp32 compiled, verdicts fp32"
+    assert precision.describe_precision("bf16", cpu, compiled=True) == "search bf16 compiled, verdicts fp32"
+    assert precision.relative_rounding("bf16", compiled=True) == precision.relative_rounding("bf16")
+    assert 0 < precision.relative_rounding("fp32", compiled=True) < precision.relative_rounding("tf32")

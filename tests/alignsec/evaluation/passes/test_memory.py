@@ -8,7 +8,7 @@ from torch import nn
 
 from alignsec.evaluation.passes import memory
 from alignsec.evaluation.task import Task
-from alignsec.models.out_of_memory import is_out_of_memory
+from alignsec.models.errors import is_out_of_memory
 from tests.alignsec.engine import small
 
 CPU = RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you")
@@ -79,7 +79,7 @@ def test_memory_that_runs_out_changes_no_verdict(kind, after, room, error):
 
 
 def steps(known):
-    return sorted((one.image, one.budget, one.step) for one in known.found)
+    return sorted((one.image, one.budget, one.step) for one in known.adversarial_images)
 
 
 def test_memory_that_runs_out_while_float32_judges_changes_no_verdict():
@@ -125,17 +125,17 @@ def test_what_is_kept_for_the_way_back_is_measured_and_weights_are_not():
         False
     )
     images = torch.rand(8, 1, 8, 8, requires_grad=True)
-    with memory.gauge(network, images.device) as gauge:
+    with memory.measure_memory(network, images.device) as gauge:
         network(images)
     assert gauge.bytes == 8 * 1000 * 4
 
 
 def test_as_many_images_at_once_as_fit_and_are_asked_for(monkeypatch: pytest.MonkeyPatch):
     image = torch.zeros(3, 224, 224)
-    monkeypatch.setattr(memory, "left", lambda device, limit: limit)
+    monkeypatch.setattr(memory, "available_bytes", lambda device, limit: limit)
 
     def at_once(most, each, limit):
-        return memory.images_at_once(most, each, image, limit)
+        return memory.fit_batch_size(most, each, image, limit)
 
     need = 2 * 10**6 + 16 * image.nbytes
     assert at_once(100, 10**6, 2 * 7 * need) == 7
@@ -146,10 +146,10 @@ def test_as_many_images_at_once_as_fit_and_are_asked_for(monkeypatch: pytest.Mon
 
 def test_the_machine_and_the_limit_say_what_is_left():
     cpu = torch.device("cpu")
-    free = memory.left(cpu, None)
+    free = memory.available_bytes(cpu, None)
     assert free > 0
-    assert memory.left(cpu, 1) == 0, "it takes more than a byte already"
-    assert 0 < memory.left(cpu, 2**40) <= 2**40
+    assert memory.available_bytes(cpu, 1) == 0, "it takes more than a byte already"
+    assert 0 < memory.available_bytes(cpu, 2**40) <= 2**40
 
 
 def test_control_groups_bound_what_is_left(tmp_path):
@@ -166,7 +166,7 @@ def test_control_groups_bound_what_is_left(tmp_path):
 
 
 def test_a_short_memory_changes_no_verdict(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(memory, "left", lambda device, limit: 10**5)
+    monkeypatch.setattr(memory, "available_bytes", lambda device, limit: 10**5)
     known = small.finished(small.task(False, ATTACK, 12), slots=16)
-    assert 1 <= known.at_once < 16
+    assert 1 <= known.max_batch < 16
     assert small.verdicts(known) == small.verdicts(undisturbed())

@@ -7,9 +7,9 @@ from torch import nn
 from alignsec.engine import Settings, evaluate
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.passes import precision
-from alignsec.evaluation.passes.precision import doubtful, rounding
+from alignsec.evaluation.passes.precision import find_doubtful, relative_rounding
 from alignsec.evaluation.task import Task
-from alignsec.models.classifier import BadModel
+from alignsec.models.errors import ModelError
 from tests.alignsec.engine import small
 
 BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9")}
@@ -93,16 +93,16 @@ def test_what_a_search_ends_with_is_judged_in_float32_whatever_it_looked_like():
     model = Fickle(small.network(False), lambda logits: logits + ahead)
     known = small.finished(Task(small.classifier(model), what.pixels, what.labels, attack, 0))
     assert small.verdicts(known) == ["tttt"]
-    assert {one.step for one in known.found} == {attack.steps}
+    assert {one.step for one in known.adversarial_images} == {attack.steps}
     assert known.budgets[0].rejected == 0
 
 
 def test_images_whose_margin_rounding_could_make_are_looked_at_in_float32():
     logits = torch.tensor([[1.0, 0.0], [100.0, 99.9], [1.0, 1.0]])
     margins = logits[:, 0] - logits[:, 1]
-    assert doubtful(margins, logits, rounding("bf16")).tolist() == [False, True, True]
-    assert doubtful(margins, logits, rounding("tf32")).tolist() == [False, True, True]
-    assert doubtful(margins, logits, rounding("fp32")).tolist() == [False, False, True]
+    assert find_doubtful(margins, logits, relative_rounding("bf16")).tolist() == [False, True, True]
+    assert find_doubtful(margins, logits, relative_rounding("tf32")).tolist() == [False, True, True]
+    assert find_doubtful(margins, logits, relative_rounding("fp32")).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
@@ -124,7 +124,7 @@ def test_a_search_in_bfloat16_is_taken_up_where_it_was_left():
     for text in stopped[::25]:
         *_, last = evaluate(what, Evaluation.model_validate_json(text), how)
         assert small.verdicts(last) == small.verdicts(whole)
-        assert last.found == whole.found
+        assert last.adversarial_images == whole.adversarial_images
         assert last.notes == whole.notes
         assert [one.passes for one in last.budgets] == [one.passes for one in whole.budgets]
 
@@ -132,13 +132,13 @@ def test_a_search_in_bfloat16_is_taken_up_where_it_was_left():
 @pytest.mark.parametrize("method", METHODS)
 def test_logits_that_only_bfloat16_loses_are_no_verdict(method):
     what, _ = fickle(lambda logits: logits * torch.nan, small.attack(method, search="bf16"))
-    with pytest.raises(BadModel, match="the logits of 6 of 6 images are not finite in bf16; search in fp32"):
+    with pytest.raises(ModelError, match="the logits of 6 of 6 images are not finite in bf16; search in fp32"):
         small.finished(what)
 
 
 def test_tf32_is_on_for_the_search_alone(monkeypatch: pytest.MonkeyPatch):
     """Passes forward and backward; a CPU computes the same either way, so only the flags can be seen."""
-    monkeypatch.setattr(precision, "effective", lambda search, device: search)
+    monkeypatch.setattr(precision, "effective_precision", lambda search, device: search)
     flags: list[bool] = []
 
     def noted(logits):
@@ -170,6 +170,8 @@ def small_layer(function):
 
 def test_what_was_searched_in_is_told():
     cpu = torch.device("cpu")
-    assert precision.told("fp32", cpu) == "fp32"
-    assert precision.told("bf16", cpu) == "search bf16, verdicts fp32"
-    assert precision.told("tf32", cpu).startswith("search fp32 (tf32 was asked for, which this device does not")
+    assert precision.describe_precision("fp32", cpu) == "fp32"
+    assert precision.describe_precision("bf16", cpu) == "search bf16, verdicts fp32"
+    assert precision.describe_precision("tf32", cpu).startswith(
+        "search fp32 (tf32 was asked for, which this device does not"
+    )

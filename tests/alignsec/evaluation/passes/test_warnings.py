@@ -40,15 +40,15 @@ def test_a_randomised_model_is_told():
 
 def test_a_search_that_missed_what_a_smaller_budget_found_is_told():
     found = [budget("1/255", "cRWR"), budget("2/255", "RRWR"), budget("3/255", "ccWR")]
-    assert warnings.findings(Counter(), found) == [
+    assert warnings.find_search_warnings(Counter(), found) == [
         "1 images are broken at one budget and robust at a larger one: the search missed them"
     ]
 
 
 def test_square_breaking_what_gradients_could_not_is_told_unless_it_ran_alone():
     both, alone = budget("1/255", "sRRR", "apgd-ce", "square"), budget("1/255", "sRRR", "square")
-    assert "Square broke 1 images" in warnings.findings(Counter(), [both])[0]
-    assert warnings.findings(Counter(), [alone]) == []
+    assert "Square broke 1 images" in warnings.find_search_warnings(Counter(), [both])[0]
+    assert warnings.find_search_warnings(Counter(), [alone]) == []
 
 
 def test_deviations_from_the_standard_are_told():
@@ -77,10 +77,10 @@ def test_carrying_saves_passes_and_breaks_no_fewer_images():
 def test_what_was_found_tells_by_which_component_when_and_how_far():
     known = finished(small.network(False), small.attack("autoattack", "Linf", ("0.1", "0.3")))
     letters = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s"}
-    assert known.found
-    for one in known.found:
+    assert known.adversarial_images
+    for one in known.adversarial_images:
         verdicts = known.budgets[one.budget]
         assert verdicts.verdicts[one.image] == letters[one.component]
         assert 0 < one.distance <= verdicts.largest_distance <= float(verdicts.eps) + 1e-6
     broken = sum(letter in "ctfs" for each in known.budgets for letter in each.verdicts)
-    assert len(known.found) == broken
+    assert len(known.adversarial_images) == broken

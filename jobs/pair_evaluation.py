@@ -15,7 +15,7 @@ from alignsec.evaluation.passes import precision
 from alignsec.evaluation.task import Task
 from alignsec.models import classifier
 from alignsec.models import images as photographs
-from alignsec.models.images import Photographs
+from alignsec.models.images import ImageLoader
 from alignsec.run.outcome import Record
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import File, Pair
@@ -28,19 +28,19 @@ _LARGE = 128
 networks for 28 or 32 pixels take as much or more. On GPUs it is not measured yet."""
 
 
-class BadTransfer(Exception):
+class TransferError(Exception):
     """A file is not the one the pair names: it was cut short on its way, or changed since the run was written."""
 
 
-def answer(
+def evaluate_pair(
     pair: Pair, folder: Path, checkpoint: Checkpoint, clock: provenance.Clock, environ: Mapping[str, str]
 ) -> Record:
     """The record of a pair whose files lie in a folder.
 
-    Raises BadTransfer, image_pack.BadPack, photographs.BadImage, classifier.BadModel, gate.NotAsPublished;
+    Raises TransferError, image_pack.BadPack, images.ImageError, ModelError, CleanAccuracyError;
     ValueError where the corrupted images are of another set; checkpoint.Stopped when it is time to stop.
     """
-    exact_float32()
+    disable_reduced_precision()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for file in (pair.model.weights, pair.model.code):
         if file is not None:
@@ -62,10 +62,12 @@ def answer(
         stopped, limit = checkpoint.read(pair.id), provenance.memory_bytes()
         for known in evaluator.evaluate(task, stopped, checkpoint.offers_every, limit):
             # The first time, only the clean images were classified: nothing is spent on attacking another model.
-            notes = clean_check.check(pair.model, known)
+            notes = clean_check.check_clean_accuracy(pair.model, known)
             teller.decided(known, model.passes.forward)
             checkpoint.offer(pair.id, known)
-    where = provenance.gather(clock, environ, precision.told(pair.attack.search, device, pair.attack.compile))
+    where = provenance.gather(
+        clock, environ, precision.describe_precision(pair.attack.search, device, pair.attack.compile)
+    )
     return Record(
         id=pair.id,
         pair=pair,
@@ -80,34 +82,34 @@ def answer(
     )
 
 
-def _clean(pair: Pair, folder: Path, device: torch.device) -> Photographs:
+def _clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:
     pack = folder / pair.images.name
-    return photographs.load(pack, pair.images.sha256, pair.model.preprocessing, device)
+    return photographs.load_images(pack, pair.images.sha256, pair.model.preprocessing, device)
 
 
-def _corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContextManager[Photographs | None]:
+def _corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContextManager[ImageLoader | None]:
     """The images under the attack's corruption, from their own pack or made of the clean ones."""
     attack, preprocessing = pair.attack, pair.model.preprocessing
     if pair.corrupted is not None:
         pack = folder / pair.corrupted.name
-        return photographs.load(pack, pair.corrupted.sha256, preprocessing.uncropped, device)
+        return photographs.load_images(pack, pair.corrupted.sha256, preprocessing.uncropped, device)
     if not (attack.corruption and attack.severity):
         return nullcontext()
     # Here, not above: it loads OpenCV and a compiler, which no other job needs.
-    from alignsec.evaluation.corruption_generator import Generator  # noqa: PLC0415
+    from alignsec.evaluation.corruption_generator import CorruptionGenerator  # noqa: PLC0415
 
-    change = Generator(attack.corruption, attack.severity, pair.seed, attack.generator)
-    return photographs.load(folder / pair.images.name, pair.images.sha256, preprocessing, device, change)
+    change = CorruptionGenerator(attack.corruption, attack.severity, pair.seed, attack.generator)
+    return photographs.load_images(folder / pair.images.name, pair.images.sha256, preprocessing, device, change)
 
 
 def _with_found(known: Evaluation, index: int) -> BudgetVerdicts:
     """A budget's verdicts with where and how far away each broken image was found."""
-    found = sorted((one for one in known.found if one.budget == index), key=lambda one: one.image)
+    found = sorted((one for one in known.adversarial_images if one.budget == index), key=lambda one: one.image)
     steps, distances = [one.step for one in found], [rounded(one.distance) for one in found]
     return known.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
 
 
-def exact_float32() -> None:
+def disable_reduced_precision() -> None:
     """Turn off what PyTorch rounds behind one's back: TF32 in convolutions is on by default on NVIDIA GPUs."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -117,9 +119,11 @@ def exact_float32() -> None:
 
 
 def _check(folder: Path, file: File) -> None:
-    """Raise BadTransfer unless a file has the digest that the pair names."""
+    """Raise TransferError unless a file has the digest that the pair names."""
     if (found := digest.sha256_of_file(folder / file.name)) != file.sha256:
-        raise BadTransfer(f"{file.name} has the digest {found[:12]}, not {file.sha256[:12]}: cut short or changed")
+        raise TransferError(
+            f"{file.name} has the digest {found[:12]}, not {file.sha256[:12]}: cut short or changed"
+        )
 
 
 class ProgressReporter:
@@ -135,8 +139,8 @@ class ProgressReporter:
 
     def decided(self, known: Evaluation, passes: int) -> None:
         """Take in what a step has found; passes are the forward passes so far, in images."""
-        if known.at_once != (self._known.at_once if self._known else 0):
-            sys.stdout.write(f"at most {known.at_once} images at once\n")
+        if known.max_batch != (self._known.max_batch if self._known else 0):
+            sys.stdout.write(f"at most {known.max_batch} images at once\n")
         self._known, self._step_passes = known, passes
         self.tell(passes, at_once=True)
 
