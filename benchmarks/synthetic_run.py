@@ -17,9 +17,10 @@ from alignsec.run import outcome_file
 from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
 from alignsec.run.outcome import Provenance, Record
 from alignsec.spec.attack import Attack
+from alignsec.spec.components import COMPONENTS
 from alignsec.spec.pair import File, Pair, PairModel
 from alignsec.spec.preprocessing import Preprocessing
-from alignsec.spec.verdicts import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes, rounded
+from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes, rounded
 
 EPS = ("0.001", "0.5/255", "1/255")
 CLEAN, ROBUST_AT = 0.78, (0.6, 0.25, 0.08)
@@ -121,7 +122,11 @@ def _record(pair: Pair, names: list[str], labels: list[int], rng: random.Random)
     for eps, share in zip(pair.attack.budgets, ROBUST_AT, strict=True):
         here = share * rng.uniform(0.7, 1.2)
         letters = [
-            WRONG if hard > clean else ROBUST if hard < here else rng.choice(list(BROKEN_BY.values())[:4])
+            WRONG
+            if hard > clean
+            else ROBUST
+            if hard < here
+            else rng.choice([component.letter for component in COMPONENTS.values()])
             for hard in hardness
         ]
         broken = sum(letter not in (ROBUST, WRONG) for letter in letters)

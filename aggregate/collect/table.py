@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from alignsec.run.outcome import Record
-from alignsec.spec.verdicts import BROKEN_BY, MENDED, ROBUST, BudgetVerdicts
+from alignsec.spec.components import breakers
+from alignsec.spec.verdicts import MENDED, ROBUST, BudgetVerdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,8 @@ class Row:
     robust_accuracy: float | None
     robust_low: float
     robust_high: float
-    broken_by_apgd_ce: int
-    broken_by_apgd_t: int
-    broken_by_fab_t: int
-    broken_by_square: int
-    broken_by_corruption: int
+    broken: tuple[int, ...]
+    """Images that each of `alignsec.spec.components.breakers` broke; one column each."""
     mended: int
     """Wrong when clean and right when corrupted."""
     rejected: int
@@ -79,7 +77,7 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
     for budget in record.budgets:
         times = np.bincount(np.frombuffer(budget.verdicts.encode("ascii"), dtype=np.uint8), minlength=128).tolist()
         robust = times[ord(ROBUST)] + times[ord(MENDED)]
-        broken = {part: times[ord(letter)] for part, letter in BROKEN_BY.items()}
+        broken = tuple(times[ord(breaker.letter)] for breaker in breakers())
         low, high = exact_interval(robust, images)
         forward, backward = _passes(record, budget)
         yield Row(
@@ -102,11 +100,7 @@ def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
             robust_accuracy=robust / images if images else None,
             robust_low=low,
             robust_high=high,
-            broken_by_apgd_ce=broken["apgd-ce"],
-            broken_by_apgd_t=broken["apgd-t"],
-            broken_by_fab_t=broken["fab-t"],
-            broken_by_square=broken["square"],
-            broken_by_corruption=broken["corruption"],
+            broken=broken,
             mended=times[ord(MENDED)],
             rejected=budget.rejected,
             largest_distance=budget.largest_distance,
@@ -126,11 +120,21 @@ def _passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
     return sum(p.forward for p in spent), sum(p.backward for p in spent)
 
 
+def column_names() -> list[str]:
+    """Return the columns of table.csv: the fields of `Row`, with one column for each count in `broken`."""
+    names = [field.name for field in fields(Row)]
+    at = names.index("broken")
+    return [*names[:at], *(breaker.column for breaker in breakers()), *names[at + 1 :]]
+
+
 def frame(table: Iterable[Row]) -> pd.DataFrame:
-    """The rows as a frame, in the order given; its columns stand even where there is no row."""
-    data = columns(Row, list(table))
+    """Return the rows as a data frame in the given order. Without rows, it has the columns only."""
+    found = list(table)
+    data = columns(Row, found)
+    for at, breaker in enumerate(breakers()):
+        data[breaker.column] = pd.Series([row.broken[at] for row in found], dtype="int64" if found else None)
     # Whole numbers with gaps: as floats they would be written 9.0.
-    return data.astype({"clean_top5_correct": "Int64", "severity": "Int64"})
+    return data[column_names()].astype({"clean_top5_correct": "Int64", "severity": "Int64"})
 
 
 def columns(kind: type, things: Sequence[object]) -> pd.DataFrame:

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from aggregate.comparison.runs import Answer, Key, Level, Run
 from aggregate.statistics import mcnemar
 from alignsec.errors import ConfigErrors
-from alignsec.spec.verdicts import BROKEN_BY, MENDED, ROBUST, WRONG
+from alignsec.spec.verdicts import MENDED, ROBUST, WRONG, broken_letters
 
 VERDICTS = ("robust", "broken", "wrong", "mended")
 """What can be said of an image; by which component it was broken is no verdict. mended: wrong when clean and right
 when corrupted."""
-_VERDICT = {ROBUST: 0, **dict.fromkeys(BROKEN_BY.values(), 1), WRONG: 2, MENDED: 3}
+_VERDICT = {ROBUST: 0, **dict.fromkeys(broken_letters(), 1), WRONG: 2, MENDED: 3}
 _NUMBER = np.zeros(128, dtype=np.int64)
 for _letter, _number in _VERDICT.items():
     _NUMBER[ord(_letter)] = _number

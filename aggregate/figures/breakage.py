@@ -10,21 +10,20 @@ from matplotlib.patches import StepPatch
 
 from aggregate.figures import robustness, split, style
 from aggregate.figures.drawing import Drawing, Margins, Panel
+from alignsec.spec.components import AUTOATTACK, COMPONENTS
 
-COLUMNS = {
-    "broken by square": "broken_by_square",
-    "broken by fab-t": "broken_by_fab_t",
-    "broken by apgd-t": "broken_by_apgd_t",
-    "broken by apgd-ce": "broken_by_apgd_ce",
-    "broken by corruption": "broken_by_corruption",
-}
-DESCRIPTION = (
-    "Each bar is a model at one budget, all its images: those that stay robust, those that each component "
-    "broke (components run in the order APGD-CE, APGD-T, FAB-T, Square, each on what is still robust), and "
-    "those wrong when clean. Components that broke nothing are left out."
-)
 _KEYS = 0.36
 """Inches: two lines of keys."""
+
+
+def description() -> str:
+    """Return what the figure shows, for its caption."""
+    order = ", ".join(COMPONENTS[name].label for name in AUTOATTACK)
+    return (
+        "Each bar is a model at one budget, all its images: those that stay robust, those that each component "
+        f"broke (components run in the order {order}, each on what is still robust), and "
+        "those wrong when clean. Components that broke nothing are left out."
+    )
 
 
 def counts(table: pd.DataFrame) -> dict[str, style.Floats]:
@@ -32,7 +31,7 @@ def counts(table: pd.DataFrame) -> dict[str, style.Floats]:
     found = {
         "robust": table["robust"] - table["mended"],
         "right only when corrupted": table["mended"],
-        **{part: table[column] for part, column in COLUMNS.items()},
+        **{breaker.meaning: table[breaker.column] for breaker in style.breakers_from_best()},
         "wrong when clean": table["images"] - table["clean_correct"] - table["mended"],
     }
     return {part: count.to_numpy(dtype=np.float64) for part, count in found.items()}
@@ -55,6 +54,7 @@ def draw(table: pd.DataFrame, axes: Axes, parts: Sequence[str] | None = None) ->
     if not many:
         style.rows(axes, names)
     edges = np.arange(len(names) + 1) - 0.5
+    colours = style.fates()
     places, done = np.arange(len(names), dtype=np.float64), np.zeros(len(names))
     for part, count in counts(rows).items():
         upto = done + count / images
@@ -63,11 +63,11 @@ def draw(table: pd.DataFrame, axes: Axes, parts: Sequence[str] | None = None) ->
                 # Not by stairs(), which measures each corner of each bar; the axes' limits are known.
                 steps = StepPatch(
                     upto, edges, baseline=done,  # type: ignore[arg-type] # its stub forgets arrays
-                    fill=True, facecolor=style.PARTS[part], label=part, linewidth=0,
+                    fill=True, facecolor=colours[part], label=part, linewidth=0,
                 )  # fmt: skip
                 axes.add_artist(steps)
             else:
-                bars = style.boxes(done, upto, places, 0.72, style.PARTS[part])
+                bars = style.boxes(done, upto, places, 0.72, colours[part])
                 bars.set_label(part)
                 axes.add_collection(bars, autolim=False)
         done = upto
@@ -106,7 +106,7 @@ def drawings(table: pd.DataFrame) -> Iterator[Drawing]:
             kind="broken-by",
             name=part.name,
             title="What broke the images",
-            description=DESCRIPTION,
+            description=description(),
             rows=tuple(tuple(panels[at : at + across]) for at in range(0, len(panels), across)),
             width=style.PAGE if many else style.COLUMN + 0.05,
             height=1.7 if many else 0.4 + _KEYS + 0.19 * len(names),

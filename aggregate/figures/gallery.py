@@ -52,7 +52,7 @@ def _drawings(
         yield from importance.drawings(statistics.importance)
         yield from tsne.drawings(attacked, scores)
     yield from comparison.drawings(statistics.comparisons)
-    counted = attacked[attacked["broken_by_apgd_ce"].notna()]
+    counted = attacked[attacked["robust"].notna()]
     if not counted.empty:
         yield from breakage.drawings(counted)
     yield from coverage.drawings(pairs)

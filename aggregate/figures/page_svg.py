@@ -38,14 +38,14 @@ def _fitted(key: str, value: str, prefix: str) -> str:
         # A hundredth of a point is enough for any screen, and half of the page's bytes.
         return re.sub(r"(\.\d\d)\d+", r"\1", value).replace(" \n", " ")
     if key == "style":
-        value = re.sub(r"#[0-9a-f]{6}", lambda found: _themed(found[0]), value)
+        value = re.sub(r"#[0-9a-f]{6}", lambda found: themed(found[0]), value)
         # "font" sets size and family at once; the page's own family takes over.
         value = re.sub(r"font: (?:(\d+) )?([\d.]+px) [^;]+", _font, value)
         return re.sub(r"font-family: [^;]+;? ?", "", value)
     return value
 
 
-def _themed(colour: str) -> str:
+def themed(colour: str) -> str:
     """The page's name for a colour of the style, with the style's own as what it falls back to."""
     role = style.ROLES.get(colour)
     return f"var({role}, {colour})" if role else colour

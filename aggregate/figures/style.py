@@ -18,6 +18,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
+from alignsec.spec.components import COMPONENTS, CORRUPTION, Breaker
+
 Floats = npt.NDArray[np.float64]
 Colours = str | npt.NDArray[np.float64]
 
@@ -33,17 +35,8 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """One a budget, so that colour is never the only sign; seven against six colours: 42 differ."""
 
-PARTS = {
-    "robust": "#0072b2",
-    "right only when corrupted": "#56b4e9",
-    "broken by square": "#cc79a7",
-    "broken by fab-t": "#009e73",
-    "broken by apgd-t": "#e69f00",
-    "broken by apgd-ce": "#d55e00",
-    "broken by corruption": "#d55e00",
-    "wrong when clean": "#b9bdc6",
-}
-"""What becomes of an image, from best to worst."""
+ROBUST, ONLY_WHEN_CORRUPTED, WRONG = "#0072b2", "#56b4e9", "#b9bdc6"
+"""Colours of images that stay robust, that are right only when corrupted, and that are wrong when clean."""
 
 STATES = {"ok": "#0072b2", "failed": "#d55e00", "missing": "#e69f00", "not planned": BAND}
 """What became of a pair."""
@@ -60,7 +53,7 @@ ROLES = {
     RULE: "--rule",
     BAND: "--band",
     PAPER: "--paper",
-    PARTS["wrong when clean"]: "--lost",
+    WRONG: "--lost",
     **{colour: f"--series-{at}" for at, colour in enumerate(SERIES)},
 }
 """The report's names for these colours: there, light and dark pages give them their own values."""
@@ -112,6 +105,21 @@ _RC: dict[Any, Any] = {
     "ytick.labelsize": TEXT_POINTS - 0.5,
     "ytick.major.width": 0.6,
 }
+
+
+def breakers_from_best() -> tuple[Breaker, ...]:
+    """Return what can break an image, from best to worst: the last component first, the corruption last."""
+    return (*reversed(COMPONENTS.values()), CORRUPTION)
+
+
+def fates() -> dict[str, str]:
+    """Return the colour of each fate of an image, from best to worst."""
+    return {
+        "robust": ROBUST,
+        "right only when corrupted": ONLY_WHEN_CORRUPTED,
+        **{breaker.meaning: breaker.colour for breaker in breakers_from_best()},
+        "wrong when clean": WRONG,
+    }
 
 
 @contextmanager

@@ -4,14 +4,14 @@ import csv
 import io
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from aggregate.collect.table import Row, exact_interval
+from aggregate.collect.table import column_names, exact_interval
 from aggregate.published import form
 from aggregate.published.form import Entry
 from alignsec import digest
@@ -134,7 +134,7 @@ def _of_header(path: Path, header: list[str], layout: form.Form | None, name: st
 
 def _table(found: list[Value], whole: float, images: int | None) -> pd.DataFrame:
     rows = [_row(value, whole, value.images or images) for value in found]
-    table = pd.DataFrame(rows, columns=[field.name for field in fields(Row)])
+    table = pd.DataFrame(rows, columns=column_names())
     order = {name: at for at, name in enumerate(dict.fromkeys(table["model"]))}
     attacks = {name: at for at, name in enumerate(dict.fromkeys(table["attack"]))}
     table = table.sort_values(

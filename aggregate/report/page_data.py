@@ -45,7 +45,7 @@ def build_page_data(
             for (attack, eps, method), rows in budgets
         ],
         "scores": _scores(order, correlations, scores, [(attack, eps) for (attack, eps, _), _ in budgets]),
-        "parts": [part for part in style.PARTS if part in breakage.present(counted)],
+        "parts": [part for part in style.fates() if part in breakage.present(counted)],
         "pages": [_page(models[name], pairs.get(name, []), verdicts.get(name, [])) for name in order],
     }
 

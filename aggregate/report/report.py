@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from aggregate import formatting
 from aggregate.collect.tally import Tally
-from aggregate.figures import split
+from aggregate.figures import page_svg, split, style
 from aggregate.figures.drawing import Drawing
 from aggregate.report import findings, matrix, page_data, table_rows
 from aggregate.scores.scores import Matching, Scores
@@ -25,7 +25,7 @@ from aggregate.statistics.tables import Tables
 from alignsec.run.folder import Plan
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import PairModel
-from alignsec.spec.verdicts import LEGEND
+from alignsec.spec.verdicts import legend
 
 _MADE_WITH = ("numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "plotly")
 _FOLDED = 8.0
@@ -98,14 +98,22 @@ def html(evidence: Evidence) -> bytes:
         most_compared=mcnemar.MOST,
         sampling=table_rows.by_budget(statistics.sampling),
         propagated=table_rows.by_budget(statistics.propagated),
-        legend=LEGEND,
-        style=Markup(template("report.css")),  # noqa: S704 # our own file
+        legend=legend(),
+        style=Markup(template("report.css") + _fate_colours()),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file
         analysis_versions=[(name, version(name)) for name in _MADE_WITH],
         plotly_sha256=hashlib.sha256(chart.encode()).hexdigest(),
         script_digests=[script_digest(script), script_digest(chart)],
     )  # fmt: skip
     return page.encode()
+
+
+def _fate_colours() -> str:
+    """Return the CSS variables that give each fate of an image its colour, such as `--part-broken-by-apgd-ce`."""
+    variables = (
+        f"--part-{fate.replace(' ', '-')}: {page_svg.themed(colour)};" for fate, colour in style.fates().items()
+    )
+    return f"body {{ {' '.join(variables)} }}\n"
 
 
 def script_digest(script: str) -> str:

@@ -81,6 +81,6 @@ def find_claims(
     claims = []
     for place, search, distance in zip(places, claiming, far, strict=True):
         within = [budget for budget in search.course.budgets if distance <= reach[budget]]
-        if within or not search.course.stage.shared:
+        if within or not search.course.stage.component.shared:
             claims.append(Claim(place, search, steps[place], distance, within))
     return claims

@@ -162,13 +162,13 @@ class Engine:
                     AdversarialImage(
                         budget=decided,
                         image=course.image,
-                        component=course.stage.component,
+                        component=course.stage.component.name,
                         target=claim.search.target,
                         step=claim.step,
                         distance=claim.distance,
                     )
                 )
-        if beyond and not course.stage.shared:
+        if beyond and not course.stage.component.shared:
             self._reject(claim.search, beyond)
 
     def _settle(self, ended: list[Search]) -> None:

@@ -7,11 +7,10 @@ from operator import attrgetter
 
 from alignsec.engine.search import Search
 from alignsec.evaluation.evaluation import AdversarialImage, Evaluation
-from alignsec.spec.attack import Breaker
 from alignsec.spec.budget import Budget
 from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
-Account = tuple[int, Breaker]
+Account = tuple[int, str]
 # Asked of every search at every pass: a loop of Python's would cost as much as a small model.
 _account = attrgetter("account")
 

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from alignsec.engine.search import Search
 from alignsec.models.pixels import Images
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm
 
 CHUNK = 256
 """Steps of Square whose numbers are drawn at once: enough that drawing costs nothing, few enough to keep."""
@@ -33,6 +33,9 @@ class Noise(Protocol):
     @property
     def chunk(self) -> int:
         """Steps of Square whose numbers are drawn at once."""
+
+    def uniform(self, searches: Sequence[Search], part: str, shape: tuple[int, ...]) -> Tensor:
+        """Return uniform numbers in [0, 1), N x shape, that depend on the search and on `part` alone."""
 
     def start(self, searches: Sequence[Search]) -> Tensor:
         """APGD's directions before scaling, N x C x H x W: uniform in [-1,1] for Linf, else normal."""
@@ -63,13 +66,17 @@ class Keyed:
     _digests: dict[int, str] = field(default_factory=dict)
 
     def _generator(self, search: Search, part: str) -> Generator:
-        image, component = search.course.image, search.course.stage.component
+        image, component = search.course.image, search.course.stage.component.name
         if image not in self._digests:
             content = self.pixels[image].cpu().contiguous().numpy().tobytes()
             self._digests[image] = hashlib.sha256(content).hexdigest()
         key = f"{self.seed}/{self._digests[image]}/{component}/{search.target}/{search.restart}/{part}"
         number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:7], "big")
         return Generator().manual_seed(number)
+
+    def uniform(self, searches: Sequence[Search], part: str, shape: tuple[int, ...]) -> Tensor:
+        """See Noise."""
+        return torch.stack([torch.rand(shape, generator=self._generator(search, part)) for search in searches])
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -88,7 +95,7 @@ class Keyed:
         """See Noise."""
         channels, _, width = self._shape
         shape = (channels, 1, width) if self.norm == "Linf" else (tiles(self._shape), 1 + channels)
-        return torch.stack([torch.rand(shape, generator=self._generator(s, "start")) for s in searches])
+        return self.uniform(searches, "start", shape)
 
     def square_steps(self, searches: Sequence[Search], steps: Sequence[int]) -> Tensor:
         """See Noise."""

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm
 
 _TINY = 1e-12
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from alignsec.engine.noise import Noise
 from alignsec.engine.search import Search
 from alignsec.models.pixels import Images
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm
 
 
 @dataclass(frozen=True)

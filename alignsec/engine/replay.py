@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from alignsec.engine.noise import CHUNK, per_step, tiles
 from alignsec.engine.search import Search
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm
 
 Group = tuple[int, int, str]
 
@@ -30,7 +30,7 @@ class Replay:
 
     def _group(self, search: Search) -> Group:
         course = search.course
-        return (course.budgets[0], course.image // self.batch, course.stage.component)
+        return (course.budgets[0], course.image // self.batch, course.stage.component.name)
 
     def _generator(self, group: Group) -> Generator:
         return self._generators.setdefault(group, Generator().manual_seed(self.seed))
@@ -39,6 +39,10 @@ class Replay:
     def chunk(self) -> int:
         """See Noise. But in Linf every step's numbers depend on how many images are left."""
         return CHUNK if self.norm == "Linf" else 1
+
+    def uniform(self, searches: Sequence[Search], part: str, shape: tuple[int, ...]) -> Tensor:
+        """Raise NotImplementedError: the reference's components draw by the methods below."""
+        raise NotImplementedError("a replay draws the numbers of the reference's components only")
 
     def start(self, searches: Sequence[Search]) -> Tensor:
         """See Noise. All searches are of one group."""

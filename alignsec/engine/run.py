@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from alignsec.engine import snapshot
-from alignsec.engine.attacks.components import empty_table, stages
+from alignsec.engine.attacks.components import build_table, plan_stages
 from alignsec.engine.engine import Engine
 from alignsec.engine.ledger import Ledger
 from alignsec.engine.noise import Keyed, Noise
@@ -116,7 +116,7 @@ def _begun(task: Task, settings: Settings) -> _Run:
     attack, logits = task.attack, opened.logits
     classes = logits.shape[1]
     # The last columns are all that searches look up: the label's and its targets'.
-    targets = max((stage.targets for stage in stages(attack, classes)), default=1)
+    targets = max((stage.targets for stage in plan_stages(attack, classes)), default=1)
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
     known = Evaluation(
         classes=classes,
@@ -163,12 +163,12 @@ def _engine(
         noise = Replay(task.seed, norm, (channels, height, width), attack.batch)
     eps = tuple(float(budget) for budget in attack.budgets)
     ground = Problem(pixels, task.labels, ranking, eps, norm, noise)
-    plan = stages(attack, known.classes)
+    plan = plan_stages(attack, known.classes)
     agenda = Scheduler(
         plan,
         [list(budget.verdicts) for budget in known.budgets],
         batch=attack.batch if settings.replay else None,
         carry=attack.carry,
     )
-    tables = [empty_table(stage, ground, facts) for stage in plan]
+    tables = [build_table(stage, ground, facts) for stage in plan]
     return Engine(passage, ground, agenda, Ledger.of(known), tables, facts, settings.slots)

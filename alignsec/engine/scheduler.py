@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from alignsec.engine.search import Course, Search, Stage
-from alignsec.spec.verdicts import BROKEN_BY, ROBUST
+from alignsec.spec.verdicts import ROBUST
 
 PATIENCE = 10
 """Rounds after which an idle slot takes a later search of an image before the earlier one has failed. Most images
@@ -50,7 +50,7 @@ class Scheduler:
         entries = [Course(image, 0, self.stages[0], [budget]) for budget, image in lanes]
         self.courses.update(zip(lanes, entries, strict=True))
         for (budget, image), course in zip(lanes, entries, strict=True):
-            if course.stage.shared:
+            if course.stage.component.shared:
                 self._arrive(budget, image, 0)
             else:
                 self._offer(course)
@@ -114,7 +114,7 @@ class Scheduler:
 
     def broken(self, course: Course, budget: int) -> list[int]:
         """The course's image is broken at a budget. Returns all budgets that this decides."""
-        letter = BROKEN_BY[course.stage.component]
+        letter = course.stage.component.letter
         decided = [budget]
         if self.carry:
             decided += [other for other in range(budget + 1, len(self.letters)) if self._open(other, course.image)]
@@ -141,7 +141,7 @@ class Scheduler:
         """Take a lane into a stage, or to its end."""
         if place == len(self.stages):
             self._close(budget, image)
-        elif self.stages[place].shared:
+        elif self.stages[place].component.shared:
             self._arrive(budget, image, place)
         else:
             course = self.courses[budget, image] = Course(image, place, self.stages[place], [budget])
@@ -154,7 +154,7 @@ class Scheduler:
 
     def _join(self, image: int) -> None:
         """Begin the shared stage once no lane of the image is still before it."""
-        place = next((place for place, stage in enumerate(self.stages) if stage.shared), 0)
+        place = next((place for place, stage in enumerate(self.stages) if stage.component.shared), 0)
         lanes = [(budget, image) for budget in range(len(self.letters))]
         if not self.waiting.get(image) or any(
             lane in self.courses and self.courses[lane].place <= place for lane in lanes
@@ -167,7 +167,7 @@ class Scheduler:
 
     def _offer(self, course: Course) -> None:
         """A course is ready for its next search."""
-        if self.batch is None or course.stage.shared:
+        if self.batch is None or course.stage.component.shared:
             self._queue([course])
             return
         group = (course.budgets[0], course.image // self.batch)
@@ -185,7 +185,7 @@ class Scheduler:
             self._queue(sorted(arrived, key=lambda course: course.image))
 
     def _queue(self, courses: list[Course]) -> None:
-        queue = self.gradient if courses[0].stage.gradient else self.forward
+        queue = self.gradient if courses[0].stage.component.gradient else self.forward
         queue.append([self._next(course) for course in courses])
 
     @property
@@ -193,13 +193,17 @@ class Scheduler:
         """Forward passes if nothing more breaks: the most it can take."""
         left = 0
         for course in dict.fromkeys(self.courses.values()):
-            left += (course.untried + course.flying) * course.stage.forward
+            left += (course.untried + course.flying) * course.stage.schedule.forward
             for stage in self.stages[course.place + 1 :]:
-                left += stage.searches * stage.forward * (1 if stage.shared else len(course.budgets))
+                left += (
+                    stage.searches
+                    * stage.schedule.forward
+                    * (1 if stage.component.shared else len(course.budgets))
+                )
         for budgets in self.waiting.values():
-            place = next(place for place, stage in enumerate(self.stages) if stage.shared)
+            place = next(place for place, stage in enumerate(self.stages) if stage.component.shared)
             later = self.stages[place + 1 :]
-            left += len(budgets) * sum(stage.searches * stage.forward for stage in later)
+            left += len(budgets) * sum(stage.searches * stage.schedule.forward for stage in later)
         return left
 
 
@@ -207,4 +211,4 @@ def _patient_from(course: Course) -> float:
     """The round in which a later search of a course may begin although an earlier one has not failed."""
     if course.since is None or not course.untried:
         return math.inf
-    return course.since + PATIENCE + course.stage.counts_from
+    return course.since + PATIENCE + course.stage.schedule.counts_from

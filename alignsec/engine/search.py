@@ -3,38 +3,35 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from alignsec.spec.attack import Component
+from alignsec.spec.components import Component
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Length of one search."""
+
+    steps: int
+    """Steps from the start to the end of the search."""
+    forward: int
+    """Forward passes, at most."""
+    counts_from: int = 0
+    """Passes before a point of the search can count as an adversarial image."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One component of the attack, as the searches an image goes through until one of them breaks it."""
+    """One component of the attack, as the searches that an image goes through until one of them breaks it."""
 
     component: Component
     searches: int
     """Targets times restarts; the restarts of a target follow each other."""
     restarts: int
-    steps: int
-    """Of one search."""
-    forward: int
-    """Most forward passes of one search."""
-    counts_from: int = 0
-    """Passes of a search before any point of it can count."""
+    schedule: Schedule
 
     @property
     def targets(self) -> int:
         """Classes that the searches aim at, one after another."""
         return self.searches // self.restarts
-
-    @property
-    def gradient(self) -> bool:
-        """Whether its passes go backward too."""
-        return self.component != "square"
-
-    @property
-    def shared(self) -> bool:
-        """Whether one search answers all budgets: FAB looks for the nearest boundary and never uses eps."""
-        return self.component == "fab-t"
 
 
 @dataclass(eq=False)
@@ -78,9 +75,9 @@ class Search:
     """The budget its passes are counted for: the smallest one that it served when it was queued."""
 
     @cached_property
-    def account(self) -> tuple[int, Component]:
+    def account(self) -> tuple[int, str]:
         """Whom its passes are charged to."""
-        return (self.payer, self.course.stage.component)
+        return (self.payer, self.course.stage.component.name)
 
     @property
     def target(self) -> int:

@@ -39,13 +39,13 @@ def freeze(agenda: Scheduler, tables: Sequence[Table[Any]], ranking: Tensor, fac
         "waiting": [[image, budgets] for image, budgets in agenda.waiting.items() if budgets],
         "gradient": [written(block) for block in agenda.gradient],
         "forward": [written(block) for block in agenda.forward],
-        "tables": {table.stage.component: [written(table.searches), table.steps] for table in tables},
+        "tables": {table.stage.component.name: [written(table.searches), table.steps] for table in tables},
     }
     text = torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)
     tensors = {"content": text, "ranking": ranking.contiguous()}
     for table in tables:
         if table.searches:
-            tensors |= {f"{table.stage.component}/{name}": value for name, value in _written(table).items()}
+            tensors |= {f"{table.stage.component.name}/{name}": value for name, value in _written(table).items()}
     return save(tensors)
 
 
@@ -125,7 +125,7 @@ class Frozen:
         agenda.gradient.extend(map(read, content["gradient"]))
         agenda.forward.extend(map(read, content["forward"]))
         for table in tables:
-            name = table.stage.component
+            name = table.stage.component.name
             written, steps = content["tables"][name]
             if searches := read(written):
                 prefix = f"{name}/"

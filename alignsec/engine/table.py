@@ -11,7 +11,8 @@ from torch import Tensor
 
 from alignsec.engine.norms import Rows
 from alignsec.engine.problem import Problem
-from alignsec.engine.search import Search, Stage
+from alignsec.engine.search import Schedule, Search, Stage
+from alignsec.spec.components import Parameters
 
 Kind = Literal["gradient", "forward"]
 R = TypeVar("R", bound=Rows)
@@ -46,6 +47,11 @@ class Table(ABC, Generic[R]):
     steps: list[int] = field(default_factory=list)
     """Taken by each search to its point, the start being 0."""
     _rows: R | None = None
+
+    @classmethod
+    @abstractmethod
+    def schedule(cls, parameters: Parameters) -> Schedule:
+        """Return the length of one search, given the value of each parameter that the component uses."""
 
     @property
     def rows(self) -> R:

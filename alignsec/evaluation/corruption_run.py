@@ -11,11 +11,12 @@ from alignsec.evaluation.passes.frozen import frozen_parameters
 from alignsec.evaluation.passes.model_runner import ModelRunner
 from alignsec.evaluation.task import Task
 from alignsec.models.pixels import Images
-from alignsec.spec.verdicts import BROKEN_BY, MENDED, ROBUST, WRONG, BudgetVerdicts, Passes
+from alignsec.spec.components import CORRUPTION
+from alignsec.spec.verdicts import MENDED, ROBUST, WRONG, BudgetVerdicts, Passes
 
 _LETTERS = {
     (True, True): ROBUST,
-    (True, False): BROKEN_BY["corruption"],
+    (True, False): CORRUPTION.letter,
     (False, True): MENDED,
     (False, False): WRONG,
 }
@@ -66,6 +67,6 @@ def _verdicts(passage: ModelRunner, corrupted: Images, labels: Tensor, clean: Bu
         update={
             "verdicts": "".join(letters),
             "seconds": time.perf_counter() - started,
-            "passes": {"corruption": Passes(forward=len(right))},
+            "passes": {CORRUPTION.name: Passes(forward=len(right))},
         }
     )

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pydantic import ConfigDict, PrivateAttr, field_serializer
 
 from alignsec.schema import StrictModel
-from alignsec.spec.attack import Component
 from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
 
@@ -15,7 +14,7 @@ class AdversarialImage(StrictModel):
     budget: int
     """Index into the attack's budgets."""
     image: int
-    component: Component
+    component: str
     target: int
     """Rank of the class aimed at: 0 is the most likely other class; 0 where nothing is aimed at."""
     step: int

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from alignsec.models.classifier import Classifier
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm
 
 ROUNDING = 2.0**-23
 """How far one pixel of [0,1] may land from where it was aimed: x + eps and its difference from x, in float32."""

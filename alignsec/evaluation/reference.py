@@ -5,7 +5,6 @@ images. An image that was not broken comes back as it was. The reference seeds t
 for the whole batch, so its answers depend on which images share a batch.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from pyautoattack.autopgd_base import APGDAttack, APGDAttack_targeted
@@ -14,7 +13,7 @@ from pyautoattack.square import SquareAttack
 from torch import Tensor
 
 from alignsec.models.classifier import Classifier
-from alignsec.spec.attack import Attack, Component
+from alignsec.spec.attack import Attack
 
 
 def _common(attack: Attack, eps: float, seed: int, images: Tensor) -> dict[str, Any]:
@@ -63,26 +62,3 @@ def square(
 def _in_the_box(images: Tensor) -> Tensor:
     """In L1 the reference's sums may end a rounding error outside [0,1], where no image is judged to count."""
     return images.clamp(0, 1)
-
-
-def most_forward_passes(component: Component, attack: Attack) -> int:
-    """Forward passes of an image that stays robust, the start, the checks and our own judging included."""
-    starts = 3 if attack.norm == "L1" else 1
-    match component:
-        case "apgd-ce":
-            return 2 + attack.number("restarts", component) * (attack.steps + starts)
-        case "apgd-t":
-            searches = attack.number("targets", component) * attack.number("restarts", component)
-            return 2 + searches * (attack.steps + starts + 1)
-        case "fab-t":
-            return 2 + attack.number("targets", component) * (2 * attack.steps + 3)
-        case "square":
-            return 4 + attack.queries
-
-
-RUN: dict[Component, Callable[[Classifier, Tensor, Tensor, Attack, float, int], Tensor]] = {
-    "apgd-ce": apgd_ce,
-    "apgd-t": apgd_t,
-    "fab-t": fab_t,
-    "square": square,
-}

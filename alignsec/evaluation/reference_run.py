@@ -3,18 +3,19 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pkgutil import resolve_name
 
 import torch
 
-from alignsec.evaluation import reference
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.judge import confirm, distances
 from alignsec.evaluation.passes import clean_pass, warnings
 from alignsec.evaluation.task import Task
 from alignsec.models.classifier import Classifier
 from alignsec.models.errors import ModelError
-from alignsec.spec.attack import Attack, Component
-from alignsec.spec.verdicts import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts, Passes
+from alignsec.spec.attack import Attack
+from alignsec.spec.components import COMPONENTS, Reference
+from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Step:
     budget: int
     """Index into the attack's budgets."""
     images: slice
-    component: Component
+    component: str
 
 
 def evaluate(task: Task, known: Evaluation | None = None) -> Iterator[Evaluation]:
@@ -55,7 +56,9 @@ def _at(evaluation: Evaluation, attack: Attack, plan: list[Step], done: int) -> 
         robust = [index for index in range(*step.images.indices(len(letters))) if letters[index] == ROBUST]
         undecided.update((step.budget, index) for index in robust)
         asked = _within(attack, step.component, evaluation.classes)
-        left += len(robust) * reference.most_forward_passes(step.component, asked)
+        left += len(robust) * _reference(step.component).most_forward_passes(
+            asked.parameters(step.component), asked.norm or "Linf"
+        )
     counted = {"steps": len(plan), "steps_done": done, "undecided": len(undecided), "passes_left": left}
     return evaluation.model_copy(update=counted)
 
@@ -71,9 +74,16 @@ def _steps(attack: Attack, count: int, classes: int) -> list[Step]:
     ]
 
 
-def _within(attack: Attack, component: Component, classes: int) -> Attack:
+def _within(attack: Attack, component: str, classes: int) -> Attack:
     """The attack with no more targets for a component than a model has other classes."""
     return attack.model_copy(update={"targets": min(attack.number("targets", component), classes - 1)})
+
+
+def _reference(component: str) -> Reference:
+    """Return the reference implementation, which a validated attack has for each of its components."""
+    reference = COMPONENTS[component].reference
+    assert reference is not None  # noqa: S101 - Attack checks it
+    return reference
 
 
 @torch.no_grad()
@@ -116,14 +126,16 @@ def _run(task: Task, attack: Attack, step: Step, known: BudgetVerdicts) -> Budge
     largest, rejected = known.largest_distance, known.rejected
     if robust:
         clean, labels, eps = task.pixels[robust], task.labels[robust], float(known.eps)
-        adversarial = reference.RUN[step.component](task.classifier, clean, labels, attack, eps, task.seed)
+        adversarial = resolve_name(_reference(step.component).run)(
+            task.classifier, clean, labels, attack, eps, task.seed
+        )
         broken = confirm(task.classifier, clean, adversarial, labels, attack.norm, eps)
         claimed = (adversarial != clean).flatten(1).any(1)
         rejected += int((claimed & ~broken).sum())
         far = distances(clean, adversarial, attack.norm)
         for index, is_broken, distance in zip(robust, broken.tolist(), far.tolist(), strict=True):
             if is_broken:
-                letters[index] = BROKEN_BY[step.component]
+                letters[index] = COMPONENTS[step.component].letter
                 largest = max(largest, distance)
     return known.model_copy(
         update={
@@ -144,6 +156,6 @@ def _since(classifier: Classifier, before: Passes) -> Passes:
     return Passes(forward=now.forward - before.forward, backward=now.backward - before.backward)
 
 
-def _sum(known: BudgetVerdicts, component: Component, more: Passes) -> Passes:
+def _sum(known: BudgetVerdicts, component: str, more: Passes) -> Passes:
     old = known.passes.get(component, Passes())
     return Passes(forward=old.forward + more.forward, backward=old.backward + more.backward)

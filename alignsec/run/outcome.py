@@ -7,8 +7,6 @@ from pydantic import Field, model_validator
 from alignsec.schema import StrictModel
 from alignsec.spec.pair import Pair
 from alignsec.spec.verdicts import (
-    BROKEN_BY,
-    LEGEND,
     MENDED,
     ROBUST,
     WRONG,
@@ -17,6 +15,8 @@ from alignsec.spec.verdicts import (
     Counts,
     Passes,
     Seconds,
+    broken_letters,
+    legend,
 )
 
 VERSION: Literal[2] = 2
@@ -61,7 +61,7 @@ class Record(StrictModel):
     clean_top5: Annotated[str, Field(pattern=r"^[01]*$")] = ""
     """For each image 1 where its label is among the five highest logits when clean, else 0; empty where the
     outcome is of a time before this was asked."""
-    legend: dict[str, str] = LEGEND
+    legend: dict[str, str] = Field(default_factory=legend)
     budgets: Annotated[list[BudgetVerdicts], Field(min_length=1)]
     clean_passes: Passes
     notes: list[str] = []
@@ -80,7 +80,8 @@ class Record(StrictModel):
             raise ValueError("the budgets are not those the attack asks for")
         if any(len(b.verdicts) != count for b in self.budgets):
             raise ValueError("one verdict an image is wanted")
-        if len({b.verdicts.translate(_CLEAN_ONLY) for b in self.budgets}) > 1:
+        clean_only = str.maketrans({MENDED: WRONG, **dict.fromkeys(broken_letters(), ROBUST)})
+        if len({b.verdicts.translate(clean_only) for b in self.budgets}) > 1:
             raise ValueError("an image is wrong when clean at one budget and not at another")
         if self.clean_top5 and not _within_top5(self.budgets[0].verdicts, self.clean_top5):
             raise ValueError("an image is right when clean and not among the top five, or has no digit for it")
@@ -98,13 +99,10 @@ class Record(StrictModel):
         return self.clean_top5.count("1") if self.clean_top5 else None
 
 
-_CLEAN_ONLY = {ord(MENDED): WRONG, **{ord(letter): ROBUST for letter in BROKEN_BY.values()}}
-_RIGHT_ONLY = {ord(WRONG): "0", ord(MENDED): "0", **{ord(letter): "1" for letter in (ROBUST, *BROKEN_BY.values())}}
-
-
 def _within_top5(verdicts: str, top5: str) -> bool:
     """Whether every image that is right when clean is among the top five too."""
-    right = verdicts.translate(_RIGHT_ONLY)
+    right_when_clean = str.maketrans({WRONG: "0", MENDED: "0", **dict.fromkeys(ROBUST + broken_letters(), "1")})
+    right = verdicts.translate(right_when_clean)
     return len(right) == len(top5) and not int(right, 2) & ~int(top5, 2)
 
 

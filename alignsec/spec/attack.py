@@ -3,53 +3,35 @@
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from alignsec.errors import nearest
 from alignsec.schema import StrictModel
 from alignsec.spec import corruption
 from alignsec.spec.budget import Budget
+from alignsec.spec.components import COMPONENTS, STANDARD, Norm, Parameter, methods
 
-Component = Literal["apgd-ce", "apgd-t", "fab-t", "square"]
-Method = Literal["clean", "corruption", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
-Breaker = Literal["apgd-ce", "apgd-t", "fab-t", "square", "corruption"]
-"""What a verdict names when an image is broken: a component, or the corruption."""
-Norm = Literal["Linf", "L2", "L1"]
-Parameter = Literal["steps", "restarts", "targets", "queries"]
 SearchPrecision = Literal["fp32", "tf32", "bf16"]
 
-COMPONENTS: dict[Method, tuple[Component, ...]] = {
-    "clean": (),
-    "corruption": (),
-    # Croce & Hein 2020 (arXiv 2003.01690), the "standard" version, in its order.
-    "autoattack": ("apgd-ce", "apgd-t", "fab-t", "square"),
-    "apgd-ce": ("apgd-ce",),
-    "apgd-t": ("apgd-t",),
-    "fab-t": ("fab-t",),
-    "square": ("square",),
-}
-PARAMETERS: dict[Component, frozenset[Parameter]] = {
-    "apgd-ce": frozenset({"steps", "restarts"}),
-    "apgd-t": frozenset({"steps", "restarts", "targets"}),
-    "fab-t": frozenset({"steps", "targets"}),
-    "square": frozenset({"queries"}),
-}
+
+def _check_method(method: str) -> str:
+    """Raise the error that pydantic raises for a Literal, so that the message lists the choices."""
+    if method in (known := methods()):
+        return method
+    *most, last = (f"'{name}'" for name in known)
+    expected = {"expected": f"{', '.join(most)} or {last}"}
+    raise PydanticCustomError("literal_error", "Input should be {expected}", expected)
+
+
+Method = Annotated[str, AfterValidator(_check_method)]
+"""A key of `alignsec.spec.components.methods`: "clean", "corruption", "autoattack" or the name of a component."""
+
 SHORTCUTS = frozenset({"search", "compile", "carry"})
 """What any attack of our engine takes, at a price in strength."""
 
-STANDARD: dict[Parameter, int] = {"steps": 100, "restarts": 1, "targets": 9, "queries": 5000}
-"""Of the standard version, for Linf and L2."""
-STANDARD_L1: dict[tuple[Component, Parameter], int] = {("apgd-ce", "restarts"): 5, ("apgd-t", "targets"): 5}
-"""Where the standard version for L1 differs (Croce & Hein 2021, arXiv 2103.01208, and the reference's code)."""
-FEWEST_STEPS_L1 = 3
-"""APGD in L1 spends its steps in three balls, each smaller than the one before."""
-
 SEVERITY = "severity "
 """Prefix of a corruption's level label, such as "severity 3"; the label of other attacks is eps."""
-
-FEWEST_CLASSES: dict[Component, int] = {"apgd-ce": 2, "apgd-t": 4, "fab-t": 2, "square": 2}
-"""The targeted DLR loss of APGD-T looks at the four largest logits (Croce & Hein 2020, eq. 9)."""
 
 ANSWERS_VERSION = 1
 """Raised whenever a change to our code could change a verdict: it is part of every pair's digest."""
@@ -122,10 +104,7 @@ class Attack(StrictModel):
             raise PydanticCustomError("attack", '{why}; write 8 of 255 as "8/255"', {"why": why})
         if len(set(self.eps)) < len(self.eps):
             raise PydanticCustomError("attack", "names one budget twice in eps; name each once")
-        if self.norm == "L1" and self.steps < FEWEST_STEPS_L1 and {"apgd-ce", "apgd-t"} & {*self.components}:
-            raise PydanticCustomError(
-                "attack", "has fewer than 3 steps, but APGD in L1 takes them in three balls; give 3 or more"
-            )
+        self._check_components()
         if self.components and self.implementation == "reference" and (ours := self._shortcuts):
             why = f"has {', '.join(ours)}, which the reference does not have; remove implementation or those"
             raise PydanticCustomError("attack", "{why}", {"why": why})
@@ -136,6 +115,19 @@ class Attack(StrictModel):
                 "attack", f"has {', '.join(unused)}, which {self.method} does not use; {can}"
             )
         return self
+
+    def _check_components(self) -> None:
+        """Reject too few steps for L1, and a reference implementation that does not exist."""
+        for component in (COMPONENTS[name] for name in self.components):
+            if self.norm == "L1" and "steps" in component.parameters and self.steps < component.fewest_steps_l1:
+                fewest, reason = component.fewest_steps_l1, component.fewest_steps_l1_reason
+                why = f"has fewer than {fewest} steps, but {reason}; give {fewest} or more"
+                raise PydanticCustomError("attack", "{why}", {"why": why})
+            if self.implementation == "reference" and component.reference is None:
+                why = (
+                    f'has implementation = "reference", but pyautoattack does not have {component.name}; remove it'
+                )
+                raise PydanticCustomError("attack", "{why}", {"why": why})
 
     def _check_corruption(self) -> None:
         """Type and severity go with corruptions, and only with them; only known types can be generated."""
@@ -163,33 +155,35 @@ class Attack(StrictModel):
         return (f"{SEVERITY}{self.severity}", self.severity) if self.severity else (budget.text, float(budget))
 
     @property
-    def components(self) -> tuple[Component, ...]:
-        """What is run, in order, each on the images that are still robust."""
-        return COMPONENTS[self.method]
+    def components(self) -> tuple[str, ...]:
+        """Names of the components in the order in which they run, each on the images that are still robust."""
+        return methods()[self.method]
 
     @property
     def budgets(self) -> tuple[Budget, ...]:
         """The budgets in ascending order; 0 for clean accuracy and corruptions, which have none."""
         return tuple(sorted(self.eps)) or (Budget.parse("0"),)
 
-    def number(self, parameter: Parameter, component: Component) -> int:
-        """What a parameter comes to for one component: what was asked for, or the standard's."""
-        asked: int | None = getattr(self, parameter)
-        return self._standard(parameter, component) if asked is None else asked
+    def number(self, parameter: Parameter, component: str) -> int:
+        """Return the value of a parameter for one component: the given value, or the standard one."""
+        given: int | None = getattr(self, parameter)
+        return COMPONENTS[component].standard(parameter, self.norm) if given is None else given
 
-    def _standard(self, parameter: Parameter, component: Component) -> int:
-        usual = STANDARD[parameter]
-        return STANDARD_L1.get((component, parameter), usual) if self.norm == "L1" else usual
+    def parameters(self, component: str) -> dict[Parameter, int]:
+        """Return the value of every parameter that a component uses."""
+        return {name: self.number(name, component) for name in COMPONENTS[component].parameters}
 
     @property
     def _taken(self) -> frozenset[Parameter]:
         """The parameters that mean something to this attack."""
-        return frozenset[Parameter]().union(*(PARAMETERS[component] for component in self.components))
+        return frozenset[Parameter]().union(*(COMPONENTS[name].parameters for name in self.components))
 
-    def _by_component(self, parameter: Parameter, standard: bool = False) -> dict[Component, int]:
-        number = self._standard if standard else self.number
-        parts = (part for part in self.components if parameter in PARAMETERS[part])
-        return {part: number(parameter, part) for part in parts}
+    def _by_component(self, parameter: Parameter, standard: bool = False) -> dict[str, int]:
+        users = (COMPONENTS[name] for name in self.components if parameter in COMPONENTS[name].parameters)
+        return {
+            user.name: user.standard(parameter, self.norm) if standard else self.number(parameter, user.name)
+            for user in users
+        }
 
     @property
     def fingerprint(self) -> dict[str, object]:
@@ -249,9 +243,9 @@ class Attack(StrictModel):
             *shortcuts,
         )
 
-    def run_on(self, classes: int) -> tuple[Component, ...]:
+    def run_on(self, classes: int) -> tuple[str, ...]:
         """The components that a model with so many classes admits."""
-        return tuple(component for component in self.components if classes >= FEWEST_CLASSES[component])
+        return tuple(name for name in self.components if classes >= COMPONENTS[name].fewest_classes)
 
     def deviations_on(self, classes: int) -> list[str]:
         """How this attack on a model with so many classes differs from the standard one, for the report."""
@@ -262,9 +256,9 @@ class Attack(StrictModel):
             wanted = _in_words(too_many)
             notes.append(f"{classes - 1} target classes instead of {wanted}: the model has {classes} classes")
         notes += [
-            f"{component} left out: it needs {FEWEST_CLASSES[component]} classes, the model has {classes}"
-            for component in self.components
-            if component not in run
+            f"{name} left out: it needs {COMPONENTS[name].fewest_classes} classes, the model has {classes}"
+            for name in self.components
+            if name not in run
         ]
         return notes
 
@@ -275,12 +269,12 @@ def _fingerprint(attack: Attack) -> dict[str, object]:
     return attack._asked()
 
 
-def _one_or_each(numbers: dict[Component, int]) -> object:
+def _one_or_each(numbers: dict[str, int]) -> object:
     """The number that all share, or each one's."""
     return next(iter(numbers.values())) if len(set(numbers.values())) == 1 else numbers
 
 
-def _in_words(numbers: dict[Component, int]) -> str:
+def _in_words(numbers: dict[str, int]) -> str:
     if len(set(numbers.values())) == 1:
         return str(next(iter(numbers.values())))
     return ", ".join(f"{number} for {component}" for component, number in numbers.items())

@@ -1,24 +1,39 @@
-"""TODO docstring."""
+"""Verdicts: one letter an image and budget, and the counts that an outcome file holds with them."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from alignsec.schema import StrictModel
-from alignsec.spec.attack import Breaker
 from alignsec.spec.budget import Budget
+from alignsec.spec.components import COMPONENTS, CORRUPTION, breakers
 
 ROBUST = "R"
 WRONG = "W"
 MENDED = "m"
-BROKEN_BY: dict[Breaker, str] = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s", "corruption": "x"}
-LEGEND = {
-    ROBUST: "robust: classified correctly, clean and corrupted, or no adversarial image found within the budget",
-    WRONG: "wrong when clean",
-    MENDED: "wrong when clean, classified correctly when corrupted",
-    **{letter: f"broken by {component}" for component, letter in BROKEN_BY.items()},
-}
-"""What each letter of a verdict string means; written into every record, so that a file explains itself."""
+
+
+def legend() -> dict[str, str]:
+    """Return the meaning of each verdict letter. Every record contains it, so that a file explains itself."""
+    return {
+        ROBUST: (
+            "robust: classified correctly, clean and corrupted, or no adversarial image found within the budget"
+        ),
+        WRONG: "wrong when clean",
+        MENDED: "wrong when clean, classified correctly when corrupted",
+        **{breaker.letter: breaker.meaning for breaker in breakers()},
+    }
+
+
+def broken_letters() -> str:
+    """Return the letters of all verdicts that mean broken."""
+    return "".join(breaker.letter for breaker in breakers())
+
+
+def _known_letters(verdicts: str) -> str:
+    if unknown := verdicts.strip(f"{ROBUST}{WRONG}{MENDED}{broken_letters()}"):
+        raise ValueError(f"unknown verdict {unknown[0]!r}; expected one of {', '.join(legend())}")
+    return verdicts
 
 
 def _none_negative(counts: list[int]) -> list[int]:
@@ -41,11 +56,17 @@ class Passes(StrictModel):
     backward: Count = 0
 
 
+def _known_breakers(passes: dict[str, Passes]) -> dict[str, Passes]:
+    if unknown := passes.keys() - COMPONENTS.keys() - {CORRUPTION.name}:
+        raise ValueError(f"unknown component {min(unknown)!r}; expected one of {', '.join(COMPONENTS)}")
+    return passes
+
+
 class BudgetVerdicts(StrictModel):
     """The verdicts at one budget, one letter an image, in the order of the record's images."""
 
     eps: Budget
-    verdicts: Annotated[str, Field(pattern=rf"^[{''.join(LEGEND)}]*$")]
+    verdicts: Annotated[str, AfterValidator(_known_letters)]
     largest_distance: Distance
     """Of the adversarial images that count, in the attack's norm, measured in float64."""
     broken_at_step: Counts = []
@@ -56,7 +77,8 @@ class BudgetVerdicts(StrictModel):
     rejected: Count = 0
     """Images a component claimed to have broken that our own fp32 check did not confirm."""
     seconds: Seconds
-    passes: dict[Breaker, Passes]
+    passes: Annotated[dict[str, Passes], AfterValidator(_known_breakers)]
+    """By component, or by "corruption"."""
 
     @property
     def robust(self) -> int:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import cache
 
-from alignsec.spec.attack import Attack, Component
+from alignsec.spec.attack import Attack
+from alignsec.spec.components import COMPONENTS
 from alignsec.spec.verdicts import Passes
 
 BROKEN_AFTER = 20
@@ -33,24 +34,12 @@ def attack_cost(attack: Attack) -> AttackCost:
     if not attack.components:
         return AttackCost(Passes(forward=1 + budgets), Passes(forward=1 + budgets))
     forward = backward = 1
-    for component in attack.components:
-        one = _once(attack, component)
-        # FAB looks for the smallest distance, which answers every budget; the reference asks it anew each time.
-        times = 1 if component == "fab-t" and attack.implementation == "alignsec" else budgets
-        forward, backward = forward + times * one.forward, backward + times * one.backward
+    for component in (COMPONENTS[name] for name in attack.components):
+        once = component.passes(attack.parameters(component.name))
+        # The reference does not share a search between budgets.
+        times = 1 if component.shared and attack.implementation == "alignsec" else budgets
+        forward, backward = forward + times * once.forward, backward + times * once.backward
     early = min(BROKEN_AFTER * budgets, forward)
     return AttackCost(
         Passes(forward=forward, backward=backward), Passes(forward=early, backward=min(early, backward))
     )
-
-
-def _once(attack: Attack, component: Component) -> Passes:
-    """One component at one budget, to its end."""
-    if component == "square":
-        return Passes(forward=attack.queries)
-    if component == "fab-t":
-        steps = attack.steps * attack.number("targets", component)
-        return Passes(forward=2 * steps, backward=steps)
-    targets = attack.number("targets", component) if component == "apgd-t" else 1
-    climbs = (attack.steps + 1) * attack.number("restarts", component) * targets
-    return Passes(forward=climbs, backward=climbs)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from alignsec.engine.attacks import losses
 from alignsec.engine.norms import Rows, into_ball, spread, unit
-from alignsec.engine.search import Search
+from alignsec.engine.search import Schedule, Search
 from alignsec.engine.table import StepInput, Table
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm, Parameters
 
 _RHO = 0.75
 """A stretch in which fewer steps than this share raised the loss ends with a shorter step."""
@@ -158,7 +158,7 @@ class ClimbTable(Table[C]):
 
     @property
     def _targeted(self) -> bool:
-        return self.stage.component == "apgd-t"
+        return "targets" in self.stage.component.parameters
 
     def points(self) -> Tensor:
         """Where the rows stand."""
@@ -183,7 +183,7 @@ class ClimbTable(Table[C]):
 
     def ending(self) -> list[bool]:
         """After the pass at the last step's point."""
-        return [step + 1 >= self.stage.forward for step in self.steps]
+        return [step + 1 >= self.stage.schedule.forward for step in self.steps]
 
     @abstractmethod
     def _start(self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> C:
@@ -197,11 +197,16 @@ class ClimbTable(Table[C]):
 class ApgdTable(ClimbTable[ApgdRows]):
     """APGD in Linf and L2."""
 
+    @classmethod
+    def schedule(cls, parameters: Parameters) -> Schedule:
+        """Return the start and the steps; each takes a gradient pass."""
+        return Schedule(parameters["steps"], parameters["steps"] + 1)
+
     def _start(self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> ApgdRows:
         return start(clean, labels, targets, eps, noise, self.ground.norm)
 
     def _advance(self, losses: Tensor, gradients: Tensor) -> None:
-        advance(self.rows, losses, gradients, self.steps, self.stage.steps, self.ground.norm)
+        advance(self.rows, losses, gradients, self.steps, self.stage.schedule.steps, self.ground.norm)
 
     def stored(self) -> dict[str, Tensor]:
         """As every table; of gradients in Linf, only the signs are ever looked at."""

@@ -15,6 +15,8 @@ from torch import Tensor
 from alignsec.engine.attacks.apgd import ClimbRows, ClimbTable
 from alignsec.engine.attacks.l1_ball import inward, ranked
 from alignsec.engine.norms import spread
+from alignsec.engine.search import Schedule
+from alignsec.spec.components import Parameters
 
 BALLS = (3.0, 2.0, 1.0)
 """Their radii in eps."""
@@ -161,11 +163,17 @@ def _each(values: Sequence[bool] | Sequence[float], like: Tensor) -> Tensor:
 class ApgdL1Table(ClimbTable[ApgdL1Rows]):
     """APGD through three balls, of which the last one counts."""
 
+    @classmethod
+    def schedule(cls, parameters: Parameters) -> Schedule:
+        """Return the steps and a start in each of the three balls."""
+        passes = legs(parameters["steps"])
+        return Schedule(parameters["steps"], len(passes), counts_from=[leg.counts for leg in passes].index(True))
+
     def _start(self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> ApgdL1Rows:
         return start(clean, labels, targets, eps, noise)
 
     def _advance(self, losses: Tensor, gradients: Tensor) -> None:
-        advance(self.rows, losses, gradients, self.steps, self.stage.steps)
+        advance(self.rows, losses, gradients, self.steps, self.stage.schedule.steps)
 
     def points(self) -> Tensor:
         """Where the rows stand, less the rounding errors outside the box."""
@@ -173,7 +181,7 @@ class ApgdL1Table(ClimbTable[ApgdL1Rows]):
 
     def counting(self) -> list[bool]:
         """Points in larger balls only show the way."""
-        first = self.stage.counts_from
+        first = self.stage.schedule.counts_from
         return [step >= first for step in self.steps]
 
     def row_type(self) -> type[ApgdL1Rows]:

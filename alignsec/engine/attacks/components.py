@@ -1,54 +1,44 @@
-"""Which table takes the searches of a stage."""
+"""Components in the engine: the stages of an attack, and the table that runs each."""
 
 from collections import Counter
+from pkgutil import resolve_name
 from typing import Any
 
-from alignsec.engine.attacks import apgd_l1
-from alignsec.engine.attacks.apgd import ApgdTable
-from alignsec.engine.attacks.apgd_l1 import ApgdL1Table
-from alignsec.engine.attacks.fab import FabTable
-from alignsec.engine.attacks.square import SquareTable
 from alignsec.engine.problem import Problem
 from alignsec.engine.search import Stage
 from alignsec.engine.table import Table
-from alignsec.spec.attack import PARAMETERS, Attack, Component
+from alignsec.spec.attack import Attack
+from alignsec.spec.components import COMPONENTS, Component, Norm
 
 
-def empty_table(stage: Stage, ground: Problem, facts: Counter[str]) -> Table[Any]:
-    """A table of the stage's kind with no searches in it."""
-    kind: type[Table[Any]]
-    match stage.component:
-        case "fab-t":
-            kind = FabTable
-        case "square":
-            kind = SquareTable
-        case "apgd-ce" | "apgd-t":
-            kind = ApgdL1Table if ground.norm == "L1" else ApgdTable
-    return kind(stage, ground, facts)
+def plan_stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
+    """Return the stages of an attack on a model, in order.
+
+    Args:
+        attack: The attack. Components that need more classes than the model has are left out.
+        classes: Number of classes of the model.
+
+    Returns:
+        One stage for each component; none for the clean attack, which has no norm either.
+    """
+    return tuple(_plan_stage(COMPONENTS[name], attack, classes) for name in attack.run_on(classes))
 
 
-def stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
-    """The stages of an attack on a model with so many classes; a component that needs more is left out."""
+def _plan_stage(component: Component, attack: Attack, classes: int) -> Stage:
+    parameters = attack.parameters(component.name)
+    if "targets" in parameters:
+        parameters["targets"] = min(parameters["targets"], classes - 1)
+    schedule = _table_class(component, attack.norm or "Linf").schedule(parameters)
+    restarts = parameters.get("restarts", 1)
+    return Stage(component, parameters.get("targets", 1) * restarts, restarts, schedule)
 
-    def stage(component: Component) -> Stage:
-        restarts, targets, counts_from = 1, 1, 0
-        if "restarts" in PARAMETERS[component]:
-            restarts = attack.number("restarts", component)
-        if "targets" in PARAMETERS[component]:
-            targets = min(attack.number("targets", component), classes - 1)
-        match component:
-            case "apgd-ce" | "apgd-t":
-                steps = attack.steps
-                forward = steps + 1
-                if attack.norm == "L1":
-                    # There is a start for each of three balls, and only the last one counts.
-                    legs = apgd_l1.legs(steps)
-                    forward, counts_from = len(legs), [leg.counts for leg in legs].index(True)
-            case "fab-t":
-                # A step of FAB is a pass with gradient and one without.
-                steps, forward = attack.steps, 2 * attack.steps
-            case "square":
-                steps, forward = attack.queries, 1 + attack.queries
-        return Stage(component, targets * restarts, restarts, steps, forward, counts_from)
 
-    return tuple(stage(component) for component in attack.run_on(classes))
+def build_table(stage: Stage, problem: Problem, counters: Counter[str]) -> Table[Any]:
+    """Return the table of a stage, without searches."""
+    return _table_class(stage.component, problem.norm)(stage, problem, counters)
+
+
+def _table_class(component: Component, norm: Norm) -> type[Table[Any]]:
+    """Import the class that the component's record names."""
+    table: type[Table[Any]] = resolve_name(component.table_path(norm))
+    return table

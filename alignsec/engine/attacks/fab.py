@@ -14,9 +14,9 @@ from torch import Tensor
 from alignsec.engine.attacks import losses
 from alignsec.engine.attacks.projection import project
 from alignsec.engine.norms import Rows, length, spread
-from alignsec.engine.search import Search
+from alignsec.engine.search import Schedule, Search
 from alignsec.engine.table import StepInput, Table
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm, Parameters
 
 _OVERSHOOT = 1.05
 _BACKWARD = 0.9
@@ -67,6 +67,11 @@ class FabTable(Table[FabRows]):
     passes = ("gradient", "forward")
     judged_after = "forward"
 
+    @classmethod
+    def schedule(cls, parameters: Parameters) -> Schedule:
+        """Return the steps; each takes a gradient pass and a forward pass."""
+        return Schedule(parameters["steps"], 2 * parameters["steps"])
+
     def _begin(self, searches: Sequence[Search]) -> FabRows:
         images = self.ground.images_of(searches)
         return start(self.ground.pixels[images], self.ground.labels[images], self.ground.targets_of(searches))
@@ -91,7 +96,7 @@ class FabTable(Table[FabRows]):
 
     def ending(self) -> list[bool]:
         """After the look at the last step's point."""
-        return [step >= self.stage.steps for step in self.steps]
+        return [step >= self.stage.schedule.steps for step in self.steps]
 
     def row_type(self) -> type[FabRows]:
         """FAB's."""

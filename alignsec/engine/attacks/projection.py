@@ -9,7 +9,7 @@ pixels with the largest |w| move as far as the box lets them, one after another,
 import torch
 from torch import Tensor
 
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm
 
 _FLAT = {"Linf": 0.0, "L2": 1e-8, "L1": 1e-8}
 """Weights no larger than this are taken as zero, as in the reference."""

@@ -15,9 +15,9 @@ from torch import Tensor
 from alignsec.engine import noise
 from alignsec.engine.attacks import l1_ball, losses
 from alignsec.engine.norms import Rows, length, spread, unit
-from alignsec.engine.search import Search
+from alignsec.engine.search import Schedule, Search
 from alignsec.engine.table import StepInput, Table
-from alignsec.spec.attack import Norm
+from alignsec.spec.components import Norm, Parameters
 
 _SHARE = 0.8
 _JUST_INSIDE = 1 - 1e-6
@@ -222,6 +222,11 @@ class SquareTable(Table[SquareRows]):
     passes = ("forward",)
     judged_after = "forward"
 
+    @classmethod
+    def schedule(cls, parameters: Parameters) -> Schedule:
+        """Return the start and the queries; each takes a forward pass."""
+        return Schedule(parameters["queries"], 1 + parameters["queries"])
+
     def _begin(self, searches: Sequence[Search]) -> SquareRows:
         ground, images = self.ground, self.ground.images_of(searches)
         device, clean = ground.pixels.device, ground.pixels[images]
@@ -276,7 +281,7 @@ class SquareTable(Table[SquareRows]):
 
     def ending(self) -> list[bool]:
         """After the last query."""
-        return [step + 1 >= self.stage.forward for step in self.steps]
+        return [step + 1 >= self.stage.schedule.forward for step in self.steps]
 
     def row_type(self) -> type[SquareRows]:
         """Square's."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from alignsec.spec.verdicts import BROKEN_BY, ROBUST, WRONG, BudgetVerdicts
+from alignsec.spec.components import COMPONENTS
+from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts
 
 _PROBABLY = 1e-5
 _RANDOM = 1e-4
@@ -40,16 +41,23 @@ def find_search_warnings(facts: Counter[str], budgets: Sequence[BudgetVerdicts])
         notes.append(f"{count} of the forward passes put what the search took for a success through fp32")
     if count := facts["compared"]:
         notes.append(f"{count} of the forward passes held the compiled network against the network as it is")
-    for one in budgets:
-        by_square = one.verdicts.count(BROKEN_BY["square"])
-        others_ran = any(component != "square" for component in one.passes)
-        if others_ran and by_square > _SQUARE_SHOULD_NOT * len(one.verdicts):
-            notes.append(
-                f"at eps {one.eps}, Square broke {by_square} images that gradients could not: are they masked?"
-            )
+    notes += [note for one in budgets for note in _masked_gradients(one)]
     if count := _contrary(budgets):
         notes.append(f"{count} images are broken at one budget and robust at a larger one: the search missed them")
     return notes
+
+
+def _masked_gradients(budget: BudgetVerdicts) -> list[str]:
+    """Return a warning for each gradient-free component that broke many images after components with gradients."""
+    ran = [COMPONENTS[name] for name in budget.passes]
+    if not any(component.gradient for component in ran):
+        return []
+    broken = {component: budget.verdicts.count(component.letter) for component in ran if not component.gradient}
+    return [
+        f"at eps {budget.eps}, {component.label} broke {count} images that gradients could not: are they masked?"
+        for component, count in broken.items()
+        if count > _SQUARE_SHOULD_NOT * len(budget.verdicts)
+    ]
 
 
 def _contrary(budgets: Sequence[BudgetVerdicts]) -> int:

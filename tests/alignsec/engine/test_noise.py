@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from alignsec.engine.attacks.components import stages
+from alignsec.engine.attacks.components import plan_stages
 from alignsec.engine.noise import CHUNK, Keyed, per_step, tiles
 from alignsec.engine.replay import Replay
 from alignsec.engine.search import Course, Search
 from tests.alignsec.engine import small
 
-PLAN = stages(small.attack("autoattack", restarts=2), classes=10)
+PLAN = plan_stages(small.attack("autoattack", restarts=2), classes=10)
 SHAPE = (3, 8, 9)
 
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from alignsec.engine.attacks.components import stages
+from alignsec.engine.attacks.components import plan_stages
 from alignsec.engine.scheduler import PATIENCE, Scheduler
 from tests.alignsec.engine import small
 
-PLAN = stages(small.attack("autoattack", steps=10, targets=3, queries=50), classes=10)
+PLAN = plan_stages(small.attack("autoattack", steps=10, targets=3, queries=50), classes=10)
 
 
 def agenda(letters=("RR", "RR"), eps=(0.1, 0.2), **more):
@@ -22,7 +22,7 @@ def taken(one, free=100):
 
 
 def named(searches):
-    return [(s.course.image, tuple(s.course.budgets), s.course.stage.component, s.number) for s in searches]
+    return [(s.course.image, tuple(s.course.budgets), s.course.stage.component.name, s.number) for s in searches]
 
 
 def test_it_begins_with_every_lane_that_has_something_to_search():
@@ -43,7 +43,7 @@ def test_a_shared_stage_waits_for_all_budgets_of_its_image_and_serves_them_toget
     one.ended(first)
     for _ in range(3):
         (search,) = taken(one)
-        assert search.course.stage.component == "apgd-t"
+        assert search.course.stage.component.name == "apgd-t"
         one.ended(search)
     assert taken(one) == []
     one.broken(second.course, 1)
@@ -54,7 +54,7 @@ def test_a_shared_stage_waits_for_all_budgets_of_its_image_and_serves_them_toget
 def test_a_shared_stage_goes_on_for_the_budgets_that_it_has_not_broken():
     one = agenda(("R", "R"))
     queue = taken(one)
-    while queue[0].course.stage.component != "fab-t":
+    while queue[0].course.stage.component.name != "fab-t":
         one.ended(queue.pop(0))
         queue += taken(one)
     (fab,) = queue
@@ -87,7 +87,7 @@ def test_idle_slots_take_an_image_s_targets_side_by_side_after_a_while():
 
 def test_in_l1_idle_slots_wait_until_points_have_counted_for_a_while():
     """Of 10 steps, 3 and 3 with a start each are in the larger balls."""
-    one = Scheduler(stages(small.attack("apgd-ce", "L1"), classes=10), [["R"]])
+    one = Scheduler(plan_stages(small.attack("apgd-ce", "L1"), classes=10), [["R"]])
     one.begin((0.1,))
     assert len(taken(one)) == 1
     one.round += PATIENCE + 7

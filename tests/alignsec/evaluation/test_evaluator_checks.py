@@ -1,7 +1,7 @@
 """What the evaluator finds out for itself, whatever a model or an attack does."""
 
 import math
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from alignsec.evaluation.judge import distances
 from alignsec.evaluation.task import Task
 from alignsec.models.classifier import Classifier
 from alignsec.models.errors import ModelError
-from alignsec.spec.attack import PARAMETERS, Component
+from alignsec.spec.components import AUTOATTACK, COMPONENTS
 from tests import tiny_networks
 from tests.alignsec.evaluation.reference_task import SEED, attack, finish, task
 from tests.tiny_networks import few, trained
@@ -56,7 +56,7 @@ class NanWhenPerturbed(nn.Module):
         return torch.where(same[:, None], logits, math.nan)
 
 
-@pytest.mark.parametrize("component", get_args(Component))
+@pytest.mark.parametrize("component", AUTOATTACK)
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
 @pytest.mark.filterwarnings("ignore:there are .* points with zero gradient")
 def test_nan_under_attack_is_not_broken(component: str, norm: str):
@@ -98,7 +98,7 @@ def test_an_attack_that_leaves_the_budget_is_rejected(monkeypatch: pytest.Monkey
     def liar(classifier: Classifier, images: Tensor, *_: object) -> Tensor:
         return 1 - images
 
-    monkeypatch.setitem(reference.RUN, "apgd-ce", liar)
+    monkeypatch.setattr(reference, "apgd_ce", liar)
     (verdicts,) = finish(task(attack("apgd-ce", eps=["0.03"]))).budgets
     assert set(verdicts.verdicts) <= {"R", "W"}
     assert verdicts.rejected == verdicts.robust > 10
@@ -114,7 +114,7 @@ def test_the_largest_distance_is_that_of_the_images_that_count(monkeypatch: pyte
         found.append(distances(images, adversarial, "L2"))
         return adversarial
 
-    monkeypatch.setitem(reference.RUN, "apgd-ce", kept)
+    monkeypatch.setattr(reference, "apgd_ce", kept)
     (verdicts,) = finish(task(attack("apgd-ce", "L2", ["0.6"]))).budgets
     assert verdicts.largest_distance == float(found[0].detach().max()) > 0.3
 
@@ -136,12 +136,12 @@ def test_every_pass_is_counted(norm: str):
     assert sum(one.backward for one in passes) == counted["backward"] > 0
 
 
-@pytest.mark.parametrize("component", get_args(Component))
+@pytest.mark.parametrize("component", AUTOATTACK)
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
-def test_the_time_left_is_never_too_short(component: Component, norm: str):
+def test_the_time_left_is_never_too_short(component: str, norm: str):
     """`passes_left` is the most it can take; an image that stays robust takes all but a few of it."""
     short = {"steps": 30, "targets": 3, "queries": 100}
-    used = {name: value for name, value in short.items() if name in PARAMETERS[component]}
+    used = {name: value for name, value in short.items() if name in COMPONENTS[component].parameters}
     asked = attack(component, norm, ["0.0001"], **used)
     first, *_, last = evaluator.evaluate(task(asked, count=4))
     took = last.budgets[0].passes[component].forward

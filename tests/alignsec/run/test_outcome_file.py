@@ -14,7 +14,7 @@ from alignsec import digest
 from alignsec.run import outcome_file
 from alignsec.run.outcome import Failure, Record
 from alignsec.run.outcome_file import Damaged
-from alignsec.spec.verdicts import LEGEND, BudgetVerdicts, Passes
+from alignsec.spec.verdicts import BudgetVerdicts, Passes, legend
 from tests.tiny import PROVENANCE, attack, failure, pair, record
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -92,7 +92,7 @@ def test_the_file_explains_itself(tmp_path: Path):
     """JSON that any tool can read: the legend, the counts, no rates."""
     outcome_file.write(tmp_path / "o.json", record(pair()))
     content = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
-    assert content["legend"] == LEGEND
+    assert content["legend"] == legend()
     assert set(content) >= {
         "schema_version",
         "id",

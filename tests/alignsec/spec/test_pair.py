@@ -65,6 +65,25 @@ def test_the_id_is_pinned():
     assert pair().id == "tiny--apgd-ce-linf--5b9e1ad624"
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"method": "autoattack"}, "tiny--autoattack-linf--fa487b8a53"),
+        ({"method": "apgd-t"}, "tiny--apgd-t-linf--33d8d11cfe"),
+        ({"method": "fab-t", "norm": "L2"}, "tiny--fab-t-l2--27993f27a9"),
+        ({"method": "square", "steps": 100}, "tiny--square-linf--65b96b2d74"),
+        ({"method": "autoattack", "norm": "L1"}, "tiny--autoattack-l1--79512e0bb0"),
+        (
+            {"method": "autoattack", "implementation": "reference", "targets": 5},
+            "tiny--autoattack-linf--2b4e3b57a6",
+        ),
+    ],
+)
+def test_the_ids_of_all_methods_are_pinned(changes: dict[str, Any], expected: str):
+    """Expect the ids of runs that were made before components had records."""
+    assert pair(attack=attack(**changes)).id == expected
+
+
 @given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=60))
 def test_any_name_gives_a_sound_id(model: str, attack_name: str):
     """DAGMan's node names and file names: letters, digits and hyphens, of bounded length."""
