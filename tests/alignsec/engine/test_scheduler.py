@@ -129,7 +129,7 @@ def test_whatever_breaks_everything_is_decided_within_the_passes_foretold(seed, 
         assert flying
         assert len(flying) <= 7
         search = chance.choice(flying)
-        spent += search.course.stage.forward
+        spent += search.course.stage.schedule.forward
         if chance.random() < 0.1:
             one.broken(search.course, chance.choice(search.course.budgets))
         else:

@@ -50,8 +50,8 @@ def test_a_record_tells_one_story(changes: dict[str, Any], says: str):
     [
         (["RRcW", "Rst"], "one verdict an image"),
         (["RRcW", "RRcR"], "wrong when clean at one budget and not at another"),
-        (["RRcW", "RR?W"], "pattern"),
-        (["RRcW", "RRrW"], "pattern"),
+        (["RRcW", "RR?W"], "unknown verdict"),
+        (["RRcW", "RRrW"], "unknown verdict"),
     ],
 )
 def test_verdicts_fit_the_images_and_each_other(verdicts: list[str], says: str):
