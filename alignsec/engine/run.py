@@ -25,7 +25,7 @@ from alignsec.evaluation.task import Task
 
 
 def evaluate(
-    task: Task, known: Evaluation | None = None, settings: Settings | None = None
+    task: Task, resume_from: Evaluation | None = None, settings: Settings | None = None
 ) -> Iterator[Evaluation]:
     """Yield what is known after the clean images and then at short intervals; the last one is complete.
 
@@ -39,10 +39,10 @@ def evaluate(
     if settings.replay and settings.slots < task.attack.batch:
         raise ValueError(f"{settings.slots} slots cannot replay batches of {task.attack.batch}; give as many")
     with frozen_parameters(task.classifier):
-        if known is not None and known.complete:
-            yield known
-        elif known is not None and known.state and not settings.replay:
-            yield from _taken_up(task, settings, known, known.state).to_the_end()
+        if resume_from is not None and resume_from.complete:
+            yield resume_from
+        elif resume_from is not None and resume_from.state and not settings.replay:
+            yield from _taken_up(task, settings, resume_from, resume_from.state).to_the_end()
         else:
             yield from _begun(task, settings).to_the_end()
 

@@ -23,10 +23,12 @@ _LETTERS = {
 """By whether the clean image is classified correctly, and the corrupted one."""
 
 
-def evaluate(task: Task, known: Evaluation | None = None, memory_bytes: int | None = None) -> Iterator[Evaluation]:
+def evaluate(
+    task: Task, resume_from: Evaluation | None = None, memory_bytes: int | None = None
+) -> Iterator[Evaluation]:
     """Yield what is known after the clean images and after the corrupted ones.
 
-    known: an evaluation of the same task that was stopped; it is cheaper to begin anew than to go on with.
+    resume_from: an evaluation of the same task. An unfinished one is ignored: starting again costs less.
     Raises ValueError for images outside [0,1], without labels, or not corrupted; ModelError for logits not
     finite or labels outside the classes.
     """
@@ -34,8 +36,8 @@ def evaluate(task: Task, known: Evaluation | None = None, memory_bytes: int | No
     clean_pass.check_task(task)
     if corrupted is None or corrupted.shape != task.pixels.shape:
         raise ValueError("a corruption needs every image twice, clean and corrupted, of one size")
-    if known is not None and known.complete:
-        yield known
+    if resume_from is not None and resume_from.complete:
+        yield resume_from
         return
     with frozen_parameters(task.classifier):
         passage = ModelRunner(task.classifier, "fp32", task.attack.batch)

@@ -28,13 +28,13 @@ class Step:
     component: str
 
 
-def evaluate(task: Task, known: Evaluation | None = None) -> Iterator[Evaluation]:
+def evaluate(task: Task, resume_from: Evaluation | None = None) -> Iterator[Evaluation]:
     """Yield what is known after the clean images and after each step; the last one is complete.
 
-    known: an evaluation of the same task that was stopped; it is gone on with and ends with the same verdicts.
+    resume_from: an unfinished evaluation of the same task; the resumed run ends with the same verdicts.
     Raises ModelError if the logits of clean images are not finite or there are labels outside the classes.
     """
-    evaluation = known or _clean(task)
+    evaluation = resume_from or _clean(task)
     attack = task.attack
     plan = _steps(attack, len(task.labels), evaluation.classes)
     evaluation = _at(evaluation, attack, plan, evaluation.steps_done)
