@@ -19,7 +19,7 @@ from submit.condor import submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
 from submit.images import transfer as image_transfer
-from submit.images.store import Store
+from submit.images.store import PackStore
 from submit.monitor.waiting import wait
 from submit.pool import Pool, PoolUnavailable
 from submit.requests import measurements, requests, summary
@@ -55,7 +55,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         raise ConfigErrors([_no_pool()])
     with lock.held(folder.lock):
         _refuse_live(folder, here)
-        plan = layout.write(checked, folder, Store(HOUSE / site.images, digests), console)
+        plan = layout.write(checked, folder, PackStore(HOUSE / site.images, digests), console)
         digests.keep()
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         _tell_unpublished(console, checked)

@@ -12,14 +12,14 @@ from alignsec.spec.pair import File, Pair
 from alignsec.study.study import StudyScores
 from submit import code
 from submit.digest_cache import DigestCache
-from submit.images.packs import Packs
-from submit.images.store import Store
+from submit.images.packs import StudyPacks
+from submit.images.store import PackStore
 from submit.validation import ValidatedStudy
 from submit.weights.locate import Found
 
 
 def write(
-    checked: ValidatedStudy, folder: RunFolder, store: Store | None = None, console: Console | None = None
+    checked: ValidatedStudy, folder: RunFolder, store: PackStore | None = None, console: Console | None = None
 ) -> Plan:
     """Write the run folder, plan.json last: a folder with a plan has everything the plan names.
 
@@ -31,8 +31,8 @@ def write(
     """
     study = checked.study
     # First, because here images are decoded to the last pixel: a bad one leaves no run folder behind.
-    store = store or Store(folder.images, DigestCache(None))
-    packs = Packs.write(checked.selection, store, console)
+    store = store or PackStore(folder.images, DigestCache(None))
+    packs = StudyPacks.write(checked.selection, store, console)
     packs.link(store, folder.images)
     for subfolder in (folder.weights, folder.sources, folder.pairs, folder.outcomes, folder.logs):
         subfolder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def write(
     return plan
 
 
-def _pairs(checked: ValidatedStudy, packs: Packs, folder: RunFolder) -> tuple[Planned, ...]:
+def _pairs(checked: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tuple[Planned, ...]:
     """Every model under every attack."""
     files = {found.path: _weights(found, folder) for found in checked.weights.values()}
     codes = {model.code: _code(model.code, folder) for model in checked.study.models if model.code}

@@ -59,7 +59,7 @@ def validate(
             )
     published = _published(study, errors)
     errors += _other_scores(path, study)
-    selection = Selection.of(path, study, errors)
+    selection = Selection.from_study(path, study, errors)
     for index, model in enumerate(study.models):
         errors += _classes(path, index, model, selection.images)
         errors += _too_small(path, index, model, study.attacks)

@@ -1,1 +1,1 @@
-"""Images: found wherever a study says they are, chosen, and packed."""
+"""A study's images: finding them in their source, selecting some, and packing them for the jobs."""

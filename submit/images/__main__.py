@@ -1,6 +1,6 @@
-"""Entry point: `python -m submit.images STUDY` packs the images of a study into the site's folder, once.
+"""Entry point: `python -m submit.images STUDY` packs the images of a study into the site's folder.
 
-`make submit` does the same where it was not done. Parquet shards need the `staging` extra of pyproject.toml.
+`make submit` packs them if this command has not. Parquet shards need the `staging` extra of pyproject.toml.
 """
 
 import argparse
@@ -16,9 +16,9 @@ from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.study.study import Study
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
-from submit.images.packs import Packs
+from submit.images.packs import StudyPacks
 from submit.images.selection import Selection
-from submit.images.store import Store
+from submit.images.store import PackStore
 from submit.site import Site
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -26,7 +26,11 @@ NOTE = "complete packs are kept; to continue, run the same command again"
 
 
 def main() -> int:
-    """Read the arguments and pack; 0 done, 1 the disk failed, 2 errors, 130 interrupted."""
+    """Run the command.
+
+    Returns:
+        The exit code: 0 done, 1 disk error, 2 errors in the input, 130 interrupted.
+    """
     parser = argparse.ArgumentParser(prog="python -m submit.images", description=__doc__)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
     parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
@@ -40,17 +44,27 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     return command.SUCCESS
 
 
-def pack(path: Path, site: Site, console: Console) -> Packs:
-    """Choose and pack a study's images. Raises Mistakes, OSError, KeyboardInterrupt."""
+def pack(path: Path, site: Site, console: Console) -> StudyPacks:
+    """Select and pack a study's images.
+
+    Args:
+        path: The study file.
+        site: The site's settings.
+        console: Where to show the progress and the result.
+
+    Raises:
+        ConfigErrors: All errors of the study and its images.
+        OSError: A file cannot be read or written.
+    """
     study = Study.load(path)
     errors: list[ConfigError] = []
-    selection = Selection.of(path, study, errors)
+    selection = Selection.from_study(path, study, errors)
     if errors:
         raise ConfigErrors(errors)
     digests = DigestCache(HOUSE / site.runs / DIGESTS)
-    store = Store(HOUSE / site.images, digests)
+    store = PackStore(HOUSE / site.images, digests)
     console.print(f"{len(selection.images)} of {selection.found} images, {selection.classes} classes")
-    packs = Packs.write(selection, store, console)
+    packs = StudyPacks.write(selection, store, console)
     digests.keep()
     for file in (packs.images, *packs.corrupted.values()):
         console.print(f"{store.folder / file.name}: {megabytes((store.folder / file.name).stat().st_size)}")

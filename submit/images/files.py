@@ -1,4 +1,4 @@
-"""Files: the images below a folder, or in a plain tar as if it were one."""
+"""Image files in a folder, or in a plain tar archive that is read like a folder."""
 
 import os
 import tarfile
@@ -11,80 +11,81 @@ from typing import Protocol
 from alignsec.errors import ConfigErrors
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+"""The file name suffixes of images, in lower case."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an image's bytes are."""
+class ByteRange:
+    """The bytes of one image in a file."""
 
     path: Path
     offset: int = 0
+    """Position of the first byte."""
     size: int | None = None
+    """Number of bytes; None up to the end of the file."""
 
 
-class Files(Protocol):
-    """Names have forward slashes and are below the folder."""
+class ImageFiles(Protocol):
+    """A folder or an archive with image files. Names are relative to it and have forward slashes."""
 
     @property
-    def where(self) -> Path:
+    def root(self) -> Path:
         """The folder or archive."""
 
     def folders(self) -> list[str]:
-        """The top folders that are not hidden, with or without images, in sorted order."""
+        """Return the top-level folders in sorted order, with or without images, without hidden ones."""
 
-    def images(self) -> Iterator[tuple[str, Place]]:
-        """Every image, in sorted order of names."""
+    def images(self) -> Iterator[tuple[str, ByteRange]]:
+        """Yield every image in sorted order of names."""
 
-    def place(self, name: str) -> Place | None:
-        """Where a file is; None if there is none of this name."""
+    def find(self, name: str) -> ByteRange | None:
+        """Return the bytes of a file, or None if there is no file of this name."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Files on disk."""
+    """Image files on disk."""
 
-    where: Path
+    root: Path
 
     def folders(self) -> list[str]:
-        """See Files."""
-        return sorted(
-            path.name for path in self.where.iterdir() if path.is_dir() and not path.name.startswith(".")
-        )
+        """See ImageFiles."""
+        return sorted(path.name for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
-    def images(self) -> Iterator[tuple[str, Place]]:
-        """See Files."""
-        # os.walk: several times as fast as Path.rglob, which matters with 50,000 images.
+    def images(self) -> Iterator[tuple[str, ByteRange]]:
+        """See ImageFiles."""
+        # os.walk is several times as fast as Path.rglob, which matters with 50,000 images.
         found = (
             Path(folder, name)
-            for folder, _, names in os.walk(self.where, followlinks=True)
+            for folder, _, names in os.walk(self.root, followlinks=True)
             for name in names
             if os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
         )
         for path in sorted(found):
-            yield path.relative_to(self.where).as_posix(), Place(path)
+            yield path.relative_to(self.root).as_posix(), ByteRange(path)
 
-    def place(self, name: str) -> Place | None:
-        """See Files. A name that leads out of the folder, or is not written plainly, names nothing."""
-        path = self.where / name
+    def find(self, name: str) -> ByteRange | None:
+        """See ImageFiles. Names outside the folder, and names with redundant parts such as `./`, are not found."""
+        path = self.root / name
         plain = PurePosixPath(name).as_posix() == name and not name.startswith("/")
-        inside = plain and path.is_file() and path.resolve().is_relative_to(self.where.resolve())
-        return Place(path) if inside else None
+        inside = plain and path.is_file() and path.resolve().is_relative_to(self.root.resolve())
+        return ByteRange(path) if inside else None
 
 
 @dataclass(frozen=True)
 class Archive:
-    """Members of a tar, which stays packed: an image's bytes lie in it one after another."""
+    """Image files in a plain tar, which is not unpacked: each image is a contiguous range of bytes in it."""
 
-    where: Path
+    root: Path
 
     @cached_property
-    def _members(self) -> dict[str, Place]:
-        """Every file, by its name below the one folder that holds all, if there is one."""
+    def _members(self) -> dict[str, ByteRange]:
+        """Every file by name. A single top-level folder that contains only folders is removed from the names."""
         members = {}
-        for member in read_tar(self.where):
+        for member in read_tar(self.root):
             name = PurePosixPath(member.name).as_posix().removeprefix("./")
             if member.isfile():
-                members[name] = Place(self.where, member.offset_data, member.size)
+                members[name] = ByteRange(self.root, member.offset_data, member.size)
         tops = {name.split("/")[0] for name in members}
         if len(tops) == 1 and all(name.count("/") > 1 for name in members):
             top = f"{tops.pop()}/"
@@ -92,25 +93,29 @@ class Archive:
         return dict(sorted(members.items()))
 
     def folders(self) -> list[str]:
-        """See Files."""
+        """See ImageFiles."""
         return sorted({name.split("/")[0] for name in self._members if "/" in name and not name.startswith(".")})
 
-    def images(self) -> Iterator[tuple[str, Place]]:
-        """See Files."""
+    def images(self) -> Iterator[tuple[str, ByteRange]]:
+        """See ImageFiles."""
         return ((n, p) for n, p in self._members.items() if PurePosixPath(n).suffix.lower() in SUFFIXES)
 
-    def place(self, name: str) -> Place | None:
-        """See Files."""
+    def find(self, name: str) -> ByteRange | None:
+        """See ImageFiles."""
         return self._members.get(name)
 
 
 def read_tar(path: Path) -> Iterator[tarfile.TarInfo]:
-    """The members of a plain tar. Raises Mistakes for one that is compressed, cut short or none."""
+    """Yield the members of a plain tar.
+
+    Raises:
+        ConfigErrors: The file is compressed, truncated or not a tar.
+    """
     try:
         with tarfile.open(path, "r:") as archive:
             yield from archive
     except (tarfile.TarError, EOFError) as error:
         remedy = (
-            f"cannot be read as a plain tar ({error}); a compressed one is to be unpacked, a part fetched again"
+            f"cannot be read as a plain tar ({error}); unpack a compressed archive, download a truncated one again"
         )
         raise ConfigErrors.about(path, remedy) from None

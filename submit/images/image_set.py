@@ -1,4 +1,4 @@
-"""Image sets: every image that a study could choose, wherever it lies, and the ones it chooses."""
+"""Reading a study's image source, and selecting the images that the study attacks."""
 
 import tarfile
 from collections import Counter
@@ -9,59 +9,70 @@ from pathlib import Path
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images.pack import Candidate
 from alignsec.study.images import StudyImages
-from submit.images import choice, labelling, parquet, webdataset
+from submit.images import labelling, parquet, sampling, webdataset
 from submit.images.files import Archive, Folder
 
 Gather = Callable[[Sequence[Candidate], Path], list[Candidate]]
-"""Brings chosen images to where each can be read by itself, with a new file to put them in."""
+"""Copies selected images into a new file at the given path, and returns them with their position in that file."""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The images of one source."""
+    """The labelled images of one source."""
 
     images: list[Candidate]
     gather: Gather | None = None
-    """None where each image can be read where it is."""
+    """Required before the images can be read; None if each image can be read from its source directly."""
 
 
-def read(asked: StudyImages) -> ImageSet:
-    """Every labelled image of a study's source. Raises Mistakes with all that is wrong with it."""
-    if asked.shards:
-        return _sharded(asked.shards)
-    where = Folder(asked.folder) if asked.folder else Archive(asked.archive or Path())
-    return ImageSet(labelling.by_file(where, asked.labels) if asked.labels else labelling.by_folder(where))
+def read_source(source: StudyImages) -> ImageSet:
+    """Return every labelled image of a study's source.
 
-
-def chosen(asked: StudyImages, found: ImageSet, seed: int) -> list[Candidate]:
-    """The images that a study attacks. seed: the study's, where its images have none.
-
-    Raises Mistakes with all that is wrong with the study's list.
+    Raises:
+        ConfigErrors: All errors of the source.
     """
-    if asked.list:
-        return choice.listed(found.images, asked.list)
-    seed = seed if asked.seed is None else asked.seed
-    return choice.choose(found.images, asked.count, seed, stratified=asked.stratified)
+    if source.shards:
+        return _read_shards(source.shards)
+    files = Folder(source.folder) if source.folder else Archive(source.archive or Path())
+    labelled = labelling.label_by_file(files, source.labels) if source.labels else labelling.label_by_folder(files)
+    return ImageSet(labelled)
 
 
-def _sharded(shards: Sequence[Path]) -> ImageSet:
-    kinds = {shard: _kind(shard) for shard in shards}
-    if len(set(kinds.values())) > 1 or None in kinds.values():
-        odd = next(shard for shard in shards if kinds[shard] in {None, "tar"})
-        remedy = "is neither parquet nor tar, or stands among shards of the other kind; give shards of one kind"
+def select_images(source: StudyImages, found: ImageSet, seed: int) -> list[Candidate]:
+    """Return the images that a study attacks.
+
+    Args:
+        source: The study's image settings.
+        found: All images of the source.
+        seed: The study's seed, used if the image settings have none.
+
+    Raises:
+        ConfigErrors: All errors of the study's list of images.
+    """
+    if source.list:
+        return sampling.select_listed(found.images, source.list)
+    seed = seed if source.seed is None else source.seed
+    return sampling.sample(found.images, source.count, seed, stratified=source.stratified)
+
+
+def _read_shards(shards: Sequence[Path]) -> ImageSet:
+    formats = {shard: _shard_format(shard) for shard in shards}
+    if len(set(formats.values())) > 1 or None in formats.values():
+        odd = next(shard for shard in shards if formats[shard] in {None, "tar"})
+        remedy = "must be parquet or tar, and all shards must have the same format"
         raise ConfigErrors.about(odd, remedy)
-    parquets = "parquet" in kinds.values()
-    images = parquet.read(shards) if parquets else webdataset.read(shards)
+    is_parquet = "parquet" in formats.values()
+    images = parquet.read_shards(shards) if is_parquet else webdataset.read_shards(shards)
     if not images:
-        raise ConfigErrors.about(shards[0], "holds no images, nor do the shards beside it")
-    if twice := [name for name, times in Counter(image.name for image in images).items() if times > 1]:
-        remedy = f"is the name of several images, as {len(twice) - 1} others are; is a shard listed twice?"
-        raise ConfigErrors([ConfigError(path=shards[0].parent, given=f'"{twice[0]}"', remedy=remedy)])
-    return ImageSet(images, parquet.gather if parquets else None)
+        raise ConfigErrors.about(shards[0], "contains no images, and neither do the other shards")
+    if repeated := [name for name, times in Counter(image.name for image in images).items() if times > 1]:
+        remedy = f"is the name of several images, like {len(repeated) - 1} other names; is a shard listed twice?"
+        raise ConfigErrors([ConfigError(path=shards[0].parent, given=f'"{repeated[0]}"', remedy=remedy)])
+    return ImageSet(images, parquet.gather_rows if is_parquet else None)
 
 
-def _kind(shard: Path) -> str | None:
-    """By its first bytes: endings differ from set to set."""
+def _shard_format(shard: Path) -> str | None:
+    """Return "parquet" or "tar" from the file's first bytes, because suffixes differ between image sets."""
     with shard.open("rb") as file:
         if file.read(4) == b"PAR1":
             return "parquet"

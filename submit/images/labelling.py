@@ -1,9 +1,9 @@
-"""Labelling: what class each image of a folder or archive is of, by its folder or by a file that says so."""
+"""The class of each image of a folder or archive, from its class folder or from a file of labels."""
 
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,30 +11,36 @@ from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images import imagenet
 from alignsec.images.pack import Candidate
 from submit.images import devkit
-from submit.images.files import Files, Place
+from submit.images.files import ByteRange, ImageFiles
 
 LARGEST_LABEL = 1_000_000
 
 
 @dataclass(frozen=True)
-class Line:
-    """What a file of labels says of one image."""
+class LabelLine:
+    """The label of one image in a file of labels."""
 
     number: int
-    """In its file, counted from 1."""
+    """Line number, counted from 1."""
     name: str
     label: str
-    """A whole number, or the WordNet id of one of ImageNet's classes."""
+    """A whole number, or the WordNet id of an ImageNet class."""
     wordnet: str = ""
-    """The WordNet id beside it, where the file has a column `wnid`."""
+    """The WordNet id from the column `wnid`; empty if the file has no such column."""
 
 
-def by_folder(files: Files) -> list[Candidate]:
-    """Images in class folders.
+def label_by_folder(files: ImageFiles) -> list[Candidate]:
+    """Return the images in class folders.
 
-    Where all folders are of ImageNet's classes, they have ImageNet's labels, however many there are. Else they are
-    numbered in sorted order, as torchvision does. Raises Mistakes for class folders without images, folders of no
-    class of ImageNet among such, names that are no text, and where there are no class folders.
+    If every folder is named after an ImageNet class, the images get ImageNet's labels; classes may be missing.
+    Otherwise the folders are numbered in sorted order, as torchvision does.
+
+    Args:
+        files: The folder or archive that contains the class folders.
+
+    Raises:
+        ConfigErrors: There are no class folders, or some are empty; at least half of the folders are ImageNet
+            classes, but not all; a name is not valid UTF-8.
     """
     folders = files.folders()
     wordnet = imagenet.labels()
@@ -46,52 +52,69 @@ def by_folder(files: Files) -> list[Candidate]:
         if (top := name.split("/")[0]) in labels and "/" in name
     ]
     if not found:
-        remedy = "holds no class folders with images; give labels = FILE, a CSV with the columns file and label"
-        raise ConfigErrors.about(files.where, remedy)
+        remedy = "contains no class folders with images; set labels = FILE, a CSV with the columns file and label"
+        raise ConfigErrors.about(files.root, remedy)
     errors = [
-        ConfigError(
-            path=ascii(f"{files.where}/{one.name}"), remedy="has a name that is no text in UTF-8; rename it"
-        )
-        for one in found
-        if any("\ud800" <= character <= "\udfff" for character in one.name)
+        *_undecodable_names(files.root, found),
+        *_empty_folders(files.root, folders, found),
+        *_other_folders(files.root, folders, known),
     ]
-    full = {one.name.split("/")[0] for one in found}
-    empty = [folder for folder in folders if folder not in full]
-    remedy = "is a class folder without images; was the set unpacked whole? if it is no class, take it out"
-    errors += [ConfigError(path=files.where / folder, remedy=remedy) for folder in empty]
-    if len(folders) > len(known) >= len(folders) / 2:
-        others = [folder for folder in folders if folder not in wordnet]
-        remedy = f"is none of ImageNet's classes, as {len(known)} folders beside it are; take it out"
-        errors += [ConfigError(path=files.where / folder, remedy=remedy) for folder in others]
     if errors:
         raise ConfigErrors(errors)
     return found
 
 
-def by_file(files: Files, labels: Path) -> list[Candidate]:
-    """Images that a file of labels names. Raises Mistakes with every line that cannot be used."""
-    lines = list(_lines(files, labels))
-    found, errors = [], []
+def _undecodable_names(root: Path, found: Iterable[Candidate]) -> Iterator[ConfigError]:
+    for image in found:
+        if any("\ud800" <= character <= "\udfff" for character in image.name):
+            remedy = "has a file name that is not valid UTF-8; rename it"
+            yield ConfigError(path=ascii(f"{root}/{image.name}"), remedy=remedy)
+
+
+def _empty_folders(root: Path, folders: Iterable[str], found: Iterable[Candidate]) -> Iterator[ConfigError]:
+    full = {image.name.split("/")[0] for image in found}
+    remedy = (
+        "is a class folder without images; unpack the image set again, or remove the folder if it is not a class"
+    )
+    return (ConfigError(path=root / folder, remedy=remedy) for folder in folders if folder not in full)
+
+
+def _other_folders(root: Path, folders: Sequence[str], known: Sequence[str]) -> Iterator[ConfigError]:
+    """Yield an error for each folder that is not an ImageNet class if at least half of the folders are."""
+    if len(folders) > len(known) >= len(folders) / 2:
+        remedy = f"is not an ImageNet class, but {len(known)} other folders are; remove it"
+        yield from (ConfigError(path=root / folder, remedy=remedy) for folder in folders if folder not in known)
+
+
+def label_by_file(files: ImageFiles, labels: Path) -> list[Candidate]:
+    """Return the images that a file of labels names.
+
+    Args:
+        files: The folder or archive that contains the images.
+        labels: A CSV with the columns `file` and `label`, ImageNet's LOC_val_solution.csv, or the devkit's
+            ILSVRC2012_validation_ground_truth.txt.
+
+    Raises:
+        ConfigErrors: An error for each line that cannot be used.
+    """
+    lines = list(_read_lines(files, labels))
     times = Counter(line.name for line in lines)
+    found, errors = [], []
     for line in lines:
         field = f"line {line.number}"
-        place, label = files.place(line.name), _number(line.label)
+        place, label = files.find(line.name), _parse_label(line.label)
         if place is None:
-            errors.append(
-                ConfigError(
-                    path=labels, field=field, given=f'"{line.name}"', remedy=f"is not a file in {files.where}"
-                )
-            )
+            remedy = f"is not a file in {files.root}"
+            errors.append(ConfigError(path=labels, field=field, given=f'"{line.name}"', remedy=remedy))
         elif label is None:
-            remedy = "is not a label; write the class as a whole number from 0, or as ImageNet's WordNet id"
+            remedy = "is not a label; expected a whole number from 0, or the WordNet id of an ImageNet class"
             errors.append(ConfigError(path=labels, field=field, given=f'"{line.label}"', remedy=remedy))
-        elif (meant := imagenet.labels().get(line.wordnet, label)) != label:
-            remedy = f"is not the class of {line.wordnet}, which is {meant}; mend it, or take out the column wnid"
+        elif (expected := imagenet.labels().get(line.wordnet, label)) != label:
+            remedy = f"does not match {line.wordnet}, which is class {expected}; correct it or remove column wnid"
             errors.append(ConfigError(path=labels, field=field, given=f'"{line.label}"', remedy=remedy))
         elif times[line.name] > 1:
-            errors.append(
-                ConfigError(path=labels, field=field, given=f'"{line.name}"', remedy="is listed more than once")
-            )
+            remedy = "is listed more than once"
+            errors.append(ConfigError(path=labels, field=field, given=f'"{line.name}"', remedy=remedy))
         else:
             found.append(_candidate(line.name, label, place))
     if errors:
@@ -99,18 +122,18 @@ def by_file(files: Files, labels: Path) -> list[Candidate]:
     return found
 
 
-def _candidate(name: str, label: int, place: Place) -> Candidate:
+def _candidate(name: str, label: int, place: ByteRange) -> Candidate:
     return Candidate(name, label, place.path, place.offset, place.size)
 
 
-def _number(label: str) -> int | None:
+def _parse_label(label: str) -> int | None:
     if re.fullmatch(r"[0-9]{1,9}", label) and int(label) <= LARGEST_LABEL:
         return int(label)
     return imagenet.labels().get(label)
 
 
-def _lines(files: Files, labels: Path) -> Iterator[Line]:
-    """Raises Mistakes where the file is none that is known."""
+def _read_lines(files: ImageFiles, labels: Path) -> Iterator[LabelLine]:
+    """Yield the labels of a file in one of the known formats; raise ConfigErrors for any other file."""
     try:
         text = labels.read_text(encoding="utf-8-sig")
         rows = list(csv.DictReader(text.splitlines()))
@@ -118,32 +141,32 @@ def _lines(files: Files, labels: Path) -> Iterator[Line]:
         raise ConfigErrors.about(labels, f"cannot be read as CSV: {error}") from None
     header = rows[0].keys() if rows else set[str]()
     if {"file", "label"} <= header:
-        yield from _own(rows)
+        yield from _read_csv(rows)
     elif {"ImageId", "PredictionString"} <= header:
-        yield from _named(files, _kaggle(rows))
+        yield from _find_names(files, _read_kaggle(rows))
     elif (written := text.split()) and all(re.fullmatch(r"[0-9]{1,4}|n[0-9]{8}", word) for word in written):
-        yield from _named(files, devkit.ground_truth(written))
+        yield from _find_names(files, devkit.ground_truth(written))
     else:
         remedy = (
-            "needs a header with the columns file and label, and rows; "
-            "or is to be ImageNet's LOC_val_solution.csv or ILSVRC2012_validation_ground_truth.txt"
+            "must have a header with the columns file and label, and rows; "
+            "or be ImageNet's LOC_val_solution.csv or ILSVRC2012_validation_ground_truth.txt"
         )
         raise ConfigErrors.about(labels, remedy)
 
 
-def _own(rows: Iterable[dict[str, str]]) -> Iterator[Line]:
+def _read_csv(rows: Iterable[dict[str, str]]) -> Iterator[LabelLine]:
     for number, row in enumerate(rows, start=2):
-        yield Line(number, row["file"] or "", (row["label"] or "").strip(), (row.get("wnid") or "").strip())
+        yield LabelLine(number, row["file"] or "", (row["label"] or "").strip(), (row.get("wnid") or "").strip())
 
 
-def _kaggle(rows: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:
-    """ImageNet's LOC_val_solution.csv: an image's id, then its class's WordNet id and boxes."""
+def _read_kaggle(rows: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield image id and WordNet id of ImageNet's LOC_val_solution.csv; boxes follow the WordNet id there."""
     for row in rows:
         yield row["ImageId"] or "", ((row["PredictionString"] or "").split() or [""])[0]
 
 
-def _named(files: Files, said: Iterable[tuple[str, str]]) -> Iterator[Line]:
-    """Lines that name images of ImageNet's validation set without folder or ending."""
+def _find_names(files: ImageFiles, labels: Iterable[tuple[str, str]]) -> Iterator[LabelLine]:
+    """Replace the names of validation images, which have neither folder nor suffix, by file names."""
     places = {imagenet.validation_image(name): name for name, _ in files.images()}
-    for number, (image, label) in enumerate(said, start=1):
-        yield Line(number, places.get(image, image), label)
+    for number, (image, label) in enumerate(labels, start=1):
+        yield LabelLine(number, places.get(image, image), label)

@@ -10,11 +10,11 @@ from alignsec.display import Display
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import File
 from submit.images.selection import Selection
-from submit.images.store import Store
+from submit.images.store import PackStore
 
 
 @dataclass(frozen=True)
-class Packs:
+class StudyPacks:
     """The packs of one study in a store."""
 
     images: File
@@ -23,7 +23,7 @@ class Packs:
     """The pack of each corruption for which the study has a set of images."""
 
     @classmethod
-    def write(cls, selection: Selection, store: Store, console: Console | None = None) -> Self:
+    def write(cls, selection: Selection, store: PackStore, console: Console | None = None) -> Self:
         """Pack the images that the store does not hold yet.
 
         Args:
@@ -41,10 +41,10 @@ class Packs:
             images = store.pack(selection.images, selection.gather, display.update)
             for attack, chosen in selection.corrupted.items():
                 display.begin(f"packing {attack.name}", len(chosen), unit="images")
-                corrupted[attack] = store.pack(chosen, tell=display.update)
+                corrupted[attack] = store.pack(chosen, on_progress=display.update)
         return cls(images, corrupted)
 
-    def link(self, store: Store, folder: Path) -> None:
+    def link(self, store: PackStore, folder: Path) -> None:
         """Create symbolic links to the packs in a run's folder.
 
         Raises:

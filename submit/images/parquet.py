@@ -1,4 +1,4 @@
-"""Parquet shards, as the model hub has data sets: a struct `image` of bytes and path, an integer `label`."""
+"""Parquet shards in the layout of the Hugging Face hub: a struct `image` of bytes and path, an integer `label`."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,43 +13,59 @@ _BYTES, _PATH = "image.bytes", "image.path"
 
 
 @dataclass(frozen=True)
-class Row(Candidate):
-    """An image in a parquet file, whose bytes lie in no one place there."""
+class ParquetRow(Candidate):
+    """An image in a parquet file. Its bytes are compressed with others', so it has no offset and size."""
 
     group: int = 0
+    """The row group in the file."""
     row: int = 0
-    """In its group."""
+    """The row in the group."""
 
     def read(self) -> bytes:
-        """Not by itself: a group of rows is read as a whole, by `gather`."""
+        """Raise NotImplementedError: row groups are read as a whole, by `gather_rows`."""
         raise NotImplementedError("gather rows of parquet files before reading them")
 
 
-def read(shards: Sequence[Path]) -> list[Candidate]:
-    """Every labelled image, without its bytes. Its name is its path's last part, or its place where it has none.
+def read_shards(shards: Sequence[Path]) -> list[Candidate]:
+    """Return every labelled image, without its bytes.
 
-    Raises Mistakes for files that are damaged or hold other columns, and where pyarrow is not installed.
+    An image is named after the last part of its path. Without a path, or if several images have this name, it is
+    named after its position in the shards.
+
+    Args:
+        shards: The parquet files.
+
+    Raises:
+        ConfigErrors: Files are damaged or have other columns, or pyarrow is not installed.
     """
-    found: list[Row] = []
+    found: list[ParquetRow] = []
     errors: list[ConfigError] = []
     for shard in shards:
         try:
-            found += list(_rows(shard))
+            found += list(_read_rows(shard))
         except ConfigErrors as error:
             errors += error.errors
     if errors:
         raise ConfigErrors(errors)
     times = Counter(row.name for row in found)
-    return [row if times[row.name] == 1 else _by_place(row) for row in found]
+    return [row if times[row.name] == 1 else _name_by_position(row) for row in found]
 
 
-def gather(chosen: Sequence[Candidate], spool: Path) -> list[Candidate]:
-    """The chosen rows' bytes in one new file, and where they lie in it: a group of rows at a time is in memory."""
-    groups: dict[tuple[Path, int], list[Row]] = defaultdict(list)
-    for one in chosen:
-        if not isinstance(one, Row):
-            raise TypeError(f"{one.name} is no row of a parquet file")
-        groups[one.path, one.group].append(one)
+def gather_rows(chosen: Sequence[Candidate], spool: Path) -> list[Candidate]:
+    """Write the bytes of the selected rows into one file. Only one row group at a time is in memory.
+
+    Args:
+        chosen: Rows that `read_shards` returned.
+        spool: The file to write.
+
+    Returns:
+        The images in the same order, with their position in the new file.
+    """
+    groups: dict[tuple[Path, int], list[ParquetRow]] = defaultdict(list)
+    for row in chosen:
+        if not isinstance(row, ParquetRow):
+            raise TypeError(f"{row.name} is not a row of a parquet file")
+        groups[row.path, row.group].append(row)
     placed: dict[str, Candidate] = {}
     with spool.open("wb") as file:
         for (path, group), rows in groups.items():
@@ -59,56 +75,57 @@ def gather(chosen: Sequence[Candidate], spool: Path) -> list[Candidate]:
                 content = data[row.row].as_py()
                 placed[row.name] = Candidate(row.name, row.label, spool, file.tell(), len(content))
                 file.write(content)
-    return [placed[one.name] for one in chosen]
+    return [placed[row.name] for row in chosen]
 
 
-def _rows(shard: Path) -> Iterator[Row]:
+def _read_rows(shard: Path) -> Iterator[ParquetRow]:
     file = _open(shard)
-    label = next((i for i in range(len(file.schema_arrow)) if file.schema_arrow.field(i).name == "label"), None)
     columns = {file.schema.column(i).path for i in range(len(file.schema.names))}
-    if (
-        label is None
-        or _BYTES not in columns
-        or not str(file.schema_arrow.field(label).type).startswith(("int", "uint"))
-    ):
-        remedy = (
-            f"needs a column image of bytes and path, and a column label of integers; it has {sorted(columns)}"
-        )
-        raise ConfigErrors.about(shard, remedy)
-    wanted = ["label", *([_PATH] if _PATH in columns else [])]
+    _require_columns(shard, file, columns)
+    has_paths = _PATH in columns
+    wanted = ["label", _PATH] if has_paths else ["label"]
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns=wanted)
         labels = table.column("label").to_pylist()
-        paths = [(one or {}).get("path") for one in table.column("image").to_pylist()] if _PATH in columns else []
-        for row, value in enumerate(labels):
-            if value is None or value < 0:
-                given = "" if value is None else str(value)
-                remedy = "is not a label; the test part of a set has none, take the validation part"
-                raise ConfigErrors(
-                    [ConfigError(path=shard, field=f"row {row} of group {group}", given=given, remedy=remedy)]
-                )
-            name = PurePosixPath(paths[row] or "").name if paths else ""
-            known = Row(name, int(value), shard, group=group, row=row)
-            yield known if name else _by_place(known)
+        images = table.column("image").to_pylist() if has_paths else [None] * len(labels)
+        for row, (image, label) in enumerate(zip(images, labels, strict=True)):
+            if label is None or label < 0:
+                given = "" if label is None else str(label)
+                remedy = "is not a label; the test split of an image set has none, use the validation split"
+                field = f"row {row} of group {group}"
+                raise ConfigErrors([ConfigError(path=shard, field=field, given=given, remedy=remedy)])
+            name = PurePosixPath((image or {}).get("path") or "").name
+            found = ParquetRow(name, int(label), shard, group=group, row=row)
+            yield found if name else _name_by_position(found)
 
 
-def _by_place(row: Row) -> Row:
-    """A row without a name of its own, or with one that others have too, is called by where it stands."""
+def _require_columns(shard: Path, file: Any, columns: set[str]) -> None:  # noqa: ANN401 - pyarrow ships no types
+    schema = file.schema_arrow
+    label_types = [str(schema.field(i).type) for i in range(len(schema)) if schema.field(i).name == "label"]
+    if _BYTES not in columns or not label_types or not label_types[0].startswith(("int", "uint")):
+        remedy = (
+            "must have a column image with bytes and path, and a column label of integers; "
+            f"its columns are {sorted(columns)}"
+        )
+        raise ConfigErrors.about(shard, remedy)
+
+
+def _name_by_position(row: ParquetRow) -> ParquetRow:
     name = f"{row.path.stem}/{row.group:04}-{row.row:06}"
-    return Row(name, row.label, row.path, group=row.group, row=row.row)
+    return ParquetRow(name, row.label, row.path, group=row.group, row=row.row)
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - pyarrow ships no types
-    """Raises Mistakes where pyarrow is not installed or the file is no parquet."""
+    """Open a parquet file; raise ConfigErrors if pyarrow is not installed or the file is not parquet."""
     try:
-        # Here, not above: an access point that packs no parquet has no pyarrow.
+        # Imported here because an access point that packs no parquet files has no pyarrow.
         from pyarrow import ArrowException  # noqa: PLC0415
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415
     except ImportError:
-        remedy = "needs pyarrow to be read; install requirements of the staging extra: pip install 'pyarrow>=18'"
+        remedy = "needs pyarrow, which is not installed; install the staging extra: pip install 'pyarrow>=18'"
         raise ConfigErrors.about(path, remedy) from None
     try:
         return ParquetFile(path)
     except (ArrowException, OSError) as error:
-        remedy = f"cannot be read as parquet ({str(error).splitlines()[0]}); fetch it again"
+        remedy = f"cannot be read as parquet ({str(error).splitlines()[0]}); download it again"
         raise ConfigErrors.about(path, remedy) from None

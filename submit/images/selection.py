@@ -1,4 +1,4 @@
-"""The selection: the images that a study attacks, clean and, where it has a set of them, corrupted."""
+"""The images that a study attacks: clean and, if the study has a corrupted image set, corrupted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,31 +15,38 @@ from submit.images.image_set import Gather
 
 @dataclass(frozen=True)
 class Selection:
-    """What there is to pack."""
+    """The images to pack for one study."""
 
     images: list[Candidate]
     corrupted: dict[Attack, list[Candidate]]
-    """The same images under each corruption; empty where jobs make them."""
+    """The same images under each corruption; empty if the jobs corrupt the images themselves."""
     found: int
-    """How many images there were to choose from."""
+    """Number of images in the source."""
     gather: Gather | None = None
+    """See ImageSet."""
 
     @property
     def classes(self) -> int:
-        """How many classes the images are of."""
+        """The number of classes of the selected images."""
         return len({image.label for image in self.images})
 
     @classmethod
-    def of(cls, path: Path, study: Study, errors: list[ConfigError]) -> Self:
-        """Find and choose. What is wrong is added to the errors, and left out."""
+    def from_study(cls, path: Path, study: Study, errors: list[ConfigError]) -> Self:
+        """Find and select a study's images.
+
+        Args:
+            path: The study file, for errors.
+            study: The study.
+            errors: All errors are appended to this list; the images concerned are left out.
+        """
         try:
-            found = image_set.read(study.images)
-            images = image_set.chosen(study.images, found, study.seed)
+            found = image_set.read_source(study.images)
+            images = image_set.select_images(study.images, found, study.seed)
         except ConfigErrors as error:
             errors += error.errors
             return cls([], {}, 0)
         if (count := study.images.count) and count > len(found.images):
-            remedy = f"is more than the {len(found.images)} images"
+            remedy = f"is more than the {len(found.images)} images of the source"
             errors.append(ConfigError(path=path, field="images.count", given=str(count), remedy=remedy))
         corrupted = {}
         for attack in study.attacks:

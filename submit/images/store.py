@@ -1,4 +1,4 @@
-"""The store of packs: each choice of images packed once, whatever study or run asks for it again."""
+"""The store of image packs: each selection of images is packed once and reused by every study and run."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -13,19 +13,24 @@ from submit.digest_cache import DigestCache
 from submit.images.image_set import Gather
 
 CHOICES = "choices.json"
+"""The file that records which selection of images each pack contains."""
 VERSION = 1
 
 
 @dataclass(frozen=True)
-class Store:
-    """A folder of packs, named by digest, and which choice of which files each came from."""
+class PackStore:
+    """A folder of packs, named by digest, with a record of the images in each."""
 
     folder: Path
     digests: DigestCache
 
-    def known(self, chosen: Sequence[Candidate]) -> File | None:
-        """The pack of these images, if it is here and sound. Raises OSError if a source is gone."""
-        found = self._choices().get(_key(chosen))
+    def find(self, chosen: Sequence[Candidate]) -> File | None:
+        """Return the pack of these images, or None if it is missing or damaged.
+
+        Raises:
+            OSError: A source file is missing.
+        """
+        found = self._read_choices().get(_selection_key(chosen))
         pack = File.model_validate(found) if found else None
         if pack is None or not (path := self.folder / pack.name).is_file():
             return None
@@ -35,30 +40,37 @@ class Store:
         self,
         chosen: Sequence[Candidate],
         gather: Gather | None = None,
-        tell: Callable[[int], None] = lambda _: None,
+        on_progress: Callable[[int], None] = lambda _: None,
     ) -> File:
-        """The pack of some images; they are decoded only where it is not known.
+        """Return the pack of these images. Write it if the store does not have it yet.
 
-        Raises Mistakes naming every image that cannot be used, OSError.
+        Args:
+            chosen: The images.
+            gather: Copies the images to a file from which they can be read; None if they can be read directly.
+            on_progress: Called with the number of images done.
+
+        Raises:
+            ConfigErrors: An error for each image that cannot be used.
+            OSError: A file cannot be read or written.
         """
-        if pack := self.known(chosen):
-            tell(len(chosen))
+        if pack := self.find(chosen):
+            on_progress(len(chosen))
             return pack
-        key = _key(chosen)
+        key = _selection_key(chosen)
         if gather is None:
-            pack = image_pack.write(chosen, self.folder, tell)
+            pack = image_pack.write(chosen, self.folder, on_progress)
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic.aside(self.folder, "spool") as spool:
-                pack = image_pack.write(gather(chosen, spool), self.folder, tell)
+                pack = image_pack.write(gather(chosen, spool), self.folder, on_progress)
         self.digests.know(self.folder / pack.name, pack.sha256)
-        choices = {**self._choices(), key: pack.model_dump()}
+        choices = {**self._read_choices(), key: pack.model_dump()}
         content = {"schema_version": VERSION, "choices": choices}
         atomic.write(self.folder / CHOICES, json.dumps(content, indent=1).encode())
         return pack
 
-    def _choices(self) -> dict[str, dict[str, str]]:
-        """What is known; a damaged file is nothing known, and images are packed again."""
+    def _read_choices(self) -> dict[str, dict[str, str]]:
+        """Return the recorded packs by selection; none if the file is damaged, so that images are packed again."""
         try:
             content = json.loads((self.folder / CHOICES).read_bytes())
             found: dict[str, dict[str, str]] = content["choices"] if content["schema_version"] == VERSION else {}
@@ -67,8 +79,8 @@ class Store:
         return found
 
 
-def _key(chosen: Sequence[Candidate]) -> str:
-    """Of names, labels, and the files as they are now: another size or time of change is another choice."""
+def _selection_key(chosen: Sequence[Candidate]) -> str:
+    """Return a digest of the images' names and labels and of the size and times of change of their files."""
     stats = {path: path.stat() for path in {image.path for image in chosen}}
     files = {str(path): [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for path, stat in stats.items()}
     images = [[*map(str, asdict(image).values())] for image in chosen]

@@ -6,7 +6,7 @@ from pathlib import Path
 from alignsec.errors import ConfigError
 from alignsec.images.pack import Candidate
 from submit import chtc
-from submit.images.parquet import Row
+from submit.images.parquet import ParquetRow
 from submit.images.selection import Selection
 from submit.site import Site
 
@@ -41,4 +41,4 @@ def _bytes(images: Sequence[Candidate]) -> int:
 def _size(image: Candidate) -> int:
     if image.size is not None:
         return image.size
-    return 0 if isinstance(image, Row) else image.path.stat().st_size
+    return 0 if isinstance(image, ParquetRow) else image.path.stat().st_size

@@ -59,7 +59,7 @@ def test_files_hold_the_pixels_and_labels(parts, tmp_path):
 def test_networks_learn_from_what_alignsec_will_show_them(parts, tmp_path):
     """The demo's own resizing gives, bit by bit, what a job gets from the same files."""
     write_images(parts.test, tmp_path / "images")
-    found = labelling.by_file(Folder(tmp_path / "images"), tmp_path / "images" / "labels.csv")
+    found = labelling.label_by_file(Folder(tmp_path / "images"), tmp_path / "images" / "labels.csv")
     pack = image_pack.write(found[:50], tmp_path)
     preprocessing = Preprocessing(
         input_size=(1, 16, 16),

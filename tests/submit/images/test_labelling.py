@@ -1,4 +1,4 @@
-"""What class each image is of, and which files of labels are refused."""
+"""Labels from class folders and from files of labels, and the errors of both."""
 
 import gzip
 import os
@@ -11,46 +11,46 @@ from timm.data import ImageNetInfo
 from alignsec.errors import ConfigErrors
 from alignsec.images import imagenet
 from submit.images import devkit, labelling
-from submit.images.files import Archive, Files, Folder
+from submit.images.files import Archive, Folder, ImageFiles
 from tests.tiny import write_image, write_labels
 
 
 def test_class_folders_are_labelled_in_sorted_order(tmp_path: Path):
-    """As torchvision does; hidden folders, other files and folders without images are no classes' images."""
+    """The order is torchvision's. Hidden folders and files that are not images are ignored."""
     for folder in ("n02", "n01", ".cache", "n03/deeper"):
         write_image(tmp_path / folder / "a.png", seed=1)
     write_image(tmp_path / "n01" / "B.JPEG", seed=2, mode="RGB")
     (tmp_path / "n01" / "notes.txt").write_text("x")
     (tmp_path / "loose.png").write_bytes(b"")
-    labelled = {one.name: one.label for one in labelling.by_folder(Folder(tmp_path))}
+    labelled = {one.name: one.label for one in labelling.label_by_folder(Folder(tmp_path))}
     assert labelled == {"n01/a.png": 0, "n01/B.JPEG": 0, "n02/a.png": 1, "n03/deeper/a.png": 2}
 
 
-def test_a_name_that_is_no_text_is_refused(tmp_path: Path):
-    """Linux takes any bytes as a file's name; a manifest and an outcome do not."""
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path):
+    """Linux accepts any bytes as a file name; a manifest and an outcome must be valid text."""
     (tmp_path / "class0").mkdir()
     (tmp_path / "class0" / os.fsdecode(b"caf\xe9.png")).touch()
-    with pytest.raises(ConfigErrors, match=r"caf\\udce9.*no text in UTF-8; rename it"):
-        labelling.by_folder(Folder(tmp_path))
+    with pytest.raises(ConfigErrors, match=r"caf\\udce9.*not valid UTF-8; rename it"):
+        labelling.label_by_folder(Folder(tmp_path))
 
 
 def test_a_folder_without_classes_is_refused(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=1)
-    with pytest.raises(ConfigErrors, match="holds no class folders with images; give labels = FILE"):
-        labelling.by_folder(Folder(tmp_path))
+    with pytest.raises(ConfigErrors, match="contains no class folders with images; set labels = FILE"):
+        labelling.label_by_folder(Folder(tmp_path))
 
 
 def test_labels_from_a_file(tmp_path: Path):
-    """More columns than needed, a byte order mark, other line ends, names with commas and quotes."""
+    """The file may have other columns, a byte order mark, other line ends, and names with commas and quotes."""
     for name in ('a,"b".png', "sub/c d.png"):
         write_image(tmp_path / name, seed=1)
     text = '\ufefffile,wnid,label\r\n"a,""b"".png",n1, 7\r\nsub/c d.png,n2,0\r\n'
     (tmp_path / "labels.csv").write_text(text, encoding="utf-8", newline="")
-    labelled = {one.name: one.label for one in labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")}
+    labelled = {one.name: one.label for one in labelling.label_by_file(Folder(tmp_path), tmp_path / "labels.csv")}
     assert labelled == {'a,"b".png': 7, "sub/c d.png": 0}
 
 
-def test_every_bad_row_in_one_go(tmp_path: Path):
+def test_all_bad_rows_are_reported_together(tmp_path: Path):
     folder = tmp_path / "images"
     for name in ("a.png", "b.png", "c.png", "d.png", "e.png", "twice.png"):
         write_image(folder / name, seed=1)
@@ -74,7 +74,7 @@ def test_every_bad_row_in_one_go(tmp_path: Path):
     with (tmp_path / "labels.csv").open("a", encoding="utf-8") as file:
         file.write("short.png\n")
     with pytest.raises(ConfigErrors) as caught:
-        labelling.by_file(Folder(folder), tmp_path / "labels.csv")
+        labelling.label_by_file(Folder(folder), tmp_path / "labels.csv")
     lines = {int(error.field.removeprefix("line ")): error for error in caught.value.errors}
     assert set(lines) == set(range(3, len(rows) + 3))
     assert "is not a file in" in lines[3].remedy
@@ -86,31 +86,31 @@ def test_every_bad_row_in_one_go(tmp_path: Path):
 @pytest.mark.parametrize("text", ["", "file,label\n", "name,class\na.png,0\n", "a.png,0\n"])
 def test_labels_without_header_or_rows(tmp_path: Path, text: str):
     (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(ConfigErrors, match="needs a header with the columns file and label, and rows"):
-        labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
+    with pytest.raises(ConfigErrors, match="must have a header with the columns file and label, and rows"):
+        labelling.label_by_file(Folder(tmp_path), tmp_path / "labels.csv")
 
 
-def test_labels_that_are_no_text(tmp_path: Path):
+def test_labels_that_are_not_text_are_refused(tmp_path: Path):
     (tmp_path / "labels.csv").write_bytes(b"file,label\n\xff\xfe,0\n")
     with pytest.raises(ConfigErrors, match="cannot be read as CSV"):
-        labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
+        labelling.label_by_file(Folder(tmp_path), tmp_path / "labels.csv")
 
 
-def test_labels_that_contradict_the_wordnet_ids_beside_them(tmp_path: Path):
-    """Off by one, as labels are that count from 1; ids that are none of ImageNet's say nothing."""
+def test_labels_that_contradict_their_wordnet_ids_are_refused(tmp_path: Path):
+    """Labels that count from 1 are off by one. Ids of no ImageNet class are ignored."""
     for name in ("a.png", "b.png", "c.png"):
         write_image(tmp_path / name, seed=1)
     text = "file,wnid,label\na.png,n01440764,0\nb.png,n01443537,2\nc.png,n99999999,7\n"
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(ConfigErrors) as caught:
-        labelling.by_file(Folder(tmp_path), tmp_path / "labels.csv")
+        labelling.label_by_file(Folder(tmp_path), tmp_path / "labels.csv")
     (error,) = caught.value.errors
     assert (error.field, error.given) == ("line 3", '"2"')
-    assert "is not the class of n01443537, which is 1" in error.remedy
+    assert "does not match n01443537, which is class 1" in error.remedy
 
 
 def in_tar(folder: Path, top: str = "") -> Archive:
-    """The folder as a tar beside it, whose names begin with `top`."""
+    """Pack the folder into a tar whose names begin with `top`."""
     path = folder.parent / f"{folder.name}.tar"
     with tarfile.open(path, "w") as archive:
         for file in sorted(folder.rglob("*")):
@@ -119,33 +119,33 @@ def in_tar(folder: Path, top: str = "") -> Archive:
     return Archive(path)
 
 
-def test_the_classes_of_imagenet_are_timms():
+def test_imagenets_classes_equal_timms():
     assert list(imagenet.labels()) == ImageNetInfo().label_names()
 
 
 @pytest.mark.parametrize("packed", [None, "", "./", "val/"])
-def test_imagenets_folders_have_imagenets_labels_though_classes_are_missing(tmp_path: Path, packed: str | None):
-    """Numbered in sorted order, shark would be 1. In a tar the bytes are found where they lie."""
+def test_imagenet_folders_get_imagenet_labels_if_classes_are_missing(tmp_path: Path, packed: str | None):
+    """Numbered in sorted order, the shark would be class 1. Images in a tar are read from it."""
     for wordnet in ("n01440764", "n01484850", "n15075141"):
         write_image(tmp_path / "val" / wordnet / "a.png", seed=int(wordnet[-4:]))
-    files: Files = Folder(tmp_path / "val") if packed is None else in_tar(tmp_path / "val", packed)
-    found = labelling.by_folder(files)
+    files: ImageFiles = Folder(tmp_path / "val") if packed is None else in_tar(tmp_path / "val", packed)
+    found = labelling.label_by_folder(files)
     labels = {one.name.removesuffix("/a.png"): one.label for one in found}
     assert labels == {"n01440764": 0, "n01484850": 2, "n15075141": 999}
     assert all(one.read() == (tmp_path / "val" / one.name).read_bytes() for one in found)
 
 
-def test_folders_that_make_labels_doubtful_are_refused(tmp_path: Path):
-    """One that is empty may be of a set unpacked in part; one among ImageNet's that is none of its classes."""
+def test_folders_that_make_the_labels_uncertain_are_refused(tmp_path: Path):
+    """An empty class folder, or a folder of no ImageNet class among others, may mean an incomplete image set."""
     for folder in ("n01440764", "n01443537", "leftovers"):
         write_image(tmp_path / folder / "a.png", seed=1)
     (tmp_path / "n01484850").mkdir()
     with pytest.raises(ConfigErrors) as caught:
-        labelling.by_folder(Folder(tmp_path))
-    told = {Path(error.path).name: error.remedy for error in caught.value.errors}
-    assert set(told) == {"n01484850", "leftovers"}
-    assert "a class folder without images; was the set unpacked whole?" in told["n01484850"]
-    assert "is none of ImageNet's classes, as 3 folders beside it are" in told["leftovers"]
+        labelling.label_by_folder(Folder(tmp_path))
+    remedies = {Path(error.path).name: error.remedy for error in caught.value.errors}
+    assert set(remedies) == {"n01484850", "leftovers"}
+    assert "is a class folder without images; unpack the image set again" in remedies["n01484850"]
+    assert "is not an ImageNet class, but 3 other folders are" in remedies["leftovers"]
 
 
 def flat(folder: Path, *numbers: int) -> Folder:
@@ -156,11 +156,11 @@ def flat(folder: Path, *numbers: int) -> Folder:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_flat_set_with_kaggles_labels(tmp_path: Path, packed: bool):
-    """As ImageNet is fetched today: ids without endings, WordNet ids, boxes."""
+    """Kaggle's file has image ids without suffixes, WordNet ids and boxes."""
     folder = flat(tmp_path / "val", 1, 2)
     lines = ("ILSVRC2012_val_00000002,n01443537 85 1 499 272 ", "ILSVRC2012_val_00000001,n01484850 1 1 2 2")
     (tmp_path / "LOC_val_solution.csv").write_text("\n".join(("ImageId,PredictionString", *lines)))
-    found = labelling.by_file(in_tar(folder.where) if packed else folder, tmp_path / "LOC_val_solution.csv")
+    found = labelling.label_by_file(in_tar(folder.root) if packed else folder, tmp_path / "LOC_val_solution.csv")
     labels = {one.name: one.label for one in found}
     assert labels == {"ILSVRC2012_val_00000002.JPEG": 1, "ILSVRC2012_val_00000001.JPEG": 2}
 
@@ -170,9 +170,9 @@ def test_a_flat_set_with_the_devkits_ground_truth(tmp_path: Path):
     folder = flat(tmp_path / "val", 1, 2, 3)
     truth = tmp_path / "ILSVRC2012_validation_ground_truth.txt"
     truth.write_text("490\n361\n171\n")
-    assert [one.label for one in labelling.by_file(folder, truth)] == [65, 970, 230]
+    assert [one.label for one in labelling.label_by_file(folder, truth)] == [65, 970, 230]
     truth.write_text("n01484850\nn01440764\nn01443537\n")
-    assert [one.label for one in labelling.by_file(folder, truth)] == [2, 0, 1]
+    assert [one.label for one in labelling.label_by_file(folder, truth)] == [2, 0, 1]
 
 
 @pytest.mark.parametrize("number", ["0", "1001"])
@@ -181,7 +181,7 @@ def test_an_unknown_id_of_the_devkit_is_refused(tmp_path: Path, number: str):
     truth = tmp_path / "truth.txt"
     truth.write_text(f"3\n{number}\n")
     with pytest.raises(ConfigErrors, match=f'line 2: "ILSVRC2012_ID {number}" is not a label'):
-        labelling.by_file(folder, truth)
+        labelling.label_by_file(folder, truth)
 
 
 def test_the_devkit_has_an_id_for_each_class():
@@ -189,12 +189,12 @@ def test_the_devkit_has_an_id_for_each_class():
     assert [devkit.wordnet_ids()[number] for number in (1, 2, 1000)] == ["n02119789", "n02100735", "n03255030"]
 
 
-@pytest.mark.parametrize("damage", ["cut short", "compressed", "none"])
-def test_a_tar_that_cannot_be_read(tmp_path: Path, damage: str):
+@pytest.mark.parametrize("damage", ["truncated", "compressed", "not a tar"])
+def test_an_unreadable_tar_is_refused(tmp_path: Path, damage: str):
     write_image(tmp_path / "val" / "n01440764" / "a.png", seed=1, size=64)
-    archive = in_tar(tmp_path / "val").where
+    archive = in_tar(tmp_path / "val").root
     data = archive.read_bytes()
-    other = {"cut short": data[:3000], "compressed": gzip.compress(data), "none": b"<html>" * 200}
+    other = {"truncated": data[:3000], "compressed": gzip.compress(data), "not a tar": b"<html>" * 200}
     archive.write_bytes(other[damage])
     with pytest.raises(ConfigErrors, match="cannot be read as a plain tar"):
-        labelling.by_folder(Archive(archive))
+        labelling.label_by_folder(Archive(archive))

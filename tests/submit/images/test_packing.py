@@ -1,4 +1,4 @@
-"""`make images` as a person types it, and `make submit` after it."""
+"""The command `make images`, and `make submit` after it."""
 
 import io
 import re
@@ -19,7 +19,7 @@ from alignsec.study.study import Study
 from submit import layout, validation
 from submit.digest_cache import DigestCache
 from submit.images.__main__ import pack
-from submit.images.store import Store
+from submit.images.store import PackStore
 from submit.site import Site
 from tests import tiny
 
@@ -43,10 +43,10 @@ def test_the_second_call_finds_the_pack(
     before = pack.stat().st_mtime_ns
     assert packing(house, study, env).returncode == 0
     assert pack.stat().st_mtime_ns == before
-    # What make submit makes of it: a link, and nothing decoded.
+    # make submit creates a link and decodes nothing.
     checked = validation.validate(study, tmp_path / "hub")
     folder = RunFolder(tmp_path / "runs" / "tiny")
-    plan = layout.write(checked, folder, Store(tmp_path / "packs", DigestCache(None)))
+    plan = layout.write(checked, folder, PackStore(tmp_path / "packs", DigestCache(None)))
     assert (folder.images / plan.images.name).resolve() == pack
     assert pack.stat().st_mtime_ns == before
     assert len(list(image_pack.read(folder.root / plan.planned[0].inputs[-1], plan.images.sha256))) == 4
@@ -72,10 +72,10 @@ runpy.run_module("submit.images", run_name="__main__")
 """
 
 
-def test_a_folder_is_packed_without_the_libraries_for_staging(
+def test_a_folder_is_packed_without_the_staging_libraries(
     house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):
-    """An access point has requirements/access-point.txt and no more."""
+    """An access point has only the libraries of requirements/access-point.txt."""
     env = env_file(runs=str(tmp_path / "runs"))
     command = [sys.executable, "-c", WITHOUT, str(study_file("a")), "--env", str(env)]
     done = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=120)
@@ -83,7 +83,7 @@ def test_a_folder_is_packed_without_the_libraries_for_staging(
     assert len(list((tmp_path / "packs").glob("images-*.tar"))) == 1
 
 
-def test_every_bad_image_is_told_and_nothing_is_left(
+def test_every_bad_image_is_reported_and_no_pack_is_left(
     house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):
     env = env_file(runs=str(tmp_path / "runs"))
@@ -101,7 +101,7 @@ IMAGES = 'name = "x"\nmodels = []\nattacks = []\n[images]\n'
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "message"),
     [
         ("", "says not where the images are; give one of folder, archive and shards"),
         ('folder = "made"\narchive = "a.tar"', "has folder and archive; give one of"),
@@ -114,7 +114,7 @@ IMAGES = 'name = "x"\nmodels = []\nattacks = []\n[images]\n'
         ('archive = "made"', "is a folder; give a file"),
     ],
 )
-def test_what_an_images_table_may_not_say(tmp_path: Path, lines: str, told: str):
+def test_an_invalid_images_table_is_refused(tmp_path: Path, lines: str, message: str):
     (tmp_path / "made").mkdir()
     for name in ("a.tar", "l.csv"):
         (tmp_path / name).touch()
@@ -123,11 +123,11 @@ def test_what_an_images_table_may_not_say(tmp_path: Path, lines: str, told: str)
         Study.load(tmp_path / "s.toml")
     found = [str(error) for error in caught.value.errors if error.field.startswith("images")]
     assert len(found) == 1
-    assert told in found[0]
+    assert message in found[0]
 
 
-def test_a_pattern_and_an_archive_are_found_beside_the_study(tmp_path: Path, study_file: StudyFile):
-    """A study moves with its data; the tar is not unpacked."""
+def test_shards_and_an_archive_are_found_relative_to_the_study(tmp_path: Path, study_file: StudyFile):
+    """A study can be moved together with its data. The tar is not unpacked."""
     study = study_file("a")
     with tarfile.open(study.parent / "val.tar", "w") as archive:
         archive.add(study.parent / "images", "val")
@@ -143,8 +143,8 @@ def test_a_pattern_and_an_archive_are_found_beside_the_study(tmp_path: Path, stu
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I", "F"])
-def test_images_of_more_than_8_bits_are_refused(tmp_path: Path, mode: str):
-    """Pillow's RGB of them is white where they are not black."""
+def test_images_with_more_than_8_bits_are_refused(tmp_path: Path, mode: str):
+    """Pillow converts them to RGB images in which every pixel that is not black is white."""
     tiny.Image.new(mode, (8, 8), 4000).save(tmp_path / "a.tif")
     with pytest.raises(ConfigErrors, match="has more than 8 bits a pixel"):
         image_pack.write([image_pack.Candidate("a.tif", 0, tmp_path / "a.tif")], tmp_path / "packs")

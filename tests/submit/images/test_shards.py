@@ -1,4 +1,4 @@
-"""Parquet and webdataset shards: their images are those of the same files on disk, and nothing is unpacked."""
+"""Parquet and WebDataset shards give the same images as the files on disk, without unpacking."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from alignsec.images import pack as image_pack
 from alignsec.study.images import StudyImages
 from submit.digest_cache import DigestCache
 from submit.images import image_set
-from submit.images.store import Store
+from submit.images.store import PackStore
 from tests.tiny import write_image
 
 
@@ -28,7 +28,7 @@ def images(tmp_path: Path) -> list[bytes]:
 
 
 def parquet(path: Path, images: list[bytes], first: int = 0, paths: bool = True, **changes: object) -> Path:
-    """As the model hub's libraries write it: a few rows a group."""
+    """Write a parquet file as the hub's libraries do, with two rows in each row group."""
     rows = [
         {"bytes": data, "path": f"x/val_{first + at}.png" if paths else None} for at, data in enumerate(images)
     ]
@@ -41,21 +41,21 @@ def parquet(path: Path, images: list[bytes], first: int = 0, paths: bool = True,
 def webdataset(path: Path, images: list[bytes], first: int = 0, label: str = "cls") -> Path:
     with tarfile.open(path, "w") as archive:
         for at, data in enumerate(images, start=first):
-            said = json.dumps({"label": at % 5, "width": 16}) if label == "json" else str(at % 5)
-            for ending, content in (("png", data), (label, said.encode())):
-                header = tarfile.TarInfo(f"./val_{at}.{ending}")
+            text = json.dumps({"label": at % 5, "width": 16}) if label == "json" else str(at % 5)
+            for suffix, content in (("png", data), (label, text.encode())):
+                header = tarfile.TarInfo(f"./val_{at}.{suffix}")
                 header.size = len(content)
                 archive.addfile(header, io.BytesIO(content))
     return path
 
 
 def read(*shards: Path) -> image_set.ImageSet:
-    return image_set.read(StudyImages(shards=shards))
+    return image_set.read_source(StudyImages(shards=shards))
 
 
 @pytest.mark.parametrize("kind", ["parquet", "cls", "json"])
-def test_shards_become_the_pack_that_files_would(tmp_path: Path, images: list[bytes], kind: str):
-    """The same names, labels and bytes give the same pack, in whatever rows and files they lay."""
+def test_shards_give_the_same_pack_as_files(tmp_path: Path, images: list[bytes], kind: str):
+    """The same names, labels and bytes give the same pack, whatever rows and shards contain them."""
     if kind == "parquet":
         shards = [parquet(tmp_path / "0.parquet", images[:3]), parquet(tmp_path / "1.parquet", images[3:], 3)]
     else:
@@ -65,7 +65,7 @@ def test_shards_become_the_pack_that_files_would(tmp_path: Path, images: list[by
         ]
     found = read(*shards)
     wanted = [one for one in found.images if one.name != "val_4.png"]
-    store = Store(tmp_path / "packs", DigestCache(None))
+    store = PackStore(tmp_path / "packs", DigestCache(None))
     pack = store.pack(wanted[::-1], found.gather)
     packed = list(image_pack.read(store.folder / pack.name, pack.sha256))
     assert [(one.name, one.label, one.data) for one in packed] == [
@@ -74,7 +74,7 @@ def test_shards_become_the_pack_that_files_would(tmp_path: Path, images: list[by
     assert {path.name for path in store.folder.iterdir()} == {pack.name, "choices.json"}
 
 
-def test_rows_without_a_name_of_their_own_are_called_by_their_place(tmp_path: Path, images: list[bytes]):
+def test_rows_without_a_unique_name_are_named_by_position(tmp_path: Path, images: list[bytes]):
     found = read(parquet(tmp_path / "a.parquet", images[:3], paths=False))
     assert [one.name for one in found.images] == ["a/0000-000000", "a/0000-000001", "a/0001-000000"]
     both = read(parquet(tmp_path / "b.parquet", images[:1]), parquet(tmp_path / "c.parquet", images[1:3]))
@@ -82,37 +82,42 @@ def test_rows_without_a_name_of_their_own_are_called_by_their_place(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
-        ({"label": None}, "needs a column image of bytes and path, and a column label of integers; it has"),
-        ({"image": ["a", "b"]}, "needs a column image of bytes and path"),
+        (
+            {"label": None},
+            "must have a column image with bytes and path, and a column label of integers; its columns are",
+        ),
+        ({"image": ["a", "b"]}, "must have a column image with bytes and path"),
         ({"label": ["cat", "dog"]}, "a column label of integers"),
-        ({"label": [1, -1]}, "row 1 of group 0: -1 is not a label; the test part of a set has none"),
+        ({"label": [1, -1]}, "row 1 of group 0: -1 is not a label; the test split of an image set has none"),
         ({"label": pa.array([None, 1], pa.int64())}, "row 0 of group 0: is not a label"),
     ],
 )
-def test_parquet_of_another_kind(tmp_path: Path, images: list[bytes], changes: dict[str, object], told: str):
-    with pytest.raises(ConfigErrors, match=told):
+def test_parquet_with_wrong_columns_is_refused(
+    tmp_path: Path, images: list[bytes], changes: dict[str, object], message: str
+):
+    with pytest.raises(ConfigErrors, match=message):
         read(parquet(tmp_path / "a.parquet", images[:2], **changes))
 
 
-def test_shards_that_cannot_be_read(tmp_path: Path, images: list[bytes]):
+def test_unreadable_shards_are_refused(tmp_path: Path, images: list[bytes]):
     whole, tar = parquet(tmp_path / "a.parquet", images), webdataset(tmp_path / "b.tar", images)
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(whole.read_bytes()[:-100])
     page = tmp_path / "page.parquet"
     page.write_bytes(b"<!DOCTYPE html>")
-    for shards, told in (
+    for shards, message in (
         ([cut], "cannot be read as parquet"),
-        ([whole, tar], "is neither parquet nor tar, or stands among shards of the other kind"),
-        ([page], "is neither parquet nor tar"),
-        ([tar, tar], "is the name of several images, as 6 others are; is a shard listed twice"),
+        ([whole, tar], "must be parquet or tar, and all shards must have the same format"),
+        ([page], "must be parquet or tar"),
+        ([tar, tar], "is the name of several images, like 6 other names; is a shard listed twice"),
     ):
-        with pytest.raises(ConfigErrors, match=told):
+        with pytest.raises(ConfigErrors, match=message):
             read(*shards)
 
 
-def test_samples_without_an_image_or_a_label(tmp_path: Path):
+def test_samples_without_an_image_or_a_label_are_reported(tmp_path: Path):
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for name, content in (("1.png", b"x"), ("2.cls", b"0"), ("3.png", b"x"), ("3.cls", b"cat")):
             header = tarfile.TarInfo(name)
@@ -124,8 +129,10 @@ def test_samples_without_an_image_or_a_label(tmp_path: Path):
     assert "it has cls, png" in caught.value.errors[2].remedy
 
 
-def test_without_pyarrow_the_extra_is_named(tmp_path: Path, images: list[bytes], monkeypatch: pytest.MonkeyPatch):
+def test_without_pyarrow_the_error_names_the_extra(
+    tmp_path: Path, images: list[bytes], monkeypatch: pytest.MonkeyPatch
+):
     shards = [parquet(tmp_path / "0.parquet", images[:3])]
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ConfigErrors, match=r"needs pyarrow to be read; .* the staging extra"):
+    with pytest.raises(ConfigErrors, match=r"needs pyarrow, which is not installed; .* the staging extra"):
         read(*shards)

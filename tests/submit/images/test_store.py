@@ -1,4 +1,4 @@
-"""The store: a choice is packed once, and packed again when anything of it changed."""
+"""The pack store packs a selection once, and again after any change."""
 
 import os
 from dataclasses import replace
@@ -11,13 +11,13 @@ from alignsec.errors import ConfigErrors
 from alignsec.images import pack as image_pack
 from alignsec.images.pack import Candidate
 from submit.digest_cache import DigestCache
-from submit.images.store import Store
+from submit.images.store import PackStore
 from tests.tiny import write_image
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "packs", DigestCache(None))
+def store(tmp_path: Path) -> PackStore:
+    return PackStore(tmp_path / "packs", DigestCache(None))
 
 
 @pytest.fixture
@@ -27,20 +27,20 @@ def images(tmp_path: Path) -> list[Candidate]:
     return [Candidate(f"{number}.png", number, tmp_path / f"{number}.png") for number in range(4)]
 
 
-def test_a_known_choice_is_not_decoded_again(
-    store: Store, images: list[Candidate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_known_selection_is_not_decoded_again(
+    store: PackStore, images: list[Candidate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """Nor read: a second run, or a job folder cleared, costs a look at the files' times."""
+    """A second run, or a cleared job folder, only compares the files' times."""
     pack = store.pack(images)
     monkeypatch.setattr(image_pack, "_read_whole", None)
-    assert Store(tmp_path / "packs", DigestCache(None)).pack(images) == pack
+    assert PackStore(tmp_path / "packs", DigestCache(None)).pack(images) == pack
 
 
 @pytest.mark.parametrize(
     "change", ["label", "fewer", "another time", "damaged pack", "no pack", "damaged choices"]
 )
-def test_what_changed_is_packed_again(store: Store, images: list[Candidate], change: str):
-    """The pack that comes of it is the one that its images make."""
+def test_a_changed_selection_is_packed_again(store: PackStore, images: list[Candidate], change: str):
+    """The new pack contains the present images."""
     pack = store.pack(images)
     there = store.folder / pack.name
     match change:
@@ -57,25 +57,25 @@ def test_what_changed_is_packed_again(store: Store, images: list[Candidate], cha
             there.unlink()
         case _:
             (store.folder / "choices.json").write_text("{")
-    assert store.known(images) is None
+    assert store.find(images) is None
     again = store.pack(images)
     found = list(image_pack.read(store.folder / again.name, again.sha256))
     assert [(one.label, one.data) for one in found] == [(one.label, one.read()) for one in images]
-    assert store.known(images) == again
+    assert store.find(images) == again
     assert (again == pack) == (change in {"damaged pack", "no pack", "damaged choices"})
 
 
-def test_a_choice_that_fails_leaves_nothing(store: Store, images: list[Candidate]):
+def test_a_failed_selection_leaves_no_files(store: PackStore, images: list[Candidate]):
     images[2].path.write_bytes(images[2].path.read_bytes()[:50])
     with pytest.raises(ConfigErrors, match=r"2\.png: cannot be decoded"):
         store.pack(images)
     assert not store.folder.exists()
 
 
-def test_progress_is_told(store: Store, images: list[Candidate]):
-    told: list[int] = []
-    store.pack(images, tell=told.append)
-    assert told == [1, 2, 3, 4]
-    store.pack(images, tell=told.append)
-    assert told[4:] == [4]
+def test_progress_is_reported(store: PackStore, images: list[Candidate]):
+    counts: list[int] = []
+    store.pack(images, on_progress=counts.append)
+    assert counts == [1, 2, 3, 4]
+    store.pack(images, on_progress=counts.append)
+    assert counts[4:] == [4]
     assert digest.sha256_of_file(next(store.folder.glob("*.tar"))) == store.pack(images).sha256

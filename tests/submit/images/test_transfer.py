@@ -1,4 +1,4 @@
-"""Packs on their way to a job: a corruption's own too, by the address the site staged them at."""
+"""Transfer of packs to a job, including those of corruptions, from the run folder or from staging."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from submit.condor import description
 from submit.digest_cache import DigestCache
 from submit.images import transfer
 from submit.images.selection import Selection
-from submit.images.store import Store
+from submit.images.store import PackStore
 from submit.requests import requests
 from submit.requests.measurements import Measurements
 from submit.site import Site
@@ -23,7 +23,7 @@ OSDF = "osdf:///chtc/staging/me/images"
 
 
 @pytest.mark.parametrize("url", ["", OSDF, f"{OSDF}/"])
-def test_a_pair_is_handed_its_own_packs_and_no_other(
+def test_a_job_receives_only_the_packs_of_its_pair(
     tmp_path: Path, study_file: Callable[..., Path], env_file: Callable[..., Path], url: str
 ):
     path = study_file("a", attacks=tiny.FOG, images='corrupted = "c"')
@@ -33,7 +33,7 @@ def test_a_pair_is_handed_its_own_packs_and_no_other(
             tiny.write_image(place, seed=1000 * severity + at)
     site, folder = Site.read(env_file(images_url=url)), RunFolder(tmp_path / "run")
     plan = layout.write(
-        validation.validate(path, tmp_path / "hub"), folder, Store(tmp_path / "packs", DigestCache(None))
+        validation.validate(path, tmp_path / "hub"), folder, PackStore(tmp_path / "packs", DigestCache(None))
     )
     base = f"{OSDF}/" if url else "images/"
     asked = requests.request_resources(plan, folder, site, tmp_path / "weights", Measurements([]))
@@ -49,7 +49,7 @@ def selection(size: int) -> Selection:
     return Selection([Candidate(f"{at}.png", 0, Path("x.tar"), 0, size) for at in range(1000)], {}, 1000)
 
 
-def test_more_than_chtc_takes_is_told_with_the_remedy(env_file: Callable[..., Path]):
+def test_a_selection_above_chtcs_limit_is_refused(env_file: Callable[..., Path]):
     plain = Site.read(env_file(want_gpu_lab="true"))
     assert transfer.errors(Path("s.toml"), selection(900_000), plain) == []
     (error,) = transfer.errors(Path("s.toml"), selection(1_000_000), plain)
@@ -64,6 +64,6 @@ def test_more_than_chtc_takes_is_told_with_the_remedy(env_file: Callable[..., Pa
     assert transfer.errors(Path("s.toml"), selection(1_000_000), Site.read(env_file())) == []
 
 
-def test_staging_is_where_not_every_machine_is(env_file: Callable[..., Path]):
+def test_staging_needs_a_requirement(env_file: Callable[..., Path]):
     with pytest.raises(ConfigErrors, match="IMAGES_URL lies on /staging, which not every machine has"):
         Site.read(env_file(images_url="file:///staging/me/images"))
