@@ -15,6 +15,7 @@ from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run.folder import RunFolder
 from submit import layout, local, lock, pool, validation
 from submit import transfer as weight_transfer
+from submit.code import CHECKOUT
 from submit.condor import submission
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
@@ -26,7 +27,6 @@ from submit.requests import measurements, requests, summary
 from submit.site import Site
 from submit.validation import ValidatedStudy
 
-HOUSE = Path(__file__).resolve().parent.parent
 NOTE = "finished pairs are kept; to continue, run the same command again"
 
 
@@ -40,7 +40,7 @@ def main() -> int:
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Check, write, then run or submit. Raises Mistakes before anything is written, OSError, KeyboardInterrupt."""
     site = Site.read(arguments.env)
-    runs, weights = HOUSE / site.runs, HOUSE / site.weights
+    runs, weights = CHECKOUT / site.runs, CHECKOUT / site.weights
     digests = DigestCache(runs / DIGESTS, lambda path, size: console.print(f"reading {path}, {megabytes(size)}"))
     checked = validation.validate(arguments.study, hub_cache.folder(os.environ), weights, digests)
     if not arguments.local:
@@ -55,7 +55,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         raise ConfigErrors([_no_pool()])
     with lock.held(folder.lock):
         _refuse_live(folder, here)
-        plan = layout.write(checked, folder, PackStore(HOUSE / site.images, digests), console)
+        plan = layout.write(checked, folder, PackStore(CHECKOUT / site.images, digests), console)
         digests.keep()
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
         _tell_unpublished(console, checked)
@@ -88,7 +88,7 @@ def _tell_unpublished(console: Console, checked: ValidatedStudy) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m submit", description=__doc__)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
-    parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
+    parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
     parser.add_argument("--dry", action="store_true", help="check everything and write the run folder, no more")
     parser.add_argument("--wait", action="store_true", help="show how it goes until the DAG has ended")
     parser.add_argument(
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _pool(console: Console, *, private: bool) -> Pool | None:
     """The pool to submit to, or None where there is none."""
-    folder = HOUSE / ".pool"
+    folder = CHECKOUT / ".pool"
     if not private:
         return pool.find(folder, os.environ)
     try:

@@ -5,10 +5,10 @@ import zipfile
 from pathlib import Path
 
 ROOMS = ("alignsec", "jobs", "aggregate")
-HOUSE = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 
-def archive(house: Path = HOUSE) -> bytes:
+def archive(house: Path = CHECKOUT) -> bytes:
     """The zip's bytes, which go on PYTHONPATH as they are.
 
     No times and no compiled files: the bytes, and so the digest in every outcome, depend on the code alone.

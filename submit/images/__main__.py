@@ -14,6 +14,7 @@ from alignsec import command
 from alignsec.display import megabytes
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.study.study import Study
+from submit.code import CHECKOUT
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
 from submit.images.packs import StudyPacks
@@ -21,7 +22,6 @@ from submit.images.selection import Selection
 from submit.images.store import PackStore
 from submit.site import Site
 
-HOUSE = Path(__file__).resolve().parent.parent
 NOTE = "complete packs are kept; to continue, run the same command again"
 
 
@@ -33,7 +33,7 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m submit.images", description=__doc__)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
-    parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
+    parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
@@ -61,8 +61,8 @@ def pack(path: Path, site: Site, console: Console) -> StudyPacks:
     selection = Selection.from_study(path, study, errors)
     if errors:
         raise ConfigErrors(errors)
-    digests = DigestCache(HOUSE / site.runs / DIGESTS)
-    store = PackStore(HOUSE / site.images, digests)
+    digests = DigestCache(CHECKOUT / site.runs / DIGESTS)
+    store = PackStore(CHECKOUT / site.images, digests)
     console.print(f"{len(selection.images)} of {selection.found} images, {selection.classes} classes")
     packs = StudyPacks.write(selection, store, console)
     digests.keep()

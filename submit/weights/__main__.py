@@ -20,6 +20,7 @@ from alignsec.display import BYTES, Display, megabytes
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.study.study import Study
 from submit import lock
+from submit.code import CHECKOUT
 from submit.digest_cache import NAME as DIGESTS
 from submit.digest_cache import DigestCache
 from submit.site import Site
@@ -32,7 +33,6 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing}: fetching weights needs what requirements/staging.txt lists; install it into this Python")
 
-HOUSE = Path(__file__).resolve().parent.parent
 NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 NOTE = "complete files are kept; to continue, run the same command again"
 
@@ -41,7 +41,7 @@ def main() -> int:
     """Read the arguments and fetch; 0 all is there, 1 some is not, 2 errors, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m submit.weights", description=__doc__)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
-    parser.add_argument("--env", type=Path, default=HOUSE / ".env", help="the site's settings (default: .env)")
+    parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="files at once (default: 4)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
@@ -65,9 +65,9 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Config
     for index, model in enumerate(study.models):
         if where := address.weights_address(model):
             wanted[where].append(index)
-    folder = HOUSE / site.weights
+    folder = CHECKOUT / site.weights
     with _held(folder):
-        digests = DigestCache(HOUSE / site.runs / DIGESTS)
+        digests = DigestCache(CHECKOUT / site.runs / DIGESTS)
         patience = Patience()
         staging = Staging(folder, digests, patience, site.job_python, os.environ, at_once=at_once)
         missing = staging.missing(list(wanted))

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 
 from alignsec import digest
+from submit.code import CHECKOUT
 from submit.digest_cache import DigestCache
 from submit.weights import address as addresses
 from submit.weights import file_kind, hub
@@ -22,7 +23,6 @@ from submit.weights.retry import Failed, Patience
 
 PARTS = ".parts"
 """Below the weights folder: what is on its way."""
-HOUSE = Path(__file__).resolve().parents[2]
 UNSUITED = 3
 """Exit code of alignsec.models.conversion for a file that is to stay as it is."""
 
@@ -51,7 +51,7 @@ class Staging:
     """The hub's; None: HF_ENDPOINT."""
     at_once: int = 4
     timeout: float = TIMEOUT_SECONDS
-    brainscore: str = str(HOUSE / ".brainscore" / "bin" / "python")
+    brainscore: str = str(CHECKOUT / ".brainscore" / "bin" / "python")
     """The Python of Brain-Score's environment."""
     on_bytes: Callable[[str, int, int | None], None] = lambda address, done, total: None
     """Called from worker threads: address, bytes so far, bytes in all or None."""
@@ -130,7 +130,7 @@ class Staging:
         name = address.removeprefix(addresses.PLUGIN)
         archive = self.folder / PARTS / f"{digest.sha256_of_bytes(address.encode())[:16]}.tar"
         command = [self.brainscore, "-m", "alignsec.models.brainscore_archive", name, str(archive)]
-        environ = {**self.environ, "PYTHONPATH": str(HOUSE)}
+        environ = {**self.environ, "PYTHONPATH": str(CHECKOUT)}
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         except (FileNotFoundError, PermissionError):
@@ -152,7 +152,7 @@ class Staging:
         """The same tensors as safetensors; None where there is no torch here, or the file is to stay as it is."""
         target = part.with_name(f"{part.name}.safetensors")
         command = [self.python, "-m", "alignsec.models.conversion", str(part), str(target)]
-        environ = {**self.environ, "PYTHONPATH": str(HOUSE)}
+        environ = {**self.environ, "PYTHONPATH": str(CHECKOUT)}
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
             if done.returncode == 0:

@@ -16,12 +16,13 @@ from alignsec.errors import ConfigErrors
 from alignsec.images import pack as image_pack
 from alignsec.run.folder import RunFolder
 from alignsec.study.study import Study
-from submit import layout, validation
+from submit import code, layout, validation
 from submit.digest_cache import DigestCache
 from submit.images.__main__ import pack
 from submit.images.store import PackStore
 from submit.site import Site
 from tests import tiny
+from tests.paths import CHECKOUT
 
 StudyFile = Callable[..., Path]
 
@@ -148,3 +149,8 @@ def test_images_with_more_than_8_bits_are_refused(tmp_path: Path, mode: str):
     tiny.Image.new(mode, (8, 8), 4000).save(tmp_path / "a.tif")
     with pytest.raises(ConfigErrors, match="has more than 8 bits a pixel"):
         image_pack.write([image_pack.Candidate("a.tif", 0, tmp_path / "a.tif")], tmp_path / "packs")
+
+
+def test_default_settings_and_folders_are_those_of_the_checkout():
+    """The commands are in subfolders of `submit`, and .env is in the repository's top folder."""
+    assert code.CHECKOUT == CHECKOUT
