@@ -1,0 +1,171 @@
+"""The table of correlations that the report's claims rest on: every score, with and without clean accuracy.
+
+`family_correlation` computes each correlation. This module prepares its input: a network that is listed under
+several names counts once, and sampling error comes from verdicts per image where the study has them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aggregate.scores.scores import Column, Scores
+from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, familywise_p
+from aggregate.statistics.image_error import ImageError, bound_image_error, estimate_image_error
+
+Floats = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.uint8]
+
+LEVEL = 0.05
+"""Chance that the report claims any relation under one attack if no score is related given clean accuracy."""
+AGGREGATES = frozenset({"average", "category", "recomputed"})
+GIVEN_CLEAN = "clean accuracy"
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Facts about the models of a study, by model name.
+
+    Attributes:
+        family: Architecture family.
+        network: Identity of the network, such as the digest of its weights; equal for one network under two names.
+        clean: Packed bits of the images that are correct without an attack, in pack order.
+    """
+
+    family: Mapping[str, str]
+    network: Mapping[str, str]
+    clean: Mapping[str, Bits]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One score under one attack at one budget; the fields of `Adjusted` follow in the table.
+
+    Attributes:
+        given: What the correlation is adjusted for: empty or "clean accuracy".
+        p_familywise: p value adjusted for all scores of one kind (aggregates or benchmarks) at one budget.
+        sampling: Origin of the sampling error: "verdicts", "counts" (an upper bound) or "unknown" (not corrected).
+    """
+
+    attack: str
+    norm: str
+    eps: str
+    eps_value: float
+    score: str
+    level: str
+    category: str
+    given: str
+    sampling: str
+
+
+COLUMNS = [
+    *(field.name for field in fields(Row)),
+    *(field.name for field in fields(Adjusted) if field.name != "note"),
+    "p_familywise",
+    "note",
+]
+NUMBERS = ["effective_models", "r", "low", "high", "p", "p_familywise"]
+
+
+def adjusted_correlations(
+    table: pd.DataFrame,
+    scores: Scores | None,
+    networks: Networks,
+    robust: Mapping[tuple[str, str, str], Bits],
+) -> pd.DataFrame:
+    """Return one row per attack, budget, score and adjustment.
+
+    Args:
+        table: Columns model, attack, norm, eps, eps_value, images, robust_accuracy and clean_accuracy.
+        scores: The scores; None gives an empty table.
+        networks: Facts about the models.
+        robust: Packed bits of the robust images, by model, attack and eps.
+    """
+    rows: list[dict[str, object]] = []
+    budgets = table[table["robust_accuracy"].notna()].groupby(["attack", "norm", "eps", "eps_value"], sort=False)
+    if scores is not None:
+        for budget, part in budgets:
+            rows.extend(_of_budget(budget, part, scores, networks, robust))
+    return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(NUMBERS, "float64"))
+
+
+def claims(adjusted: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that the report may call related given clean accuracy.
+
+    The level is divided between aggregates and benchmarks. A claim needs a family-wise p value below its share,
+    and an interval that excludes 0.
+    """
+    given = adjusted[(adjusted["given"] == GIVEN_CLEAN) & adjusted["p_familywise"].notna()]
+    return given[(given["p_familywise"] < LEVEL / 2) & (given["p"] < LEVEL)]
+
+
+def _of_budget(
+    budget: tuple[str, str, str, float],
+    part: pd.DataFrame,
+    scores: Scores,
+    networks: Networks,
+    robust: Mapping[tuple[str, str, str], Bits],
+) -> Iterator[dict[str, object]]:
+    measured, names, sampling = _measure(budget, part, networks, robust)
+    for given in ("", GIVEN_CLEAN):
+        question = measured if given else Measured(measured.robust, measured.families, error=measured.error)
+        found = [(column, *correlate(_values(column, names, scores), question)) for column in scores.columns]
+        p = _familywise(found)
+        for (column, adjusted, _), familywise in zip(found, p, strict=True):
+            row = Row(*budget, column.name, column.level, column.category, given, sampling)
+            yield {**asdict(row), **asdict(adjusted), "p_familywise": familywise}
+
+
+def _familywise(found: Sequence[tuple[Column, Adjusted, Floats]]) -> Floats:
+    p = np.full(len(found), np.nan)
+    if not found:
+        return p
+    sums = np.stack([family_sums for _, _, family_sums in found], axis=1)
+    aggregate = np.array([column.level in AGGREGATES for column, _, _ in found])
+    benchmark = np.array([column.level == "benchmark" for column, _, _ in found])
+    for kind in (aggregate, benchmark):
+        if kind.any():
+            p[kind] = familywise_p(sums[:, kind])
+    return p
+
+
+def _measure(
+    budget: tuple[str, str, str, float],
+    part: pd.DataFrame,
+    networks: Networks,
+    robust: Mapping[tuple[str, str, str], Bits],
+) -> tuple[Measured, list[list[str]], str]:
+    """Return the accuracies of each network, the names that each has, and the origin of the sampling error."""
+    attack, _, eps, _ = budget
+    network = part["model"].map(lambda name: networks.network.get(name, name))
+    names = [list(group) for _, group in part["model"].groupby(network, sort=False)]
+    first = part.set_index("model").loc[[group[0] for group in names]]
+    kinds = [networks.family.get(group[0], "") or group[0] for group in names]
+    families = np.unique(kinds, return_inverse=True)[1].astype(np.int64)
+    y, clean = (first[name].to_numpy(dtype=np.float64) for name in ("robust_accuracy", "clean_accuracy"))
+    images = first["images"].to_numpy(dtype=np.float64)
+    keys = [(group[0], attack, eps) for group in names]
+    error: ImageError | None = None
+    sampling = "unknown"
+    if np.isfinite(images).all() and (images > 1).all():
+        bits = [(networks.clean.get(key[0]), robust.get(key)) for key in keys]
+        if len(set(images)) == 1 and len(bits) > 1 and all(a is not None and b is not None for a, b in bits):
+            count = int(images[0])
+            pairs = [
+                np.stack([np.unpackbits(b, count=count) for b in column]) for column in zip(*bits, strict=True)
+            ]
+            error, sampling = estimate_image_error(pairs[0].astype(bool), pairs[1].astype(bool)), "verdicts"
+        else:
+            error, sampling = bound_image_error(np.nan_to_num(clean), y, images), "counts"
+    return Measured(y, families, clean, error), names, sampling
+
+
+def _values(column: Column, names: Sequence[Sequence[str]], scores: Scores) -> Floats:
+    """Return the score of each network: the mean over its names that have one, else NaN."""
+    found = []
+    for group in names:
+        values = [scores.rows[name][column.name] for name in group if column.name in scores.rows.get(name, {})]
+        found.append(float(np.mean(values)) if values else np.nan)
+    return np.array(found)
