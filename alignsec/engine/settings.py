@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from alignsec.spec.engine_limits import SLOTS
+
 
 @dataclass(frozen=True)
 class Settings:
     """How the engine goes about its work."""
 
-    slots: int = 64
+    slots: int = SLOTS
     """Most searches under way at once, and images that the model sees at once; fewer where memory is short."""
     memory_bytes: int | None = None
     """What the process may take in all; None where only the machine sets a limit."""

@@ -11,6 +11,7 @@ from alignsec.schema import StrictModel
 from alignsec.spec import corruption
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, STANDARD, Norm, Parameter, methods
+from alignsec.spec.engine_limits import SLOTS
 
 SearchPrecision = Literal["fp32", "tf32", "bf16"]
 
@@ -62,7 +63,7 @@ class Attack(StrictModel):
     classes - 1 where a model has fewer."""
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = STANDARD["queries"]
     """Random squares that Square tries."""
-    batch: Annotated[int, Field(ge=1, le=10_000)] = 100
+    batch: Annotated[int, Field(ge=1, le=10_000)] = SLOTS
     """Most images the model is given at once. The reference's random draws depend on it, so it is part of its
     fingerprint; the engine's verdicts do not."""
     implementation: Literal["alignsec", "reference"] = "alignsec"

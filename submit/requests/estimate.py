@@ -6,6 +6,7 @@ from typing import Literal
 
 from alignsec.catalogue import network_cost
 from alignsec.catalogue.network_cost import NetworkCost
+from alignsec.spec.engine_limits import CPU_BACKWARD, CPU_SAVED_BYTES, SEARCH_IMAGES
 from alignsec.spec.pair import Pair
 from submit.requests import attack_cost
 from submit.requests.measurements import Kind, Measurements
@@ -19,8 +20,6 @@ what an RTX 2080 Ti, A40 or A100 can do in float32; not measured."""
 SECONDS_PER_CALL: Mapping[Kind, float] = {"cpu": 0.002, "gpu": 0.01}
 """What a call of the network takes however small the batch is."""
 STARTING_SECONDS: Mapping[Kind, float] = {"cpu": 10.0, "gpu": 60.0}
-SLOTS = 64
-"""Images the engine puts through the network at once."""
 GPU_SLOTS = 8
 """Images for which a GPU must have room; on a larger one the engine takes more."""
 BASE_MB: Mapping[Kind, int] = {"cpu": 1000, "gpu": 3500}
@@ -32,13 +31,6 @@ GPU_BASE_MB = 800
 """CUDA's context and workspaces."""
 SLACK = 1.3
 """Allocators keep more than is asked of them."""
-BACKWARD = 2.0
-"""What a gradient pass takes on a CPU over what is saved for it.
-`alignsec.evaluation.passes.memory` measured 1.2 to 1.7."""
-MOST_SAVED_BYTES = 512 * 2**20
-"""The engine limits its batch on a CPU to this (see `alignsec.evaluation.passes.memory`)."""
-STATES = 16
-"""Images' worth of float32 that the engine holds for each search: points, gradients, best points, targets."""
 ROUND_MB = 100
 
 Basis = Literal["this model", "other models", "assumed speed", "guessed network"]
@@ -96,9 +88,9 @@ def estimate_resources(
     memory = BASE_MB[kind] + (2 * _weight_bytes(cost, sizes) + image_count * 4 * _values(pair)) / 1e6
     memory += COMPILING_MB if attack.compile else 0
     if kind == "cpu":
-        fitting = max(1, MOST_SAVED_BYTES // max(cost.saved_bytes, 1))
-        at_once = min(SLOTS, attack.batch, image_count, fitting)
-        memory += at_once * (cost.saved_bytes * BACKWARD + STATES * 4 * _values(pair)) / 1e6
+        fitting = max(1, CPU_SAVED_BYTES // max(cost.saved_bytes, 1))
+        at_once = min(attack.batch, image_count, fitting)
+        memory += at_once * (cost.saved_bytes * CPU_BACKWARD + SEARCH_IMAGES * 4 * _values(pair)) / 1e6
     return Estimate(
         seconds=seconds,
         most_seconds=max(seconds, most),
@@ -118,7 +110,7 @@ def _passes_per_second(
     known = measured.flops_per_second(kind, pair.attack)
     flops = known or FLOPS_PER_SECOND[kind] * (cpus if kind == "cpu" else 1)
     # A batch is never emptier than half, as a rule: slots are refilled.
-    seconds = cost.forward_flops / flops + SECONDS_PER_CALL[kind] / (min(SLOTS, pair.attack.batch) / 2)
+    seconds = cost.forward_flops / flops + SECONDS_PER_CALL[kind] / (pair.attack.batch / 2)
     return 1 / seconds, "guessed network" if cost.guessed else "other models" if known else "assumed speed"
 
 
@@ -129,7 +121,7 @@ def _gpu_memory(pair: Pair, cost: NetworkCost, sizes: Sizes, image_count: int, p
     """
     # CUDA graphs keep a pool of their own.
     pools = 2 if pair.attack.compile else 1
-    each = cost.saved_bytes * SLACK * pools + STATES * 4 * _values(pair)
+    each = cost.saved_bytes * SLACK * pools + SEARCH_IMAGES * 4 * _values(pair)
     at_once = min(GPU_SLOTS, pair.attack.batch, image_count)
     images = image_count * 4 * _values(pair)
     needed = GPU_BASE_MB + (_weight_bytes(cost, sizes) * SLACK + images + at_once * each) / 1e6

@@ -8,16 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from alignsec.spec.engine_limits import CPU_BACKWARD, CPU_SAVED_BYTES, SEARCH_IMAGES
+
 _SHARE = {"cuda": 0.8, "cpu": 0.5}
 """Of what is left. A GPU is ours alone; on a CPU others come and go."""
-_BACKWARD = {"cuda": 1.2, "cpu": 2.0}
+_BACKWARD = {"cuda": 1.2, "cpu": CPU_BACKWARD}
 """What a gradient pass takes at its peak over what was measured: of torch's allocator on a GPU without the way
 back, on a CPU what is kept for it. Measured on CPUs: 1.2 to 1.7 (MobileNetV2, ViT-Tiny, ResNet-18, 224 pixels)."""
-_COPIES = 16
-"""Images that a search keeps and works with: its points, its gradient, and what a step makes in between."""
-_FAST = 512 * 2**20
-"""Bytes kept for the way back beyond which a CPU is no faster: batches of 1.2 to 4.8 GB took 10 to 40 % longer an
-image than these on the networks above, and on networks for 8 to 32 pixels no batch of so much was faster."""
 
 
 @dataclass
@@ -58,10 +55,10 @@ def fit_batch_size(most: int, each: int, image: Tensor, limit: int | None) -> in
     take in all, where it was given any.
     """
     device = image.device
-    needed = each * _BACKWARD[device.type] + _COPIES * image.nbytes
+    needed = each * _BACKWARD[device.type] + SEARCH_IMAGES * image.nbytes
     fitting = int(_SHARE[device.type] * available_bytes(device, limit) / needed)
     if device.type == "cpu":
-        fitting = min(fitting, int(_FAST / max(each, 1)))
+        fitting = min(fitting, int(CPU_SAVED_BYTES / max(each, 1)))
     return max(1, min(most, fitting))
 
 
