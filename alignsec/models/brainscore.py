@@ -17,6 +17,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from alignsec.catalogue import brainscore_registry
+from alignsec.catalogue.brainscore_registry import RegistryError
 from alignsec.images.pack import Candidate
 from alignsec.models.errors import ModelError
 from alignsec.models.images import ImageTransform
@@ -80,13 +82,12 @@ def unpack(archive: Path, home: Path) -> None:
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - brainscore_vision has no common type
-    """The wrapper of a registered model. As brainscore_vision.load_model, without its `pip install`."""
-    plugins = importlib.import_module("brainscore_core.plugin_management.import_plugin")
+    """Return the wrapper of a registered model, as brainscore_vision.load_model does, without `pip install`."""
     package = importlib.import_module("brainscore_vision")
     try:
-        plugin = plugins.ImportPlugin("brainscore_vision", "models", name).plugin_dirname
-    except AssertionError as error:
-        raise ModelError(f"Brain-Score's registry: {error}") from error
+        plugin = brainscore_registry.find_folder(Path(str(package.__file__)).parent, name)
+    except RegistryError as error:
+        raise ModelError(f"Brain-Score's registry {error}") from error
     importlib.import_module(f"brainscore_vision.models.{plugin}")
     committed = package.model_registry[name]()
     # A ModelCommitment holds the wrapper; a few plugins register the wrapper itself.

@@ -1,67 +1,40 @@
-"""Names that folders register, read from source that would fail if it were imported."""
+"""The command that joins Brain-Score's registry to alignment scores."""
 
 import csv
-import zipfile
 
 import pytest
 
-from aggregate import registry
-from aggregate.registry import main
+from aggregate.registry import join_scores, main
 from aggregate.scores import scores
+from alignsec.catalogue.brainscore_registry import read_registrations
+from tests.alignsec.catalogue.registry_package import write_package
 
-SOURCES = {
-    "b_folder": "raise SystemExit\nmodel_registry['two'] = lambda: 1\nmodel_registry[\"b-one\"] = lambda: 2\n",
-    "a_folder": "import brainscore_vision as b\nb.model_registry['two'] = f\n"
-    "for n in names:\n    model_registry[f'x_{n}'] = f\nmodel_registry.update({'late': f})\n",
-    "broken": "def (:\n",
-    "other": "data_registry['no model'] = f\nx = model_registry['read']\n",
-}
 SCORES = "Model,average_vision,V1\ntwo,.5,.25\nlate,.1,\nmine,1,1\nb-one,1,1\nb-one,2,2\n"
 
 
 @pytest.fixture
 def package(tmp_path):
-    for folder, source in SOURCES.items():
-        path = tmp_path / "brainscore_vision/models" / folder / "__init__.py"
-        path.parent.mkdir(parents=True)
-        path.write_text(source, encoding="utf-8")
-    return tmp_path / "brainscore_vision"
+    return write_package(tmp_path)
 
 
-def test_every_registration_is_read_without_running_it(package):
-    assert [(r.folder, r.name, r.line, r.constant) for r in registry.read(package)] == [
-        ("a_folder", "two", 2, True),
-        ("a_folder", "f'x_{n}'", 4, False),
-        ("a_folder", "late", 5, True),
-        ("b_folder", "two", 2, True),
-        ("b_folder", "b-one", 3, True),
-        ("broken", "is not Python: invalid syntax (<unknown>, line 1)", 1, False),
-    ]
-    assert registry.read(package.parent) == registry.read(package)
-
-
-def test_a_wheel_says_what_its_folder_says(package, tmp_path):
-    wheel = tmp_path / "b.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for path in package.rglob("*.py"):
-            archive.write(path, path.relative_to(package.parent))
-        archive.writestr("brainscore_vision/models/a_folder/deeper/__init__.py", "model_registry['deep'] = 1")
-        archive.writestr("tests/models/t/__init__.py", "model_registry['test'] = 1")
-    assert registry.read(wheel) == registry.read(package)
-
-
-def test_the_table_has_scores_where_they_are_known(package):
-    table = registry.translation(registry.read(package), scores.parse(SCORES.encode()))
+def test_the_table_has_the_scores_of_unambiguous_names(package):
+    table = join_scores(read_registrations(package), scores.parse(SCORES.encode()))
     assert table[["registry_name", "state"]].to_numpy().tolist() == [
-        ["two", "scored"],
+        ["two", "ambiguous"],
         ["f'x_{n}'", "unread"],
         ["late", "scored"],
-        ["two", "registered before"],
+        ["two", "ambiguous"],
         ["b-one", "left out: its rows differ"],
         ["is not Python: invalid syntax (<unknown>, line 1)", "unread"],
     ]
-    assert table.loc[0, ["average_vision", "V1"]].tolist() == [0.5, 0.25]
-    assert table["V1"].notna().tolist() == [True, False, False, True, False, False]
+    assert table["average_vision"].notna().tolist() == [False, False, True, False, False, False]
+
+
+def test_a_name_registered_twice_in_a_folder_keeps_its_scores(tmp_path):
+    package = write_package(tmp_path, {"a": "model_registry['two'] = f\nmodel_registry['two'] = g\n"})
+    table = join_scores(read_registrations(package), scores.parse(SCORES.encode()))
+    assert table["state"].tolist() == ["scored", "registered before"]
+    assert table[["average_vision", "V1"]].to_numpy().tolist() == [[0.5, 0.25]] * 2
 
 
 def test_the_command(package, tmp_path, capsys):
@@ -69,15 +42,16 @@ def test_the_command(package, tmp_path, capsys):
     given.write_text(SCORES, encoding="utf-8")
     out = tmp_path / "registry.csv"
     assert main([str(package), "--scores", str(given), "--out", str(out)]) == 0
-    said = capsys.readouterr().out
-    assert "6 registrations of 3 folders" in said
-    assert "Names in the scores file that no folder registers: 1" in said
-    assert "unread: models/a_folder/__init__.py, line 4: f'x_{n}'" in said
-    assert scores.parse(out.read_bytes()).rows["two"] == {"average_vision": 0.5, "V1": 0.25}
+    output = capsys.readouterr().out
+    assert "6 registrations of 3 folders" in output
+    assert "Names in the scores file that no folder registers: 1" in output
+    assert "unread: models/a_folder/__init__.py, line 4: f'x_{n}'" in output
+    assert "ambiguous: models/b_folder/__init__.py, line 2: two" in output
+    assert scores.parse(out.read_bytes()).rows["late"] == {"average_vision": 0.1}
     assert next(csv.reader(out.open(encoding="utf-8")))[:4] == ["folder", "registry_name", "state", "line"]
 
 
-def test_mistakes_are_told_together_and_nothing_is_written(tmp_path, capsys):
+def test_all_invalid_arguments_are_reported_and_nothing_is_written(tmp_path, capsys):
     assert main([str(tmp_path / "no"), "--scores", str(tmp_path / "no.csv"), "--out", str(tmp_path)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 3
     (tmp_path / "s.csv").write_text(SCORES, encoding="utf-8")

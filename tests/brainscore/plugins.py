@@ -83,15 +83,15 @@ SMALL = Preprocessing(**{**ALEXNETS, "input_size": (3, 32, 32), "mean": (0.5,) *
 
 @pytest.fixture(scope="session", autouse=True)
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of the real plugins; the package that is imported has ours instead."""
-    real = brainscore_models.installed()
+    """The folder of the real package; the package that is imported has the test plugins instead."""
+    real = brainscore_models.find_package()
     shadow = tmp_path_factory.mktemp("site") / "brainscore_vision"
     (shadow / "models").mkdir(parents=True)
-    for entry in real.parent.iterdir():
+    for entry in real.iterdir():
         if entry.name != "models":
             (shadow / entry.name).symlink_to(entry)
     (shadow / "models" / "__init__.py").touch()
-    (shadow / "models" / REAL).symlink_to(real / REAL)
+    (shadow / "models" / REAL).symlink_to(real / "models" / REAL)
     for name, parts in PLUGINS.items():
         text = PLUGIN.format(name=name, **{"more": "", "arguments": "", **parts})
         for place in (name, "again") if name == "in_two_places" else (name,):
@@ -205,8 +205,8 @@ def test_a_plugin_registered_as_theirs_are(tmp_path: Path, name: str, scale: int
         ("own_function", {}, "normalises in another way than the study says"),
         ("opencv", {"crop_pct": 32 / 36}, "resizes in another way than the study says"),
         ("needs_more", {}, "its plugin needs a_package_that_is_not_here, which is not installed"),
-        ("no_such_model", {}, "No registrations found for no_such_model"),
-        ("in_two_places", {}, "More than one registration found"),
+        ("no_such_model", {}, "has no model no_such_model"),
+        ("in_two_places", {}, "in several folders"),
     ],
 )
 def test_what_is_refused(tmp_path: Path, name: str, change: dict[str, Any], said: str):
