@@ -99,7 +99,8 @@ def write(out: Path, files: dict[str, bytes]) -> None:
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         atomic.write(out / name, data)
-    ours = {"figures": (gallery.KINDS, {".pdf", ".png"}), "tables": (paper_tables.NAMES, {".tex"})}
+    figures = {kind.name for kind in gallery.KINDS}
+    ours = {"figures": (figures, {".pdf", ".png"}), "tables": (paper_tables.NAMES, {".tex"})}
     for folder, (kinds, endings) in ours.items():
         for path in (out / folder).iterdir():
             kind = path.stem.partition("--")[0]

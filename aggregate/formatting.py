@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from alignsec.spec.attack import SEVERITY
+
 NO_BREAK = "\N{NO-BREAK SPACE}"
 """Between a number and its sign or unit, so that a line never ends between them."""
 
@@ -52,3 +54,18 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def format_budget(eps: str, method: str = "") -> str:
+    """Format a budget for a heading or a sentence.
+
+    Args:
+        eps: The budget as the study writes it, such as "1/255", or the severity of a corruption, "severity 3".
+        method: The method of the attack; "clean" gives "clean".
+
+    Returns:
+        Text such as "eps 1/255", "severity 3" or "clean".
+    """
+    if method == "clean":
+        return "clean"
+    return eps if eps.startswith(SEVERITY) else f"eps {eps}"

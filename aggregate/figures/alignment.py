@@ -1,4 +1,4 @@
-"""Alignment against robust accuracy: one point a model, one colour a budget, with the least-squares line."""
+"""Alignment against robust accuracy: one point per model, one colour per budget, and least-squares lines."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,38 +10,51 @@ from scipy import stats
 
 from aggregate import formatting
 from aggregate.figures import split, style
-from aggregate.figures.drawing import Drawing, Margins, Panel
+from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 from aggregate.scores.scores import Scores
 from aggregate.statistics import correlation
 
-DESCRIPTION = (
-    "Each point is a model: its alignment score against its robust accuracy at one budget. Lines are "
-    "least-squares fits; R², p and n stand beside each. No line is drawn where the numbers do not allow one."
+KIND = FigureKind(
+    name="alignment",
+    title="Alignment and robust accuracy",
+    description=(
+        "Each point is one model at one budget: its alignment score (x) and its robust accuracy (y). Lines are "
+        "least-squares fits; the legend gives R², p and n of each. “No fit” means that there are too few models "
+        "or that one of the two quantities is constant."
+    ),
+    make_drawings=lambda inputs: make_drawings(inputs.attacked_or_clean, inputs.scores) if inputs.scores else (),
 )
+_FEW_MODELS = 40
+"""Largest number of models that are drawn with large, nearly opaque marks."""
 
 
-def draw(table: pd.DataFrame, axes: Axes) -> None:
-    """Draw one attack's rows joined with one score: columns eps, eps_value, robust_accuracy, alignment."""
-    for place, (_, part) in enumerate(table.groupby("eps_value")):
-        look = style.look(place)
-        x, y = (part[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy"))
-        name = split.budget(part)
+def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
+    """Draw the rows of one attack against one score.
+
+    Args:
+        table: Columns eps, eps_value, robust_accuracy and alignment.
+        axes: Axes to draw into.
+    """
+    for place, (_, rows) in enumerate(table.groupby("eps_value")):
+        series = style.series_style(place)
+        x, y = (rows[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy"))
+        budget = split.format_budget_of(rows)
         if correlation.refusal(x, y):
-            label = f"{name}: no fit, n = {len(x)}"
+            label = f"{budget}: no fit, n = {len(x)}"
         else:
             fit = stats.linregress(x, y)
             ends = np.array([x.min(), x.max()])
-            axes.plot(ends, fit.intercept + fit.slope * ends, color=look.colour, linewidth=1.5, zorder=3)
-            label = f"{name}: R² = {fit.rvalue**2:.2f}, {_p(fit.pvalue)}, n = {len(x)}"
+            axes.plot(ends, fit.intercept + fit.slope * ends, color=series.colour, linewidth=1.5, zorder=3)
+            label = f"{budget}: R² = {fit.rvalue**2:.2f}, {_format_p(fit.pvalue)}, n = {len(x)}"
         axes.plot(
             x,
             y,
             linestyle="none",
-            marker=look.marker,
-            markersize=4 if len(x) <= 40 else 2.8,
+            marker=series.marker,
+            markersize=4 if len(x) <= _FEW_MODELS else 2.8,
             markeredgewidth=0,
-            alpha=0.85 if len(x) <= 40 else 0.5,
-            color=look.colour,
+            alpha=0.85 if len(x) <= _FEW_MODELS else 0.5,
+            color=series.colour,
             label=label,
         )
     axes.set_ylim(-0.04, 1.04)
@@ -55,34 +68,33 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
     )
 
 
-def _p(p: float) -> str:
+def _format_p(p: float) -> str:
     text = formatting.p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
-def drawings(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
-    """One drawing an attack, one panel for the average and one for each category."""
-    for part in split.by_attack(table, "alignment"):
+def make_drawings(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
+    """Make one drawing per attack: one panel for the average score and one for each category."""
+    for part in split.split_by_attack(table, KIND.name):
         panels = []
         for column in scores.aggregates:
-            both = correlation.joined(part.rows, scores, column.name)
-            if both.empty:
+            joined = correlation.joined(part.rows, scores, column.name)
+            if joined.empty:
                 continue
             panels.append(Panel(
                 f"{column.label} ({part.attack})",
-                partial(draw, both),
-                f"{column.label} alignment against robust accuracy of {both['model'].nunique()} models under "
-                f"{part.attack} at {split.budgets(both)}. The tables of this report hold every number.",
+                partial(draw_panel, joined),
+                f"Scatter plot: {column.label} alignment score and robust accuracy of {joined['model'].nunique()} "
+                f"models under {part.attack} at {split.format_budgets_of(joined)}. The tables of this report give "
+                "every number.",
             ))  # fmt: skip
         if panels:
-            keys = 0.06 + 0.142 * int(part.rows["eps"].nunique())
+            legend_height = 0.06 + 0.142 * int(part.rows["eps"].nunique())
             yield Drawing(
-                kind="alignment",
-                name=part.name,
-                title="Alignment against robust accuracy",
-                description=DESCRIPTION,
+                kind=KIND,
+                name=part.file_name,
                 rows=tuple(tuple(panels[at : at + 2]) for at in range(0, len(panels), 2)),
                 width=style.PAGE / 2,
-                height=2.3 + keys,
-                margins=Margins(left=0.62, top=keys, right=0.14),
+                height=2.3 + legend_height,
+                margins=Margins(left=0.62, top=legend_height, right=0.14),
             )

@@ -1,10 +1,10 @@
-"""The gallery: which figures an analysis has."""
+"""The gallery: the kinds of figures of an analysis, in the order of the report.
 
-from collections.abc import Iterator
+To add a figure, write a module with a `KIND` and add it to `KINDS`.
+"""
 
 import pandas as pd
 
-from aggregate.collect import corruptions
 from aggregate.figures import (
     alignment,
     breakage,
@@ -18,41 +18,38 @@ from aggregate.figures import (
     top_benchmarks,
     tsne,
 )
-from aggregate.figures.drawing import Drawing
+from aggregate.figures.drawing import Drawing, FigureInputs, FigureKind
 from aggregate.scores.scores import Scores
 from aggregate.statistics.tables import Tables
 
-KINDS = (
-    "robust-accuracy", "robustness-curves", "alignment", "benchmark-heatmap", "benchmark-extremes", "confound",
-    "importance", "landscape", "comparison", "broken-by", "coverage",
-)  # fmt: skip
-"""Of every figure there can be: what an earlier analysis drew and this one does not is removed."""
+KINDS: tuple[FigureKind, ...] = (
+    robustness.KIND,
+    curves.KIND,
+    alignment.KIND,
+    heatmap.KIND,
+    top_benchmarks.KIND,
+    partial.KIND,
+    importance.KIND,
+    tsne.KIND,
+    comparison.KIND,
+    breakage.KIND,
+    coverage.KIND,
+)
 
 
 def draw_all(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None) -> list[Drawing]:
-    """The figures that the tables allow, in the report's order; none where no pair is ok."""
-    return list(_drawings(table[table["robust_accuracy"].notna()], pairs, statistics, scores))
+    """Make the drawings of every kind that the data allow.
 
+    Args:
+        table: Rows of table.csv.
+        pairs: One row per pair; columns model, attack and state.
+        statistics: All tables of statistics.
+        scores: Alignment scores, or None if the study has none.
 
-def _drawings(
-    table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None
-) -> Iterator[Drawing]:
-    if table.empty:
-        return
-    attacked = table[table["method"] != "clean"]
-    # A study of clean accuracy alone still has something to show.
-    shown = table if attacked.empty else attacked
-    yield from robustness.drawings(shown)
-    yield from curves.drawings(attacked[attacked["attack"] != corruptions.ATTACK])  # which has no curve
-    if scores:
-        yield from alignment.drawings(shown, scores)
-        yield from heatmap.drawings(statistics.correlations)
-        yield from top_benchmarks.drawings(statistics.correlations)
-        yield from partial.drawings(statistics.correlations)
-        yield from importance.drawings(statistics.importance)
-        yield from tsne.drawings(attacked, scores)
-    yield from comparison.drawings(statistics.comparisons)
-    counted = attacked[attacked["robust"].notna()]
-    if not counted.empty:
-        yield from breakage.drawings(counted)
-    yield from coverage.drawings(pairs)
+    Returns:
+        Drawings in the order of the report; an empty list if no row has a robust accuracy.
+    """
+    inputs = FigureInputs(table[table["robust_accuracy"].notna()], pairs, statistics, scores)
+    if inputs.table.empty:
+        return []
+    return [drawing for kind in KINDS for drawing in kind.make_drawings(inputs)]

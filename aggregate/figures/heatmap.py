@@ -1,4 +1,4 @@
-"""The heatmap: Spearman's correlation of every benchmark with accuracy at every budget, categories set apart."""
+"""Heatmap: Spearman's correlation of every benchmark with accuracy at every budget, one panel per category."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,110 +9,121 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
 from aggregate.figures import split, style
-from aggregate.figures.drawing import Drawing, Margins, Panel
+from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
+from aggregate.formatting import format_budget
 
-DESCRIPTION = (
-    "Each row is a benchmark, each column a budget: Spearman’s correlation, over models, of the benchmark’s "
-    "score with accuracy. Bold: q < 0.05 after Benjamini and Hochberg’s correction. A dash: no number can be "
-    "given; correlations.csv says why. Rows of a category are sorted by their mean."
+KIND = FigureKind(
+    name="benchmark-heatmap",
+    title="Correlation of every benchmark with accuracy",
+    description=(
+        "Each row is a benchmark, each column a budget. A cell gives Spearman’s correlation, over models, between "
+        "the benchmark’s score and accuracy. Bold: q < 0.05 after Benjamini and Hochberg’s correction. A dash: no "
+        "correlation could be computed; correlations.csv gives the reason. Rows of a category are sorted by their "
+        "mean correlation."
+    ),
+    make_drawings=lambda inputs: make_drawings(inputs.statistics.correlations),
 )
-KIND = "benchmark-heatmap"
 _ROW, _CELL = 0.122, 0.235
+"""Height of a row and width of a cell, in inches."""
 _POINTS = style.SMALL_POINTS - 0.5
 _LONGEST = 24
-"""Letters of a benchmark's name."""
-_TALLEST = 56
-"""Rows in one panel; a category of more goes on in a further one."""
+"""Length of the longest benchmark name, in characters."""
+_MAX_ROWS = 56
+"""Largest number of rows in one panel; a larger category is split into several panels."""
 
 
-def table_of(correlations: pd.DataFrame) -> pd.DataFrame:
-    """The rows a heatmap shows: benchmarks, or, where there are none, what there is."""
+def select_rows(correlations: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of benchmarks; all rows if the scores have no benchmarks."""
     benchmarks = correlations[correlations["level"] == "benchmark"]
     return benchmarks if not benchmarks.empty else correlations
 
 
-def order(table: pd.DataFrame) -> list[str]:
-    """The benchmarks of a table by mean correlation, highest first; those without any number last, by name."""
+def rank_benchmarks(table: pd.DataFrame) -> list[str]:
+    """Return the benchmarks by mean correlation, highest first; those without any number are last, by name."""
     mean = table.groupby("score", sort=False)["spearman_r"].mean()
     return sorted(mean.index, key=lambda name: (np.isnan(mean[name]), -np.nan_to_num(mean[name]), name))
 
 
-def draw(table: pd.DataFrame, axes: Axes) -> None:
-    """Draw rows of correlations: columns attack, norm, eps, eps_value, score, spearman_r, spearman_p or _q."""
-    names = order(table)
+def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
+    """Draw the correlations of one panel.
+
+    Args:
+        table: Columns attack, eps, eps_value, score, spearman_r, and spearman_q or spearman_p.
+        axes: Axes to draw into.
+    """
+    names = rank_benchmarks(table)
     columns = list(table.groupby(["attack", "eps", "eps_value"], sort=False).groups)
-    places = {name: at for at, name in enumerate(names)}
-    across = {column: at for at, column in enumerate(columns)}
+    row_of = {name: at for at, name in enumerate(names)}
+    column_of = {column: at for at, column in enumerate(columns)}
     corrected = "spearman_q" if "spearman_q" in table else "spearman_p"
     shade = Normalize(-1, 1)
-    shown = table[table["spearman_r"].notna()]
+    known = table[table["spearman_r"].notna()]
     x = np.array(
-        [across[key] for key in zip(shown["attack"], shown["eps"], shown["eps_value"], strict=True)], float
+        [column_of[key] for key in zip(known["attack"], known["eps"], known["eps_value"], strict=True)], float
     )
-    y = shown["score"].map(places).to_numpy(dtype=np.float64)
-    r = shown["spearman_r"].to_numpy(dtype=np.float64)
-    cells = style.boxes(x - 0.48, x + 0.48, y, 0.92, style.SHADES(shade(r)))
+    y = known["score"].map(row_of).to_numpy(dtype=np.float64)
+    r = known["spearman_r"].to_numpy(dtype=np.float64)
+    cells = style.make_boxes(x - 0.48, x + 0.48, y, 0.92, style.SHADES(shade(r)))
     axes.add_collection(cells, autolim=False)
-    clear = (shown[corrected] < 0.05).to_numpy()
-    for at_x, at_y, value, bold in zip(x, y, r, clear, strict=True):
+    significant = (known[corrected] < 0.05).to_numpy()
+    for at_x, at_y, value, bold in zip(x, y, r, significant, strict=True):
         axes.text(
-            at_x, at_y, _short(value), ha="center", va="center_baseline", fontsize=_POINTS - 0.5,
+            at_x, at_y, _format_r(value), ha="center", va="center_baseline", fontsize=_POINTS - 0.5,
             color=style.ON_DARK if abs(value) > 0.62 else style.ON_LIGHT, weight="bold" if bold else "normal",
         )  # fmt: skip
     for row in table[table["spearman_r"].isna()].itertuples():
         axes.text(
-            across[row.attack, row.eps, row.eps_value], places[row.score], "–", ha="center", va="center",
+            column_of[row.attack, row.eps, row.eps_value], row_of[row.score], "–", ha="center", va="center",
             fontsize=_POINTS, color=style.MUTED,
         )  # fmt: skip
-    for at, name in enumerate(style.labels(names, _LONGEST)):
+    for at, name in enumerate(style.shorten_all(names, _LONGEST)):
         axes.text(-0.62, at, name, ha="right", va="center_baseline", fontsize=_POINTS)
     axes.set_xlim(-0.5, len(columns) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_axis_off()
-    for (_, eps, _), at in across.items():
+    for (_, eps, _), at in column_of.items():
         axes.text(
             at, -0.75, "clean" if eps == "0" else eps, rotation=50, ha="left", va="bottom",
             rotation_mode="anchor", fontsize=_POINTS,
         )  # fmt: skip
 
 
-def _short(value: float) -> str:
-    """Two decimals without the zero before the point: "−.42"; "1.00" stays."""
+def _format_r(value: float) -> str:
+    """Return two decimals without the zero before the point, such as "−.42"; 1 is "1.00"."""
     text = f"{value:+.2f}".replace("+", "").replace("-", "−")
     return text.replace("0.", ".", 1).removeprefix("−" if float(f"{value:.2f}") == 0 else "")
 
 
-def drawings(correlations: pd.DataFrame) -> Iterator[Drawing]:
-    """One drawing an attack, its budgets beside the clean accuracy, one panel a category, side by side."""
-    table = table_of(correlations)
+def make_drawings(correlations: pd.DataFrame) -> Iterator[Drawing]:
+    """Make one drawing per attack, with clean accuracy as first column and one panel per category."""
+    table = select_rows(correlations)
     clean, attacked = table[table["eps"] == "0"].drop_duplicates("score"), table[table["eps"] != "0"]
-    for part in split.by_attack(clean if attacked.empty else attacked, KIND):
+    for part in split.split_by_attack(clean if attacked.empty else attacked, KIND.name):
         if part.rows["spearman_r"].notna().any():
-            yield _drawing(
-                part.name, pd.concat([clean, part.rows], ignore_index=True) if not attacked.empty else part.rows
+            yield _make_drawing(
+                part.file_name,
+                pd.concat([clean, part.rows], ignore_index=True) if not attacked.empty else part.rows,
             )
 
 
-def _drawing(name: str, table: pd.DataFrame) -> Drawing:
-    left = style.names_width(dict.fromkeys(table["score"]), _POINTS, _LONGEST) - 0.02
-    longest = max(style.width("clean", _POINTS), *(style.width(eps, _POINTS) for eps in table["eps"]))
+def _make_drawing(name: str, table: pd.DataFrame) -> Drawing:
+    left = style.row_names_width(dict.fromkeys(table["score"]), _POINTS, _LONGEST) - 0.02
+    longest = max(style.text_width("clean", _POINTS), *(style.text_width(eps, _POINTS) for eps in table["eps"]))
     margins = Margins(left=left, right=0.03 + 0.6 * longest, top=0.12 + 0.77 * longest, bottom=0.08)
     panels = []
-    for category, part in table.groupby("category", sort=False):
-        names = order(part)
-        pieces = -(-len(names) // _TALLEST)
+    for category, category_rows in table.groupby("category", sort=False):
+        names = rank_benchmarks(category_rows)
+        pieces = -(-len(names) // _MAX_ROWS)
         for piece in range(pieces):
             first, end = (len(names) * at // pieces for at in (piece, piece + 1))
-            rows = part[part["score"].isin(names[first:end])]
+            rows = category_rows[category_rows["score"].isin(names[first:end])]
             label = str(category).removesuffix("_vision") or "benchmarks"
             title = f"{label}, {first + 1} to {end}" if pieces > 1 else label
             height = margins.top + margins.bottom + _ROW * (end - first)
-            panels.append(Panel(title, partial(draw, rows), _said(label, rows), height))
+            panels.append(Panel(title, partial(draw_panel, rows), _summarize_panel(label, rows), height))
     return Drawing(
         kind=KIND,
         name=name,
-        title="Every benchmark at every budget",
-        description=DESCRIPTION,
         rows=tuple(tuple(panels[at : at + 3]) for at in range(0, len(panels), 3)),
         width=left + margins.right + _CELL * table.groupby(["attack", "eps"]).ngroups,
         height=max(panel.height or 0 for panel in panels),
@@ -120,17 +131,15 @@ def _drawing(name: str, table: pd.DataFrame) -> Drawing:
     )
 
 
-def _called(eps: str) -> str:
-    return "clean" if eps == "0" else split.called(eps)
-
-
-def _said(label: str, rows: pd.DataFrame) -> str:
+def _summarize_panel(label: str, rows: pd.DataFrame) -> str:
     known = rows.dropna(subset=["spearman_r"])
     if known.empty:
         return f"{label}: no correlation could be computed."
-    low, high = known.loc[known["spearman_r"].idxmin()], known.loc[known["spearman_r"].idxmax()]
+    lowest, highest = (
+        f"{row['spearman_r']:.2f} ({row['score']}, {'clean' if row['eps'] == '0' else format_budget(row['eps'])})"
+        for row in (known.loc[known["spearman_r"].idxmin()], known.loc[known["spearman_r"].idxmax()])
+    )
     return (
-        f"Spearman correlations of {rows['score'].nunique()} {label} benchmarks, from {low['spearman_r']:.2f} "
-        f"({low['score']}, {_called(low['eps'])}) to {high['spearman_r']:.2f} ({high['score']}, "
-        f"{_called(high['eps'])}). The table of benchmarks below holds every number."
+        f"Spearman correlations of {rows['score'].nunique()} {label} benchmarks, from {lowest} to {highest}. The "
+        "table of benchmarks below gives every number."
     )

@@ -1,4 +1,4 @@
-"""Importance: the benchmarks that the prediction of robust accuracy leans on, with intervals."""
+"""Importance: the benchmarks that contribute most to the prediction of robust accuracy, with intervals."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,27 +7,40 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from aggregate.figures import split, style
-from aggregate.figures.drawing import Drawing, Margins, Panel
+from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 
-DESCRIPTION = (
-    "The R² that predictions for held-out models lose when one benchmark’s scores are shuffled among them, the "
-    "fifteen largest, with 95 % intervals. Benchmarks that say the same share their importance between them."
+KIND = FigureKind(
+    name="importance",
+    title="Benchmark importance in the prediction of robust accuracy",
+    description=(
+        "Permutation importance: the R² that predictions for held-out models lose when the scores of one "
+        "benchmark are shuffled among these models. The fifteen largest are shown, with 95 % intervals. "
+        "Benchmarks that carry the same information share their importance."
+    ),
+    make_drawings=lambda inputs: make_drawings(inputs.statistics.importance),
 )
 _MOST = 15
 _LONGEST = 30
+"""Length of the longest benchmark name, in characters."""
 
 
-def draw(table: pd.DataFrame, axes: Axes, looks: dict[str, style.Look]) -> None:
-    """Draw the largest of one budget's importances; looks: by category."""
+def draw_panel(table: pd.DataFrame, axes: Axes, styles: dict[str, style.SeriesStyle]) -> None:
+    """Draw the largest importances at one budget.
+
+    Args:
+        table: Columns benchmark, category, importance, low and high.
+        axes: Axes to draw into.
+        styles: Colour and marker of each category.
+    """
     shown = table.nlargest(_MOST, "importance", keep="first").reset_index(drop=True)
-    style.rows(axes, list(shown["benchmark"]), style.SMALL_POINTS + 0.5, _LONGEST)
+    style.draw_row_names(axes, list(shown["benchmark"]), style.SMALL_POINTS + 0.5, _LONGEST)
     axes.axvline(0, color=style.MUTED, linewidth=0.8)
-    for category, look in looks.items():
-        part = shown[shown["category"] == category]
-        axes.hlines(part.index, part["low"], part["high"], color=look.colour, linewidth=1.0)
+    for category, series in styles.items():
+        rows = shown[shown["category"] == category]
+        axes.hlines(rows.index, rows["low"], rows["high"], color=series.colour, linewidth=1.0)
         axes.plot(
-            part["importance"], part.index, linestyle="none", marker=look.marker, markersize=3.8,
-            markeredgewidth=0, color=look.colour, label=category.removesuffix("_vision") or "benchmarks",
+            rows["importance"], rows.index, linestyle="none", marker=series.marker, markersize=3.8,
+            markeredgewidth=0, color=series.colour, label=category.removesuffix("_vision") or "benchmarks",
         )  # fmt: skip
     axes.set_xlabel("R² lost when shuffled")
     axes.grid(visible=True, axis="x")
@@ -38,33 +51,31 @@ def draw(table: pd.DataFrame, axes: Axes, looks: dict[str, style.Look]) -> None:
     )  # fmt: skip
 
 
-def drawings(importance: pd.DataFrame) -> Iterator[Drawing]:
-    """One drawing an attack, one panel a budget that could be predicted."""
+def make_drawings(importance: pd.DataFrame) -> Iterator[Drawing]:
+    """Make one drawing per attack, with one panel per budget that has a prediction."""
     table = importance[importance["importance"].notna() & (importance["eps"] != "0")]
-    looks = style.looks(table["category"])
-    for part in split.by_attack(table, "importance"):
+    styles = style.category_styles(table["category"])
+    for part in split.split_by_attack(table, KIND.name):
         at_budgets = [rows for _, rows in part.rows.groupby("eps_value")]
         points = style.SMALL_POINTS + 0.5
         shown = pd.concat(rows.nlargest(_MOST, "importance", keep="first") for rows in at_budgets)
         panels = [
             Panel(
-                f"{part.attack}, {split.budget(rows)}",
-                partial(draw, rows, looks=looks),
-                f"The benchmarks that predict robust accuracy under {part.attack} at {split.budget(rows)} most. "
-                "The table of importances holds the numbers.",
+                f"{part.attack}, {split.format_budget_of(rows)}",
+                partial(draw_panel, rows, styles=styles),
+                f"The benchmarks with the largest permutation importance for robust accuracy under {part.attack} "
+                f"at {split.format_budget_of(rows)}. The table of importances gives the numbers.",
             )
             for rows in at_budgets
         ]
         yield Drawing(
-            kind="importance",
-            name=part.name,
-            title="What the prediction leans on",
-            description=DESCRIPTION,
+            kind=KIND,
+            name=part.file_name,
             rows=tuple(tuple(panels[at : at + 2]) for at in range(0, len(panels), 2)),
             width=style.PAGE / 2,
             height=0.65 + 0.15 * min(_MOST, max(len(rows) for rows in at_budgets)),
             margins=Margins(
-                left=style.names_width(dict.fromkeys(shown["benchmark"]), points, _LONGEST), right=0.14
+                left=style.row_names_width(dict.fromkeys(shown["benchmark"]), points, _LONGEST), right=0.14
             ),
-            one_key=True,
+            shared_legend=True,
         )  # fmt: skip

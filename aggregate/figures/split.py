@@ -1,51 +1,53 @@
-"""Splits: a table's rows attack by attack and budget by budget, each with the words it is called by."""
+"""Splits of a table by attack and budget, with the file names and labels of the parts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
+from aggregate.formatting import format_budget
 from alignsec.spec.attack import SEVERITY
 from alignsec.spec.pair import slug
 
 
 @dataclass(frozen=True)
-class Part:
+class AttackRows:
     """The rows of one attack."""
 
     attack: str
-    name: str
-    """Of its file: the figure's kind, and the attack where there are several."""
+    file_name: str
+    """Name of the figure's files without extension: the figure's kind, and the attack if there are several."""
     rows: pd.DataFrame
 
 
-def by_attack(table: pd.DataFrame, kind: str) -> Iterator[Part]:
-    """The attacks of a table in its order; names of files are told apart even where slugs are not."""
-    parts = list(table.groupby("attack", sort=False))
+def split_by_attack(table: pd.DataFrame, kind: str) -> Iterator[AttackRows]:
+    """Split a table by attack, in the order of the table.
+
+    Args:
+        table: Rows with a column `attack`.
+        kind: Name of the figure's kind, the start of each file name.
+
+    Yields:
+        The rows of each attack. File names are unique even if two attacks have the same slug.
+    """
+    groups = list(table.groupby("attack", sort=False))
     taken: set[str] = set()
-    for at, (attack, rows) in enumerate(parts):
-        name = kind if len(parts) == 1 else f"{kind}--{slug(str(attack))}"
+    for at, (attack, rows) in enumerate(groups):
+        name = kind if len(groups) == 1 else f"{kind}--{slug(str(attack))}"
         name = f"{name}-{at + 1}" if name in taken else name
         taken.add(name)
-        yield Part(str(attack), name, rows)
+        yield AttackRows(str(attack), name, rows)
 
 
-def budget(rows: pd.DataFrame) -> str:
-    """What the budget of these rows, which all have one, is called: "eps 1/255", "severity 3", "clean"."""
+def format_budget_of(rows: pd.DataFrame) -> str:
+    """Return the label of the one budget of these rows, such as "eps 1/255", "severity 3" or "clean"."""
     first = rows.iloc[0]
-    return called(str(first["eps"]), str(first.get("method", "")))
+    return format_budget(str(first["eps"]), str(first.get("method", "")))
 
 
-def called(eps: str, method: str = "") -> str:
-    """A budget in words."""
-    if method == "clean":
-        return "clean"
-    return eps if eps.startswith(SEVERITY) else f"eps {eps}"
-
-
-def budgets(rows: pd.DataFrame) -> str:
-    """The budgets in ascending order, such as "eps 0.001, 0.5/255 and 1/255"."""
+def format_budgets_of(rows: pd.DataFrame) -> str:
+    """Return the budgets of these rows in ascending order, such as "eps 0.001, 0.5/255 and 1/255"."""
     first, *rest = (str(eps) for eps in rows.sort_values("eps_value", kind="stable")["eps"].unique())
     names = [first, *(eps.removeprefix(SEVERITY) for eps in rest)]
     text = " and ".join([", ".join(names[:-1]), names[-1]]) if rest else first
-    return called(text, str(rows["method"].iloc[0]) if "method" in rows else "")
+    return format_budget(text, str(rows["method"].iloc[0]) if "method" in rows else "")

@@ -1,4 +1,4 @@
-"""The style of every figure: colours, marks, type, and how numbers and names are written."""
+"""The style of all figures: colours, markers, fonts, axes, and labels."""
 
 import warnings
 from collections import Counter
@@ -29,23 +29,26 @@ RULE = "#d5d8de"
 BAND = "#f3f4f7"
 PAPER = "#ffffff"
 
-# Okabe & Ito 2008 (jfly.uni-koeln.de/color), told apart by every common kind of colour vision. Their yellow
-# is left out: on white it cannot be read. Order: the first three differ most in lightness too.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Colours of series, distinguishable with every common kind of colour vision. The first three also differ most in
+lightness. The yellow of the palette is left out because it is not legible on white.
+
+Reference: Okabe and Ito 2008, Color universal design, jfly.uni-koeln.de/color.
+"""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-"""One a budget, so that colour is never the only sign; seven against six colours: 42 differ."""
+"""Markers of series, so that colour is not the only sign. Seven markers and six colours give 42 combinations."""
 
 ROBUST, ONLY_WHEN_CORRUPTED, WRONG = "#0072b2", "#56b4e9", "#b9bdc6"
-"""Colours of images that stay robust, that are right only when corrupted, and that are wrong when clean."""
+"""Colours of the verdicts robust, right only when corrupted, and wrong when clean."""
 
 STATES = {"ok": "#0072b2", "failed": "#d55e00", "missing": "#e69f00", "not planned": BAND}
-"""What became of a pair."""
+"""Colours of the states of a pair."""
 SHADES = LinearSegmentedColormap.from_list(
     "blue-white-orange", ["#0b4f86", "#5aa5d6", "#f7f7f7", "#ef9a56", "#a84300"]
 )
-"""Of correlations from -1 to 1; blue and orange stay apart for every common kind of colour vision."""
+"""Colours of correlations from -1 to 1. Blue and orange differ with every common kind of colour vision."""
 ON_LIGHT, ON_DARK = "#101114", "#fdfdfd"
-"""Text on a coloured cell: the same on light and dark pages, because the cell is."""
+"""Colours of text on a light or dark cell; the same on light and dark pages because the cell is the same."""
 
 ROLES = {
     INK: "--ink",
@@ -56,16 +59,17 @@ ROLES = {
     WRONG: "--lost",
     **{colour: f"--series-{at}" for at, colour in enumerate(SERIES)},
 }
-"""The report's names for these colours: there, light and dark pages give them their own values."""
+"""CSS variables of the report for these colours; light and dark pages give them different values."""
 
 PAGE, COLUMN = 7.1, 3.5
-"""Inches: the width of a journal's page of text, and of one of its two columns."""
+"""Width of the text of a journal page and of one of its two columns, in inches."""
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.0
-"""The smallest type in print."""
+"""Size of the smallest type in print."""
 LONGEST_LABEL = 34
-_NUMBERS = 25
-"""That find room along the width of a page."""
+"""Length of the longest label, in characters."""
+_MAX_TICKS = 25
+"""Largest number of tick labels along the width of a page."""
 
 _NO_GLYPH = "Glyph .* missing from font"
 _RC: dict[Any, Any] = {
@@ -91,11 +95,11 @@ _RC: dict[Any, Any] = {
     "legend.fontsize": TEXT_POINTS - 0.5,
     "legend.frameon": False,
     "legend.labelcolor": INK,
-    "pdf.fonttype": 42,  # outlines as TrueType, which journals ask for
+    "pdf.fonttype": 42,  # TrueType outlines, as journals require
     "svg.fonttype": "none",
-    "svg.hashsalt": "alignsec",  # the same table gives the same bytes
+    "svg.hashsalt": "alignsec",  # fixed ids: the same data give the same bytes
     "text.color": INK,
-    "text.parse_math": False,  # a name may hold a dollar sign
+    "text.parse_math": False,  # a name may contain a dollar sign
     "xtick.color": MUTED,
     "xtick.labelcolor": INK,
     "xtick.labelsize": TEXT_POINTS - 0.5,
@@ -112,8 +116,8 @@ def breakers_from_best() -> tuple[Breaker, ...]:
     return (*reversed(COMPONENTS.values()), CORRUPTION)
 
 
-def fates() -> dict[str, str]:
-    """Return the colour of each fate of an image, from best to worst."""
+def verdict_colours() -> dict[str, str]:
+    """Return the colour of each verdict, from best to worst."""
     return {
         "robust": ROBUST,
         "right only when corrupted": ONLY_WHEN_CORRUPTED,
@@ -123,10 +127,10 @@ def fates() -> dict[str, str]:
 
 
 @contextmanager
-def applied() -> Iterator[None]:
-    """Draw and save in the house's style, whatever the user's own matplotlib settings are."""
+def apply_style() -> Iterator[None]:
+    """Draw and save in this style within the block, whatever matplotlib settings the user has."""
     with mpl.rc_context(), warnings.catch_warnings():
-        # DejaVu lacks some scripts: such a name is boxes in the PDF and PNG, and whole in the report.
+        # DejaVu has no glyphs for some scripts. PDF and PNG then show boxes; the report shows the name.
         warnings.filterwarnings("ignore", message=_NO_GLYPH)
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)
@@ -134,32 +138,37 @@ def applied() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one series is drawn."""
+class SeriesStyle:
+    """The colour and marker of a series."""
 
     colour: str
     marker: str
 
 
-def look(place: int) -> Look:
-    """The look of the n-th budget, counted from 0."""
-    return Look(SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)])
+def series_style(index: int) -> SeriesStyle:
+    """Return the style of the series with this index, counted from 0."""
+    return SeriesStyle(SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)])
 
 
-def looks(categories: Iterable[str]) -> dict[str, Look]:
-    """A look for each category of benchmarks, Brain-Score's three always the same."""
+def category_styles(categories: Iterable[str]) -> dict[str, SeriesStyle]:
+    """Return a style for each category of benchmarks; Brain-Score's three categories always have the same."""
     order = ["neural_vision", "behavior_vision", "engineering_vision"]
     given = list(dict.fromkeys(categories))
-    named = [*(name for name in order if name in given), *(name for name in given if name not in order)]
-    return {name: look(order.index(name) if name in order else at) for at, name in enumerate(named)}
+    names = [*(name for name in order if name in given), *(name for name in given if name not in order)]
+    return {name: series_style(order.index(name) if name in order else at) for at, name in enumerate(names)}
 
 
-def shortened(name: str, longest: int = LONGEST_LABEL, head: float = 0.5) -> str:
-    """A label that fits: the middle of a long name gives way, because both ends tell models apart.
+def shorten(name: str, longest: int = LONGEST_LABEL, head: float = 0.5) -> str:
+    """Shorten a name to a label by replacing its middle, because both ends distinguish models.
 
-    head: the share of the label that the name's beginning has.
+    Args:
+        name: The name. A character that cannot be printed becomes U+FFFD; SVG files must not contain it.
+        longest: Length of the longest label, in characters.
+        head: Share of the label that the beginning of the name takes.
+
+    Returns:
+        The name, or a label of `longest` characters with an ellipsis.
     """
-    # A control character in a name would make the SVG file no XML.
     name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
     if len(name) <= longest:
         return name
@@ -167,17 +176,20 @@ def shortened(name: str, longest: int = LONGEST_LABEL, head: float = 0.5) -> str
     return f"{name[:begin]}…{name[-(longest - 1 - begin) :]}"
 
 
-def labels(names: Sequence[str], longest: int = LONGEST_LABEL) -> list[str]:
-    """A label for each name; where the middles alone tell names apart, more of them is kept."""
-    found = [shortened(name, longest) for name in names]
+def shorten_all(names: Sequence[str], longest: int = LONGEST_LABEL) -> list[str]:
+    """Shorten names to labels; keep more of the beginning of names whose labels would be equal."""
+    labels = [shorten(name, longest) for name in names]
     for head in (0.7, 0.9):
-        twice = {label for label, count in Counter(found).items() if count > 1}
-        found = [shortened(n, longest, head) if f in twice else f for n, f in zip(names, found, strict=True)]
-    return found
+        repeated = {label for label, count in Counter(labels).items() if count > 1}
+        labels = [
+            shorten(name, longest, head) if label in repeated else label
+            for name, label in zip(names, labels, strict=True)
+        ]
+    return labels
 
 
-def percent_axis(axes: Axes, label: str, *, sparse: bool = False) -> None:
-    """Shares from 0 to 1 along x, written in percent, with room for a mark on either end."""
+def set_percent_axis(axes: Axes, label: str, *, sparse: bool = False) -> None:
+    """Set the x axis to shares from 0 to 1, labelled in per cent, with room for a mark at both ends."""
     axes.set_xlim(-0.02, 1.02)
     ticks = (0, 50, 100) if sparse else (0, 25, 50, 75, 100)
     axes.set_xticks([tick / 100 for tick in ticks], labels=[*map(str, ticks[:-1]), "100 %"])
@@ -185,64 +197,79 @@ def percent_axis(axes: Axes, label: str, *, sparse: bool = False) -> None:
     axes.grid(visible=True, axis="x")
 
 
-def counting_axis(axes: Axes, count: int) -> None:
-    """Things side by side along x, the first at 0, every twentieth with its number; of many, fewer have one."""
-    step = next(step for step in (20, 50, 100, 200, 500, count) if count <= _NUMBERS * step)
+def set_index_axis(axes: Axes, count: int) -> None:
+    """Set the x axis to the indices of `count` items, with a tick at every 20th item, or fewer ticks if many."""
+    step = next(step for step in (20, 50, 100, 200, 500, count) if count <= _MAX_TICKS * step)
     every = range(step, count + 1, step)
     axes.set_xlim(-0.6, count - 0.4)
     axes.set_xticks([number - 1 for number in every], labels=[str(number) for number in every])
 
 
 @lru_cache(maxsize=4096)
-def width(text: str, points: float = TEXT_POINTS) -> float:
-    """How wide a text is, in inches."""
+def text_width(text: str, points: float = TEXT_POINTS) -> float:
+    """Return the width of a text in inches."""
     font = FontProperties(family="DejaVu Sans", size=points)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_NO_GLYPH)
         return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72
 
 
-def rows(axes: Axes, names: list[str], points: float = TEXT_POINTS, longest: int = LONGEST_LABEL) -> None:
-    """One named row each, the first on top, every other row on a faint band.
+def draw_row_names(
+    axes: Axes, names: list[str], points: float = TEXT_POINTS, longest: int = LONGEST_LABEL
+) -> None:
+    """Set the y axis to one row per name, the first at the top, with a band behind every second row.
 
-    The names are texts, not ticks: matplotlib measures each tick label several times for every format.
+    The names are texts and not tick labels, because matplotlib measures each tick label several times per format.
     """
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    beside = axes.get_yaxis_transform() + ScaledTranslation(-0.05, 0, axes.figure.dpi_scale_trans)
-    for at, name in enumerate(labels(names, longest)):
+    left_of_axes = axes.get_yaxis_transform() + ScaledTranslation(-0.05, 0, axes.figure.dpi_scale_trans)
+    for at, name in enumerate(shorten_all(names, longest)):
         axes.text(
-            0, at, name, transform=beside, fontsize=points,
+            0, at, name, transform=left_of_axes, fontsize=points,
             ha="right", va="center_baseline", clip_on=False,
         )  # fmt: skip
     banded = np.arange(0, len(names), 2, dtype=np.float64)
-    # In shares of the axes' width: the bands end where the axes do.
-    bands = boxes(np.zeros(len(banded)), np.ones(len(banded)), banded, 1.0, BAND)
+    # x in shares of the width of the axes, so that the bands end where the axes end.
+    bands = make_boxes(np.zeros(len(banded)), np.ones(len(banded)), banded, 1.0, BAND)
     bands.set(zorder=0, transform=axes.get_yaxis_transform())
     axes.add_collection(bands, autolim=False)
 
 
-def names_width(names: Iterable[str], points: float = TEXT_POINTS, longest: int = LONGEST_LABEL) -> float:
-    """Inches that the names of rows take beside their axes."""
-    return 0.1 + max((width(name, points) for name in labels(list(names), longest)), default=0.0)
+def row_names_width(names: Iterable[str], points: float = TEXT_POINTS, longest: int = LONGEST_LABEL) -> float:
+    """Return the width that `draw_row_names` needs left of the axes, in inches."""
+    return 0.1 + max((text_width(name, points) for name in shorten_all(list(names), longest)), default=0.0)
 
 
-def boxes(left: Floats, right: Floats, rows: Floats, height: float, colour: Colours) -> PolyCollection:
-    """Boxes, one a row, centred on it; arrays of shape (n,), one colour or n. One artist for all."""
+def make_boxes(left: Floats, right: Floats, rows: Floats, height: float, colour: Colours) -> PolyCollection:
+    """Make one artist of many boxes.
+
+    Args:
+        left: Left ends; shape (n,).
+        right: Right ends; shape (n,).
+        rows: Centres in y; shape (n,).
+        height: Height of each box.
+        colour: One colour, or an array of n colours.
+
+    Returns:
+        The boxes, to be added to axes.
+    """
     low, high = rows - height / 2, rows + height / 2
     corners = np.stack([left, low, right, low, right, high, left, high], axis=-1).reshape(-1, 4, 2)
     return PolyCollection(list(corners), linewidth=0, facecolor=colour)
 
 
-def key(axes: Axes, shades: Colormap, low: float, high: float, label: str, *, percent: bool = False) -> None:
-    """A strip of colours from low to high above the right end of the axes."""
+def draw_colour_bar(
+    axes: Axes, shades: Colormap, low: float, high: float, label: str, *, percent: bool = False
+) -> None:
+    """Draw a colour bar from low to high above the right end of the axes."""
     box = axes.get_window_extent().transformed(axes.figure.dpi_scale_trans.inverted())
-    strip = axes.inset_axes((1 - 0.9 / box.width, 1 + 0.17 / box.height, 0.9 / box.width, 0.07 / box.height))
+    bar = axes.inset_axes((1 - 0.9 / box.width, 1 + 0.17 / box.height, 0.9 / box.width, 0.07 / box.height))
     edges = np.linspace(low, high, 33)
-    strip.pcolormesh(edges, [0, 1], [(edges[1:] + edges[:-1]) / 2], cmap=shades, norm=Normalize(low, high))
+    bar.pcolormesh(edges, [0, 1], [(edges[1:] + edges[:-1]) / 2], cmap=shades, norm=Normalize(low, high))
     ticks = [low, (low + high) / 2, high]
-    strip.set_xticks(ticks, labels=[f"{100 * t:.0f}" if percent else f"{t:g}".replace("-", "−") for t in ticks])
-    strip.tick_params(length=1.5, pad=1, labelsize=SMALL_POINTS)
-    strip.set_yticks([])
-    strip.text(-0.06, 0.5, label, transform=strip.transAxes, ha="right", va="center", fontsize=SMALL_POINTS + 0.5)
+    bar.set_xticks(ticks, labels=[f"{100 * t:.0f}" if percent else f"{t:g}".replace("-", "−") for t in ticks])
+    bar.tick_params(length=1.5, pad=1, labelsize=SMALL_POINTS)
+    bar.set_yticks([])
+    bar.text(-0.06, 0.5, label, transform=bar.transAxes, ha="right", va="center", fontsize=SMALL_POINTS + 0.5)

@@ -1,4 +1,4 @@
-"""The landscape: models placed by their benchmark scores alone (t-SNE), coloured by robust accuracy."""
+"""t-SNE: models in two dimensions by their benchmark scores alone, coloured by robust accuracy."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,35 +12,56 @@ from matplotlib.axes import Axes
 from sklearn.manifold import TSNE
 
 from aggregate.figures import split, style
-from aggregate.figures.drawing import Drawing, Margins, Panel
+from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 from aggregate.scores.scores import Scores
 
+KIND = FigureKind(
+    name="landscape",
+    title="Models by benchmark scores (t-SNE)",
+    description=(
+        "Each point is a model, placed by t-SNE of its benchmark scores alone and coloured by robust accuracy. "
+        "Models near each other have similar scores; large distances and the axes have no meaning. Hollow: no "
+        "robust accuracy."
+    ),
+    make_drawings=lambda inputs: make_drawings(inputs.attacked, inputs.scores) if inputs.scores else (),
+)
 FEWEST = 12
-"""Models below which no picture is made: neighbourhoods of so few say nothing."""
+"""Smallest number of models for which t-SNE is computed; neighbourhoods of fewer models mean nothing."""
 EXACT = 400
-"""Models up to which t-SNE is exact; above, distances to far models are summed up (Barnes-Hut)."""
+"""Largest number of models for which t-SNE is exact; above it Barnes and Hut's approximation is used."""
 SEED = 0
 _SHADES = colormaps["viridis"]
 
 
 @dataclass(frozen=True)
-class Landscape:
-    """Where each model lies."""
+class Embedding:
+    """Coordinates of models in two dimensions."""
 
-    places: pd.DataFrame
-    """Indexed by model; columns x and y, without a unit."""
+    coordinates: pd.DataFrame
+    """Indexed by model; columns x and y, without unit."""
     benchmarks: int
+    """Number of benchmarks used."""
     imputed: float
-    """Share of the scores that were missing and took the benchmark's mean."""
+    """Share of the scores that were missing and replaced by the mean of their benchmark."""
     perplexity: float
 
 
-def lay(scores: Scores, models: list[str]) -> Landscape | None:
-    """Place models by their benchmarks, or None where too few have enough of them.
+def embed_models(scores: Scores, models: list[str]) -> Embedding | None:
+    """Compute t-SNE of the benchmark scores of models.
 
-    Benchmarks that half of the models have, then models that have half of those benchmarks; what is still
-    missing takes the benchmark's mean; every benchmark to mean 0 and variance 1. t-SNE: van der Maaten &
-    Hinton 2008, JMLR 9, started from the principal components, so that a seed gives one picture.
+    Benchmarks that at least half of the models have are used, then models that have at least half of these
+    benchmarks. A score that is still missing is replaced by the mean of its benchmark. Every benchmark is scaled
+    to mean 0 and variance 1. t-SNE starts from the principal components, so the result depends only on the seed.
+
+    Args:
+        scores: Alignment scores.
+        models: Names of models.
+
+    Returns:
+        The embedding, or None if fewer than `FEWEST` models or fewer than two benchmarks are left.
+
+    Reference:
+        van der Maaten and Hinton 2008, Visualizing data using t-SNE, JMLR 9.
     """
     names = [column.name for column in scores.columns if column.level == "benchmark"]
     rows = {model: scores.rows[model] for model in models if model in scores.rows}
@@ -55,17 +76,23 @@ def lay(scores: Scores, models: list[str]) -> Landscape | None:
     filled = wide.fillna(wide.mean())
     standard = ((filled - filled.mean()) / filled.std()).to_numpy(dtype=np.float64)
     perplexity = min(30.0, (len(wide) - 1) / 3)
-    found: npt.NDArray[np.float64] = TSNE(
+    coordinates: npt.NDArray[np.float64] = TSNE(
         init="pca",
         perplexity=perplexity,
         random_state=SEED,
         method="exact" if len(wide) <= EXACT else "barnes_hut",
     ).fit_transform(standard)
-    return Landscape(pd.DataFrame(found, index=wide.index, columns=["x", "y"]), wide.shape[1], imputed, perplexity)
+    frame = pd.DataFrame(coordinates, index=wide.index, columns=["x", "y"])
+    return Embedding(frame, wide.shape[1], imputed, perplexity)
 
 
-def draw(table: pd.DataFrame, axes: Axes) -> None:
-    """Draw one budget's rows: columns x, y and robust_accuracy; without a colour where that is unknown."""
+def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
+    """Draw the models of one budget.
+
+    Args:
+        table: Columns x, y and robust_accuracy; a model without robust accuracy is drawn hollow.
+        axes: Axes to draw into.
+    """
     known = table[table["robust_accuracy"].notna()]
     unknown = table[table["robust_accuracy"].isna()]
     axes.scatter(unknown["x"], unknown["y"], s=14, facecolor="none", edgecolor=style.MUTED, linewidth=0.6)
@@ -79,39 +106,37 @@ def draw(table: pd.DataFrame, axes: Axes) -> None:
     axes.set_yticks([])
     axes.spines[["top", "right"]].set_visible(True)
     axes.set_aspect("equal", adjustable="datalim")
-    style.key(axes, _SHADES, 0, high, "robust accuracy, %", percent=True)
+    style.draw_colour_bar(axes, _SHADES, 0, high, "robust accuracy, %", percent=True)
 
 
-def drawings(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
-    """One drawing an attack, one panel a budget; none where there are too few models."""
-    land = lay(scores, list(dict.fromkeys(table["model"])))
-    if land is None:
+def make_drawings(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
+    """Make one drawing per attack, with one panel per budget; none if there are too few models."""
+    embedding = embed_models(scores, list(dict.fromkeys(table["model"])))
+    if embedding is None:
         return
-    method = "" if len(land.places) <= EXACT else ", Barnes and Hut’s approximation"
-    about = (
-        f"Each point is a model, placed by t-SNE of its scores on {land.benchmarks} benchmarks alone "
-        f"(n = {len(land.places)}, perplexity {land.perplexity:.0f}, seed {SEED}{method}; "
-        f"{100 * land.imputed:.1f} % of the scores were missing and took the benchmark’s mean). "
-        "Near models have like scores; distances far apart mean little, and so do the axes. "
-        "Hollow: no robust accuracy."
+    n = len(embedding.coordinates)
+    method = "" if n <= EXACT else ", Barnes and Hut’s approximation"
+    note = (
+        f"n = {n} models, {embedding.benchmarks} benchmarks, perplexity {embedding.perplexity:.0f}, "
+        f"seed {SEED}{method}. {100 * embedding.imputed:.1f} % of the scores were missing and were replaced by "
+        "the mean of their benchmark."
     )
-    for part in split.by_attack(table, "landscape"):
+    for part in split.split_by_attack(table, KIND.name):
         panels = []
         for _, rows in part.rows.groupby("eps_value"):
             accuracy = rows.set_index("model")["robust_accuracy"]
             panels.append(Panel(
-                f"{part.attack}, {split.budget(rows)}",
-                partial(draw, land.places.assign(robust_accuracy=accuracy)),
-                f"{len(land.places)} models placed by their benchmark scores and coloured by robust accuracy "
-                f"under {part.attack} at {split.budget(rows)}.",
+                f"{part.attack}, {split.format_budget_of(rows)}",
+                partial(draw_panel, embedding.coordinates.assign(robust_accuracy=accuracy)),
+                f"t-SNE of {n} models by their benchmark scores, coloured by robust accuracy under {part.attack} "
+                f"at {split.format_budget_of(rows)}.",
             ))  # fmt: skip
         yield Drawing(
-            kind="landscape",
-            name=part.name,
-            title="Models by their benchmark scores",
-            description=about,
+            kind=KIND,
+            name=part.file_name,
             rows=tuple(tuple(panels[at : at + 3]) for at in range(0, len(panels), 3)),
             width=style.PAGE / 3,
             height=2.5,
             margins=Margins(left=0.08, right=0.12, bottom=0.08, top=0.34),
+            note=note,
         )

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from aggregate.figures import split
 from aggregate.figures.drawing import Drawing
+from aggregate.formatting import format_budget
 from aggregate.published.accuracies import Accuracies
 from aggregate.report import findings, report, table_rows
 from aggregate.scores.scores import Matching, Scores
@@ -39,7 +39,7 @@ def html(evidence: Evidence) -> bytes:
         source=evidence.source,
         accuracies=evidence.accuracies,
         models=list(clean.index),
-        budgets=[f"{attack}, {split.called(eps, method)}" for attack, eps, method in budgets],
+        budgets=[f"{attack}, {format_budget(eps, method)}" for attack, eps, method in budgets],
         rows=[
             (model, clean[model], [share.get((model, attack, eps)) for attack, eps, _ in budgets])
             for model in clean.index

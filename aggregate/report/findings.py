@@ -7,8 +7,7 @@ import pandas as pd
 
 from aggregate.collect import corruptions
 from aggregate.collect.tally import Tally
-from aggregate.figures import split
-from aggregate.formatting import NO_BREAK, count, counted, decimal, ends, listed, p_value, percent
+from aggregate.formatting import NO_BREAK, count, counted, decimal, ends, format_budget, listed, p_value, percent
 from aggregate.statistics.tables import Tables
 from alignsec.run.folder import Plan
 
@@ -110,7 +109,7 @@ def _related(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
 
 
 def _called(eps: str) -> str:
-    return split.called(eps).replace(" ", NO_BREAK)
+    return format_budget(eps).replace(" ", NO_BREAK)
 
 
 def _telling(part: pd.DataFrame) -> str:

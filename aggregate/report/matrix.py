@@ -121,5 +121,5 @@ def _order(plan: Plan, table: pd.DataFrame, attack: str | None) -> list[str]:
     """As in the first attack's figure; models without a number there follow in the plan's order."""
     names = dict.fromkeys(pair.model.name for pair in plan)
     rows = table[table["images"] > 0]
-    ranked = robustness.order(rows[rows["attack"] == attack] if attack else rows)
+    ranked = robustness.rank_models(rows[rows["attack"] == attack] if attack else rows)
     return list(dict.fromkeys([*ranked, *names]))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from aggregate import formatting
 from aggregate.collect.tally import PairState, Tally
-from aggregate.figures import breakage, split, style
+from aggregate.figures import breakage, style
 from aggregate.scores.scores import Scores
 from alignsec.spec.pair import File, PairModel
 
@@ -38,14 +38,14 @@ def build_page_data(
             {
                 "attack": attack,
                 "eps": eps,
-                "label": f"{attack}, {split.called(eps, method)}" if method != "clean" else attack,
+                "label": f"{attack}, {formatting.format_budget(eps, method)}" if method != "clean" else attack,
                 "clean": method == "clean",
                 "robust": _by_model(rows, "robust_accuracy", order),
             }
             for (attack, eps, method), rows in budgets
         ],
         "scores": _scores(order, correlations, scores, [(attack, eps) for (attack, eps, _), _ in budgets]),
-        "parts": [part for part in style.fates() if part in breakage.present(counted)],
+        "parts": [part for part in style.verdict_colours() if part in breakage.list_verdicts(counted)],
         "pages": [_page(models[name], pairs.get(name, []), verdicts.get(name, [])) for name in order],
     }
 
@@ -124,13 +124,13 @@ def _file(file: File | None) -> str:
 
 def _verdicts(table: pd.DataFrame) -> dict[str, list[Json]]:
     """By model, in the table's order."""
-    counts = breakage.counts(table)
+    counts = breakage.count_verdicts(table)
     found: dict[str, list[Json]] = {}
     for at, row in enumerate(table.itertuples()):
         parts = {part: int(count[at]) for part, count in counts.items() if count[at]}
         found.setdefault(row.model, []).append({
             "attack": row.attack,
-            "budget": split.called(row.eps, row.method),
+            "budget": formatting.format_budget(row.eps, row.method),
             "images": int(row.images),
             "accuracy": formatting.percent(row.robust_accuracy),
             "interval": formatting.ends(row.robust_low, row.robust_high),

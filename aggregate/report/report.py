@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from aggregate import formatting
 from aggregate.collect.tally import Tally
-from aggregate.figures import page_svg, split, style
+from aggregate.figures import page_svg, style
 from aggregate.figures.drawing import Drawing
 from aggregate.report import findings, matrix, page_data, table_rows
 from aggregate.scores.scores import Matching, Scores
@@ -28,8 +28,6 @@ from alignsec.spec.pair import PairModel
 from alignsec.spec.verdicts import legend
 
 _MADE_WITH = ("numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "plotly")
-_FOLDED = 8.0
-"""Inches of a panel's height."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,6 @@ class Picture:
 
     drawing: Drawing
     svgs: tuple[Markup, ...]
-
-    @property
-    def long(self) -> bool:
-        """Whether it is a page or more of rows, which the report shows on request."""
-        return self.drawing.height > _FOLDED
 
 
 def html(evidence: Evidence) -> bytes:
@@ -99,7 +92,7 @@ def html(evidence: Evidence) -> bytes:
         sampling=table_rows.by_budget(statistics.sampling),
         propagated=table_rows.by_budget(statistics.propagated),
         legend=legend(),
-        style=Markup(template("report.css") + _fate_colours()),  # noqa: S704 # our own file
+        style=Markup(template("report.css") + _verdict_colours()),  # noqa: S704 # our own file
         script=Markup(script),  # noqa: S704 # our own file
         analysis_versions=[(name, version(name)) for name in _MADE_WITH],
         plotly_sha256=hashlib.sha256(chart.encode()).hexdigest(),
@@ -108,10 +101,11 @@ def html(evidence: Evidence) -> bytes:
     return page.encode()
 
 
-def _fate_colours() -> str:
-    """Return the CSS variables that give each fate of an image its colour, such as `--part-broken-by-apgd-ce`."""
+def _verdict_colours() -> str:
+    """Return CSS variables with the colour of each verdict, such as `--part-broken-by-apgd-ce`."""
     variables = (
-        f"--part-{fate.replace(' ', '-')}: {page_svg.themed(colour)};" for fate, colour in style.fates().items()
+        f"--part-{verdict.replace(' ', '-')}: {page_svg.themed(colour)};"
+        for verdict, colour in style.verdict_colours().items()
     )
     return f"body {{ {' '.join(variables)} }}\n"
 
@@ -157,7 +151,7 @@ def environment() -> Environment:
     environment.filters.update(
         {
             "percent": formatting.percent,
-            "budget": split.called,
+            "budget": formatting.format_budget,
             "ends": lambda cell: formatting.ends(cell.low, cell.high),
             "decimal": formatting.decimal,
             "p_value": formatting.p_value,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from aggregate.figures import split
+from aggregate.formatting import format_budget
 
 _CLEAR = 0.05
 _BUDGET = ["attack", "norm", "eps", "eps_value"]
@@ -100,7 +100,7 @@ def by_budget(frame: pd.DataFrame) -> list[tuple[str, list[Any]]]:
 
 
 def _called(attack: str, eps: str) -> str:
-    return attack if eps == "0" else f"{attack}, {split.called(eps)}"
+    return attack if eps == "0" else f"{attack}, {format_budget(eps)}"
 
 
 def score_name(score: str) -> str:

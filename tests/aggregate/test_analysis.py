@@ -62,7 +62,7 @@ def test_a_complete_run(make_run):
         ("a", "autoattack-Linf", "1/255", "2"),
     ]
     assert len(rows) == 12
-    kinds = set(gallery.KINDS) - {
+    kinds = {kind.name for kind in gallery.KINDS} - {
         "landscape",
         "benchmark-extremes",
         "confound",
@@ -246,11 +246,11 @@ def test_a_figure_of_thousands_of_models_draws_the_most_robust(monkeypatch):
          "robust_accuracy": at / 10}
         for at in range(9)
     ]  # fmt: skip
-    (drawing,) = robustness.drawings(pd.DataFrame(rows))
+    (drawing,) = robustness.make_drawings(pd.DataFrame(rows))
     assert drawing.panels[0].summary.startswith("Robust accuracy of 3 models")
-    assert "Of 9 models the 3 most robust are drawn" in drawing.description
-    (all_of_them,) = robustness.drawings(pd.DataFrame(rows[:3]))
-    assert all_of_them.description == robustness.DESCRIPTION
+    assert "Of 9 models, only the 3 most robust are drawn" in drawing.description
+    (all_of_them,) = robustness.make_drawings(pd.DataFrame(rows[:3]))
+    assert all_of_them.description == robustness.KIND.description
 
 
 def test_the_display_shows_each_step_and_every_outcome(make_run, monkeypatch):

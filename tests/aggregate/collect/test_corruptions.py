@@ -6,6 +6,7 @@ import pytest
 from aggregate import analysis
 from aggregate.collect import corruptions, table, tally
 from aggregate.figures import gallery, split
+from aggregate.formatting import format_budget
 from aggregate.report import findings, matrix
 from aggregate.statistics import tables
 from alignsec.run.event_log import EventLog
@@ -138,6 +139,6 @@ def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):
 
 def test_budgets_in_words():
     rows = pd.DataFrame({"eps": ["severity 5", "severity 1"], "eps_value": [5, 1], "method": "corruption"})
-    assert split.budgets(rows) == "severity 1 and 5"
-    assert split.called("severity 3") == "severity 3"
-    assert split.called("1/255", "autoattack") == "eps 1/255"
+    assert split.format_budgets_of(rows) == "severity 1 and 5"
+    assert format_budget("severity 3") == "severity 3"
+    assert format_budget("1/255", "autoattack") == "eps 1/255"

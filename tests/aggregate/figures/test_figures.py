@@ -26,6 +26,7 @@ from aggregate.figures import (
     top_benchmarks,
     tsne,
 )
+from aggregate.formatting import format_budget
 from aggregate.scores.scores import Column, Scores
 
 PAGE_HEIGHT = 9.6
@@ -34,7 +35,7 @@ PAGE_HEIGHT = 9.6
 
 @pytest.fixture
 def axes():
-    with style.applied():
+    with style.apply_style():
         yield Figure(figsize=(5, 5)).subplots()
 
 
@@ -57,7 +58,7 @@ def _links(r, **more):
 def test_every_figure_fits_a_page_and_no_text_leaves_it(paper_evidence):
     """At the paper's size: no wider than the text, no taller than a page, nothing cut off at an edge."""
     drawings = paper_evidence.drawings
-    assert {drawing.kind for drawing in drawings} == set(gallery.KINDS) - {"importance"}
+    assert {drawing.kind for drawing in drawings} == set(gallery.KINDS) - {importance.KIND}
     for drawing in drawings:
         figure = _drawn(drawing)
         width, height = figure.get_size_inches()
@@ -75,13 +76,13 @@ def _drawn(drawing):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", lambda figure, *_, **__: kept.append(figure))
         drawing.files()
-    with style.applied():
+    with style.apply_style():
         kept[0].draw_without_rendering()
     return kept[0]
 
 
 def test_files_are_the_same_twice_and_print_well(paper_evidence):
-    drawing = next(d for d in paper_evidence.drawings if d.kind == "coverage")
+    drawing = next(d for d in paper_evidence.drawings if d.kind is coverage.KIND)
     files = drawing.files()
     assert files == drawing.files()
     assert set(files) == {"coverage.pdf", "coverage.png"}
@@ -100,7 +101,7 @@ def test_a_page_of_figures_stays_small(paper_evidence):
 
 def test_the_heatmap_sorts_numbers_and_marks(axes):
     table = _links([0.25, float("nan"), -0.004, -0.91], spearman_q=[0.01, float("nan"), 0.5, 0.05])
-    heatmap.draw(table, axes)
+    heatmap.draw_panel(table, axes)
     texts = _texts(axes)
     assert [text for text in texts if text.startswith("b0")] == ["b000", "b002", "b003", "b001"]
     assert {".25", ".00", "−.91", "–", "1/255"} <= set(texts)
@@ -110,18 +111,20 @@ def test_the_heatmap_sorts_numbers_and_marks(axes):
 
 def test_a_heatmap_has_a_drawing_an_attack_with_clean_beside_it():
     clean = _links([0.1, 0.2], attack="clean", eps="0", eps_value=0.0)
-    drawings = list(heatmap.drawings(pd.concat([clean, _links([0.1, 0.2]), _links([0.3, 0.4], attack="other")])))
+    drawings = list(
+        heatmap.make_drawings(pd.concat([clean, _links([0.1, 0.2]), _links([0.3, 0.4], attack="other")]))
+    )
     assert [d.name for d in drawings] == ["benchmark-heatmap--aa", "benchmark-heatmap--other"]
     assert "from 0.10 (b000, clean) to 0.40 (b001, eps 1/255)" in drawings[1].panels[0].summary
-    assert list(heatmap.drawings(_links([float("nan")]))) == []
+    assert list(heatmap.make_drawings(_links([float("nan")]))) == []
 
 
 def test_the_extremes_are_ten_and_ten(axes):
-    shown = top_benchmarks.ends(_links(np.linspace(-0.9, 0.9, 25)))
+    shown = top_benchmarks.select_highest_and_lowest(_links(np.linspace(-0.9, 0.9, 25)))
     assert list(shown["score"]) == [f"b{at:03}" for at in [*range(24, 14, -1), *range(9, -1, -1)]]
-    top_benchmarks.draw(_links([0.5, -0.5]), axes, style.looks(["neural_vision"]))
+    top_benchmarks.draw_panel(_links([0.5, -0.5]), axes, style.category_styles(["neural_vision"]))
     assert {"b000", "b001", "neural"} <= set(_texts(axes))
-    assert list(top_benchmarks.drawings(_links([0.5]))) == [], "of one benchmark nothing is extreme"
+    assert list(top_benchmarks.make_drawings(_links([0.5]))) == [], "of one benchmark nothing is extreme"
 
 
 def test_curves_begin_at_clean_accuracy_and_name_who_stands_out(axes):
@@ -133,8 +136,8 @@ def test_curves_begin_at_clean_accuracy_and_name_who_stands_out(axes):
         for name, (clean, *at_eps) in accuracy.items()
         for (eps, value), robust in zip([("1/255", 1 / 255), ("2/255", 2 / 255)], at_eps, strict=True)
     ])  # fmt: skip
-    assert curves.named(table) == ["m0", "m1", "m2", "m3", "sharp", "m11"]
-    curves.draw(table, axes)
+    assert curves.select_named_models(table) == ["m0", "m1", "m2", "m3", "sharp", "m11"]
+    curves.draw_panel(table, axes)
     lines = {tuple(np.round(line.get_ydata(), 3)) for line in axes.get_lines() if len(line.get_xdata()) == 3}
     assert (0.99, 0.5, 0.4) in lines
     assert {"clean", "1/255", "2/255", "sharp", "m11", "eps (Linf)"} <= set(_texts(axes))
@@ -145,22 +148,22 @@ def test_a_landscape_is_refused_for_few_models_and_the_same_for_a_seed():
     columns = tuple(Column(f"b{at}", "benchmark", "neural_vision") for at in range(6))
     rows = {f"m{m}": {c.name: float(v) for c, v in zip(columns, rng.random(6), strict=True)} for m in range(14)}
     few = Scores(columns, {name: rows[name] for name in list(rows)[: tsne.FEWEST - 1]})
-    assert tsne.lay(few, list(rows)) is None
+    assert tsne.embed_models(few, list(rows)) is None
     del rows["m3"]["b2"]
     rows["gaps"] = {"b0": 0.1}
-    land = tsne.lay(Scores(columns, rows), list(rows))
-    again = tsne.lay(Scores(columns, rows), list(rows))
-    assert land.places.equals(again.places)
-    assert list(land.places.index) == [f"m{m}" for m in range(14)], "a model with few scores is left out"
-    assert land.imputed == pytest.approx(1 / (14 * 6))
-    assert tsne.lay(Scores(columns, {name: {"b0": 1.0, "b1": 2.0} for name in rows}), list(rows)) is None
+    embedding = tsne.embed_models(Scores(columns, rows), list(rows))
+    again = tsne.embed_models(Scores(columns, rows), list(rows))
+    assert embedding.coordinates.equals(again.coordinates)
+    assert list(embedding.coordinates.index) == [f"m{m}" for m in range(14)], "a model with few scores is left out"
+    assert embedding.imputed == pytest.approx(1 / (14 * 6))
+    assert tsne.embed_models(Scores(columns, {name: {"b0": 1.0, "b1": 2.0} for name in rows}), list(rows)) is None
 
 
 @pytest.mark.parametrize(("models", "apart"), [(144, True), (1000, False)])
 def test_no_gap_of_coverage_is_narrower_than_a_pixel(axes, models, apart):
-    """It would be drawn as a stripe, here and there, and look like a missing pair."""
+    """It would be drawn as a stripe, here and there, and series like a missing pair."""
     pairs = pd.DataFrame({"model": [f"m{at}" for at in range(models)], "attack": "aa", "state": "ok"})
-    coverage.draw(pairs, axes)
+    coverage.draw_panel(pairs, axes)
     (boxes,) = axes.collections[-1:]
     first, second = (path.vertices[:, 0] for path in boxes.get_paths()[:2])
     assert (second.min() - first.max() > 0.1) == apart
@@ -172,18 +175,18 @@ def test_coverage_counts_what_is_there(axes):
         [("a", "x", "ok"), ("b", "x", "failed"), ("a", "y", "ok"), ("b", "y", "missing"), ("c", "y", "stale")],
         columns=["model", "attack", "state"],
     )
-    coverage.draw(pairs[pairs["state"] != "stale"], axes)
+    coverage.draw_panel(pairs[pairs["state"] != "stale"], axes)
     assert {"ok (2)", "failed (1)", "missing (1)", "1 of 2"} <= set(_texts(axes))
-    (drawing,) = coverage.drawings(pairs)
+    (drawing,) = coverage.make_drawings(pairs)
     assert drawing.panels[0].summary.startswith("2 of 4 pairs of 2 models and 2 attacks are ok")
 
 
 def test_what_broke_the_images_adds_up_to_all_of_them(paper_evidence):
     table = paper_evidence.table
-    parts = breakage.counts(table)
+    parts = breakage.count_verdicts(table)
     assert np.array_equal(sum(parts.values()), table["images"].to_numpy(dtype=float))
     corrupted = table.head(1).assign(robust=7, mended=2, clean_correct=6, images=10, broken_by_corruption=1)
-    found = breakage.counts(corrupted)
+    found = breakage.count_verdicts(corrupted)
     assert (found["robust"][0], found["right only when corrupted"][0], found["wrong when clean"][0]) == (5, 2, 2)
 
 
@@ -192,15 +195,15 @@ def test_wins_are_losses_the_other_way(axes):
         "model_a": ["a", "a", "b"], "model_b": ["b", "c", "c"], "only_a": [9, 0, 4], "only_b": [0, 9, 4],
         "q": [0.01, 0.01, 0.9], "eps": "1/255", "eps_value": 1 / 255, "attack": "aa", "norm": "Linf",
     })  # fmt: skip
-    won = comparison.wins(table)
+    won = comparison.compare_pairwise(table)
     assert list(won.index) == ["c", "a", "b"]
     assert won.loc["a", "b"] == 1
     assert won.loc["b", "a"] == -1
     assert won.loc["b", "c"] == 0
     assert math.isnan(won.loc["a", "a"])
-    comparison.draw(table, axes)
-    (drawing,) = comparison.drawings(table)
-    assert "of 3 pairs of models, 2 differ" in drawing.panels[0].summary
+    comparison.draw_panel(table, axes)
+    (drawing,) = comparison.make_drawings(table)
+    assert "2 of 3 pairs of models differ" in drawing.panels[0].summary
 
 
 def test_importance_and_confound_draw_what_is_known(axes):
@@ -208,18 +211,18 @@ def test_importance_and_confound_draw_what_is_known(axes):
         "attack": "aa", "norm": "Linf", "eps": "1/255", "eps_value": 1 / 255, "category": "neural_vision",
         "benchmark": ["small", "large"], "importance": [0.01, 0.2], "low": [0.0, 0.1], "high": [0.1, 0.3],
     })  # fmt: skip
-    importance.draw(table, axes, style.looks(["neural_vision"]))
+    importance.draw_panel(table, axes, style.category_styles(["neural_vision"]))
     assert [text for text in _texts(axes) if text in {"small", "large"}] == ["large", "small"]
-    assert [d.name for d in importance.drawings(table)] == ["importance"]
-    assert list(importance.drawings(table.iloc[:0])) == []
-    assert list(partial.drawings(_links([0.5], partial_r=float("nan")))) == []
-    assert "Correlations of 1 benchmarks" in next(partial.drawings(_links([0.5]))).panels[0].summary
+    assert [d.name for d in importance.make_drawings(table)] == ["importance"]
+    assert list(importance.make_drawings(table.iloc[:0])) == []
+    assert list(partial.make_drawings(_links([0.5], partial_r=float("nan")))) == []
+    assert "Correlations of 1 benchmarks" in next(partial.make_drawings(_links([0.5]))).panels[0].summary
 
 
 def test_attacks_whose_slugs_agree_have_files_of_their_own():
     table = pd.DataFrame({"attack": ["a b", "a-b", "c"]})
-    assert [part.name for part in split.by_attack(table, "x")] == ["x--a-b", "x--a-b-2", "x--c"]
-    assert [part.name for part in split.by_attack(table.tail(1), "x")] == ["x"]
+    assert [part.file_name for part in split.split_by_attack(table, "x")] == ["x--a-b", "x--a-b-2", "x--c"]
+    assert [part.file_name for part in split.split_by_attack(table.tail(1), "x")] == ["x"]
 
 
 @pytest.mark.parametrize(
@@ -227,14 +230,14 @@ def test_attacks_whose_slugs_agree_have_files_of_their_own():
     [("1/255", "autoattack", "eps 1/255"), ("severity 3", "corruption", "severity 3"), ("0", "clean", "clean")],
 )
 def test_budgets_are_called_what_they_are(eps, method, said):
-    assert split.called(eps, method) == said
+    assert format_budget(eps, method) == said
 
 
 @pytest.mark.parametrize(
     ("count", "step", "last"), [(144, 20, 140), (1000, 50, 1000), (9999, 500, 9500), (30_000, 30_000, 30_000)]
 )
 def test_of_many_things_side_by_side_as_many_have_a_number_as_find_room(axes, count, step, last):
-    style.counting_axis(axes, count)
+    style.set_index_axis(axes, count)
     numbers = [int(label.get_text()) for label in axes.get_xticklabels()]
     assert (numbers[0], numbers[-1]) == (step, last)
     assert list(axes.get_xticks()) == [number - 1 for number in numbers]
@@ -242,20 +245,20 @@ def test_of_many_things_side_by_side_as_many_have_a_number_as_find_room(axes, co
 
 def test_labels_that_would_be_equal_keep_what_tells_them_apart():
     names = ["Author2021-with-a-long-name-first_metric", "Author2021-with-a-long-name-other_metric", "short"]
-    labels = style.labels([f"{name}-error_consistency" for name in names], 34)
+    labels = style.shorten_all([f"{name}-error_consistency" for name in names], 34)
     assert len(set(labels)) == 3
     assert all(len(label) <= 34 for label in labels)
-    assert style.shortened("\x1b[31m$x^2$\n") == "�[31m$x^2$�"
+    assert style.shorten("\x1b[31m$x^2$\n") == "�[31m$x^2$�"
 
 
 def test_models_with_equal_accuracy_stand_in_order_of_their_names():
     table = pd.DataFrame({"model": ["b", "a", "c"], "robust_accuracy": [0.5, 0.5, 0.9]})
-    assert robustness.order(table) == ["c", "a", "b"]
+    assert robustness.rank_models(table) == ["c", "a", "b"]
 
 
 def test_a_panel_for_a_page_has_no_colours_of_its_own(paper_evidence):
     """Light and dark pages set them."""
-    drawing = next(d for d in paper_evidence.drawings if d.kind == "coverage")
+    drawing = next(d for d in paper_evidence.drawings if d.kind is coverage.KIND)
     svg = drawing.svg(drawing.panels[0], "p-")
     assert f"var(--ink, {style.INK})" in svg
     assert not re.search(r"(?<!, )" + re.escape(style.INK), svg)

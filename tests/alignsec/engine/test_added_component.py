@@ -59,9 +59,9 @@ def test_an_added_component_passes_from_the_study_to_the_figure(tmp_path):
 
     data = table.frame(table.rows(read, "f" * 64))
     assert list(data["broken_by_random_search"]) == [small_budget.count("r"), large_budget.count("r")]
-    assert breakage.present(data) == ["robust", "broken by random-search"]
-    assert style.fates()["broken by random-search"] == RANDOM_SEARCH.colour
-    (drawing,) = breakage.drawings(data)
+    assert breakage.list_verdicts(data) == ["robust", "broken by random-search"]
+    assert style.verdict_colours()["broken by random-search"] == RANDOM_SEARCH.colour
+    (drawing,) = breakage.make_drawings(data)
     svg = drawing.svg(drawing.panels[0], "p-")
     assert "broken by random-search" in svg
     assert RANDOM_SEARCH.colour in svg
