@@ -61,7 +61,7 @@ def test_intervals_stand_only_where_counts_are_known(tmp_path):
     found = _read(tmp_path, TIDY)
     counted = found.table.dropna(subset=["images"])
     assert counted["robust"].tolist() == [120, 81]
-    assert (counted["robust_low"].iloc[1], counted["robust_high"].iloc[1]) == table.exact(81, 200)
+    assert (counted["robust_low"].iloc[1], counted["robust_high"].iloc[1]) == table.exact_interval(81, 200)
     rest = found.table[found.table["images"].isna()]
     assert rest[["robust", "robust_low", "clean_high"]].isna().all().all()
     assert any("how many images 1 of its 3" in remark for remark in found.remarks)

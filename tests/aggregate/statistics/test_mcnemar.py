@@ -74,5 +74,5 @@ def test_of_very_many_models_the_most_robust_are_compared(monkeypatch):
     table = pd.DataFrame([(model, "aa", "1/255") for model in "abc"], columns=["model", "attack", "eps"])
     (told,) = table_rows.comparisons(found, table)
     assert (told.models, told.of, told.pairs) == (2, 3, 1)
-    (drawing,) = comparison.drawings(found)
-    assert drawing.description.endswith("Of more than 2 models the 2 most robust are compared.")
+    (drawing,) = comparison.make_drawings(found)
+    assert drawing.description.endswith("Only the 2 most robust models are compared.")
