@@ -11,6 +11,7 @@ from matplotlib.colors import Normalize
 from aggregate.figures import split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 from aggregate.formatting import format_budget
+from aggregate.scores.labels import score_label
 
 KIND = FigureKind(
     name="benchmark-heatmap",
@@ -117,7 +118,7 @@ def _make_drawing(name: str, table: pd.DataFrame) -> Drawing:
         for piece in range(pieces):
             first, end = (len(names) * at // pieces for at in (piece, piece + 1))
             rows = category_rows[category_rows["score"].isin(names[first:end])]
-            label = str(category).removesuffix("_vision") or "benchmarks"
+            label = score_label(str(category)) or "benchmarks"
             title = f"{label}, {first + 1} to {end}" if pieces > 1 else label
             height = margins.top + margins.bottom + _ROW * (end - first)
             panels.append(Panel(title, partial(draw_panel, rows), _summarize_panel(label, rows), height))

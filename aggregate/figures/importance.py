@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from aggregate.figures import split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
+from aggregate.scores.labels import score_label
 
 KIND = FigureKind(
     name="importance",
@@ -40,7 +41,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes, styles: dict[str, style.SeriesSt
         axes.hlines(rows.index, rows["low"], rows["high"], color=series.colour, linewidth=1.0)
         axes.plot(
             rows["importance"], rows.index, linestyle="none", marker=series.marker, markersize=3.8,
-            markeredgewidth=0, color=series.colour, label=category.removesuffix("_vision") or "benchmarks",
+            markeredgewidth=0, color=series.colour, label=score_label(category) or "benchmarks",
         )  # fmt: skip
     axes.set_xlabel("R² lost when shuffled")
     axes.grid(visible=True, axis="x")

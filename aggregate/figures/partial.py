@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from aggregate.figures import split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
+from aggregate.scores.labels import score_label
 
 KIND = FigureKind(
     name="confound",
@@ -42,7 +43,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes, styles: dict[str, style.SeriesSt
                 rows["spearman_r"], rows["partial_r"], linestyle="none", marker=series.marker, markersize=3.4,
                 markeredgewidth=0.8, markeredgecolor=series.colour, markerfacecolor=face,
             )  # fmt: skip
-        name = category.removesuffix("_vision") or "benchmarks"
+        name = score_label(category) or "benchmarks"
         axes.plot([], [], linestyle="none", marker=series.marker, markersize=3.4, color=series.colour, label=name)
     ticks = [-1, -0.5, 0, 0.5, 1]
     labels = ["−1", "−0.5", "0", "0.5", "1"]

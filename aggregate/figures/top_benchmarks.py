@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from aggregate.figures import split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
+from aggregate.scores.labels import score_label
 
 KIND = FigureKind(
     name="benchmark-extremes",
@@ -50,7 +51,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes, styles: dict[str, style.SeriesSt
         places, rows = in_category.nonzero()[0], shown[in_category]
         axes.plot(
             [], [], linestyle="none", marker=series.marker, markersize=3.8, color=series.colour,
-            label=category.removesuffix("_vision") or "benchmarks",
+            label=score_label(category) or "benchmarks",
         )  # fmt: skip
         if "spearman_low" in shown:
             axes.hlines(places, rows["spearman_low"], rows["spearman_high"], color=series.colour, linewidth=1.0)

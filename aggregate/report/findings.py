@@ -8,6 +8,7 @@ import pandas as pd
 from aggregate.collect import corruptions
 from aggregate.collect.tally import Tally
 from aggregate.formatting import NO_BREAK, count, counted, decimal, ends, format_budget, listed, p_value, percent
+from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
 from alignsec.run.folder import Plan
 
@@ -157,7 +158,7 @@ def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
     aggregates = about[about["level"].isin(["average", "category"]) & about["spearman_r"].notna()]
     if not aggregates.empty:
         each = [
-            f"{row.score.removesuffix('_vision')} {decimal(row.spearman_r)} "
+            f"{score_label(row.score)} {decimal(row.spearman_r)} "
             f"(p{NO_BREAK}{_equals(row.spearman_p)}, q{NO_BREAK}{_equals(row.spearman_q)}, "
             f"n{NO_BREAK}={NO_BREAK}{row.n})"
             for row in aggregates.itertuples()
@@ -167,7 +168,7 @@ def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
         given = aggregates[aggregates["partial_r"].notna()]
         if not given.empty:
             left = [
-                f"{row.score.removesuffix('_vision')} {decimal(row.partial_r)} "
+                f"{score_label(row.score)} {decimal(row.partial_r)} "
                 f"(q{NO_BREAK}{_equals(row.partial_q)}, n{NO_BREAK}={NO_BREAK}{row.n})"
                 for row in given.itertuples()
             ]
@@ -196,7 +197,7 @@ def _alignment(about: pd.DataFrame, eps: str) -> Iterator[str]:
 
 def _clear(rows: pd.DataFrame, q: str) -> str:
     """Which of these scores stand out after correction for their number."""
-    clear = rows[rows[q] < CHANCE]["score"].str.removesuffix("_vision").tolist()
+    clear = [score_label(score) for score in rows[rows[q] < CHANCE]["score"]]
     if not clear:
         return "none can be told from chance at the 5 % level"
     return f"{listed(clear)} {'is' if len(clear) == 1 else 'are'} unlikely to be chance at the 5 % level"

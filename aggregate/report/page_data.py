@@ -9,6 +9,7 @@ import pandas as pd
 from aggregate import formatting
 from aggregate.collect.tally import PairState, Tally
 from aggregate.figures import breakage, style
+from aggregate.scores.labels import score_label
 from aggregate.scores.scores import Scores
 from alignsec.spec.pair import File, PairModel
 
@@ -64,7 +65,7 @@ def _scores(
     return [
         {
             "name": column.label,
-            "group": column.category.removesuffix("_vision") if column.level == "benchmark" else "",
+            "group": score_label(column.category) if column.level == "benchmark" else "",
             "values": [_number(scores.rows.get(name, {}).get(column.name)) for name in order],
             "fits": [_fit(fits.get((*budget, column.name))) for budget in budgets],
         }

@@ -4,6 +4,7 @@ import pandas as pd
 
 from aggregate.report import table_rows
 from aggregate.report.latex import NO_NUMBER, Group, chance, escaped, interval, number, percent, table
+from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
 
 NAMES = ("robust-accuracy", "correlations", "benchmarks", "regressions", "families", "prediction", "importance")
@@ -26,7 +27,7 @@ def files(frame: pd.DataFrame, statistics: Tables) -> dict[str, bytes]:
 
 
 def _name(score: str) -> str:
-    return escaped(table_rows.score_name(score))
+    return escaped(score_label(score))
 
 
 def _accuracy(frame: pd.DataFrame) -> str:

@@ -19,6 +19,7 @@ from aggregate.collect.tally import Tally
 from aggregate.figures import page_svg, style
 from aggregate.figures.drawing import Drawing
 from aggregate.report import findings, matrix, page_data, table_rows
+from aggregate.scores.labels import score_label
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics import mcnemar
 from aggregate.statistics.tables import Tables
@@ -157,7 +158,7 @@ def environment() -> Environment:
             "p_value": formatting.p_value,
             "count": formatting.count,
             "groupby_kind": _by_kind,
-            "score_name": table_rows.score_name,
+            "score_label": score_label,
             # As encodeURIComponent does it, so that a link and the script agree.
             "fragment": lambda name: quote(name, safe="!'()*-._~"),
             "listed": lambda items: formatting.listed([str(item) for item in items]),

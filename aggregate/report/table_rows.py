@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from aggregate.formatting import format_budget
+from aggregate.scores.labels import score_label
 
 _CLEAR = 0.05
 _BUDGET = ["attack", "norm", "eps", "eps_value"]
@@ -37,7 +38,7 @@ def families(frame: pd.DataFrame, correlations: pd.DataFrame) -> Iterator[LeftOu
     for (attack, eps, score), part in frame.groupby(["attack", "eps", "score"], sort=False):
         r, n = overall.loc[(attack, eps, score)]
         known = part[part["spearman_r"].notna()]
-        first = (_called(attack, eps), score_name(score), int(n), float(r))
+        first = (_called(attack, eps), score_label(score), int(n), float(r))
         if known.empty:
             yield LeftOut(*first, float("nan"), "", float("nan"), "", len(part), part["note"].mode().iloc[0])
             continue
@@ -101,8 +102,3 @@ def by_budget(frame: pd.DataFrame) -> list[tuple[str, list[Any]]]:
 
 def _called(attack: str, eps: str) -> str:
     return attack if eps == "0" else f"{attack}, {format_budget(eps)}"
-
-
-def score_name(score: str) -> str:
-    """What tables call a score: `neural_vision` is "neural", one recomputed says so."""
-    return score.replace("_vision", "", 1).replace("_recomputed", ", recomputed") if "_vision" in score else score

@@ -6,13 +6,12 @@ from typing import Literal
 
 from aggregate.scores import hierarchy, leaderboard
 from aggregate.scores.hierarchy import AVERAGE, CATEGORIES, Hierarchy
+from aggregate.scores.labels import RECOMPUTED, score_label
 from aggregate.scores.leaderboard import Sheet
 from alignsec import digest
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import Plan, RunFolder
 
-RECOMPUTED = "_recomputed"
-"""Behind the name of an average, where it is that of the scores a model has."""
 _ROUNDING = 0.002
 """Three decimals, rounded at each of the levels between a benchmark and its category."""
 
@@ -33,7 +32,7 @@ class Column:
     @property
     def label(self) -> str:
         """What figures and tables call it: `neural_vision` is "neural"."""
-        return label(self.name)
+        return score_label(self.name)
 
 
 @dataclass(frozen=True)
@@ -122,13 +121,6 @@ def parse(data: bytes) -> Scores:
     return Scores(tuple(columns), rows, sheet.contradicting, tuple(remarks), sheet.generated)
 
 
-def label(name: str) -> str:
-    """What figures, tables and sentences call a score: `neural_vision` is "neural"."""
-    plain = name.removesuffix(RECOMPUTED)
-    short = plain.removesuffix("_vision") if plain == AVERAGE or hierarchy.is_category(plain) else plain
-    return f"{short} (recomputed)" if plain != name else short
-
-
 def _level(name: str, tree: Hierarchy) -> Level:
     if name == AVERAGE:
         return "average"
@@ -154,7 +146,10 @@ def _recomputed(sheet: Sheet, tree: Hierarchy) -> Iterator[tuple[Column, dict[st
 def _remark(name: str, values: Mapping[str, float], sheet: Sheet, tree: Hierarchy) -> str:
     """What is to be said of a recomputed average; empty where the file's own is the same."""
     if name not in sheet.columns:
-        return f"The file has no {name}; the mean of its scores stands in, as {name}{RECOMPUTED}."
+        return (
+            f"The file has no column {name}. The report uses the mean of the scores below it, "
+            f"labelled “{score_label(name + RECOMPUTED)}”."
+        )
     given = {model: sheet.rows[model][name] for model in values if name in sheet.rows[model]}
     apart = [abs(values[model] - value) for model, value in given.items()]
     differing = sum(gap > _ROUNDING for gap in apart)
@@ -168,7 +163,7 @@ def _remark(name: str, values: Mapping[str, float], sheet: Sheet, tree: Hierarch
     )
     return (
         f"{name} {what}: the mean of the scores that a model has differs for {differing} of {len(given)} models, "
-        f"by up to {max(apart):.3f}; it stands beside, as {name}{RECOMPUTED}."
+        f"by up to {max(apart):.3f}. The report also shows this mean, labelled “{score_label(name + RECOMPUTED)}”."
     )
 
 

@@ -142,7 +142,7 @@ def test_an_average_that_counts_missing_scores_as_zero_is_recomputed():
     assert read.rows["a"]["neural_vision_recomputed"] == read.rows["a"]["neural_vision"]
     assert read.remarks[1] == (
         "neural_vision counts a missing score as 0: the mean of the scores that a model has differs for 1 of 3 "
-        "models, by up to 0.200; it stands beside, as neural_vision_recomputed."
+        "models, by up to 0.200. The report also shows this mean, labelled “neural (recomputed)”."
     )
 
 
