@@ -4,7 +4,8 @@
 
 A simulated study has models in families, clean and robust accuracies counted on images that all models share, an
 average, two categories and 105 benchmarks. Under a null, scores relate to clean accuracy but add nothing to it.
-Each study goes through the analysis that the report uses (`adjusted_correlations.claims`) and through the one before it
+Each study goes through the analysis that the report uses (`adjusted_correlations.claims`) and through the one
+before it
 (`..._before`: partial Spearman correlations, Benjamini-Hochberg per level, a bootstrap over models).
 """
 

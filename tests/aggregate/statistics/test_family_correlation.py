@@ -35,7 +35,7 @@ def test_without_adjustment_it_is_pearsons_r_of_normal_scores():
 
 
 def test_error_of_clean_accuracy_no_longer_leaks_into_the_correlation():
-    """x and y depend on clean accuracy alone; measured with as much error as signal, a plain adjustment leaves r > 0.2."""
+    """x and y depend on clean accuracy alone; with as much error as signal, a plain adjustment leaves r > 0.2."""
     rng = np.random.default_rng(7)
     n = 4000
     c = rng.normal(size=n)
