@@ -13,7 +13,7 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     """Paths in a study are relative to the study file, so that a study can be moved with its data."""
     try:
         full = (info.context["folder"] / path.expanduser()).resolve() if info.context else path
-        if full.exists():
+        if full.exists() or (info.context and not info.context["files_must_exist"]):
             return full
     except (OSError, RuntimeError) as error:  # a name too long, no permission to look, ~somebody unknown
         raise PydanticCustomError("path", "cannot be looked for: {why}", {"why": str(error)}) from None
@@ -27,7 +27,7 @@ def _file(path: Path) -> Path:
 
 
 def _folder(path: Path) -> Path:
-    if not path.is_dir():
+    if path.exists() and not path.is_dir():
         raise PydanticCustomError("path", "is a file; give a folder")
     return path
 

@@ -55,8 +55,13 @@ class Study(Table):
     attacks: Annotated[tuple[Attack, ...], Field(min_length=1)]
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path, *, files_must_exist: bool = True) -> Self:
         """Read and check a study file as a whole.
+
+        Args:
+            path: The study file; paths in it are relative to its folder.
+            files_must_exist: Whether a path to a missing file is an error. False reads a study whose files are
+                still to be made.
 
         Raises Mistakes with every error in it: what is not TOML, unknown keys and names, budgets that are
         not text, files that are not there, names given twice.
@@ -70,7 +75,9 @@ class Study(Table):
         raw, entries = _with_each_corruption(raw)
         errors = _named_twice(str(path), raw, entries)
         try:
-            study = cls.model_validate(raw, context={"folder": path.parent.resolve()})
+            study = cls.model_validate(
+                raw, context={"folder": path.parent.resolve(), "files_must_exist": files_must_exist}
+            )
         except ValidationError as error:
             errors = [*explain(str(path), cls, error, {"attacks": entries}), *errors]
         if errors:

@@ -1,1 +1,1 @@
-"""Makes what a user of alignsec brings to the demo study: images, weights and alignment scores."""
+"""The demo study's inputs: images, trained weights and alignment scores."""

@@ -1,4 +1,4 @@
-"""Ways to make digits hard to read, each at three strengths. All randomness comes from a seed."""
+"""Distortions that make digits hard to read, each at three strengths. All randomness comes from a seed."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,19 +12,19 @@ Distortion = Callable[[Tensor, float, int], Tensor]
 
 
 def add_noise(images: Tensor, strength: float, seed: int) -> Tensor:
-    """Add normal noise of this standard deviation to each pixel, and clip."""
+    """Add normal noise with standard deviation `strength` to each pixel, and clip to [0, 1]."""
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
     return (images + strength * noise).clamp(0, 1)
 
 
-def blur(images: Tensor, strength: float, seed: int) -> Tensor:  # nothing here is random
-    """Blur with a Gaussian of this standard deviation in pixels; black beyond the border."""
+def blur(images: Tensor, strength: float, seed: int) -> Tensor:  # the seed is unused
+    """Blur with a Gaussian of standard deviation `strength` in pixels; beyond the border the image is black."""
     sharp = images.numpy()
     return torch.from_numpy(gaussian_filter(sharp, (0, 0, strength, strength), mode="constant"))
 
 
 def occlude(images: Tensor, strength: float, seed: int) -> Tensor:
-    """Paint a grey square with a side of this share of the image's over each image, anywhere inside it."""
+    """Cover a random square of each image with grey; `strength` is the square's side over the image's side."""
     side = images.shape[-1]
     covered = round(strength * side)
     corners = np.random.default_rng(seed).integers(0, side - covered + 1, (len(images), 2))
@@ -39,4 +39,4 @@ DISTORTIONS: Mapping[str, tuple[Distortion, tuple[float, ...]]] = {
     "blur": (blur, (1.0, 1.5, 2.0)),
     "occlusion": (occlude, (0.4, 0.5, 0.6)),
 }
-"""By the name in the scores table; strengths that leave a network somewhere between perfect and chance."""
+"""Distortions by their name in the scores table; the strengths leave accuracies between chance and 100 %."""

@@ -1,6 +1,5 @@
-"""What the assets were made from and what they consist of, so that making them again can be skipped."""
+"""The manifest of the assets folder: what it was made from and the digest of each file."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,7 +9,8 @@ from dataclasses import astuple
 from importlib.metadata import version
 from pathlib import Path
 
-from studies.demo.listing import ModelEntry
+from alignsec import atomic, digest
+from studies.demo.networks import DemoNetwork
 
 NAME = "manifest.json"
 
@@ -18,21 +18,19 @@ _LIBRARIES = ("numpy", "pillow", "safetensors", "scikit-learn", "scipy", "timm",
 
 
 class OccupiedError(OSError):
-    """The folder holds something that was not made here, and would be lost."""
+    """The folder holds files that the demo did not make and must not delete."""
 
 
-def digest_sources(entries: Iterable[ModelEntry]) -> str:
-    """Return a digest of all that decides the assets: this package's code, the models, the libraries."""
-    digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
-    facts = [astuple(entry) for entry in entries], [version(name) for name in _LIBRARIES], sys.version_info[:2]
-    digest.update(json.dumps(facts, sort_keys=True).encode())
-    return digest.hexdigest()
+def digest_sources(networks: Iterable[DemoNetwork]) -> str:
+    """Return a digest of everything that determines the assets: the demo's code, the networks, the libraries."""
+    code = {path.name: digest.sha256_of_file(path) for path in Path(__file__).parent.glob("*.py")}
+    libraries = {name: version(name) for name in _LIBRARIES}
+    settings = [astuple(network) for network in networks]
+    return digest.sha256_of_json([code, libraries, list(sys.version_info[:2]), settings])
 
 
 def is_current(folder: Path, sources: str) -> bool:
-    """Tell whether the folder's assets were made from these sources and every file is still as it was made."""
+    """Return whether the assets were made from these sources and no file has changed since."""
     try:
         manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -41,19 +39,23 @@ def is_current(folder: Path, sources: str) -> bool:
 
 
 def write_manifest(folder: Path, sources: str) -> None:
-    """Record what the folder was made from and the SHA-256 of each of its files."""
+    """Record the sources of the folder and the SHA-256 of each of its files."""
     manifest = {"sources": sources, "files": _file_digests(folder)}
-    (folder / NAME).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    atomic.write(folder / NAME, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
-def partial_folder(folder: Path) -> Path:
-    """Make and return an empty folder beside the one meant, removing those that killed runs left behind.
+def create_partial_folder(folder: Path) -> Path:
+    """Create an empty folder next to `folder` to make the assets in, and return it.
+
+    Partial folders of processes that no longer run are deleted.
 
     Raises:
-        OccupiedError: the folder meant is not empty and holds no manifest.
+        OccupiedError: `folder` is not empty and has no manifest.
     """
     if folder.exists() and not (folder / NAME).is_file() and any(folder.iterdir()):
-        raise OccupiedError(f"{folder}: holds files the demo did not make; name a new folder, or empty it")
+        raise OccupiedError(
+            f"{folder}: contains files that the demo did not make; name another folder or empty it"
+        )
     prefix = f".{folder.name}.partial-"
     folder.parent.mkdir(parents=True, exist_ok=True)
     for left in folder.parent.glob(prefix + "*"):
@@ -64,19 +66,19 @@ def partial_folder(folder: Path) -> Path:
     return partial
 
 
-def put_in_place(partial: Path, folder: Path) -> None:
-    """Rename the finished folder into place; what stood there is removed, and is never mixed with the new."""
-    aside = partial.with_name(partial.name + ".old")
-    # Between the two renames there are no assets at all, which the next run mends.
+def replace_folder(partial: Path, folder: Path) -> None:
+    """Rename the finished folder into place; the previous folder is deleted, never merged."""
+    previous = partial.with_name(partial.name + ".old")
+    # If the process is killed between the two renames there are no assets, and the next run makes them.
     if folder.exists():
-        folder.rename(aside)
+        folder.rename(previous)
     partial.rename(folder)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def _file_digests(folder: Path) -> dict[str, str]:
     return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(folder).as_posix(): digest.sha256_of_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path != folder / NAME
     }

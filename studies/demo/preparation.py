@@ -1,4 +1,4 @@
-"""Making the assets: images, weights and scores, from the study's model list to a folder put in place at once."""
+"""Creation of the assets: images, weights and scores of the demo study."""
 
 import multiprocessing
 import os
@@ -15,24 +15,25 @@ import torch
 from safetensors.torch import save
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from studies.demo.digits import Parts, resize_digits, split_digits, write_images
-from studies.demo.listing import ListingError, ModelEntry
-from studies.demo.manifest import partial_folder, put_in_place, write_manifest
-from studies.demo.scores import score_network, scores_text
+from alignsec.errors import ConfigError, ConfigErrors
+from studies.demo.digits import Splits, resize_digits, split_digits, write_images
+from studies.demo.manifest import create_partial_folder, replace_folder, write_manifest
+from studies.demo.networks import STUDY_FILE, DemoNetwork
+from studies.demo.scores import format_scores, score_network
 from studies.demo.training import RECIPES, Recipe, state_to_save, train_network
 
 SEED = 0
-"""Deals the digits into parts. Not the study's seed: another choice of images needs no other networks."""
+"""Seed of the split. It is not the study's seed, so that another choice of images needs no new networks."""
 
 
 @dataclass(frozen=True)
-class MadeModel:
-    """What came of one model.
+class TrainedModel:
+    """The result of training one model.
 
     Attributes:
-        name: the model's.
-        scores: every benchmark's score, by the benchmark's name.
-        seconds: how long training and scoring took.
+        name: The model's name.
+        scores: The score on every benchmark, by the benchmark's name.
+        seconds: The time that training and scoring took.
     """
 
     name: str
@@ -42,93 +43,101 @@ class MadeModel:
 
 def make_assets(
     folder: Path,
-    entries: Sequence[ModelEntry],
+    networks: Sequence[DemoNetwork],
     sources: str,
     *,
     processes: int,
-    on_made: Callable[[MadeModel], None],
+    on_trained: Callable[[TrainedModel], None],
     recipes: Mapping[str, Recipe] = RECIPES,
 ) -> None:
-    """Make every asset aside, then rename the finished folder into place.
+    """Make all assets in a partial folder, then rename it into place.
 
     Args:
-        folder: where the assets go; replaced as a whole.
-        entries: the models.
-        sources: digest of what the assets are made from, for the manifest.
-        processes: models made at a time, one core each.
-        on_made: called after each model, in the order they finish.
-        recipes: how each model learns, by name.
+        folder: The assets folder, which is replaced as a whole.
+        networks: The networks to train.
+        sources: The digest of what the assets are made from, for the manifest.
+        processes: The number of models trained at a time, one core each.
+        on_trained: Called after each model, in the order in which they finish.
+        recipes: The training settings by model name.
 
     Raises:
-        ListingError: a model has no recipe.
-        OSError: the folder cannot be written, or holds something else; nothing is left behind.
+        ConfigErrors: A model has no recipe.
+        OSError: The folder cannot be written, or holds other files. The partial folder is deleted.
     """
-    for entry in entries:
-        if entry.name not in recipes:
-            remedy = f"has no recipe; add one to RECIPES in studies/demo/training.py, beside {', '.join(recipes)}"
-            raise ListingError(f'models.name: "{entry.name}" {remedy}')
-    partial = partial_folder(folder)
+    errors = [
+        ConfigError(
+            path=STUDY_FILE,
+            field=f"models[{number}].name",
+            given=f'"{network.name}"',
+            remedy=f"has no recipe; add one to RECIPES in studies/demo/training.py (known: {', '.join(recipes)})",
+        )
+        for number, network in enumerate(networks)
+        if network.name not in recipes
+    ]
+    if errors:
+        raise ConfigErrors(errors)
+    partial = create_partial_folder(folder)
     try:
         write_images(split_digits(SEED).test, partial / "images")
         (partial / "weights").mkdir()
-        jobs = [(entry, recipes[entry.name], partial / "weights" / entry.weights) for entry in entries]
-        made = _make_models(jobs, processes, on_made)
-        rows = [(entry.name, made[entry.name].scores) for entry in entries]
-        (partial / "scores.csv").write_text(scores_text(rows), encoding="utf-8")
+        jobs = [(network, recipes[network.name], partial / "weights" / network.weights) for network in networks]
+        trained = _train_models(jobs, processes, on_trained)
+        rows = [(network.name, trained[network.name].scores) for network in networks]
+        (partial / "scores.csv").write_text(format_scores(rows), encoding="utf-8")
         write_manifest(partial, sources)
-        put_in_place(partial, folder)
+        replace_folder(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def make_model(entry: ModelEntry, recipe: Recipe, weights: Path, parts: Parts) -> MadeModel:
+def train_model(definition: DemoNetwork, recipe: Recipe, weights: Path, splits: Splits) -> TrainedModel:
     """Train one model, write its weights, and score it."""
     start = time.perf_counter()
-    images = resize_digits(parts.training.pixels, entry.side)
-    network = train_network(entry, recipe, images, torch.from_numpy(parts.training.labels))
-    # Not by save_file: its files are only for their owner, and jobs may run as another user.
+    images = resize_digits(splits.training.pixels, definition.side)
+    network = train_network(definition, recipe, images, torch.from_numpy(splits.training.labels))
+    # save_file makes files that only their owner may read, and jobs may run as another user.
     weights.write_bytes(save(state_to_save(network)))
-    scores = score_network(network, parts, entry.side)
-    return MadeModel(entry.name, scores, time.perf_counter() - start)
+    scores = score_network(network, splits, definition.side)
+    return TrainedModel(definition.name, scores, time.perf_counter() - start)
 
 
-def _make_models(
-    jobs: Sequence[tuple[ModelEntry, Recipe, Path]], processes: int, on_made: Callable[[MadeModel], None]
-) -> dict[str, MadeModel]:
-    made: dict[str, MadeModel] = {}
+def _train_models(
+    jobs: Sequence[tuple[DemoNetwork, Recipe, Path]], processes: int, on_trained: Callable[[TrainedModel], None]
+) -> dict[str, TrainedModel]:
+    trained: dict[str, TrainedModel] = {}
     others = set(multiprocessing.active_children())
-    # Started afresh, not forked: torch's threads do not survive a fork.
+    # Spawned, not forked: torch's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=_start_worker)
-    # Longest first, so that no core waits at the end for a model begun last.
+    # Longest first, so that no core is idle while the last model is trained.
     jobs = sorted(jobs, key=lambda job: job[1].epochs * (1 + job[1].steps * (job[1].eps > 0)), reverse=True)
     try:
-        for future in as_completed([pool.submit(_make_in_worker, *job) for job in jobs]):
+        for future in as_completed([pool.submit(_train_in_worker, *job) for job in jobs]):
             result = future.result()
-            made[result.name] = result
-            on_made(result)
+            trained[result.name] = result
+            on_trained(result)
     finally:
-        # After Ctrl-C or a full disk, nothing that they are still making will be used.
+        # After Ctrl-C or a full disk, the results of the other workers are not used.
         for child in set(multiprocessing.active_children()) - others:
             child.terminate()
         pool.shutdown(cancel_futures=True)
-    return made
+    return trained
 
 
-def _make_in_worker(entry: ModelEntry, recipe: Recipe, weights: Path) -> MadeModel:
-    return make_model(entry, recipe, weights, split_digits(SEED))
+def _train_in_worker(definition: DemoNetwork, recipe: Recipe, weights: Path) -> TrainedModel:
+    return train_model(definition, recipe, weights, split_digits(SEED))
 
 
 def _start_worker() -> None:
-    # One core each, for torch and for NumPy; and sums come out the same on any number of cores.
+    # One thread each for torch and NumPy, so that sums do not depend on the number of cores.
     torch.set_num_threads(1)
     threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches workers too; they go without a traceback
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches workers too; they end without a traceback
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _leave_with_parent() -> None:
-    """A worker whose parent was killed would wait for its next model for ever."""
+def _exit_with_parent() -> None:
+    """End this worker when its parent has died; otherwise it would wait for its next model indefinitely."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

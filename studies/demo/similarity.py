@@ -1,4 +1,4 @@
-"""How alike two systems represent the same images: representational similarity and kernel alignment."""
+"""Similarity of two systems' representations of the same images: RSA and centred kernel alignment."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +8,11 @@ Features = NDArray[np.floating]
 """(images, features)"""
 
 
-def dissimilarities(features: Features) -> NDArray[np.float64]:
-    """Return 1 - Pearson's r between the features of each pair of images, 0 to 2: (0, 1), (0, 2), ..., (1, 2), ...
+def pairwise_dissimilarities(features: Features) -> NDArray[np.float64]:
+    """Return 1 - Pearson's r between the features of each pair of images, 0 to 2.
 
-    NaN where an image's features are all equal.
+    The pairs are in the order (0, 1), (0, 2), ..., (1, 2), ... The result is NaN where an image's features are all
+    equal.
     """
     rows = np.asarray(features, dtype=np.float64)
     rows = rows - rows.mean(axis=1, keepdims=True)
@@ -22,36 +23,40 @@ def dissimilarities(features: Features) -> NDArray[np.float64]:
 
 
 def rsa(one: Features, other: Features) -> float:
-    """Return Spearman's rank correlation of two systems' dissimilarities, -1 to 1 (Kriegeskorte et al. 2008).
+    """Return the rank correlation of two systems' dissimilarities (representational similarity), -1 to 1.
 
-    NaN where a system tells no two images apart.
+    The result is NaN if a system has the same features for all images.
+
+    Reference: Kriegeskorte, Mur and Bandettini 2008.
     """
-    return float(spearmanr(dissimilarities(one), dissimilarities(other)).statistic)
+    return float(spearmanr(pairwise_dissimilarities(one), pairwise_dissimilarities(other)).statistic)
 
 
 def cka(one: Features, other: Features) -> float:
-    """Return the centred kernel alignment of two systems with linear kernels, at most 1.
+    """Return the centred kernel alignment (CKA) of two systems with linear kernels, at most 1.
 
-    From the unbiased estimate of HSIC (Song et al. 2012, JMLR 13:1393, equation 5), which averages 0 for
-    unrelated systems however many features they have; the usual biased one (Kornblith et al. 2019) does not.
-    Rotating or scaling features changes nothing. Needs 4 images; NaN where a system tells no two apart.
+    It uses the unbiased estimate of HSIC, which averages 0 for unrelated systems with any number of features. The
+    usual biased estimate (Kornblith et al. 2019) does not. Rotating or scaling features does not change CKA.
+    It needs at least 4 images, and is NaN if a system has the same features for all images.
+
+    Reference: Song et al. 2012, JMLR 13:1393, equation 5.
     """
-    ours, theirs = _kernel(one), _kernel(other)
+    first, second = _kernel(one), _kernel(other)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return float(_hsic(ours, theirs) / np.sqrt(_hsic(ours, ours) * _hsic(theirs, theirs)))
+        return float(_hsic(first, second) / np.sqrt(_hsic(first, first) * _hsic(second, second)))
 
 
 def _kernel(features: Features) -> NDArray[np.float64]:
-    # Centring changes no HSIC, and keeps large means from drowning the differences in rounding.
+    # Centring does not change HSIC, and avoids rounding errors if means are large.
     centred = np.asarray(features, dtype=np.float64) - np.mean(features, axis=0, dtype=np.float64)
     kernel = centred @ centred.T
     np.fill_diagonal(kernel, 0)
     return kernel
 
 
-def _hsic(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    n = len(ours)
-    together = (ours * theirs).sum()
-    apart = ours.sum() * theirs.sum() / ((n - 1) * (n - 2))
-    crossed = 2 * (ours.sum(0) @ theirs.sum(0)) / (n - 2)
-    return float((together + apart - crossed) / (n * (n - 3)))
+def _hsic(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    n = len(first)
+    trace = (first * second).sum()
+    means = first.sum() * second.sum() / ((n - 1) * (n - 2))
+    cross = 2 * (first.sum(0) @ second.sum(0)) / (n - 2)
+    return float((trace + means - cross) / (n * (n - 3)))

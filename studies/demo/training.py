@@ -1,4 +1,4 @@
-"""How each model of the demo learns: plainly, or on images attacked while it learns."""
+"""Training of the demo's networks: standard, or adversarial (Madry et al. 2018)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from studies.demo.listing import ModelEntry
+from studies.demo.networks import DemoNetwork
 
 BATCH = 50
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long and on what a model learns.
+    """The training settings of one model.
 
     Attributes:
-        epochs: passes over the training images.
-        rate: highest learning rate of AdamW, reached after a quarter of the steps.
-        eps: Linf budget of the attack it learns against, in pixels of [0, 1]; 0 trains plainly.
-        steps: gradient steps of that attack (Madry et al. 2018), from a random start.
+        epochs: Passes over the training images.
+        rate: The highest learning rate of AdamW, reached after a quarter of the steps.
+        eps: Linf budget of the training attack, in pixels of [0, 1]; 0 means standard training.
+        steps: Gradient steps of the training attack (Madry et al. 2018), from a random start.
     """
 
     epochs: int
@@ -44,16 +44,16 @@ RECIPES: Mapping[str, Recipe] = {
     "convnext-plain": Recipe(epochs=15),
     "mambaout-robust": Recipe(epochs=12, eps=_ROBUST),
 }
-"""By the models' names in studies/demo.toml."""
+"""Training settings by the model's name in studies/demo.toml."""
 
 
 class Network(nn.Module):
-    """A timm network behind its normalisation: takes (n, 1, side, side) in [0, 1], gives (n, 10) logits."""
+    """A timm network with its normalisation: maps (n, 1, side, side) in [0, 1] to (n, 10) logits."""
 
-    def __init__(self, entry: ModelEntry) -> None:
+    def __init__(self, definition: DemoNetwork) -> None:
         super().__init__()
-        self.mean, self.std = entry.mean, entry.std
-        self.net: nn.Module = timm.create_model(entry.architecture, **entry.options)
+        self.mean, self.std = definition.mean, definition.std
+        self.net: nn.Module = timm.create_model(definition.architecture, **definition.options)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits."""
@@ -61,26 +61,29 @@ class Network(nn.Module):
         return logits
 
 
-def train_network(entry: ModelEntry, recipe: Recipe, images: Tensor, labels: Tensor) -> Network:
-    """Return the entry's network, trained; the same on every run of the same machine and versions.
+def train_network(definition: DemoNetwork, recipe: Recipe, images: Tensor, labels: Tensor) -> Network:
+    """Train a network and return it.
+
+    The result is bit-identical on every run with the same machine and library versions.
 
     Args:
-        entry: the network; its name seeds its first weights and its noise, whatever else is trained.
-        recipe: how it learns.
+        definition: The network. Its name seeds the initial weights and the noise, so that the result does not
+            depend on which other networks are trained.
+        recipe: The training settings.
         images: (n, 1, side, side) in [0, 1].
         labels: (n,) int64.
     """
-    seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:4], "big")
+    seed = int.from_bytes(hashlib.sha256(definition.name.encode()).digest()[:4], "big")
     torch.manual_seed(seed)
     noise = torch.Generator().manual_seed(seed)
-    network = Network(entry).train()
+    network = Network(definition).train()
     batches = len(images) // BATCH
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.rate, total_steps=recipe.epochs * batches, pct_start=0.25
     )
     for epoch in range(recipe.epochs):
-        # Attacked in full from the start, the transformers never learn; so the budget grows over the first half.
+        # With the full budget from the start, the transformers do not learn; so it grows over the first half.
         eps = float(recipe.eps) * min(1.0, 2 * epoch / recipe.epochs)
         order = torch.randperm(len(images), generator=noise)[: batches * BATCH]
         for chosen in order.split(BATCH):
@@ -95,7 +98,7 @@ def train_network(entry: ModelEntry, recipe: Recipe, images: Tensor, labels: Ten
 
 
 def shift_images(images: Tensor, noise: torch.Generator) -> Tensor:
-    """Return each image moved by -1, 0 or 1 pixel along each axis; black comes in at the border."""
+    """Return each image shifted by -1, 0 or 1 pixel along each axis, and padded with black."""
     side = images.shape[-1]
     padded = F.pad(images, (1, 1, 1, 1))
     rows, columns = torch.randint(0, 3, (2, len(images), 1), generator=noise) + torch.arange(side)
@@ -106,22 +109,16 @@ def shift_images(images: Tensor, noise: torch.Generator) -> Tensor:
 def attack_images(
     network: nn.Module, images: Tensor, labels: Tensor, eps: float, steps: int, noise: torch.Generator
 ) -> Tensor:
-    """Return images in [0, 1], at most eps away in Linf, on which the network's loss is higher."""
+    """Return images in [0, 1], at Linf distance `eps` or less, with a higher loss of the network."""
     low, high = (images - eps).clamp(min=0), (images + eps).clamp(max=1)
-    found = low + (high - low) * torch.rand(images.shape, generator=noise)
+    perturbed = low + (high - low) * torch.rand(images.shape, generator=noise)
     for _ in range(steps):
-        found.requires_grad_(True)
-        (slope,) = torch.autograd.grad(F.cross_entropy(network(found), labels, reduction="sum"), found)
-        found = torch.clamp(found.detach() + 1.5 * eps / steps * slope.sign(), low, high)
-    return found
-
-
-def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the share of images, 0 to 1, that the network names rightly."""
-    with torch.no_grad():
-        return float((network(images).argmax(1) == labels).double().mean())
+        perturbed.requires_grad_(True)
+        (gradient,) = torch.autograd.grad(F.cross_entropy(network(perturbed), labels, reduction="sum"), perturbed)
+        perturbed = torch.clamp(perturbed.detach() + 1.5 * eps / steps * gradient.sign(), low, high)
+    return perturbed
 
 
 def state_to_save(network: Network) -> dict[str, Tensor]:
-    """Return the timm network's parameters and buffers, by timm's own names."""
+    """Return the timm network's parameters and buffers, by timm's names."""
     return {name: tensor.contiguous() for name, tensor in network.net.state_dict().items()}

@@ -1,4 +1,4 @@
-"""The demo's images: real digits in three parts, as files and as tensors."""
+"""The demo's digits in three parts, as files and as tensors."""
 
 import csv
 
@@ -15,50 +15,52 @@ from submit.images.files import Folder
 
 
 @pytest.fixture(scope="module")
-def parts():
+def splits():
     return split_digits(0)
 
 
-def test_no_image_is_in_two_parts_and_none_is_lost(parts):
-    numbers = [set(part.numbers) for part in (parts.training, parts.scoring, parts.test)]
+def test_parts_are_disjoint_and_cover_the_data_set(splits):
+    numbers = [set(part.numbers) for part in (splits.training, splits.scoring, splits.test)]
     assert [len(part) for part in numbers] == [TRAINING, SCORING, TEST]
     assert set.union(*numbers) == set(range(1797))
 
 
-def test_no_image_of_one_part_has_a_twin_in_another(parts):
-    """The data set has no doubles, so parts by number are parts by content."""
-    contents = [image.tobytes() for part in (parts.training, parts.scoring, parts.test) for image in part.pixels]
+def test_no_image_has_a_duplicate_in_another_part(splits):
+    """The data set has no duplicates, so parts with disjoint numbers have disjoint contents."""
+    contents = [
+        image.tobytes() for part in (splits.training, splits.scoring, splits.test) for image in part.pixels
+    ]
     assert len(set(contents)) == 1797
 
 
-def test_another_seed_deals_other_parts(parts):
-    assert set(split_digits(1).test.numbers) != set(parts.test.numbers)
-    assert np.array_equal(split_digits(0).test.numbers, parts.test.numbers)
+def test_split_depends_on_the_seed_only(splits):
+    assert set(split_digits(1).test.numbers) != set(splits.test.numbers)
+    assert np.array_equal(split_digits(0).test.numbers, splits.test.numbers)
 
 
-def test_every_part_has_every_class_and_the_full_range_of_ink(parts):
-    for part in (parts.training, parts.scoring, parts.test):
+def test_every_part_has_every_class_and_all_17_grey_levels(splits):
+    for part in (splits.training, splits.scoring, splits.test):
         assert set(part.labels) == set(range(10))
         assert part.pixels.dtype == np.uint8
         assert (part.pixels.min(), part.pixels.max()) == (0, 255)
         assert len(np.unique(part.pixels)) == 17
 
 
-def test_files_hold_the_pixels_and_labels(parts, tmp_path):
-    write_images(parts.test, tmp_path / "images")
+def test_files_contain_the_pixels_and_labels(splits, tmp_path):
+    write_images(splits.test, tmp_path / "images")
     with (tmp_path / "images" / "labels.csv").open(newline="") as text:
         rows = list(csv.DictReader(text))
     assert len(rows) == TEST == len(list((tmp_path / "images").glob("*.png")))
-    for row, pixels, label in zip(rows, parts.test.pixels, parts.test.labels, strict=True):
+    for row, pixels, label in zip(rows, splits.test.pixels, splits.test.labels, strict=True):
         assert int(row["label"]) == label
         with Image.open(tmp_path / "images" / row["file"]) as image:
             assert (image.mode, image.format) == ("L", "PNG")
             assert np.array_equal(np.asarray(image), pixels)
 
 
-def test_networks_learn_from_what_alignsec_will_show_them(parts, tmp_path):
-    """The demo's own resizing gives, bit by bit, what a job gets from the same files."""
-    write_images(parts.test, tmp_path / "images")
+def test_training_images_equal_those_of_a_job(splits, tmp_path):
+    """The demo's resizing is bit-identical to that of a job that reads the same files."""
+    write_images(splits.test, tmp_path / "images")
     found = labelling.label_by_file(Folder(tmp_path / "images"), tmp_path / "images" / "labels.csv")
     pack = image_pack.write(found[:50], tmp_path)
     preprocessing = Preprocessing(
@@ -69,6 +71,6 @@ def test_networks_learn_from_what_alignsec_will_show_them(parts, tmp_path):
         crop_pct=1.0,
         crop_mode="center",
     )
-    shown = images.load_images(tmp_path / pack.name, pack.sha256, preprocessing)
-    assert np.array_equal(shown.pixels[:], resize_digits(parts.test.pixels[:50], 16))
-    assert np.array_equal(shown.labels, parts.test.labels[:50])
+    loaded = images.load_images(tmp_path / pack.name, pack.sha256, preprocessing)
+    assert np.array_equal(loaded.pixels[:], resize_digits(splits.test.pixels[:50], 16))
+    assert np.array_equal(loaded.labels, splits.test.labels[:50])

@@ -1,4 +1,4 @@
-"""The Gabor model of V1 behaves as complex cells do."""
+"""The Gabor model of V1 responds as complex cells do."""
 
 import math
 
@@ -18,14 +18,14 @@ def grating(orientation: float, frequency: float, phase: float = 0.0) -> torch.T
 
 
 def centre_cells(image: torch.Tensor) -> np.ndarray:
-    """Energies (orientations, frequencies) of the cells in the middle, which see no border."""
+    """Return the energies (orientations, frequencies) of the central cells, which the border does not affect."""
     energies = v1_energies(image).reshape(len(ORIENTATIONS), len(FREQUENCIES), SIDE // 2, SIDE // 2)
     return energies[:, :, SIDE // 4, SIDE // 4]
 
 
 @pytest.mark.parametrize("frequency", range(len(FREQUENCIES)))
 @pytest.mark.parametrize("orientation", range(len(ORIENTATIONS)))
-def test_the_cell_that_answers_most_is_the_one_tuned_to_the_grating(orientation, frequency):
+def test_cell_tuned_to_the_grating_has_the_highest_energy(orientation, frequency):
     energies = centre_cells(grating(ORIENTATIONS[orientation], FREQUENCIES[frequency]))
     assert energies[:, frequency].argmax() == orientation
     assert energies[orientation].argmax() == frequency
@@ -33,15 +33,15 @@ def test_the_cell_that_answers_most_is_the_one_tuned_to_the_grating(orientation,
     assert energies[across, frequency] < 0.05 * energies[orientation, frequency]
 
 
-def test_phase_changes_the_answer_little():
-    """What makes the cell complex: a simple cell's answer would pass through zero."""
+def test_energy_is_nearly_independent_of_the_phase():
+    """This distinguishes a complex cell: the response of a simple cell passes through zero."""
     energies = [
         centre_cells(grating(ORIENTATIONS[2], FREQUENCIES[1], phase))[2, 1] for phase in np.linspace(0, 6, 9)
     ]
     assert max(energies) < 1.1 * min(energies)
 
 
-def test_an_even_surface_excites_no_cell():
+def test_uniform_image_has_zero_energy():
     assert centre_cells(torch.full((1, 1, SIDE, SIDE), 0.7)).max() < 1e-9
 
 
@@ -53,7 +53,7 @@ def test_filters_have_unit_norm_and_are_a_quadrature_pair():
         assert np.allclose(odd, -odd[::-1, ::-1])
 
 
-def test_cells_sit_at_every_second_pixel_and_a_weaker_image_excites_them_in_proportion():
+def test_cells_are_at_every_second_pixel_and_energy_is_proportional_to_contrast():
     image = torch.rand(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     energies = v1_energies(image)
     assert energies.shape == (3, len(ORIENTATIONS) * len(FREQUENCIES) * 8 * 8)
