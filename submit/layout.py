@@ -15,7 +15,7 @@ from submit.digest_cache import DigestCache
 from submit.images.packs import StudyPacks
 from submit.images.store import PackStore
 from submit.validation import ValidatedStudy
-from submit.weights.locate import Found
+from submit.weights.locate import LocatedWeights
 
 
 def write(
@@ -96,7 +96,7 @@ def _code(path: Path, folder: RunFolder) -> File:
     return file
 
 
-def _weights(found: Found, folder: RunFolder) -> File:
+def _weights(found: LocatedWeights, folder: RunFolder) -> File:
     """A link in the run folder, named by digest, to a checkpoint that stays where it is.
 
     Names in a run folder hold letters, digits, dots and hyphens only, so nothing needs quoting in a DAG.

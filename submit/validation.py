@@ -15,7 +15,7 @@ from alignsec.study.published import ResultsTable
 from alignsec.study.study import Study
 from submit.digest_cache import DigestCache
 from submit.images.selection import Selection
-from submit.weights.locate import Finder, Found, NotFound
+from submit.weights.locate import LocatedWeights, WeightsLocator, WeightsNotFoundError
 from submit.weights.manifest import Manifest
 
 
@@ -25,7 +25,7 @@ class ValidatedStudy:
 
     path: Path
     study: Study
-    weights: dict[str, Found]
+    weights: dict[str, LocatedWeights]
     """By model name."""
     published: dict[str, Published]
     """Likewise, what models are held to before they are attacked."""
@@ -45,13 +45,13 @@ def validate(
     errors: list[ConfigError] = []
     weights = {}
     manifest = Manifest.read(folder) if folder else Manifest()
-    finder = Finder(path, hub, folder, digests or DigestCache(None), manifest)
+    locator = WeightsLocator(path, hub, folder, digests or DigestCache(None), manifest)
     for index, model in enumerate(study.models):
         if model.weights is None and not model.needs_published_weights:
             continue
         try:
-            weights[model.name] = finder.find(model)
-        except NotFound as remedy:
+            weights[model.name] = locator.locate(model)
+        except WeightsNotFoundError as remedy:
             errors.append(
                 ConfigError(
                     path=path, field=f"models[{index}].source", given=f'"{model.source}"', remedy=str(remedy)

@@ -1,1 +1,1 @@
-"""Weights: fetched once from where they are published, checked, and kept in the site's folder with a manifest."""
+"""Published weights: downloaded once, verified, and kept in the site's weights folder with a manifest."""

@@ -1,6 +1,7 @@
-"""Entry point: `python -m submit.weights STUDY` fetches the weights of a study's models into the site's folder.
+"""Entry point: `python -m submit.weights STUDY` downloads the weights of a study's models into the site's folder.
 
-Needs the `staging` extra of pyproject.toml, a network and disk; no torch, but with it torch files are rewritten.
+It needs the `staging` extra of pyproject.toml, a network connection and disk space. It does not need torch. With
+torch, it converts torch files to safetensors.
 """
 
 import argparse
@@ -26,23 +27,27 @@ from submit.digest_cache import DigestCache
 from submit.site import Site
 from submit.weights import address
 from submit.weights.manifest import Manifest
-from submit.weights.retry import Patience
+from submit.weights.retry import RetryPolicy
 
 try:
-    from submit.weights.staging import Fetched, Staging
+    from submit.weights.staging import FetchResult, WeightsStager
 except ModuleNotFoundError as missing:
-    sys.exit(f"{missing}: fetching weights needs what requirements/staging.txt lists; install it into this Python")
+    sys.exit(f"{missing}: the command needs requirements/staging.txt; install it into this Python")
 
-NOT_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 NOTE = "complete files are kept; to continue, run the same command again"
 
 
 def main() -> int:
-    """Read the arguments and fetch; 0 all is there, 1 some is not, 2 errors, 130 interrupted."""
+    """Run the command.
+
+    Returns:
+        The exit code: 0 all files are staged, 1 some are not, 2 errors in the input, 130 interrupted.
+    """
     parser = argparse.ArgumentParser(prog="python -m submit.weights", description=__doc__)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
     parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
-    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="files at once (default: 4)")
+    parser.add_argument("--at-once", type=int, default=4, metavar="N", help="simultaneous downloads (default: 4)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
@@ -56,9 +61,20 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def stage(path: Path, site: Site, console: Console, at_once: int) -> list[ConfigError]:
-    """Fetch what a study's models want and the folder lacks; a error for each model whose weights failed.
+    """Download the weights of a study's models that the site's weights folder lacks.
 
-    Raises Mistakes for a study or a folder that cannot be used, OSError, KeyboardInterrupt.
+    Args:
+        path: The study file.
+        site: The site's settings.
+        console: Where to show the progress and the results.
+        at_once: Number of simultaneous downloads.
+
+    Returns:
+        An error for each model whose weights could not be downloaded.
+
+    Raises:
+        ConfigErrors: The study or the folder cannot be used.
+        OSError: The disk failed.
     """
     study = Study.load(path)
     wanted: dict[str, list[int]] = defaultdict(list)
@@ -66,59 +82,62 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Config
         if where := address.weights_address(model):
             wanted[where].append(index)
     folder = CHECKOUT / site.weights
-    with _held(folder):
+    with _locked(folder):
         digests = DigestCache(CHECKOUT / site.runs / DIGESTS)
-        patience = Patience()
-        staging = Staging(folder, digests, patience, site.job_python, os.environ, at_once=at_once)
-        missing = staging.missing(list(wanted))
+        retry = RetryPolicy()
+        stager = WeightsStager(folder, digests, retry, site.job_python, os.environ, at_once=at_once)
+        missing = stager.find_missing(list(wanted))
         own = sum(1 for model in study.models if model.weights is not None)
         console.print(
-            f"{folder}: {len(wanted) - len(missing)} of {len(wanted)} files are there, {len(missing)} to fetch"
-            + (f"; {own} models have weights of their own" if own else "")
+            f"{folder}: {len(wanted) - len(missing)} of {len(wanted)} files present, {len(missing)} to download"
+            + (f"; {own} models have their own weights" if own else "")
         )
         errors = []
         with Display(console) as display:
             display.begin(f"0/{len(missing)} files", unit=BYTES)
-            staging.on_bytes = lambda address, done, total: display.update(done, total, item=address)
-            patience.said = display.line
-            for number, fetched in enumerate(staging.run(missing), start=1):
+            stager.on_bytes = lambda address, done, total: display.update(done, total, item=address)
+            retry.on_wait = display.line
+            for number, result in enumerate(stager.run(missing), start=1):
                 files = f"{number}/{len(missing)} files"
-                display.finish(fetched.address, files)
-                display.line(f"{files}: {fetched.address}: {_result(fetched)}")
-                if fetched.staged is None:
-                    errors += [_failed(path, study, index, fetched) for index in wanted[fetched.address]]
+                display.finish(result.address, files)
+                display.line(f"{files}: {result.address}: {_describe(result)}")
+                if result.staged is None:
+                    errors += [_failed(path, study, index, result) for index in wanted[result.address]]
         digests.keep()
         known = Manifest.read(folder).weights
-    here = {known[one].file: known[one].bytes for one in wanted if one in known}
-    console.print(f"{len(here)} files, {megabytes(sum(here.values()))}, for {len(study.models)} models")
+    present = {known[one].file: known[one].bytes for one in wanted if one in known}
+    console.print(f"{len(present)} files, {megabytes(sum(present.values()))}, for {len(study.models)} models")
     return sorted(errors, key=str)
 
 
-def _result(fetched: Fetched) -> str:
-    if fetched.staged is None:
-        return f"failed: {fetched.why}"
-    how = ", rewritten as safetensors" if fetched.staged.rewritten else ""
-    return f"{fetched.staged.file}, {megabytes(fetched.staged.bytes)}{how}"
+def _describe(result: FetchResult) -> str:
+    if result.staged is None:
+        return f"failed: {result.reason}"
+    conversion = ", converted to safetensors" if result.staged.rewritten else ""
+    return f"{result.staged.file}, {megabytes(result.staged.bytes)}{conversion}"
 
 
-def _failed(path: Path, study: Study, index: int, fetched: Fetched) -> ConfigError:
+def _failed(path: Path, study: Study, index: int, result: FetchResult) -> ConfigError:
     source = f'"{study.models[index].source}"'
     return ConfigError(
-        path=path, field=f"models[{index}].source", given=source, remedy=f"could not be fetched: {fetched.why}"
+        path=path,
+        field=f"models[{index}].source",
+        given=source,
+        remedy=f"could not be downloaded: {result.reason}",
     )
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The weights folder, made and locked. Raises Mistakes where it cannot be."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Create and lock the weights folder; raise ConfigErrors if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with lock.held(folder / ".lock"):
             yield
     except OSError as error:
-        if error.errno not in NOT_OURS:
+        if error.errno not in NO_ACCESS:
             raise
-        remedy = f"cannot be written ({error.strerror}); name a folder of yours with room for the weights"
+        remedy = f"cannot be written ({error.strerror}); set a writable folder with enough space"
         raise ConfigErrors(
             [ConfigError(path=".env", field="WEIGHTS", given=f'"{folder}"', remedy=remedy)]
         ) from None

@@ -1,4 +1,4 @@
-"""Addresses: where a model's weights are published, as one line of text that names them in the manifest."""
+"""Addresses of published weights. An address is one line of text and the key of a file in the manifest."""
 
 import re
 from urllib.parse import urlsplit
@@ -9,20 +9,24 @@ from alignsec.study.models import StudyModel
 HUB = "hub:"
 PLUGIN = brainscore.SCHEME
 
-_NAMED_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.[a-z.]+$")
-"""PyTorch's hub names files by the first digits of their SHA-256 (torch.hub.load_state_dict_from_url)."""
+_DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.[a-z.]+$")
+"""PyTorch's hub puts the first digits of a file's SHA-256 into its name (torch.hub.load_state_dict_from_url)."""
 
 
 def weights_address(model: StudyModel) -> str:
-    """`hub:` and a repository, `brainscore:` and a name, or an http(s) address; empty where the weights are the
-    user's own or unknown."""
+    """Return the address of a model's published weights.
+
+    Returns:
+        `hub:` and a repository, `brainscore:` and a name, or an HTTP(S) URL. Empty if the user provides the
+        weights or their address is unknown.
+    """
     if model.weights is not None:
         return ""
     info = model.info
     return f"{HUB}{info.hub}" if info.hub else info.url
 
 
-def named_digest(url: str) -> str:
-    """The digits of a file's SHA-256 that its name tells; empty where it tells none, or only a date."""
-    found = _NAMED_DIGEST.search(urlsplit(url).path)
+def digest_in_name(url: str) -> str:
+    """Return the first digits of a file's SHA-256 from its name; empty if there are none or only a date."""
+    found = _DIGEST_IN_NAME.search(urlsplit(url).path)
     return found[1] if found and not found[1].isdigit() else ""

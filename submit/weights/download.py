@@ -1,4 +1,4 @@
-"""Downloads: one file from where it is published, resumed after an interruption, checked before it counts."""
+"""The download of one file: resumed after an interruption, and verified at the end."""
 
 import errno
 import json
@@ -13,33 +13,39 @@ from urllib.parse import urlsplit
 import httpx2
 
 from alignsec import atomic, digest
-from submit.weights import file_kind
-from submit.weights.file_kind import NoCheckpoint
-from submit.weights.response import network, part_range, refuse_status, strong_etag, whole_length
-from submit.weights.retry import Failed, Later, Patience
+from submit.weights import file_format
+from submit.weights.file_format import InvalidWeightsError
+from submit.weights.response import (
+    content_length,
+    parse_content_range,
+    raise_for_status,
+    strong_etag,
+    translate_network_errors,
+)
+from submit.weights.retry import DownloadError, RetryPolicy, TemporaryError
 
 TIMEOUT_SECONDS = 15.0
-"""Without a single byte; then the connection counts as cut. Ctrl-C waits no longer than this either."""
+"""Longest time without a byte before a connection counts as lost. Ctrl-C takes no longer than this either."""
 
-Tell = Callable[[int, int | None], None]
-"""Told how many bytes there are of how many; None: the server does not say."""
+OnBytes = Callable[[int, int | None], None]
+"""Called with the bytes received and the bytes of the file; None if the server does not state them."""
 
 
 @dataclass(frozen=True)
-class Remote:
-    """A file where it is published, and what is known of it beforehand."""
+class RemoteFile:
+    """A published file, and what is known about it before the download."""
 
     url: str
     name: str
-    """Its file name there."""
+    """The published file name."""
     size: int | None = None
     """Bytes."""
     sha256: str = ""
-    """Its SHA-256 in hexadecimal digits, or the first of them; empty where nobody tells."""
+    """The SHA-256 in hexadecimal digits, or its first digits; empty if unknown."""
     revision: str = ""
-    """The commit it is taken from, where there is one."""
+    """The commit; empty if the file is not in a repository."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Sent along; a token among them goes to this host only, not to where it redirects."""
+    """Request headers. A token among them is not sent to hosts that this one redirects to."""
 
     @property
     def host(self) -> str:
@@ -49,111 +55,130 @@ class Remote:
 
 @dataclass
 class Download:
-    """One file on its way into `part`, which is kept between runs until it is whole."""
+    """The download of one file into `part`, which is kept between runs until it is complete."""
 
     client: httpx2.Client
-    remote: Remote
+    remote: RemoteFile
     part: Path
-    patience: Patience
-    tell: Tell = lambda done, total: None
+    retry: RetryPolicy
+    on_bytes: OnBytes = lambda done, total: None
     _size: int | None = None
 
     def run(self) -> str:
-        """Fetch the file to its last byte, check it, and return its SHA-256.
+        """Download and verify the file.
 
-        Raises Failed, with `part` removed if it is not what was to be fetched; OSError if the disk fails, with
-        `part` removed too, so that a full disk is not left full.
+        Returns:
+            The file's SHA-256.
+
+        Raises:
+            DownloadError: The file is not available. If it is not the published one, `part` is removed.
+            OSError: The disk failed. `part` is removed, so that it does not keep a full disk full.
         """
         try:
-            return self._fetch()
+            return self._download()
         except OSError:
-            self.forget()
+            self.discard()
             raise
 
-    def _fetch(self) -> str:
+    def discard(self) -> None:
+        """Remove the bytes received so far."""
+        for path in (self.part, self._note_path):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    def _download(self) -> str:
         while True:
-            resumed = self._resumable() > 0
+            resumed = self._resumable_bytes() > 0
             self._size = self.remote.size
             try:
-                self.patience.insist(self.remote.host, self._attempt, self._have)
-                return self._check()
-            except (NoCheckpoint, _Wrong) as wrong:
-                self.forget()
-                # Two halves of what was published at two times do not fit; the whole of the later one may.
+                self.retry.call(self.remote.host, self._attempt, self._received_bytes)
+                return self._verify()
+            except (InvalidWeightsError, _MismatchError) as error:
+                self.discard()
+                # The parts may be of two versions of the file; a download from the beginning may then succeed.
                 if not resumed:
-                    raise Failed(f"{self.remote.url} {wrong}") from None
+                    raise DownloadError(f"{self.remote.url} {error}") from None
 
     def _attempt(self) -> None:
-        have = self._resumable()
-        if self._size is not None and have == self._size > 0:
+        received = self._resumable_bytes()
+        if self._size is not None and received == self._size > 0:
             return
         headers = {**self.remote.headers, "Accept-Encoding": "identity"}
-        if have:
-            headers["Range"] = f"bytes={have}-"
-            if validator := self._note().get("validator"):
+        if received:
+            headers["Range"] = f"bytes={received}-"
+            if validator := self._read_note().get("validator"):
                 headers["If-Range"] = str(validator)
-        with network(), self.client.stream("GET", self.remote.url, headers=headers) as response:
-            self._refuse(response)
-            self._take(response, have if response.status_code == 206 else 0)
+        with (
+            translate_network_errors(),
+            self.client.stream("GET", self.remote.url, headers=headers) as response,
+        ):
+            self._check_response(response)
+            self._write_body(response, received if response.status_code == 206 else 0)
 
-    def _refuse(self, response: httpx2.Response) -> None:
-        """Raises Later, Failed or _Wrong unless the response holds the file or the rest of it."""
+    def _check_response(self, response: httpx2.Response) -> None:
+        """Raise an error unless the response contains the file or the rest of it."""
         code = response.status_code
         if code == 416:
-            self.forget()
-            raise Later("has another length than before")
-        refuse_status(self.remote.url, code, response.headers)
+            self.discard()
+            raise TemporaryError("has another length than before")
+        raise_for_status(self.remote.url, code, response.headers)
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise _Wrong("is a web page, not a checkpoint")
+            raise _MismatchError("is a web page, not a weights file")
 
-    def _take(self, response: httpx2.Response, have: int) -> None:
-        """Write the body behind the first `have` bytes."""
-        start, total = part_range(response) if have else (0, whole_length(response))
-        if start != have:
-            self.forget()
-            raise Later("sent another part than was asked for")
+    def _write_body(self, response: httpx2.Response, received: int) -> None:
+        """Write the response's body after the first `received` bytes."""
+        start, total = parse_content_range(response) if received else (0, content_length(response))
+        if start != received:
+            self.discard()
+            raise TemporaryError("sent another part than requested")
         if self.remote.size is not None and total not in (None, self.remote.size):
-            raise _Wrong(f"has {total} bytes, not the {self.remote.size} it is published with")
+            raise _MismatchError(f"has {total} bytes, expected {self.remote.size}")
         self._size = total if self.remote.size is None else self.remote.size
-        if not have:
+        if not received:
             note = {"url": self.remote.url, "validator": strong_etag(response), "size": self._size}
             atomic.write(self._note_path, json.dumps(note).encode())
-        if self._size is not None and self._size - have > (free := shutil.disk_usage(self.part.parent).free):
-            why = f"{os.strerror(errno.ENOSPC)}: {self._size - have} bytes are to come, {free} are free"
-            raise OSError(errno.ENOSPC, why, str(self.part.parent))
-        with self.part.open("r+b" if have else "wb") as file:
-            file.seek(have)
+        self._require_space(received)
+        with self.part.open("r+b" if received else "wb") as file:
+            file.seek(received)
             file.truncate()
             for chunk in response.iter_bytes():
-                if not have:
-                    file_kind.refuse_page(chunk)
+                if not received:
+                    file_format.reject_page(chunk)
                 file.write(chunk)
-                have += len(chunk)
-                self.tell(have, self._size)
-                self.patience.check()
-        if self._size is not None and have < self._size:
-            raise Later(f"the connection was cut after {have} of {self._size} bytes")
+                received += len(chunk)
+                self.on_bytes(received, self._size)
+                self.retry.raise_if_cancelled()
+        if self._size is not None and received < self._size:
+            raise TemporaryError(f"connection lost after {received} of {self._size} bytes")
 
-    def _check(self) -> str:
-        size = self._have()
+    def _require_space(self, received: int) -> None:
+        if self._size is None:
+            return
+        missing, free = self._size - received, shutil.disk_usage(self.part.parent).free
+        if missing > free:
+            reason = f"{os.strerror(errno.ENOSPC)}: {missing} bytes to download, {free} bytes free"
+            raise OSError(errno.ENOSPC, reason, str(self.part.parent))
+
+    def _verify(self) -> str:
+        size = self._received_bytes()
         if self._size is not None and size != self._size:
-            raise _Wrong(f"has {size} bytes, not the {self._size} it is published with")
-        file_kind.kind(self.part)
+            raise _MismatchError(f"has {size} bytes, expected {self._size}")
+        file_format.detect_format(self.part)
         sha256 = digest.sha256_of_file(self.part)
         if not sha256.startswith(self.remote.sha256):
-            raise _Wrong(f"has the digest {sha256[:12]}, not the {self.remote.sha256[:12]} it is published with")
+            raise _MismatchError(f"has digest {sha256[:12]}, expected {self.remote.sha256[:12]}")
         return sha256
 
-    def _resumable(self) -> int:
-        """Bytes that are there of the same file; anything else is begun anew."""
-        note, have = self._note(), self._have()
-        # A revision's file never changes; any other may, and is told apart by its validator.
+    def _resumable_bytes(self) -> int:
+        """Return the bytes received of the same file; 0 if the download must start from the beginning."""
+        note, received = self._read_note(), self._received_bytes()
+        # The file of a commit never changes. Any other may; its validator identifies the version.
         same = note.get("url") == self.remote.url and bool(note.get("validator") or self.remote.sha256)
         if self._size is None and isinstance(size := note.get("size"), int):
             self._size = size
-        return have if same and (self._size is None or have <= self._size) else 0
+        return received if same and (self._size is None or received <= self._size) else 0
 
-    def _have(self) -> int:
+    def _received_bytes(self) -> int:
         try:
             return self.part.stat().st_size
         except FileNotFoundError:
@@ -161,21 +186,16 @@ class Download:
 
     @property
     def _note_path(self) -> Path:
+        """The file that records which version of which file `part` contains."""
         return self.part.with_name(f"{self.part.name}.json")
 
-    def _note(self) -> Mapping[str, object]:
+    def _read_note(self) -> Mapping[str, object]:
         try:
             note = json.loads(self._note_path.read_bytes())
         except (FileNotFoundError, ValueError):
             return {}
         return note if isinstance(note, dict) else {}
 
-    def forget(self) -> None:
-        """Remove what has come so far."""
-        for path in (self.part, self._note_path):
-            with suppress(FileNotFoundError):
-                path.unlink()
 
-
-class _Wrong(Exception):
-    """What came is not what was to come."""
+class _MismatchError(Exception):
+    """The downloaded file is not the published one."""

@@ -1,6 +1,7 @@
-"""The model hub: which file of a repository holds the weights, its size and digest, asked through its own library.
+"""The model hub: which file of a repository contains the weights, its size and its digest.
 
-The bytes themselves are fetched by our own Download: huggingface_hub 2.4 begins a file anew after an interruption.
+The hub's own library answers this. `Download` transfers the file, because huggingface_hub 2.4 restarts a file from
+the beginning after an interruption.
 """
 
 from functools import partial
@@ -19,48 +20,55 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import HfFileMetadata
 
 from alignsec.catalogue.hub_cache import FILENAMES
-from submit.weights.download import Remote
-from submit.weights.response import refuse_status
-from submit.weights.retry import Failed, Later, Patience
+from submit.weights.download import RemoteFile
+from submit.weights.response import raise_for_status
+from submit.weights.retry import DownloadError, RetryPolicy, TemporaryError
 
 _SHA256_DIGITS = 64
 
 
-def find(repository: str, patience: Patience, endpoint: str | None = None) -> Remote:
-    """The weights file of a repository's main branch, at the commit it stands at now.
+def find_weights_file(repository: str, retry: RetryPolicy, endpoint: str | None = None) -> RemoteFile:
+    """Return the weights file of a repository's main branch, at its present commit.
 
-    endpoint: the hub's address; None: HF_ENDPOINT, which the hub's library reads itself. Raises Failed.
+    Args:
+        repository: The repository, such as `timm/resnet50.a1_in1k`.
+        retry: How to retry after temporary errors.
+        endpoint: The hub's URL; None uses HF_ENDPOINT, which the hub's library reads itself.
+
+    Raises:
+        DownloadError: The repository or its weights are not available.
     """
     for name in FILENAMES:
         url = hf_hub_url(repository, name, endpoint=endpoint)
-        if (told := patience.insist(urlsplit(url).netloc, partial(_ask, url, endpoint))) is None:
+        metadata = retry.call(urlsplit(url).netloc, partial(_read_metadata, url, endpoint))
+        if metadata is None:
             continue
-        if told.commit_hash is None or told.etag is None:
-            raise Failed(f"{url} is not answered by a model hub; check HF_ENDPOINT")
-        # Files in Git LFS have their SHA-256 as ETag; a small file has Git's own digest, of 40 digits.
-        sha256 = told.etag if len(told.etag) == _SHA256_DIGITS else ""
-        at_commit = hf_hub_url(repository, name, revision=told.commit_hash, endpoint=endpoint)
+        if metadata.commit_hash is None or metadata.etag is None:
+            raise DownloadError(f"{url} is not answered by a model hub; check HF_ENDPOINT")
+        # The ETag of a file in Git LFS is its SHA-256; that of a small file is Git's digest, which has 40 digits.
+        sha256 = metadata.etag if len(metadata.etag) == _SHA256_DIGITS else ""
+        at_commit = hf_hub_url(repository, name, revision=metadata.commit_hash, endpoint=endpoint)
         headers = {"Authorization": f"Bearer {token}"} if (token := get_token()) else {}
-        return Remote(at_commit, name, told.size, sha256, told.commit_hash, headers)
-    raise Failed(f"{repository} has none of {', '.join(FILENAMES)} on the hub")
+        return RemoteFile(at_commit, name, metadata.size, sha256, metadata.commit_hash, headers)
+    raise DownloadError(f"{repository} has none of {', '.join(FILENAMES)} on the hub")
 
 
-def _ask(url: str, endpoint: str | None) -> HfFileMetadata | None:
-    """The hub's word on a file; None where the repository has no such file. Raises Failed, Later."""
+def _read_metadata(url: str, endpoint: str | None) -> HfFileMetadata | None:
+    """Return the hub's record of a file, or None if the repository has no such file."""
     try:
         return get_hf_file_metadata(url, endpoint=endpoint)
     except RemoteEntryNotFoundError:
         return None
     except GatedRepoError:
-        raise Failed(f"{url} is gated; accept its terms on the hub and set HF_TOKEN") from None
+        raise DownloadError(f"{url} is gated; accept its terms on the hub and set HF_TOKEN") from None
     except RepositoryNotFoundError:
-        raise Failed(f"{url} is not there, or private; check the name, or set HF_TOKEN") from None
+        raise DownloadError(f"{url} not found, or private; check the name, or set HF_TOKEN") from None
     except OfflineModeIsEnabled:
-        raise Failed("HF_HUB_OFFLINE is set, so the hub is not asked") from None
+        raise DownloadError("HF_HUB_OFFLINE is set, so the hub cannot be used; unset it") from None
     except HfHubHTTPError as error:
-        refuse_status(url, error.response.status_code, error.response.headers)
-        raise Failed(f"{url}: {error}") from error
+        raise_for_status(url, error.response.status_code, error.response.headers)
+        raise DownloadError(f"{url}: {error}") from error
     except FileMetadataError as error:
-        raise Failed(f"{url} is not answered by a model hub ({error}); check HF_ENDPOINT") from error
+        raise DownloadError(f"{url} is not answered by a model hub ({error}); check HF_ENDPOINT") from error
     except httpx2.TransportError as error:
-        raise Later(f"no connection: {error}", unreachable=True) from error
+        raise TemporaryError(f"no connection: {error}", unreachable=True) from error

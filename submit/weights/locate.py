@@ -1,4 +1,4 @@
-"""Finding: where a model's weights lie on this machine, before anything is submitted."""
+"""Locating a model's weights on this machine before submission."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,18 +7,18 @@ from alignsec.catalogue import hub_cache
 from alignsec.study.models import StudyModel
 from submit.digest_cache import DigestCache
 from submit.weights import address as addresses
-from submit.weights import file_kind
-from submit.weights.file_kind import NoCheckpoint, Unrecognised
+from submit.weights import file_format
+from submit.weights.file_format import InvalidWeightsError, UnknownFormatError
 from submit.weights.manifest import Manifest
 
 
-class NotFound(Exception):
-    """A model's weights are not here, or are not what they should be; the text is the remedy."""
+class WeightsNotFoundError(Exception):
+    """A model's weights are missing or invalid; the message is the remedy."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """A checkpoint on this machine."""
+class LocatedWeights:
+    """A weights file on this machine."""
 
     path: Path
     sha256: str
@@ -26,51 +26,59 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Finder:
-    """The places weights may lie in, in order: the study's own file, the site's folder, the hub's cache."""
+class WeightsLocator:
+    """A search for weights in three places, in order: the study's own file, the site's folder, the hub's cache."""
 
     study: Path
     """The study file, for remedies."""
     hub: Path
+    """The hub's cache."""
     folder: Path | None
-    """The site's weights folder."""
+    """The site's weights folder; None if it has none."""
     digests: DigestCache
     manifest: Manifest = field(default_factory=Manifest)
+    """The manifest of the site's weights folder."""
 
-    def find(self, model: StudyModel) -> Found:
-        """A model's weights, with the digest of the bytes they have now. Raises NotFound."""
+    def locate(self, model: StudyModel) -> LocatedWeights:
+        """Return a model's weights with the digest of their present bytes.
+
+        Raises:
+            WeightsNotFoundError: The weights are missing or invalid.
+        """
         try:
-            return self._own(model.weights) if model.weights is not None else self._published(model)
+            return self._locate_own(model.weights) if model.weights is not None else self._locate_published(model)
         except OSError as error:
-            raise NotFound(f"has weights that cannot be read: {error.filename}: {error.strerror}") from None
+            remedy = f"has weights that cannot be read: {error.filename}: {error.strerror}"
+            raise WeightsNotFoundError(remedy) from None
 
-    def _own(self, path: Path) -> Found:
+    def _locate_own(self, path: Path) -> LocatedWeights:
         try:
-            file_kind.kind(path)
-        except Unrecognised:
-            pass  # a user's own code may know it
-        except NoCheckpoint as why:
-            raise NotFound(f"has weights = {path}, which {why}") from None
-        return self._at(path)
+            file_format.detect_format(path)
+        except UnknownFormatError:
+            pass  # A user's own code may read it.
+        except InvalidWeightsError as reason:
+            raise WeightsNotFoundError(f"has weights = {path}, which {reason}") from None
+        return self._measure(path)
 
-    def _published(self, model: StudyModel) -> Found:
-        again = f"make weights STUDY={self.study} fetches it"
-        where = addresses.weights_address(model)
-        if self.folder is not None and (staged := self.manifest.weights.get(where)):
+    def _locate_published(self, model: StudyModel) -> LocatedWeights:
+        download = f"run make weights STUDY={self.study}"
+        address = addresses.weights_address(model)
+        if self.folder is not None and (staged := self.manifest.weights.get(address)):
             path = self.folder / staged.file
             if not path.is_file():
-                raise NotFound(f"has its weights in the manifest, but {path} is not there; {again} again")
-            found = self._at(path)
+                raise WeightsNotFoundError(f"has weights in the manifest, but {path} is missing; {download}")
+            found = self._measure(path)
             if found.sha256 != staged.sha256:
-                what = f"{found.bytes} bytes of digest {found.sha256[:12]}"
-                told = f"the {staged.bytes} bytes of digest {staged.sha256[:12]} that the manifest tells"
-                raise NotFound(f"has weights that changed: {path} has {what}, not {told}; {again} again")
+                actual = f"{found.bytes} bytes with digest {found.sha256[:12]}"
+                expected = f"{staged.bytes} bytes with digest {staged.sha256[:12]}"
+                remedy = f"has weights that changed: {path} has {actual}, the manifest {expected}; {download}"
+                raise WeightsNotFoundError(remedy)
             return found
-        repository = where.removeprefix(addresses.HUB) if where.startswith(addresses.HUB) else ""
+        repository = address.removeprefix(addresses.HUB) if address.startswith(addresses.HUB) else ""
         if (path_in_cache := hub_cache.weights(self.hub, repository)) is None:
             places = " or ".join(str(place) for place in (self.folder, self.hub) if place)
-            raise NotFound(f"has no weights in {places}; {again}, or give weights = FILE")
-        return self._at(path_in_cache)
+            raise WeightsNotFoundError(f"has no weights in {places}; {download}, or set weights = FILE")
+        return self._measure(path_in_cache)
 
-    def _at(self, path: Path) -> Found:
-        return Found(path, self.digests.sha256_of_file(path), path.stat().st_size)
+    def _measure(self, path: Path) -> LocatedWeights:
+        return LocatedWeights(path, self.digests.sha256_of_file(path), path.stat().st_size)

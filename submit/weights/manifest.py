@@ -1,4 +1,4 @@
-"""The manifest of the site's weights folder: which file holds what was published where."""
+"""The manifest of the site's weights folder: which file was downloaded from which address."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,38 +14,43 @@ Bytes = Annotated[int, Field(ge=1)]
 
 
 class PublishedFile(StrictModel):
-    """A file as it was fetched, before anything was made of it."""
+    """A file as it was downloaded, before any conversion."""
 
     url: str
     revision: str = ""
-    """The hub's commit; empty for a plain address."""
+    """The commit on the hub; empty for a plain URL."""
     name: str
     sha256: Sha256
     bytes: Bytes
 
 
-class Staged(StrictModel):
+class StagedFile(StrictModel):
     """A file in the weights folder."""
 
     file: Annotated[str, Field(pattern=r"^weights-[0-9a-f]{12}\.[a-z0-9]{1,12}$")]
     sha256: Sha256
     bytes: Bytes
     published: PublishedFile
-    """Its digest is another one where the file was rewritten as safetensors."""
+    """Its digest differs from `sha256` if the file was converted to safetensors."""
     rewritten: bool = False
+    """True if the file was converted to safetensors."""
     fetched: str
-    """UTC, ISO 8601."""
+    """Time of the download in UTC, ISO 8601."""
 
 
 class Manifest(StrictModel):
-    """Everything in the folder, by the address it was fetched from."""
+    """All files of the folder, by the address from which they were downloaded."""
 
     schema_version: Literal[1] = 1
-    weights: dict[str, Staged] = {}
+    weights: dict[str, StagedFile] = {}
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """The folder's manifest; an empty one where there is none. Raises Mistakes."""
+        """Return the folder's manifest; an empty one if there is none.
+
+        Raises:
+            ConfigErrors: The manifest cannot be read, is damaged, or has another version.
+        """
         path = folder / NAME
         try:
             return cls.model_validate_json(path.read_bytes())
@@ -55,19 +60,24 @@ class Manifest(StrictModel):
             remedy = f"cannot be read: {error.strerror}"
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the file"
+            field = ".".join(str(part) for part in first["loc"]) or "the file"
             if first["loc"] == ("schema_version",):
                 remedy = (
-                    f"is of version {first['input']}, which this alignsec does not read; use the one that wrote it"
+                    f"has version {first['input']}, which this version of alignsec cannot read; "
+                    "use the alignsec that wrote it"
                 )
             else:
-                remedy = f"was changed or cut short ({place}: {first['msg']}); move it away and make weights again"
+                remedy = f"is damaged ({field}: {first['msg']}); move it elsewhere and run make weights again"
         raise ConfigErrors.about(path, remedy)
 
     def write(self, folder: Path) -> None:
-        """Write it, aside and renamed. Raises OSError."""
+        """Write the manifest to a temporary name and rename it.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
         atomic.write(folder / NAME, self.model_dump_json(indent=1).encode())
 
-    def with_one(self, address: str, staged: Staged) -> "Manifest":
-        """The manifest with one more entry, in order of addresses."""
+    def with_file(self, address: str, staged: StagedFile) -> "Manifest":
+        """Return a copy with one more file, sorted by address."""
         return Manifest(weights=dict(sorted({**self.weights, address: staged}.items())))

@@ -1,4 +1,4 @@
-"""What an HTTP response says of a file: which bytes of it come, or whether asking again may help."""
+"""HTTP responses: which bytes of a file they contain, and whether an error is temporary."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,26 +8,40 @@ from email.utils import parsedate_to_datetime
 
 import httpx2
 
-from submit.weights.retry import Failed, Later
+from submit.weights.retry import DownloadError, TemporaryError
 
-TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Status codes of a server that may answer later (RFC 9110, section 15; RFC 6585 for 429)."""
+TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Status codes after which a retry may succeed (RFC 9110, section 15; RFC 6585 for 429)."""
 
 
-def refuse_status(url: str, code: int, headers: Mapping[str, str]) -> None:
-    """Raises Later for a status code that may pass and Failed for any other that is no success; url is told."""
-    if code in TRY_AGAIN:
-        raise Later(f"HTTP {code}", retry_after(headers.get("Retry-After")))
+def raise_for_status(url: str, code: int, headers: Mapping[str, str]) -> None:
+    """Raise an error for a status code that is not a success.
+
+    Args:
+        url: The address, for the message.
+        code: The HTTP status code.
+        headers: The response's headers; Retry-After is used.
+
+    Raises:
+        TemporaryError: A retry may succeed.
+        DownloadError: A retry would not help.
+    """
+    if code in TEMPORARY:
+        raise TemporaryError(f"HTTP {code}", parse_retry_after(headers.get("Retry-After")))
     if code in (401, 403):
-        raise Failed(f"{url} is not for everyone (HTTP {code}); accept its terms there and set HF_TOKEN")
+        raise DownloadError(f"{url} needs a permission (HTTP {code}); accept its terms there and set HF_TOKEN")
     if code in (404, 410):
-        raise Failed(f"{url} is not there (HTTP {code})")
+        raise DownloadError(f"{url} not found (HTTP {code})")
     if code >= 400:
-        raise Failed(f"{url} is refused (HTTP {code})")
+        raise DownloadError(f"{url} was refused (HTTP {code})")
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number or a date (RFC 9110, section 10.2.3); None where it is neither."""
+def parse_retry_after(value: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, which is a number or a date; None if it is neither.
+
+    Reference:
+        RFC 9110, section 10.2.3.
+    """
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
@@ -41,30 +55,35 @@ def retry_after(value: str | None) -> float | None:
 
 
 @contextmanager
-def network() -> Iterator[None]:
-    """Inside, what a connection does wrong is raised as Later; errors of the disk pass."""
+def translate_network_errors() -> Iterator[None]:
+    """Raise connection errors inside `with` as TemporaryError. Disk errors are not changed."""
     try:
         yield
     except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-        raise Later(f"no connection: {error}", unreachable=True) from error
+        raise TemporaryError(f"no connection: {error}", unreachable=True) from error
     except httpx2.TimeoutException as error:
-        raise Later("nothing came for too long") from error
+        raise TemporaryError("timed out: no data received") from error
     except httpx2.TransportError as error:
-        raise Later(f"the connection was cut: {error}") from error
+        raise TemporaryError(f"connection lost: {error}") from error
 
 
-def whole_length(response: httpx2.Response) -> int | None:
-    """Bytes of the file in a whole response; None where the server does not say or packs it."""
+def content_length(response: httpx2.Response) -> int | None:
+    """Return the bytes of the file in a full response; None if the length is missing or the body is encoded."""
     if response.headers.get("Content-Encoding", "identity") != "identity":
         return None
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isascii() and length.isdigit() else None
 
 
-def part_range(response: httpx2.Response) -> tuple[int, int | None]:
-    """Where a part starts, and the bytes of the whole file (RFC 9110, section 14.4).
+def parse_content_range(response: httpx2.Response) -> tuple[int, int | None]:
+    """Return the position of a partial response and the bytes of the whole file.
 
-    -1 where no part was sent; None where the server does not say how long the whole is.
+    Returns:
+        The position of the first byte, or -1 if the response is not partial; the bytes of the whole file, or None
+        if the server does not state them.
+
+    Reference:
+        RFC 9110, section 14.4.
     """
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if not found:
@@ -73,9 +92,10 @@ def part_range(response: httpx2.Response) -> tuple[int, int | None]:
 
 
 def strong_etag(response: httpx2.Response) -> str:
-    """What tells this file from a later one at the same address: a strong ETag (RFC 9110, section 13.1.5).
+    """Return the strong ETag, which changes with the file's content; empty if there is none.
 
-    Empty where there is none.
+    Reference:
+        RFC 9110, section 13.1.5.
     """
     etag = response.headers.get("ETag", "")
     return "" if etag.startswith("W/") else etag

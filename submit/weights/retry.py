@@ -1,4 +1,4 @@
-"""Patience: how long a server is left alone before it is asked again, and when nobody asks it any more."""
+"""Retries with back-off: how long to wait after a server's temporary error, and when to give up."""
 
 import threading
 import time
@@ -9,85 +9,91 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Failed(Exception):
-    """A file cannot be had, and asking again would not help."""
+class DownloadError(Exception):
+    """A file cannot be downloaded, and a retry would not help."""
 
 
-class Later(Exception):
-    """A server did not answer, or not to the end; it may if it is asked again."""
+class TemporaryError(Exception):
+    """A server did not answer, or not completely; a retry may succeed."""
 
-    def __init__(self, why: str, after: float | None = None, *, unreachable: bool = False) -> None:
-        super().__init__(why)
-        self.after = after
-        """Seconds the server asked to be left alone; None where it did not say."""
+    def __init__(self, reason: str, retry_after: float | None = None, *, unreachable: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+        """Seconds to wait, as the server asked; None if it did not."""
         self.unreachable = unreachable
-        """There was no connection at all, so the server's other files cannot be had either."""
+        """True if no connection was made, so that other files of this server cannot be downloaded either."""
 
 
 @dataclass
-class Patience:
-    """Waits between the tries of all threads together, host by host."""
+class RetryPolicy:
+    """Retries with exponential back-off for each host, shared by all threads."""
 
-    tries: int = 6
-    """In a row without a single new byte."""
-    first: float = 1.0
-    """Seconds after the first failure; twice as long after each further one."""
-    longest: float = 60.0
-    """Seconds, of those waits; a server may ask for more."""
-    longest_asked: float = 1800.0
-    """Seconds; a server that wants to be left alone for longer than this is given up."""
+    max_attempts: int = 6
+    """Attempts in a row that receive no new byte."""
+    first_wait: float = 1.0
+    """Seconds after the first failure. The wait doubles after each further one."""
+    max_wait: float = 60.0
+    """Longest back-off in seconds. A server may ask for a longer wait."""
+    max_retry_after: float = 1800.0
+    """Longest wait in seconds that a server may ask for; otherwise its file fails."""
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] | None = None
-    """What waits; None: until the time is over or `stop` is called."""
-    said: Callable[[str], None] = lambda line: None
-    """Told, in a line, of every wait."""
+    """Waits for a number of seconds; None waits until the time is over or `cancel` is called."""
+    on_wait: Callable[[str], None] = lambda line: None
+    """Called with a line of text before every wait."""
     _until: dict[str, float] = field(default_factory=dict)
     _unreachable: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def stop(self) -> None:
-        """End every wait: all who are patient raise Failed."""
-        self._stopping.set()
+    def cancel(self) -> None:
+        """End every wait; all running and later calls raise DownloadError."""
+        self._cancelled.set()
 
-    def check(self) -> None:
-        """Raises Failed after `stop`; for work that goes on for long without a wait."""
-        if self._stopping.is_set():
-            raise Failed("interrupted; the same command goes on from there")
+    def raise_if_cancelled(self) -> None:
+        """Raise DownloadError after `cancel`. Long work without waits calls this regularly."""
+        if self._cancelled.is_set():
+            raise DownloadError("interrupted; to continue, run the same command again")
 
-    def insist(self, host: str, attempt: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
-        """The result of an attempt, made again while it raises Later.
+    def call(self, host: str, attempt: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
+        """Call a function again while it raises TemporaryError, and return its result.
 
-        progress: bytes that attempts have brought so far; after new ones the count of tries begins anew.
-        Raises Failed with the last reason.
+        Args:
+            host: The server. All calls for one host wait together.
+            attempt: The function.
+            progress: Returns the bytes received so far. New bytes reset the number of attempts.
+
+        Raises:
+            DownloadError: All attempts failed, with the last reason.
         """
-        in_vain, before = 0, progress()
+        failures, before = 0, progress()
         while True:
             self._wait(host)
             try:
                 return attempt()
-            except Later as later:
-                in_vain = 1 if progress() > before else in_vain + 1
+            except TemporaryError as error:
+                failures = 1 if progress() > before else failures + 1
                 before = progress()
-                self._give_up_or_postpone(host, later, in_vain)
+                self._schedule_retry(host, error, failures)
 
-    def _give_up_or_postpone(self, host: str, later: Later, in_vain: int) -> None:
-        if later.after is not None and later.after > self.longest_asked:
-            raise Failed(f"{later}, and {host} asks to be left alone for {later.after:.0f} s; try again then")
-        if in_vain >= self.tries:
-            reason = f"{host}: {later} ({in_vain} times in a row)"
-            if later.unreachable:
+    def _schedule_retry(self, host: str, error: TemporaryError, failures: int) -> None:
+        after = error.retry_after
+        if after is not None and after > self.max_retry_after:
+            raise DownloadError(f"{error}; {host} asks for no request in the next {after:.0f} s; retry after that")
+        if failures >= self.max_attempts:
+            reason = f"{host}: {error} ({failures} times in a row)"
+            if error.unreachable:
                 self._unreachable[host] = reason
-            raise Failed(reason) from later
-        seconds = min(self.longest, self.first * 2 ** (in_vain - 1)) if later.after is None else later.after
-        self.said(f"{host}: {later}; asked again in {seconds:.0f} s")
+            raise DownloadError(reason) from error
+        seconds = min(self.max_wait, self.first_wait * 2 ** (failures - 1)) if after is None else after
+        self.on_wait(f"{host}: {error}; retrying in {seconds:.0f} s")
         with self._lock:
             self._until[host] = max(self._until.get(host, 0.0), self.clock() + seconds)
 
     def _wait(self, host: str) -> None:
         while (seconds := self._until.get(host, 0.0) - self.clock()) > 0:
-            self.check()
-            (self.sleep or self._stopping.wait)(seconds)
-        self.check()
+            self.raise_if_cancelled()
+            (self.sleep or self._cancelled.wait)(seconds)
+        self.raise_if_cancelled()
         if reason := self._unreachable.get(host):
-            raise Failed(reason)
+            raise DownloadError(reason)

@@ -1,4 +1,4 @@
-"""Staging: the weights that a study wants, each fetched once into the site's folder and named by its digest."""
+"""Staging: each weights file of a study is downloaded once into the site's folder and named by its digest."""
 
 import os
 import re
@@ -16,57 +16,65 @@ from alignsec import digest
 from submit.code import CHECKOUT
 from submit.digest_cache import DigestCache
 from submit.weights import address as addresses
-from submit.weights import file_kind, hub
-from submit.weights.download import TIMEOUT_SECONDS, Download, Remote
-from submit.weights.manifest import Manifest, PublishedFile, Staged
-from submit.weights.retry import Failed, Patience
+from submit.weights import file_format, hub
+from submit.weights.download import TIMEOUT_SECONDS, Download, RemoteFile
+from submit.weights.manifest import Manifest, PublishedFile, StagedFile
+from submit.weights.retry import DownloadError, RetryPolicy
 
 PARTS = ".parts"
-"""Below the weights folder: what is on its way."""
+"""Folder of incomplete downloads, in the weights folder."""
 UNSUITED = 3
-"""Exit code of alignsec.models.conversion for a file that is to stay as it is."""
+"""Exit code of alignsec.models.conversion for a file that must not be converted."""
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What came of one address."""
+class FetchResult:
+    """The result of staging one address."""
 
     address: str
-    staged: Staged | None
-    why: str
-    """Why there is none; empty where there is."""
+    staged: StagedFile | None
+    """The staged file; None after a failure."""
+    reason: str
+    """The reason of the failure; empty if there was none."""
 
 
 @dataclass
-class Staging:
-    """The weights folder of a site while it is being filled."""
+class WeightsStager:
+    """Stages published weights in a site's weights folder."""
 
     folder: Path
     digests: DigestCache
-    patience: Patience
+    retry: RetryPolicy
     python: str
-    """A Python that may have torch: with it, torch files are rewritten as safetensors."""
+    """A Python for conversion: torch files are converted to safetensors if it has torch."""
     environ: Mapping[str, str]
     endpoint: str | None = None
-    """The hub's; None: HF_ENDPOINT."""
+    """The hub's URL; None uses HF_ENDPOINT."""
     at_once: int = 4
+    """Number of simultaneous downloads."""
     timeout: float = TIMEOUT_SECONDS
     brainscore: str = str(CHECKOUT / ".brainscore" / "bin" / "python")
     """The Python of Brain-Score's environment."""
     on_bytes: Callable[[str, int, int | None], None] = lambda address, done, total: None
-    """Called from worker threads: address, bytes so far, bytes in all or None."""
+    """Called from worker threads with the address, the bytes received, and the bytes of the file or None."""
 
-    def missing(self, wanted: Sequence[str]) -> list[str]:
-        """The addresses whose file is not in the folder, or not as the manifest tells."""
+    def find_missing(self, wanted: Sequence[str]) -> list[str]:
+        """Return the addresses whose file is missing in the folder or differs from the manifest."""
         known = Manifest.read(self.folder).weights
-        return [one for one in wanted if one not in known or not self._is_whole(known[one])]
+        return [address for address in wanted if address not in known or not self._is_valid(known[address])]
 
-    def run(self, wanted: Sequence[str]) -> Iterator[Fetched]:
-        """Fetch some addresses, a few at a time, yielding each as it ends.
+    def run(self, wanted: Sequence[str]) -> Iterator[FetchResult]:
+        """Stage several addresses, and yield each result as soon as it is there.
 
-        The manifest is written after each, so an interruption loses only what was on its way, and that is resumed
-        next time. Whoever calls holds the folder's lock. Raises Mistakes for a manifest of another version,
-        OSError if the folder cannot be written.
+        The manifest is written after each file. After an interruption, complete files are kept and incomplete
+        downloads resume. The caller must hold the folder's lock.
+
+        Args:
+            wanted: The addresses.
+
+        Raises:
+            ConfigErrors: The manifest cannot be read.
+            OSError: The folder cannot be written.
         """
         (self.folder / PARTS).mkdir(parents=True, exist_ok=True)
         manifest = Manifest.read(self.folder)
@@ -75,38 +83,38 @@ class Staging:
             httpx2.Client(follow_redirects=True, timeout=timeout) as client,
             ThreadPoolExecutor(self.at_once) as workers,
         ):
-            futures = {workers.submit(self._one, client, one) for one in wanted}
+            futures = {workers.submit(self._fetch, client, address) for address in wanted}
             try:
                 while futures:
                     done, futures = wait(futures, return_when=FIRST_COMPLETED)
-                    for fetched in (future.result() for future in done):
-                        if fetched.staged:
-                            manifest = manifest.with_one(fetched.address, fetched.staged)
+                    for result in (future.result() for future in done):
+                        if result.staged:
+                            manifest = manifest.with_file(result.address, result.staged)
                             manifest.write(self.folder)
-                            self.digests.know(self.folder / fetched.staged.file, fetched.staged.sha256)
-                        yield fetched
+                            self.digests.know(self.folder / result.staged.file, result.staged.sha256)
+                        yield result
             finally:
-                self.patience.stop()
+                self.retry.cancel()
                 for future in futures:
                     future.cancel()
         self.digests.keep()
         if not any((self.folder / PARTS).iterdir()):
             (self.folder / PARTS).rmdir()
 
-    def _one(self, client: httpx2.Client, address: str) -> Fetched:
+    def _fetch(self, client: httpx2.Client, address: str) -> FetchResult:
         try:
-            return Fetched(address, self._fetch(client, address), "")
-        except Failed as failed:
-            return Fetched(address, None, str(failed))
+            return FetchResult(address, self._stage(client, address), "")
+        except DownloadError as error:
+            return FetchResult(address, None, str(error))
         except OSError as error:
-            return Fetched(address, None, f"{error.filename or self.folder}: {error.strerror}")
+            return FetchResult(address, None, f"{error.filename or self.folder}: {error.strerror}")
 
-    def _fetch(self, client: httpx2.Client, address: str) -> Staged:
+    def _stage(self, client: httpx2.Client, address: str) -> StagedFile:
         if address.startswith(addresses.PLUGIN):
-            return self._packed(address)
-        remote = self._remote(address)
+            return self._stage_plugin(address)
+        remote = self._find_remote(address)
         part = self.folder / PARTS / digest.sha256_of_bytes(address.encode())[:16]
-        download = Download(client, remote, part, self.patience, partial(self.on_bytes, address))
+        download = Download(client, remote, part, self.retry, partial(self.on_bytes, address))
         published = PublishedFile(
             url=remote.url,
             revision=remote.revision,
@@ -114,19 +122,19 @@ class Staging:
             sha256=download.run(),
             bytes=part.stat().st_size,
         )
-        kind = file_kind.kind(part)
+        detected = file_format.detect_format(part)
         try:
-            rewritten = self._rewritten(part) if kind == "torch" else None
-        except Failed:
-            download.forget()
+            converted = self._convert(part) if detected == "torch" else None
+        except DownloadError:
+            download.discard()
             raise
-        suffix = ".safetensors" if rewritten else _suffix(remote.name, kind)
-        staged = self._place(rewritten or part, suffix, published, rewritten=rewritten is not None)
-        download.forget()
+        suffix = ".safetensors" if converted else _suffix(remote.name, detected)
+        staged = self._place(converted or part, suffix, published, rewritten=converted is not None)
+        download.discard()
         return staged
 
-    def _packed(self, address: str) -> Staged:
-        """An archive of what a Brain-Score plugin fetches, packed in the environment that has it."""
+    def _stage_plugin(self, address: str) -> StagedFile:
+        """Stage an archive of the files that a Brain-Score plugin downloads, made in Brain-Score's environment."""
         name = address.removeprefix(addresses.PLUGIN)
         archive = self.folder / PARTS / f"{digest.sha256_of_bytes(address.encode())[:16]}.tar"
         command = [self.brainscore, "-m", "alignsec.models.brainscore_archive", name, str(archive)]
@@ -134,22 +142,23 @@ class Staging:
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         except (FileNotFoundError, PermissionError):
-            raise Failed(f"needs Brain-Score's environment, {self.brainscore}; make brainscore makes it") from None
+            remedy = f"Brain-Score's environment not found: {self.brainscore}; run make brainscore"
+            raise DownloadError(remedy) from None
         if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(name)]
-            raise Failed(f"its plugin could not be built: {said[-1].strip() if said else 'it said nothing'}")
+            lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(name)]
+            raise DownloadError(f"its plugin failed: {lines[-1].strip() if lines else 'no error message'}")
         sha256, size = digest.sha256_of_file(archive), archive.stat().st_size
         published = PublishedFile(url=address, name=f"{name}.tar", sha256=sha256, bytes=size)
         return self._place(archive, ".tar", published, rewritten=False)
 
-    def _remote(self, address: str) -> Remote:
+    def _find_remote(self, address: str) -> RemoteFile:
         if address.startswith(addresses.HUB):
-            return hub.find(address.removeprefix(addresses.HUB), self.patience, self.endpoint)
+            return hub.find_weights_file(address.removeprefix(addresses.HUB), self.retry, self.endpoint)
         name = Path(httpx2.URL(address).path).name
-        return Remote(address, name, sha256=addresses.named_digest(address))
+        return RemoteFile(address, name, sha256=addresses.digest_in_name(address))
 
-    def _rewritten(self, part: Path) -> Path | None:
-        """The same tensors as safetensors; None where there is no torch here, or the file is to stay as it is."""
+    def _convert(self, part: Path) -> Path | None:
+        """Convert a torch file to safetensors. Return None without torch, or if the file must not be converted."""
         target = part.with_name(f"{part.name}.safetensors")
         command = [self.python, "-m", "alignsec.models.conversion", str(part), str(target)]
         environ = {**self.environ, "PYTHONPATH": str(CHECKOUT)}
@@ -160,18 +169,20 @@ class Staging:
         except FileNotFoundError:
             return None
         target.unlink(missing_ok=True)
-        said = done.stderr.strip().splitlines()
-        if done.returncode == UNSUITED or any("No module named" in line for line in said[-1:]):
+        lines = done.stderr.strip().splitlines()
+        if done.returncode == UNSUITED or any("No module named" in line for line in lines[-1:]):
             return None
-        why = said[-1] if said else f"exit code {done.returncode}"
-        raise Failed(f"what came could not be rewritten as safetensors, so no job could read it: {why}")
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        raise DownloadError(
+            f"the downloaded file cannot be converted to safetensors, so no job could load it: {reason}"
+        )
 
-    def _place(self, path: Path, suffix: str, published: PublishedFile, *, rewritten: bool) -> Staged:
+    def _place(self, path: Path, suffix: str, published: PublishedFile, *, rewritten: bool) -> StagedFile:
         sha256 = digest.sha256_of_file(path) if rewritten else published.sha256
         with path.open("rb") as file:
             os.fsync(file.fileno())
         path.chmod(0o644)
-        staged = Staged(
+        staged = StagedFile(
             file=f"weights-{sha256[:12]}{suffix}",
             sha256=sha256,
             bytes=path.stat().st_size,
@@ -182,7 +193,7 @@ class Staging:
         path.replace(self.folder / staged.file)
         return staged
 
-    def _is_whole(self, staged: Staged) -> bool:
+    def _is_valid(self, staged: StagedFile) -> bool:
         path = self.folder / staged.file
         try:
             return path.stat().st_size == staged.bytes and self.digests.sha256_of_file(path) == staged.sha256
@@ -190,8 +201,8 @@ class Staging:
             return False
 
 
-def _suffix(name: str, kind: file_kind.Kind) -> str:
-    """An ending by which loaders know the kind; a published name that has another one is not believed."""
+def _suffix(name: str, detected: file_format.WeightsFormat) -> str:
+    """Return the suffix by which loaders recognise the format; the published name's is used only if it fits."""
     ending = Path(name).suffix.lower()
-    torchs = ending if re.fullmatch(r"\.(pt|pth|bin|ckpt|tar)", ending) else ".pth"
-    return {"safetensors": ".safetensors", "npz": ".npz", "torch": torchs}[kind]
+    torch_suffix = ending if re.fullmatch(r"\.(pt|pth|bin|ckpt|tar)", ending) else ".pth"
+    return {"safetensors": ".safetensors", "npz": ".npz", "torch": torch_suffix}[detected]

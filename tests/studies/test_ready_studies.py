@@ -15,7 +15,7 @@ from alignsec.run.folder import Plan, RunFolder
 from alignsec.study.study import Study
 from submit import validation
 from submit.weights import address
-from submit.weights.manifest import Manifest, PublishedFile, Staged
+from submit.weights.manifest import Manifest, PublishedFile, StagedFile
 from tests import tiny
 
 MODELS = {"brainscore-timm": 51, "brainscore": 211, "timm-benchmarks": 75, "chtc-smoke": 2}
@@ -44,9 +44,9 @@ def stage_stand_ins(study: Study, folder: Path) -> None:
         suffix = "tar" if where.startswith(address.PLUGIN) else "safetensors"
         published = PublishedFile(url=where, name="w", sha256=sha256, bytes=len(data))
         file = f"weights-{sha256[:12]}.{suffix}"
-        staged = Staged(file=file, sha256=sha256, bytes=len(data), published=published, fetched="now")
+        staged = StagedFile(file=file, sha256=sha256, bytes=len(data), published=published, fetched="now")
         (folder / file).write_bytes(data)
-        manifest = manifest.with_one(where, staged)
+        manifest = manifest.with_file(where, staged)
     manifest.write(folder)
 
 

@@ -93,8 +93,8 @@ def test_nothing_is_written_for_a_study_with_mistakes(study_file: StudyFile, tmp
     with pytest.raises(ConfigErrors) as caught:
         validation.validate(path, tmp_path / "hub")
     said = [str(error).removeprefix(f"{path}: ") for error in caught.value.errors]
-    missing = f"has no weights in {tmp_path / 'hub'}; make weights STUDY={path} fetches it"
+    missing = f"has no weights in {tmp_path / 'hub'}; run make weights STUDY={path}"
     assert f'models[1].source: "timm:resnet18.a1_in1k" {missing}' in said[0]
-    assert "images.count: 40 is more than the 6 images" in said[1]
+    assert "images.count: 40 is more than the 6 images of the source" in said[1]
     assert 'models[0]: "a" has 2 classes, 0 to 1, but 2 images have labels outside' in said[2]
     assert sorted(tmp_path.rglob("*")) == before

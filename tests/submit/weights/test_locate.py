@@ -1,4 +1,4 @@
-"""From the manifest to the job: weights that were staged are found, checked and handed over by their address."""
+"""Staged weights: located, verified, and transferred to the jobs."""
 
 import re
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from submit.requests import requests
 from submit.requests.measurements import Measurements
 from submit.site import Site
 from submit.validation import ValidatedStudy
-from submit.weights.manifest import Manifest, PublishedFile, Staged
+from submit.weights.manifest import Manifest, PublishedFile, StagedFile
 from tests.submit.condor.test_description import site
-from tests.submit.weights.stand_in import safetensors
+from tests.submit.weights.file_server import safetensors
 
 StudyFile = Callable[..., Path]
 TAG = '[[models]]\nname = "tag"\nsource = "timm:resnet18.a1_in1k"\n'
@@ -31,7 +31,7 @@ def weights(tmp_path: Path) -> Path:
     folder, data = tmp_path / "weights", safetensors()
     folder.mkdir()
     sha256 = digest.sha256_of_bytes(data)
-    staged = Staged(
+    staged = StagedFile(
         file=f"weights-{sha256[:12]}.safetensors",
         sha256=sha256,
         bytes=len(data),
@@ -39,13 +39,13 @@ def weights(tmp_path: Path) -> Path:
         fetched="now",
     )
     (folder / staged.file).write_bytes(data)
-    Manifest().with_one(ADDRESS, staged).write(folder)
+    Manifest().with_file(ADDRESS, staged).write(folder)
     return folder
 
 
 @pytest.fixture
 def study(study_file: StudyFile) -> Path:
-    """A model with weights of its own, and a tag."""
+    """A study of a model with its own weights and a timm tag."""
     path = study_file("own")
     path.write_text(path.read_text() + TAG)
     return path
@@ -62,23 +62,23 @@ def refused(study: Path, weights: Path) -> str:
     return str(error)
 
 
-def test_what_was_staged_is_what_a_pair_names(study: Path, weights: Path, tmp_path: Path):
+def test_a_pair_names_the_staged_file(study: Path, weights: Path, tmp_path: Path):
     folder = RunFolder(tmp_path / "run")
     plan = layout.write(check(study, weights), folder)
-    handed = {pair.model.name: pair.model.weights for pair in plan}
+    named = {pair.model.name: pair.model.weights for pair in plan}
     staged = Manifest.read(weights).weights[ADDRESS]
-    assert handed["tag"] is not None
-    assert (handed["tag"].name, handed["tag"].sha256) == (staged.file, staged.sha256)
+    assert named["tag"] is not None
+    assert (named["tag"].name, named["tag"].sha256) == (staged.file, staged.sha256)
     assert (folder.weights / staged.file).resolve() == weights / staged.file
 
 
 @pytest.mark.parametrize(
     ("url", "expected"), [("", "weights/"), (OSDF, f"{OSDF}/"), ("file:///staging/me/w/", "file:///staging/me/w/")]
 )
-def test_jobs_fetch_staged_files_from_where_the_site_says(
+def test_jobs_transfer_staged_files_from_the_sites_url(
     study: Path, weights: Path, house: Path, tmp_path: Path, url: str, expected: str
 ):
-    """Only what lies there: a study's own file is transferred from here."""
+    """Only staged files have this URL. A study's own file is transferred from this machine."""
     folder = RunFolder(tmp_path / "run")
     plan = layout.write(check(study, weights), folder)
     made = site(house, WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
@@ -91,45 +91,47 @@ def test_jobs_fetch_staged_files_from_where_the_site_says(
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
-        ("gone", "has its weights in the manifest, but"),
-        ("cut", "has weights that changed"),
+        ("missing", "has weights in the manifest, but"),
+        ("truncated", "has weights that changed"),
         ("changed", "has weights that changed"),
     ],
 )
-def test_a_staged_file_that_is_not_what_the_manifest_tells(study: Path, weights: Path, damage: str, says: str):
+def test_a_staged_file_that_differs_from_the_manifest_is_refused(
+    study: Path, weights: Path, damage: str, message: str
+):
     file = weights / Manifest.read(weights).weights[ADDRESS].file
     data = file.read_bytes()
-    if damage == "gone":
+    if damage == "missing":
         file.unlink()
     else:
-        file.write_bytes(data[:-1] if damage == "cut" else data[:-1] + b"?")
-    said = refused(study, weights)
-    assert says in said
-    assert f"make weights STUDY={study} fetches it again" in said
+        file.write_bytes(data[:-1] if damage == "truncated" else data[:-1] + b"?")
+    text = refused(study, weights)
+    assert message in text
+    assert f"run make weights STUDY={study}" in text
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"<html>Not found</html>", "is a web page"),
         (b"", "is empty"),
-        (safetensors()[:-5], "cut short"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
+        (safetensors()[:-5], "truncated"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
     ],
 )
-def test_a_study_s_own_file_that_is_no_checkpoint(study: Path, weights: Path, data: bytes, says: str):
+def test_a_studys_own_file_that_is_not_weights_is_refused(study: Path, weights: Path, data: bytes, message: str):
     own = study.parent / "own.safetensors"
     own.write_bytes(data)
-    said = refused(study, weights)
-    assert f"has weights = {own}, which" in said
-    assert says in said
+    text = refused(study, weights)
+    assert f"has weights = {own}, which" in text
+    assert message in text
 
 
-def test_a_manifest_of_another_version_is_told(study: Path, weights: Path):
+def test_a_manifest_of_another_version_is_refused(study: Path, weights: Path):
     (weights / "manifest.json").write_text('{"schema_version": 9}')
-    assert "manifest.json: is of version 9" in refused(study, weights)
+    assert "manifest.json: has version 9" in refused(study, weights)
 
 
 def chtc(house: Path, **keys: str) -> Site:
@@ -137,7 +139,7 @@ def chtc(house: Path, **keys: str) -> Site:
 
 
 @pytest.mark.parametrize(
-    ("gigabytes", "url", "says"),
+    ("gigabytes", "url", "message"),
     [
         (0.9, "", None),
         (1.2, "", "1.2 GB, more than the 1 GB that CHTC takes as a plain input; let make weights stage it"),
@@ -153,7 +155,7 @@ def chtc(house: Path, **keys: str) -> Site:
     ],
 )
 def test_chtcs_rules_for_large_inputs(
-    study: Path, weights: Path, house: Path, gigabytes: float, url: str, says: str | None
+    study: Path, weights: Path, house: Path, gigabytes: float, url: str, message: str | None
 ):
     checked = check(study, weights)
     large = ValidatedStudy(
@@ -165,14 +167,14 @@ def test_chtcs_rules_for_large_inputs(
             },
         }
     )
-    told = transfer.errors(large, chtc(house, WEIGHTS_URL=url), weights)
-    assert [says in str(error) for error in told if says] == ([True] if says else [])
-    assert bool(told) == bool(says)
+    errors = transfer.errors(large, chtc(house, WEIGHTS_URL=url), weights)
+    assert [message in str(error) for error in errors if message] == ([True] if message else [])
+    assert bool(errors) == bool(message)
     assert transfer.errors(large, site(house), weights) == [], "another pool has other rules"
 
 
 @pytest.mark.parametrize(
-    ("keys", "says"),
+    ("keys", "message"),
     [
         ({"WEIGHTS_URL": "file:///staging/me/w"}, "HasCHTCStaging"),
         (
@@ -185,6 +187,6 @@ def test_chtcs_rules_for_large_inputs(
         ({"WEIGHTS": ""}, "WEIGHTS"),
     ],
 )
-def test_addresses_that_jobs_could_not_use_are_refused(house: Path, keys: dict[str, str], says: str):
-    with pytest.raises(ConfigErrors, match=says):
+def test_urls_that_jobs_cannot_use_are_refused(house: Path, keys: dict[str, str], message: str):
+    with pytest.raises(ConfigErrors, match=message):
         site(house, **keys)

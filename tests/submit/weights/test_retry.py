@@ -1,25 +1,25 @@
-"""Waiting between the tries of all threads together."""
+"""Retries that all threads share."""
 
 import pytest
 
-from submit.weights.retry import Failed, Later, Patience
-from tests.submit.weights.stand_in import FakeTime
+from submit.weights.retry import DownloadError, RetryPolicy, TemporaryError
+from tests.submit.weights.file_server import FakeTime
 
 
-def test_a_wait_is_shared_by_all_files_of_a_host(patience: Patience, time: FakeTime):
-    """One thread was told to leave the server alone; another is to leave it alone as well, but no other server."""
+def test_a_wait_is_shared_by_all_files_of_a_host(retry: RetryPolicy, time: FakeTime):
+    """A server asked one thread to wait. Other threads wait for this server too, but not for other servers."""
 
-    def told() -> None:
-        raise Later("HTTP 429", 30.0)
+    def fail() -> None:
+        raise TemporaryError("HTTP 429", 30.0)
 
     def interrupted(seconds: float) -> None:
-        raise Failed("interrupted")
+        raise DownloadError("interrupted")
 
-    patience.sleep = interrupted
-    with pytest.raises(Failed, match="interrupted"):
-        patience.insist("hub", told)
-    patience.sleep = time.sleep
-    assert patience.insist("elsewhere", lambda: 1) == 1
+    retry.sleep = interrupted
+    with pytest.raises(DownloadError, match="interrupted"):
+        retry.call("hub", fail)
+    retry.sleep = time.sleep
+    assert retry.call("elsewhere", lambda: 1) == 1
     assert time.slept == []
-    assert patience.insist("hub", lambda: 2) == 2
+    assert retry.call("hub", lambda: 2) == 2
     assert time.slept == [30.0]

@@ -1,4 +1,4 @@
-"""Staging: the folder that a site keeps its weights in, filled from servers with faults."""
+"""Staging weights in a site's folder from a server with faults."""
 
 import json
 import sys
@@ -14,12 +14,12 @@ from alignsec import digest
 from alignsec.errors import ConfigErrors
 from submit.digest_cache import DigestCache
 from submit.weights.manifest import NAME, Manifest
-from submit.weights.retry import Patience
-from submit.weights.staging import PARTS, Fetched, Staging
-from tests.submit.weights.stand_in import COMMIT, Fault, StandIn, safetensors
+from submit.weights.retry import RetryPolicy
+from submit.weights.staging import PARTS, FetchResult, WeightsStager
+from tests.submit.weights.file_server import COMMIT, Fault, FileServer, safetensors
 
 HUB = "hub:timm/resnet18.a1_in1k"
-Stage = Callable[..., dict[str, Fetched]]
+Stage = Callable[..., dict[str, FetchResult]]
 
 
 @pytest.fixture
@@ -29,25 +29,25 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "weights"
 
 
-def staging(folder: Path, server: StandIn, patience: Patience, python: str = sys.executable) -> Staging:
+def stager(folder: Path, server: FileServer, retry: RetryPolicy, python: str = sys.executable) -> WeightsStager:
     digests = DigestCache(folder.parent / "digests.json")
-    return Staging(folder, digests, patience, python, {"PATH": "/usr/bin:/bin"}, server.url, timeout=5)
+    return WeightsStager(folder, digests, retry, python, {"PATH": "/usr/bin:/bin"}, server.url, timeout=5)
 
 
 @pytest.fixture
-def stage(folder: Path, server: StandIn, patience: Patience) -> Stage:
-    """Fetch what is missing of some addresses; what came of each, by address."""
+def stage(folder: Path, server: FileServer, retry: RetryPolicy) -> Stage:
+    """A function that stages the missing ones of some addresses and returns the results by address."""
 
-    def run(*addresses: str, python: str = "/no/such/python") -> dict[str, Fetched]:
-        # Each call is another day: nothing is waited for still, and nothing has been stopped.
-        new = Patience(tries=patience.tries, clock=patience.clock, sleep=patience.sleep)
-        one = staging(folder, server, new, python)
-        return {fetched.address: fetched for fetched in one.run(one.missing(addresses))}
+    def run(*addresses: str, python: str = "/no/such/python") -> dict[str, FetchResult]:
+        # A new policy for each call, because earlier waits and cancellations no longer apply.
+        new = RetryPolicy(max_attempts=retry.max_attempts, clock=retry.clock, sleep=retry.sleep)
+        one = stager(folder, server, new, python)
+        return {result.address: result for result in one.run(one.find_missing(addresses))}
 
     return run
 
 
-def test_files_are_named_by_digest_and_the_manifest_tells_where_from(stage: Stage, server: StandIn, folder: Path):
+def test_files_are_named_by_digest_and_listed_in_the_manifest(stage: Stage, server: FileServer, folder: Path):
     data, other = safetensors(), safetensors(fill=b"\x02")
     server.publish_on_hub("timm/resnet18.a1_in1k", data)
     url = server.publish("/w.safetensors", other)
@@ -72,38 +72,38 @@ esac
 """
 
 
-def test_a_brain_score_plugins_archive_is_packed_in_its_environment(
-    folder: Path, server: StandIn, patience: Patience, tmp_path: Path
+def test_a_brain_score_plugin_is_archived_in_its_environment(
+    folder: Path, server: FileServer, retry: RetryPolicy, tmp_path: Path
 ):
-    """By the Python that has brainscore_vision, a stand-in here; what goes wrong there is told."""
+    """A fake of the Python that has brainscore_vision makes the archive, and its error is reported."""
     python = tmp_path / "python"
     python.write_text(PACKER)
     python.chmod(0o755)
-    one = replace(staging(folder, server, patience), brainscore=str(python))
+    one = replace(stager(folder, server, retry), brainscore=str(python))
     good, bad = "brainscore:halves", "brainscore:gone"
-    came = {fetched.address: fetched for fetched in one.run(one.missing([good, bad]))}
-    assert came[bad].why == "its plugin could not be built: URLError: no such bucket"
+    came = {result.address: result for result in one.run(one.find_missing([good, bad]))}
+    assert came[bad].reason == "its plugin failed: URLError: no such bucket"
     staged = Manifest.read(folder).weights[good]
     assert (folder / staged.file).read_bytes() == b"archive of halves"
     assert staged.file.endswith(".tar")
-    assert not one.missing([good])
-    (lacks,) = replace(one, brainscore=str(tmp_path / "none"), patience=Patience()).run([bad])
-    assert "make brainscore makes it" in lacks.why
+    assert not one.find_missing([good])
+    (lacks,) = replace(one, brainscore=str(tmp_path / "none"), retry=RetryPolicy()).run([bad])
+    assert "run make brainscore" in lacks.reason
 
 
-def test_a_second_call_asks_nobody(stage: Stage, server: StandIn, folder: Path):
+def test_a_second_call_sends_no_request(stage: Stage, server: FileServer, folder: Path):
     server.publish_on_hub("timm/resnet18.a1_in1k", safetensors())
     url = server.publish("/w.safetensors", safetensors())
     stage(HUB, url)
     before = (folder / NAME).read_bytes()
-    server.asked.clear()
+    server.requests.clear()
     assert stage(HUB, url) == {}
-    assert server.asked == []
+    assert server.requests == []
     assert (folder / NAME).read_bytes() == before
 
 
-def test_what_fails_is_told_and_the_rest_is_kept(stage: Stage, server: StandIn, folder: Path):
-    """One of each fault that does not go away, beside two files that are fine after a while."""
+def test_failures_are_reported_and_other_files_are_kept(stage: Stage, server: FileServer, folder: Path):
+    """One permanent fault of each type, and two files that succeed after some attempts."""
     good, slow = safetensors(), safetensors(fill=b"\x03")
     server.publish_on_hub("timm/resnet18.a1_in1k", good)
     addresses = {
@@ -118,19 +118,17 @@ def test_what_fails_is_told_and_the_rest_is_kept(stage: Stage, server: StandIn, 
     assert {name for name, one in addresses.items() if came[one].staged is None} == addresses.keys() - {"busy"}
     for name, words in {
         "page": "is a web page",
-        "gone": "is not there (HTTP 404)",
-        "digest": "not the 0123abcd it is published with",
-        "cut": "cut short",
+        "gone": "not found (HTTP 404)",
+        "digest": "expected 0123abcd",
+        "cut": "truncated",
         "hub": "has none of model.safetensors",
     }.items():
-        assert words in came[addresses[name]].why
+        assert words in came[addresses[name]].reason
     assert set(Manifest.read(folder).weights) == {HUB, addresses["busy"]}
-    assert not (folder / PARTS).exists(), "nothing half-written stays"
+    assert not (folder / PARTS).exists(), "no incomplete download remains"
 
 
-def test_a_torch_file_is_rewritten_where_there_is_torch(
-    stage: Stage, server: StandIn, folder: Path, tmp_path: Path
-):
+def test_a_torch_file_is_converted_with_torch(stage: Stage, server: FileServer, folder: Path, tmp_path: Path):
     state = {"w": torch.randn(30, 4), "b": torch.zeros(3)}
     torch.save({"state_dict": state, "epoch": 3}, tmp_path / "w.pth")
     data = (tmp_path / "w.pth").read_bytes()
@@ -146,8 +144,8 @@ def test_a_torch_file_is_rewritten_where_there_is_torch(
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "without torch"])
-def test_without_torch_a_file_stays_as_it_is(
-    stage: Stage, server: StandIn, folder: Path, tmp_path: Path, python: str
+def test_a_torch_file_is_unchanged_without_torch(
+    stage: Stage, server: FileServer, folder: Path, tmp_path: Path, python: str
 ):
     torch.save({"w": torch.zeros(3)}, tmp_path / "w.pth")
     if python == "without torch":
@@ -162,14 +160,14 @@ def test_without_torch_a_file_stays_as_it_is(
     assert (folder / staged.file).read_bytes() == (tmp_path / "w.pth").read_bytes()
 
 
-def test_a_file_that_runs_code_is_not_kept(stage: Stage, server: StandIn, folder: Path, tmp_path: Path):
+def test_a_file_that_runs_code_is_removed(stage: Stage, server: FileServer, folder: Path, tmp_path: Path):
     torch.save({"w": Path("a")}, tmp_path / "w.pth")
     url = server.publish("/w.pth", (tmp_path / "w.pth").read_bytes())
-    assert "so no job could read it: UnpicklingError" in stage(url, python=sys.executable)[url].why
+    assert "so no job could load it: UnpicklingError" in stage(url, python=sys.executable)[url].reason
     assert [path.name for path in folder.iterdir()] == []
 
 
-def test_what_was_on_its_way_is_resumed(stage: Stage, server: StandIn, folder: Path):
+def test_an_incomplete_download_is_resumed(stage: Stage, server: FileServer, folder: Path):
     data = safetensors()
     url = server.publish("/w", data, faults=[Fault(cut_after=2000), *[Fault(500)] * 5])
     assert stage(url)[url].staged is None
@@ -179,16 +177,16 @@ def test_what_was_on_its_way_is_resumed(stage: Stage, server: StandIn, folder: P
     assert not (folder / PARTS).exists()
 
 
-@pytest.mark.parametrize("damage", ["gone", "longer", "as long"])
-def test_a_file_that_is_not_what_the_manifest_tells_is_fetched_again(
-    stage: Stage, server: StandIn, folder: Path, damage: str
+@pytest.mark.parametrize("damage", ["missing", "longer", "same length"])
+def test_a_file_that_differs_from_the_manifest_is_downloaded_again(
+    stage: Stage, server: FileServer, folder: Path, damage: str
 ):
     data = safetensors()
     url = server.publish("/w", data)
     staged = stage(url)[url].staged
     assert staged is not None
     file = folder / staged.file
-    file.unlink() if damage == "gone" else file.write_bytes({"longer": data + b"x"}.get(damage, data[::-1]))
+    file.unlink() if damage == "missing" else file.write_bytes({"longer": data + b"x"}.get(damage, data[::-1]))
     assert stage(url)[url].staged == staged.model_copy(update={"fetched": stage_time(folder, url)})
     assert file.read_bytes() == data
 
@@ -197,19 +195,17 @@ def stage_time(folder: Path, url: str) -> str:
     return Manifest.read(folder).weights[url].fetched
 
 
-def test_few_at_once(stage: Stage, server: StandIn):
+def test_the_number_of_simultaneous_downloads_is_limited(stage: Stage, server: FileServer):
     urls = [server.publish(f"/{n}", safetensors(200_000 + n)) for n in range(12)]
     assert len(stage(*urls)) == 12
-    assert server.most_at_once <= 4
+    assert server.max_simultaneous <= 4
 
 
-def test_an_interruption_loses_only_what_was_on_its_way(
-    folder: Path, server: StandIn, patience: Patience, stage: Stage
-):
-    """Ctrl-C while one file stalls: the other is in the manifest, and workers that wait end at once."""
+def test_an_interruption_keeps_complete_files(folder: Path, server: FileServer, retry: RetryPolicy, stage: Stage):
+    """After Ctrl-C while one file stalls, the other is in the manifest. Waiting workers end at once."""
     done, stalled = server.publish("/done", safetensors()), server.publish("/stalled", safetensors())
     server.files["/stalled"].faults = [Fault(503, {"Retry-After": "1000"})]
-    one = staging(folder, server, Patience())
+    one = stager(folder, server, RetryPolicy())
     running = one.run([done, stalled])
     assert next(running).address == done
     with pytest.raises(KeyboardInterrupt):
@@ -219,25 +215,25 @@ def test_an_interruption_loses_only_what_was_on_its_way(
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
-        ('{"schema_version": 2, "weights": {}}', "is of version 2, which this alignsec does not read"),
-        ('{"schema_version": 1, "weights": {"a": {}}}', "was changed or cut short"),
-        ('{"schema_ver', "was changed or cut short"),
+        ('{"schema_version": 2, "weights": {}}', "has version 2, which this version of alignsec cannot read"),
+        ('{"schema_version": 1, "weights": {"a": {}}}', "is damaged"),
+        ('{"schema_ver', "is damaged"),
     ],
 )
-def test_a_manifest_that_cannot_be_read_is_not_overwritten(stage: Stage, folder: Path, text: str, says: str):
+def test_a_manifest_that_cannot_be_read_is_not_overwritten(stage: Stage, folder: Path, text: str, message: str):
     (folder / NAME).write_text(text)
-    with pytest.raises(ConfigErrors, match=says):
+    with pytest.raises(ConfigErrors, match=message):
         stage("http://127.0.0.1:1/w")
     assert (folder / NAME).read_text() == text
 
 
-def test_a_manifest_names_no_file_outside_its_folder(folder: Path, stage: Stage, server: StandIn):
+def test_a_manifest_with_a_file_outside_its_folder_is_refused(folder: Path, stage: Stage, server: FileServer):
     url = server.publish("/w", safetensors())
     stage(url)
     content = json.loads((folder / NAME).read_text())
     content["weights"][url]["file"] = "../../etc/passwd"
     (folder / NAME).write_text(json.dumps(content))
-    with pytest.raises(ConfigErrors, match="was changed"):
+    with pytest.raises(ConfigErrors, match="is damaged"):
         Manifest.read(folder)

@@ -1,4 +1,4 @@
-"""`python -m submit.weights` as a user types it."""
+"""The command `python -m submit.weights`."""
 
 import os
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 
 from submit import validation
 from submit.weights.manifest import Manifest
-from tests.submit.weights import stand_in
-from tests.submit.weights.stand_in import Fault, safetensors
+from tests.submit.weights import file_server
+from tests.submit.weights.file_server import Fault, safetensors
 
 StudyFile = Callable[..., Path]
 EnvFile = Callable[..., Path]
@@ -20,7 +20,7 @@ TAGS = ("resnet18.a1_in1k", "resnet34.a1_in1k", "resnet50.a1_in1k")
 
 @pytest.fixture
 def study(study_file: StudyFile) -> Path:
-    """One model with weights of its own, three tags, one of them twice."""
+    """A study of one model with its own weights and three tags, one of them twice."""
     path = study_file("own")
     models = "".join(
         f'[[models]]\nname = "m{n}"\nsource = "timm:{tag}"\n' for n, tag in enumerate((*TAGS, TAGS[0]))
@@ -35,29 +35,29 @@ def run(house: Path, study: Path, env: Path, url: str) -> "subprocess.CompletedP
     return subprocess.run(words, cwd=house, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_a_study_is_staged_and_can_then_be_submitted(house: Path, study: Path, env_file: EnvFile, tmp_path: Path):
-    """A hub with a file missing; then it is there, and only it is fetched; then nothing is."""
+def test_a_staged_study_can_be_submitted(house: Path, study: Path, env_file: EnvFile, tmp_path: Path):
+    """A file is missing on the hub. After it is published, only this file is downloaded; then nothing is."""
     folder = tmp_path / "weights"
     env = env_file(weights=str(folder), runs=str(tmp_path / "runs"))
-    with stand_in.serving() as server:
+    with file_server.run_server() as server:
         for number, tag in enumerate(TAGS[:2]):
             server.publish_on_hub(f"timm/{tag}", safetensors(4000 + number))
         first = run(house, study, env, server.url)
         assert first.returncode == 1, first.stderr
-        assert f'{study}: models[3].source: "timm:resnet50.a1_in1k" could not be fetched: ' in first.stderr
-        assert first.stderr.count("could not be fetched") == 1
-        assert "0 of 3 files are there, 3 to fetch; 1 models have weights of their own" in first.stdout
+        assert f'{study}: models[3].source: "timm:resnet50.a1_in1k" could not be downloaded: ' in first.stderr
+        assert first.stderr.count("could not be downloaded") == 1
+        assert "0 of 3 files present, 3 to download; 1 models have their own weights" in first.stdout
         assert len(Manifest.read(folder).weights) == 2
         server.publish_on_hub(f"timm/{TAGS[2]}", safetensors(9000))
-        server.asked.clear()
+        server.requests.clear()
         second = run(house, study, env, server.url)
         assert second.returncode == 0, second.stderr
-        assert {path.split("/")[2] for _, path, _ in server.asked if "resolve" in path} == {TAGS[2]}
-        server.asked.clear()
+        assert {path.split("/")[2] for _, path, _ in server.requests if "resolve" in path} == {TAGS[2]}
+        server.requests.clear()
         third = run(house, study, env, server.url)
         assert third.returncode == 0
-        assert server.asked == []
-        assert "3 of 3 files are there, 0 to fetch" in third.stdout
+        assert server.requests == []
+        assert "3 of 3 files present, 0 to download" in third.stdout
     checked = validation.validate(study, tmp_path / "hub", folder)
     assert checked.weights["m0"] == checked.weights["m3"]
     assert checked.weights["m2"].path.parent == folder
@@ -71,7 +71,7 @@ runpy.run_module("submit.weights", run_name="__main__")
 """
 
 
-def test_without_its_libraries_it_says_what_to_install(house: Path):
+def test_without_its_libraries_the_error_names_the_requirements(house: Path):
     done = subprocess.run([sys.executable, "-c", WITHOUT], cwd=house, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "install it into this Python" in done.stderr
@@ -79,14 +79,14 @@ def test_without_its_libraries_it_says_what_to_install(house: Path):
     assert "Traceback" not in done.stderr
 
 
-def test_submission_needs_none_of_them(house: Path):
-    """An access point that only submits has requirements/access-point.txt and no more."""
+def test_submission_does_not_import_the_staging_libraries(house: Path):
+    """An access point that only submits has only the libraries of requirements/access-point.txt."""
     program = "import sys, submit.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], cwd=house, capture_output=True, text=True, check=True)
     assert not {"httpx2", "huggingface_hub", "pyarrow"} & set(done.stdout.split())
 
 
-def test_a_folder_that_cannot_be_written(house: Path, study: Path, env_file: EnvFile, tmp_path: Path):
+def test_a_folder_that_cannot_be_written_is_reported(house: Path, study: Path, env_file: EnvFile, tmp_path: Path):
     (tmp_path / "file").write_text("not a folder")
     done = run(house, study, env_file(weights=str(tmp_path / "file" / "weights")), "http://127.0.0.1:1")
     assert done.returncode == 2
@@ -94,14 +94,14 @@ def test_a_folder_that_cannot_be_written(house: Path, study: Path, env_file: Env
     assert "Traceback" not in done.stderr
 
 
-def test_a_disk_that_fills_up_keeps_what_is_whole(
+def test_a_full_disk_keeps_complete_files(
     house: Path, study: Path, env_file: EnvFile, tmp_path: Path, small_disk: list[str]
 ):
-    """64 kB: two files fit, the third does not; no half of it stays, and the message names the disk."""
+    """Two of three files fit on 64 kB. No part of the third remains, and the message names the disk error."""
     folder = tmp_path / "weights"
     folder.mkdir()
     env = env_file(weights=str(folder), runs=str(tmp_path / "runs"))
-    with stand_in.serving() as server:
+    with file_server.run_server() as server:
         for tag, count in zip(TAGS, (4000, 5000, 200_000), strict=True):
             server.publish_on_hub(f"timm/{tag}", safetensors(count))
             server.files[f"/cdn/timm/{tag}/model.safetensors"].faults = [Fault()]

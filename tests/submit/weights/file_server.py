@@ -1,4 +1,4 @@
-"""A stand-in for the servers that publish weights: http.server on this machine, which fails as it is told."""
+"""A fake server of published weights: http.server on this machine, with faults that a test sets."""
 
 import json
 import re
@@ -15,23 +15,23 @@ COMMIT = "c" * 40
 
 
 def safetensors(count: int = 5000, fill: bytes = b"\x01") -> bytes:
-    """A whole safetensors file of so many bytes of tensor, written without torch."""
+    """Return a valid safetensors file with `count` bytes of tensor data, written without torch."""
     header = json.dumps({"w": {"dtype": "U8", "shape": [count], "data_offsets": [0, count]}}).encode()
     return struct.pack("<Q", len(header)) + header + fill * count
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What a server does instead of answering a GET as it should."""
+    """A fault of the server in one response to a GET."""
 
     status: int = 0
-    """Answer with this code and no file; 0: answer with the file."""
+    """Respond with this code and no file; 0 responds with the file."""
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut_after: int | None = None
-    """Close the connection after so many bytes of the body."""
+    """Close the connection after this many bytes of the body."""
     stall: bool = False
-    """Send half of the body, then nothing more."""
+    """Send half of the body, then nothing."""
     ignore_range: bool = False
 
 
@@ -42,59 +42,61 @@ class File:
     data: bytes
     etag: str = '"one"'
     content_type: str = "application/octet-stream"
-    tell_length: bool = True
+    send_length: bool = True
     head: dict[str, str] = field(default_factory=dict)
-    """More headers of a HEAD's answer."""
+    """Additional headers of the response to a HEAD."""
     redirect: str = ""
     faults: list[Fault] = field(default_factory=list)
-    """Of the coming requests, one each."""
+    """Faults of the next requests, one each."""
 
 
 @dataclass
-class StandIn:
-    """A server and what it was asked."""
+class FileServer:
+    """The published files and the received requests."""
 
     files: dict[str, File] = field(default_factory=dict)
-    asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     """Method, path and headers of each request."""
     url: str = ""
-    at_once: int = 0
-    most_at_once: int = 0
+    simultaneous: int = 0
+    max_simultaneous: int = 0
     released: threading.Event = field(default_factory=threading.Event)
 
     def ranges(self, path: str) -> list[str]:
-        """The Range headers of the GETs for a path; empty text where there was none."""
-        return [headers.get("Range", "") for method, at, headers in self.asked if (method, at) == ("GET", path)]
+        """Return the Range headers of the GETs for a path, with an empty text for a missing header."""
+        return [headers.get("Range", "") for method, at, headers in self.requests if (method, at) == ("GET", path)]
 
     def publish(self, path: str, data: bytes, **more: object) -> str:
-        """A file at an address, which is returned."""
+        """Publish a file and return its URL."""
         self.files[path] = File(data, **more)  # type: ignore[arg-type]
         return f"{self.url}{path}"
 
     def publish_on_hub(
         self, repository: str, data: bytes, name: str = "model.safetensors", **more: object
     ) -> None:
-        """A file of a repository, as the hub serves large ones: its facts in the redirect to where it lies."""
-        facts = {"X-Repo-Commit": COMMIT, "X-Linked-Etag": f'"{digest.sha256_of_bytes(data)}"'}
-        facts |= {"X-Linked-Size": str(len(data)), "ETag": '"git"'}
-        there = f"/cdn/{repository}/{name}"
+        """Publish a file as the hub serves large ones: size and digest are headers of a redirect to the file."""
+        headers = {"X-Repo-Commit": COMMIT, "X-Linked-Etag": f'"{digest.sha256_of_bytes(data)}"'}
+        headers |= {"X-Linked-Size": str(len(data)), "ETag": '"git"'}
+        target = f"/cdn/{repository}/{name}"
         for revision in ("main", COMMIT):
             path = f"/{repository}/resolve/{revision}/{name}"
-            # To another host, as the real one does; its library would follow a redirect to the same one.
-            self.files[path] = File(b"", head=facts, redirect=self.url.replace("127.0.0.1", "localhost") + there)
-        self.publish(there, data, **more)
+            # The real hub redirects to another host. Its library follows redirects to the same host.
+            self.files[path] = File(
+                b"", head=headers, redirect=self.url.replace("127.0.0.1", "localhost") + target
+            )
+        self.publish(target, data, **more)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    stand_in: StandIn
+    published: FileServer
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Nothing: the tests look at what was asked."""
+        """Print nothing; the tests inspect the recorded requests."""
 
     def do_HEAD(self) -> None:
-        self._note()
-        file = self.stand_in.files.get(self.path)
+        self._record()
+        file = self.published.files.get(self.path)
         if file is None:
             self._answer(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT, "Content-Length": "0"})
         elif file.faults:
@@ -106,16 +108,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(302 if file.redirect else 200, {**file.head, **more, "Content-Length": length})
 
     def do_GET(self) -> None:
-        self._note()
-        self.stand_in.at_once += 1
-        self.stand_in.most_at_once = max(self.stand_in.most_at_once, self.stand_in.at_once)
+        self._record()
+        self.published.simultaneous += 1
+        self.published.max_simultaneous = max(self.published.max_simultaneous, self.published.simultaneous)
         try:
             self._get()
         finally:
-            self.stand_in.at_once -= 1
+            self.published.simultaneous -= 1
 
     def _get(self) -> None:
-        file = self.stand_in.files.get(self.path)
+        file = self.published.files.get(self.path)
         if file is None:
             self._answer(404, {"Content-Length": "0"})
             return
@@ -138,13 +140,13 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(file.data) - 1}/{len(file.data)}"
         body = file.data[start:]
-        if file.tell_length:
+        if file.send_length:
             headers["Content-Length"] = str(len(body))
         else:
             headers["Connection"] = "close"
         if fault.stall:
             self._answer(206 if start else 200, headers, body[: len(body) // 2])
-            self.stand_in.released.wait(20)
+            self.published.released.wait(20)
             self.close_connection = True
         elif fault.cut_after is not None:
             self._answer(206 if start else 200, headers, body[: fault.cut_after])
@@ -152,8 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(206 if start else 200, headers, body)
 
-    def _note(self) -> None:
-        self.stand_in.asked.append((self.command, self.path, dict(self.headers)))
+    def _record(self) -> None:
+        self.published.requests.append((self.command, self.path, dict(self.headers)))
 
     def _answer(self, code: int, headers: dict[str, str], body: bytes = b"") -> None:
         self.send_response(code)
@@ -168,22 +170,22 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Nothing: clients that hang up are what is tested."""
+        """Ignore clients that disconnect; the tests do that on purpose."""
 
 
 @contextmanager
-def serving() -> Iterator[StandIn]:
-    """A stand-in that answers until the block ends."""
-    stand_in = StandIn()
-    handler = type("Handler", (_Handler,), {"stand_in": stand_in})
+def run_server() -> Iterator[FileServer]:
+    """Run a server until the block ends."""
+    published = FileServer()
+    handler = type("Handler", (_Handler,), {"published": published})
     server = _Server(("127.0.0.1", 0), handler)
-    stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
+    published.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01), daemon=True)
     thread.start()
     try:
-        yield stand_in
+        yield published
     finally:
-        stand_in.released.set()
+        published.released.set()
         server.shutdown()
         server.server_close()
         thread.join(5)
@@ -191,17 +193,17 @@ def serving() -> Iterator[StandIn]:
 
 @dataclass
 class FakeTime:
-    """A clock that sleeping moves, and nothing else."""
+    """A clock that moves only while the code under test sleeps."""
 
     now: float = 0.0
     slept: list[float] = field(default_factory=list)
 
     def clock(self) -> float:
-        """Seconds."""
+        """Return the time in seconds."""
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        """Returns at once."""
+        """Record the duration and return at once."""
         self.slept.append(seconds)
         self.now += seconds
 
