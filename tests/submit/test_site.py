@@ -65,7 +65,7 @@ def test_every_mistake_in_one_go(env_file: EnvFile):
     assert set(found) == {
         *("RETRIES", "REQUEST_GPUS", "GPU_JOB_LENGTH", "WANT_GPU_LAB", "MAX_JOBS", "REQUEST_CPUS", "REQUEST_CPU"),
     }
-    assert {error.file for error in found.values()} == {str(path)}
+    assert {str(error.path) for error in found.values()} == {str(path)}
     assert "is missing; add the line REQUEST_CPUS=" in found["REQUEST_CPUS"].remedy
     assert "did you mean REQUEST_CPUS" in found["REQUEST_CPU"].remedy
     assert found["RETRIES"].given == '"two"'

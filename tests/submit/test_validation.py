@@ -62,7 +62,7 @@ def test_what_a_corruption_lacks_is_told_before_anything_is_written(study_file: 
         tiny.write_image(path.parent / "c/fog/1" / image.relative_to(path.parent / "images"), seed=1)
     with pytest.raises(ConfigErrors) as caught:
         validation.validate(path, tmp_path / "hub")
-    found = {Path(error.file).relative_to(path.parent).as_posix() for error in caught.value.errors}
+    found = {Path(error.path).relative_to(path.parent).as_posix() for error in caught.value.errors}
     assert "c/fog/2" in found
 
 

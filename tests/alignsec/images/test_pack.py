@@ -99,7 +99,7 @@ def test_every_image_that_cannot_be_decoded_in_one_go(tmp_path: Path):
     candidates = [Candidate(name, 0, tmp_path / name) for name in ("good.png", *bad, "gone.png", "good.jpg")]
     with pytest.raises(ConfigErrors) as caught:
         image_pack.write(candidates, packs)
-    assert [Path(error.file).name for error in caught.value.errors] == [*bad, "gone.png"]
+    assert [Path(error.path).name for error in caught.value.errors] == [*bad, "gone.png"]
     assert all("replace it, or take it out of the set" in error.remedy for error in caught.value.errors)
     assert not packs.exists()
 
@@ -132,7 +132,7 @@ def test_no_damage_to_an_image_is_a_crash(
         image_pack.write([Candidate("a.png", 0, folder / "a.png")], folder)
     except ConfigErrors as error:
         found = error.errors
-    assert [error.file for error in found] in ([], [str(folder / "a.png")])
+    assert [str(error.path) for error in found] in ([], [str(folder / "a.png")])
 
 
 @pytest.mark.parametrize("change", ["cut short", "changed", "empty"])
