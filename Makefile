@@ -1,4 +1,4 @@
-# Every target is a thin line over `python -m ...`; `--help` of those says more.
+# Each target calls `python -m ...`; run that with `--help` for more options.
 SHELL := /bin/bash
 PYTHON3 ?= python3
 VENV := .venv
@@ -8,74 +8,77 @@ STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
+.PHONY: help demo test quick check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
 
-help:  ## this list
+help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## the whole study in miniature on this machine, offline: report in runs/demo/analysis/
+demo: $(READY)  ## run the demo study on this machine, offline; the report is runs/demo/analysis/report.html
 	$(PY) -m studies.demo
 	$(PY) -m submit studies/demo.toml --private-pool
 
-test: $(READY)  ## the test suite; on a real HTCondor pool too, where one can be had
+quick: $(READY)  ## run the fast tests: no pool, no browser, no slow parity test; under two minutes
+	$(PY) -m pytest -q -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+
+test: $(READY)  ## run all tests, including those on a private HTCondor pool
 	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-check: $(READY)  ## lint, types and tests: what CI runs
+check: $(READY)  ## run linter, type checker and all tests, as CI does
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(MAKE) test
 
-weights: $(READY)  ## fetch each model's weights once into WEIGHTS of .env: make weights STUDY=studies/x.toml
+weights: $(READY)  ## download the models' weights into the folder WEIGHTS of .env: make weights STUDY=studies/x.toml
 	$(PY) -m submit.weights $(STUDY)
 
-images: $(READY)  ## pack a study's images once into IMAGES of .env: make images STUDY=studies/x.toml
+images: $(READY)  ## pack the study's images into the folder IMAGES of .env: make images STUDY=studies/x.toml
 	$(PY) -m submit.images $(STUDY)
 
-submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; DRY=1 stops before submitting
+submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; with DRY=1 do not submit
 	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)
 
-local: $(READY)  ## the same pairs on this machine, without HTCondor: make local STUDY=studies/x.toml JOBS=2
+local: $(READY)  ## run the pairs on this machine, without HTCondor: make local STUDY=studies/x.toml JOBS=2
 	$(PY) -m submit $(STUDY) --local $(if $(JOBS),-j $(JOBS))
 
-status: $(READY)  ## how a run goes, from its files alone: make status RUN=runs/x
+status: $(READY)  ## show the state of a run, from its files: make status RUN=runs/x
 	$(PY) -m submit.status $(RUN)
 
-failures: $(READY)  ## what went wrong, by cause, and how to see it here: make failures RUN=runs/x
+failures: $(READY)  ## show failures by cause, with a command to reproduce each: make failures RUN=runs/x
 	$(PY) -m submit.failures $(RUN)
 
-aggregate: $(READY)  ## tables, figures and report again, complete or not: make aggregate RUN=runs/x
+aggregate: $(READY)  ## write tables, figures and report again, also of an incomplete run: make aggregate RUN=runs/x
 	$(PY) -m aggregate $(RUN)
 
-numbers: $(READY)  ## the same analysis of published robust accuracies: make numbers FILE=x.csv SCORES=leaderboard.csv IMAGES=1000
+numbers: $(READY)  ## analyse published robust accuracies: make numbers FILE=x.csv SCORES=leaderboard.csv IMAGES=1000
 	$(PY) -m aggregate.published $(FILE) --scores $(SCORES) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT))
 
-registry: $(READY)  ## Brain-Score's folders, registered names and scores: make registry PACKAGE=brainscore_vision.whl SCORES=x.csv OUT=y.csv
+registry: $(READY)  ## list Brain-Score's registered models with scores: make registry PACKAGE=brainscore_vision.whl SCORES=x.csv OUT=y.csv
 	$(PY) -m aggregate.registry $(PACKAGE) --scores $(SCORES) --out $(OUT)
 
-compare: $(READY)  ## do two runs agree on every image, and if not, why: make compare A=runs/x B=runs/y
-	$(if $(and $(A),$(B)),,$(error make compare wants two run folders: make compare A=runs/x B=runs/y))
+compare: $(READY)  ## compare two runs image by image: make compare A=runs/x B=runs/y
+	$(if $(and $(A),$(B)),,$(error make compare: two run folders expected: make compare A=runs/x B=runs/y))
 	$(PY) -m aggregate.compare $(A) $(B)
 
-pool: $(READY)  ## a private HTCondor pool for this checkout
+pool: $(READY)  ## start a private HTCondor pool for this checkout
 	$(PY) -m submit.pool up
 
-pool-down: $(READY)  ## end the private pool
+pool-down: $(READY)  ## stop the private pool
 	$(PY) -m submit.pool down
 
-containers: requirements/image.txt  ## build the image that jobs run in; containers/build --brainscore: with Brain-Score
+containers: requirements/image.txt  ## build the container image of the jobs; with Brain-Score: containers/build --brainscore
 	containers/build
 
-brainscore: .brainscore/.ready  ## an environment of its own for brainscore: models and their tests
+brainscore: .brainscore/.ready  ## create the separate environment for brainscore: models and their tests
 
-brainscore-archive: .brainscore/.ready  ## pack what a Brain-Score model fetches: make brainscore-archive MODEL=resnet50_tutorial
+brainscore-archive: .brainscore/.ready  ## pack the files that a Brain-Score model downloads: make brainscore-archive MODEL=resnet50_tutorial
 	.brainscore/bin/python -m alignsec.models.brainscore_archive $(MODEL) $(MODEL).tar
 
-bench: $(READY)  ## the analysis and the attack engine against their peers: benchmarks/results/*.json, docs/bench.png (half an hour)
+bench: $(READY)  ## run the benchmarks (half an hour): benchmarks/results/*.json, docs/bench.png
 	$(PY) -m benchmarks.aggregate
 	$(PY) -m benchmarks.engine
 
-catalogue: $(READY)  ## after a change of timm's or torchvision's version: what they know of their models
+catalogue: $(READY)  ## update the model catalogues after a new version of timm or torchvision
 	$(PY) -m alignsec.catalogue.generate.timm > alignsec/catalogue/timm_catalogue.csv.new
 	mv alignsec/catalogue/timm_catalogue.csv.new alignsec/catalogue/timm_catalogue.csv
 	$(PY) -m alignsec.catalogue.generate.torchvision > alignsec/catalogue/torchvision.csv.new
@@ -88,7 +91,7 @@ catalogue: $(READY)  ## after a change of timm's or torchvision's version: what 
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links pyproject.toml
-requirements: $(READY)  ## after a change of pyproject.toml: the pinned requirements
+requirements: $(READY)  ## update the pinned requirements after a change of pyproject.toml
 	$(COMPILE) -o requirements/access-point.txt
 	$(COMPILE) --extra staging -o requirements/staging.txt
 	$(COMPILE) --extra job --extra analysis -o requirements/image.txt
@@ -96,7 +99,7 @@ requirements: $(READY)  ## after a change of pyproject.toml: the pinned requirem
 		-o requirements/brainscore.txt
 	$(COMPILE) --extra job --extra analysis --extra staging --extra dev -o requirements/all.txt
 
-# uv, not pip: it installs the same CPU-capable torch build everywhere, in seconds.
+# uv installs the same torch build on every machine, in seconds.
 $(READY): requirements/all.txt
 	$(PYTHON3) -c 'import sys; sys.exit("alignsec needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(PY) || $(PYTHON3) -m venv $(VENV)
@@ -109,6 +112,6 @@ $(READY): requirements/all.txt
 	VIRTUAL_ENV=.brainscore $(VENV)/bin/uv pip install --quiet -r requirements/brainscore.txt 'pytest>=8'
 	touch $@
 
-clean:  ## remove what tests and tools left; runs and the demo's assets stay
+clean:  ## delete caches of tests and tools; keep runs and the demo's assets
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

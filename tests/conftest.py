@@ -1,4 +1,4 @@
-"""What every room's tests need: one thread a test, and the data that lies beside the repository, where it does."""
+"""Fixtures and settings for the tests of all rooms: one thread per process, the data folder, the `slow` marker."""
 
 import os
 import shutil
@@ -7,38 +7,55 @@ from pathlib import Path
 
 import pytest
 
-from tests.paths import CHECKOUT
+from tests.paths import CHECKOUT, SHARED_DATA
 
-# Before torch is imported anywhere: tiny networks are slower on many threads than on one.
+# Set before torch is imported: tiny networks are slower on many threads than on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SLOW_FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_evidence", "pool"}
+"""Fixtures of slow tests: they start a pool or a browser, compile a model, or make a run of full size."""
+SLOW_FOLDERS = ("tests/pool", "tests/brainscore")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that `make quick` leaves out. Other slow files have `pytestmark = pytest.mark.slow`."""
+    for item in items:
+        folder = item.path.parent.relative_to(CHECKOUT).as_posix()
+        if folder.startswith(SLOW_FOLDERS) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
-def house() -> Path:
-    """The repository's root."""
+def checkout() -> Path:
+    """The root of the repository."""
     return CHECKOUT
 
 
 @pytest.fixture(scope="session")
+def house(checkout: Path) -> Path:
+    """The former name of `checkout`."""
+    return checkout
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
-    """Other people's data, which is not copied into the project."""
-    folder = CHECKOUT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"needs the data in {folder.parent.name}/{folder.name} beside the repository")
-    return folder
+    """The folder of third-party data, which is not part of the repository; without it the test is skipped."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("needs the folder shared/data next to the repository")
+    return SHARED_DATA
 
 
 @pytest.fixture(scope="session")
 def small_disk() -> list[str]:
-    """The start of a command that runs the rest with a file system of 64 kB at its first argument, a folder.
+    """The start of a command that mounts a file system of 64 kB on its first argument and runs the rest.
 
-    A mount in a user namespace of its own: nothing of it is seen or left outside.
+    The mount is in a user namespace, so other processes do not see it and it ends with the command.
     """
     if shutil.which("unshare") is None:
-        pytest.skip("needs unshare, for a small disk that fills up")
+        pytest.skip("needs unshare to mount a small file system")
     mount = 'mount -t tmpfs -o size=64k none "$0" && exec "$@"'
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount]
-    tried = subprocess.run([*command, "/mnt", "true"], capture_output=True, text=True, check=False, timeout=60)
-    if tried.returncode:
-        pytest.skip(f"needs user namespaces, for a small disk that fills up: {tried.stderr.strip()}")
+    trial = subprocess.run([*command, "/mnt", "true"], capture_output=True, text=True, check=False, timeout=60)
+    if trial.returncode:
+        pytest.skip(f"needs user namespaces to mount a small file system: {trial.stderr.strip()}")
     return command

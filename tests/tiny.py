@@ -1,4 +1,4 @@
-"""Tiny studies, pairs and outcomes, made with the house's own classes and without torch."""
+"""Tiny studies, pairs and outcomes, made with the project's classes and without torch."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Runs made by hand: a plan, and outcomes with the verdicts a test wants, written with the house's own classes."""
+"""Runs made by hand: a plan, and outcomes with the verdicts a test wants, written with the project's classes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -82,8 +82,8 @@ def test_a_missing_folder_is_an_error(tmp_path: Path):
         atomic.write(tmp_path / "nowhere" / "f", b"data")
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path: Path, small_disk: list[str], house: Path):
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, small_disk: list[str], checkout: Path):
     """A real file system of 64 kB: the old content stays, and no half-written file."""
     command = [*small_disk, str(tmp_path), sys.executable, "-c", FULL_DISK, str(tmp_path)]
-    done = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 
-def test_their_plugins_in_their_environment(house: Path, tmp_path: Path):
+def test_their_plugins_in_their_environment(checkout: Path, tmp_path: Path):
     """plugins.py, with the real brainscore_vision: its registry, its loader, its wrapper, its numpy."""
-    python = house / ".brainscore" / "bin" / "python"
+    python = checkout / ".brainscore" / "bin" / "python"
     if not python.exists():
         pytest.skip("needs Brain-Score's environment: make brainscore")
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/brainscore/plugins.py"]
     environ = {**os.environ, "HOME": str(tmp_path), "HF_HOME": str(tmp_path), "BS_INSTALL_DEPENDENCIES": "no"}
     done = subprocess.run(
-        command, cwd=house, env=environ, capture_output=True, text=True, check=False, timeout=500
+        command, cwd=checkout, env=environ, capture_output=True, text=True, check=False, timeout=500
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

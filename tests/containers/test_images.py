@@ -9,8 +9,8 @@ RECIPES = ("Dockerfile", "alignsec.def")
 
 
 @pytest.fixture(params=RECIPES)
-def recipe(request: pytest.FixtureRequest, house: Path) -> str:
-    return (house / "containers" / request.param).read_text()
+def recipe(request: pytest.FixtureRequest, checkout: Path) -> str:
+    return (checkout / "containers" / request.param).read_text()
 
 
 def test_installs_the_pinned_requirements_and_nothing_else(recipe: str) -> None:
@@ -32,27 +32,27 @@ def test_holds_none_of_our_code(recipe: str) -> None:
     assert recipe.count("REQUIREMENTS}") == 1 or recipe.count("{{ REQUIREMENTS }} /opt/image.txt") == 1
 
 
-def test_both_start_from_one_base(house: Path) -> None:
+def test_both_start_from_one_base(checkout: Path) -> None:
     bases = {
-        re.search(r"^(?:FROM|From:)\s+(\S+)", (house / "containers" / name).read_text(), re.M)[1]
+        re.search(r"^(?:FROM|From:)\s+(\S+)", (checkout / "containers" / name).read_text(), re.M)[1]
         for name in RECIPES
     }
     assert len(bases) == 1
 
 
-def test_the_docker_image_does_not_run_as_root(house: Path) -> None:
-    users = re.findall(r"^USER\s+(\S+)", (house / "containers" / "Dockerfile").read_text(), re.M)
+def test_the_docker_image_does_not_run_as_root(checkout: Path) -> None:
+    users = re.findall(r"^USER\s+(\S+)", (checkout / "containers" / "Dockerfile").read_text(), re.M)
     assert users
     assert users[-1] not in ("root", "0")
 
 
 @pytest.mark.parametrize("name", ["access-point", "image", "brainscore", "all"])
-def test_requirements_are_exact_and_name_no_index(house: Path, name: str) -> None:
-    lines = (house / "requirements" / f"{name}.txt").read_text().splitlines()
+def test_requirements_are_exact_and_name_no_index(checkout: Path, name: str) -> None:
+    lines = (checkout / "requirements" / f"{name}.txt").read_text().splitlines()
     assert all(re.match(r"[A-Za-z0-9_.-]+==[^ ]+( ; .*)?$", line) for line in lines), lines
     assert not any("://" in line for line in lines)
 
 
-def test_the_access_point_stays_light(house: Path) -> None:
-    light = (house / "requirements" / "access-point.txt").read_text()
+def test_the_access_point_stays_light(checkout: Path) -> None:
+    light = (checkout / "requirements" / "access-point.txt").read_text()
     assert not re.search(r"^(torch|timm|pandas|matplotlib|numpy|scipy)==", light, re.M)

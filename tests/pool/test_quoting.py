@@ -31,9 +31,9 @@ def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(python=WORDS, project=st.from_regex(r"[A-Za-z0-9_.+-]{1,20}", fullmatch=True))
 def test_paths_and_projects_arrive_as_they_are(
-    pool: Pool, tmp_path: Path, house: Path, python: str, project: str
+    pool: Pool, tmp_path: Path, checkout: Path, python: str, project: str
 ) -> None:
-    given_site = site(house, PYTHON=f"/opt/{python}", PROJECT_NAME=project)
+    given_site = site(checkout, PYTHON=f"/opt/{python}", PROJECT_NAME=project)
     found = ad(pool, tmp_path, "\n".join(description.pair(plan(), given_site)) + "\n")
     arguments = found["Arguments"][1:-1].replace("\\\\", "\\")
     expected = ["outcome.json", f"/opt/{python}", "jobs.evaluate", "node.json", "--checkpoint-every", "7200"]
@@ -43,8 +43,8 @@ def test_paths_and_projects_arrive_as_they_are(
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(image=WORDS.map(str.strip).filter(bool))
-def test_the_image_is_one_attribute(pool: Pool, tmp_path: Path, house: Path, image: str) -> None:
+def test_the_image_is_one_attribute(pool: Pool, tmp_path: Path, checkout: Path, image: str) -> None:
     """Its name adds no attribute of its own and takes no other's place."""
-    text = "\n".join(description.pair(plan(), site(house, CONTAINER_IMAGE=f"docker://{image}"))) + "\n"
-    plain = "\n".join(description.pair(plan(), site(house, CONTAINER_IMAGE="docker://x"))) + "\n"
+    text = "\n".join(description.pair(plan(), site(checkout, CONTAINER_IMAGE=f"docker://{image}"))) + "\n"
+    plain = "\n".join(description.pair(plan(), site(checkout, CONTAINER_IMAGE="docker://x"))) + "\n"
     assert ad(pool, tmp_path, text).keys() == ad(pool, tmp_path, plain).keys()

@@ -21,7 +21,7 @@ from tests import tiny
 MODELS = {"brainscore-timm": 51, "brainscore": 211, "timm-benchmarks": 75, "chtc-smoke": 2}
 
 
-def ready(house: Path, folder: Path, name: str) -> Path:
+def ready(checkout: Path, folder: Path, name: str) -> Path:
     """A study as a user has it: data/ beside studies/, with a few images instead of 1000 and a table of scores."""
     path = folder / "studies" / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def ready(house: Path, folder: Path, name: str) -> Path:
         tiny.write_image(folder / "data" / "imagenet-val" / wordnet / f"{number}.png", seed=number, mode="RGB")
     for scores in ("leaderboard.csv", "timm_public_benchmarks.csv"):
         (folder / "data" / scores).write_text("Model,V1\nalexnet,0.5\n")
-    text = (house / "studies" / f"{name}.toml").read_text(encoding="utf-8")
+    text = (checkout / "studies" / f"{name}.toml").read_text(encoding="utf-8")
     path.write_text(text.replace("count = 1000", "count = 4").replace("count = 20", "count = 4"), encoding="utf-8")
     return path
 
@@ -51,27 +51,27 @@ def stage_stand_ins(study: Study, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "models"), MODELS.items())
-def test_every_missing_weights_file_is_told_at_once(house: Path, tmp_path: Path, name: str, models: int):
+def test_every_missing_weights_file_is_told_at_once(checkout: Path, tmp_path: Path, name: str, models: int):
     with pytest.raises(ConfigErrors) as caught:
-        validation.validate(ready(house, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
+        validation.validate(ready(checkout, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
     fields = [error.field for error in caught.value.errors]
     assert fields == [f"models[{index}].source" for index in range(models)]
     assert all("make weights STUDY=" in error.remedy for error in caught.value.errors)
 
 
 @pytest.mark.parametrize(("name", "models"), MODELS.items())
-def test_with_its_files_it_is_ready_to_be_submitted(house: Path, tmp_path: Path, name: str, models: int):
+def test_with_its_files_it_is_ready_to_be_submitted(checkout: Path, tmp_path: Path, name: str, models: int):
     """By the command of `make submit DRY=1`: checked, its run folder and its DAG written."""
-    path = ready(house, tmp_path, name)
+    path = ready(checkout, tmp_path, name)
     study = Study.load(path)
     stage_stand_ins(study, tmp_path / "weights")
     places = {"RUNS": tmp_path / "runs", "WEIGHTS": tmp_path / "weights", "IMAGES": tmp_path / "images"}
-    env = (house / ".env").read_text(encoding="utf-8")
+    env = (checkout / ".env").read_text(encoding="utf-8")
     for key, place in places.items():
         env = re.sub(rf"^{key}=.*$", f"{key}={place}", env, flags=re.MULTILINE)
     (tmp_path / "site.env").write_text(env, encoding="utf-8")
     command = [sys.executable, "-m", "submit", str(path), "--env", str(tmp_path / "site.env"), "--dry"]
-    done = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     folder = RunFolder(tmp_path / "runs" / name)
     plan = Plan.read(folder)
@@ -81,15 +81,15 @@ def test_with_its_files_it_is_ready_to_be_submitted(house: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", ["brainscore-timm", "brainscore"])
-def test_names_are_rows_of_the_leaderboard(house: Path, shared: Path, tmp_path: Path, name: str):
+def test_names_are_rows_of_the_leaderboard(checkout: Path, shared: Path, tmp_path: Path, name: str):
     lines = (shared / "brainscore" / "leaderboard_20250908.csv").read_text(encoding="utf-8").splitlines()[1:]
     rows = {row["Model"] for row in csv.DictReader(lines)}
-    assert {model.name for model in Study.load(ready(house, tmp_path, name)).models} <= rows
+    assert {model.name for model in Study.load(ready(checkout, tmp_path, name)).models} <= rows
 
 
-def test_every_registered_row_of_the_leaderboard_is_accounted_for(house: Path, shared: Path, tmp_path: Path):
+def test_every_registered_row_of_the_leaderboard_is_accounted_for(checkout: Path, shared: Path, tmp_path: Path):
     """As a model of the study, or by name in the list of those that are not."""
-    path = ready(house, tmp_path, "brainscore")
+    path = ready(checkout, tmp_path, "brainscore")
     taken = {model.name for model in Study.load(path).models}
     text = path.read_text(encoding="utf-8")
     left_out = {
@@ -102,7 +102,7 @@ def test_every_registered_row_of_the_leaderboard_is_accounted_for(house: Path, s
     assert taken <= listed
 
 
-def test_the_table_of_timm_tags_is_accounted_for(house: Path, shared: Path, tmp_path: Path):
-    taken = {model.name for model in Study.load(ready(house, tmp_path, "timm-benchmarks")).models}
+def test_the_table_of_timm_tags_is_accounted_for(checkout: Path, shared: Path, tmp_path: Path):
+    taken = {model.name for model in Study.load(ready(checkout, tmp_path, "timm-benchmarks")).models}
     with (shared / "brainscore" / "timm_public_benchmarks.csv").open(newline="", encoding="utf-8") as file:
         assert taken == {row["model_id"] for row in csv.DictReader(file) if row["num_classes"] == "1000"}

@@ -68,11 +68,11 @@ def checked(study_file: StudyFile, tmp_path: Path) -> ValidatedStudy:
 
 
 @pytest.fixture
-def env_file(house: Path, tmp_path: Path) -> Callable[..., Path]:
+def env_file(checkout: Path, tmp_path: Path) -> Callable[..., Path]:
     """The .env that comes with alignsec, with some keys changed; packs of images are the test's own."""
 
     def write(**changes: str) -> Path:
-        lines = (house / ".env").read_text(encoding="utf-8").splitlines()
+        lines = (checkout / ".env").read_text(encoding="utf-8").splitlines()
         own = {"images": str(tmp_path / "packs"), **changes}
         keys = {key.upper(): value for key, value in own.items()}
         changed = [

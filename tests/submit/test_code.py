@@ -36,7 +36,7 @@ def test_the_same_code_gives_the_same_bytes(tmp_path: Path):
 
 
 def test_it_runs_from_the_zip_alone(tmp_path: Path):
-    """As a job on an execute node has it: the jobs' and the FINAL node's commands, without the house."""
+    """As a job on an execute node has it: the jobs' and the FINAL node's commands, without the repository."""
     (tmp_path / "code.zip").write_bytes(code.archive())
     for module in ("jobs.evaluate", "aggregate"):
         done = subprocess.run(

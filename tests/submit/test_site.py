@@ -19,16 +19,16 @@ def errors(path: Path, **overrides: str) -> dict[str, ConfigError]:
     return {error.field: error for error in caught.value.errors}
 
 
-def test_the_env_that_comes_with_alignsec_runs_on_one_machine(house: Path):
-    site = Site.read(house / ".env")
+def test_the_env_that_comes_with_alignsec_runs_on_one_machine(checkout: Path):
+    site = Site.read(checkout / ".env")
     assert (site.runs, site.container_image, site.request_gpus, site.local_jobs) == (Path("runs"), "", 0, None)
     assert site.job_python == sys.executable
     assert site.want_gpu_lab is None
 
 
-def test_every_key_is_documented(house: Path):
+def test_every_key_is_documented(checkout: Path):
     """A comment before each key, or before its group."""
-    lines = (house / ".env").read_text(encoding="utf-8").splitlines()
+    lines = (checkout / ".env").read_text(encoding="utf-8").splitlines()
     keys = {line.split("=")[0] for line in lines if line and not line.startswith("#")}
     assert {key.lower() for key in keys} == set(Site.model_fields)
     undocumented = [line for before, line in pairwise(lines) if "=" in line and not before]
@@ -84,9 +84,9 @@ def test_what_must_be_said_is_not_empty(env_file: EnvFile, key: str):
 
 
 @pytest.mark.parametrize("value", ['a"b', "a\tb", "a\x7fb"])
-def test_a_word_is_one_line_without_quotes(house: Path, value: str):
+def test_a_word_is_one_line_without_quotes(checkout: Path, value: str):
     """It stands inside a submit description."""
-    assert set(errors(house / ".env", PROJECT_NAME=value)) == {"PROJECT_NAME"}
+    assert set(errors(checkout / ".env", PROJECT_NAME=value)) == {"PROJECT_NAME"}
 
 
 def test_a_dollar_stays_a_dollar(env_file: EnvFile):

@@ -21,7 +21,7 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def command(house: Path, env_file: EnvFile, tmp_path: Path) -> Command:
+def command(checkout: Path, env_file: EnvFile, tmp_path: Path) -> Command:
     """Run the command on a study, with a site whose run folders are the test's."""
 
     def run(
@@ -31,7 +31,7 @@ def command(house: Path, env_file: EnvFile, tmp_path: Path) -> Command:
         words = [*before, sys.executable, "-m", "submit", str(study), "--env", str(env), *more]
         environ = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "COLUMNS": "200"}
         return subprocess.run(
-            words, cwd=house, env=environ, capture_output=True, text=True, timeout=300, check=False
+            words, cwd=checkout, env=environ, capture_output=True, text=True, timeout=300, check=False
         )
 
     return run

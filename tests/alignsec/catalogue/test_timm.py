@@ -13,11 +13,11 @@ from alignsec.catalogue.generate import timm as timm_models
 from alignsec.catalogue.timm import Entry
 
 
-def test_the_file_is_what_the_installed_timm_says(house: Path):
+def test_the_file_is_what_the_installed_timm_says(checkout: Path):
     """After a change of timm's version: `make catalogue`."""
     written = io.StringIO()
     timm_models.write(written)
-    assert written.getvalue() == (house / "alignsec" / "catalogue" / "timm_catalogue.csv").read_text(
+    assert written.getvalue() == (checkout / "alignsec" / "catalogue" / "timm_catalogue.csv").read_text(
         encoding="utf-8"
     )
 

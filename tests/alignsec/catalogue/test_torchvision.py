@@ -12,11 +12,11 @@ from alignsec.catalogue import torchvision
 from alignsec.catalogue.generate import torchvision as torchvision_models
 
 
-def test_the_file_is_what_the_installed_torchvision_says(house: Path):
+def test_the_file_is_what_the_installed_torchvision_says(checkout: Path):
     """After a change of torchvision's version: `make catalogue`."""
     written = io.StringIO()
     torchvision_models.write(written)
-    kept = house / "alignsec" / "catalogue" / torchvision.FILE
+    kept = checkout / "alignsec" / "catalogue" / torchvision.FILE
     assert written.getvalue() == kept.read_text(encoding="utf-8")
 
 

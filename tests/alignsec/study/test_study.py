@@ -188,8 +188,8 @@ def test_default_names_count_as_names(folder: Path):
     assert "attacks[1], attacks[2]" in found.remedy
 
 
-def test_the_studies_that_come_with_alignsec_are_sound(house: Path, shared: Path):
-    study = Study.load(house / "studies" / "imagenet-sample.toml")
+def test_the_studies_that_come_with_alignsec_are_sound(checkout: Path, shared: Path):
+    study = Study.load(checkout / "studies" / "imagenet-sample.toml")
     assert [model.name for model in study.models] == ["mobilenet_v1_1.0_224", "mobilenet_v2_1.0_224"]
     assert [str(budget) for budget in study.attacks[1].budgets] == ["0.001", "0.5/255", "1/255"]
     assert study.images.folder == (shared / "imagenet_sample").resolve()

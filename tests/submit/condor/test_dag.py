@@ -24,19 +24,19 @@ def asks(pair: Pair, weights_bytes: int = 4000) -> ResourceRequests:
     return ResourceRequests(("weights/w.safetensors",), made.memory_mb, 2 * made.memory_mb, 512, 0, made)
 
 
-def text_of(house: Path, pairs: list[Pair], **keys: object) -> list[str]:
+def text_of(checkout: Path, pairs: list[Pair], **keys: object) -> list[str]:
     """The DAG's lines for some pairs."""
     planned = tuple(Planned(pair=pair, inputs=("weights/w.safetensors", "images/i.tar")) for pair in pairs)
     made: Plan = plan().model_copy(update={"planned": planned})
     done = keys.pop("done", ())
-    given: Site = site(house, **{key: str(value) for key, value in keys.items()})
+    given: Site = site(checkout, **{key: str(value) for key, value in keys.items()})
     assert isinstance(done, tuple)
     return list(dag.lines(made, given, {pair.id: asks(pair) for pair in pairs}, done))
 
 
-def test_every_pair_is_a_node_with_retries_that_spare_hopeless_ones(house: Path) -> None:
+def test_every_pair_is_a_node_with_retries_that_spare_hopeless_ones(checkout: Path) -> None:
     pair = tiny.pair()
-    lines = text_of(house, [pair], RETRIES=4)
+    lines = text_of(checkout, [pair], RETRIES=4)
     assert f"JOB {pair.id} pair.sub" in lines
     assert f"RETRY {pair.id} 4 UNLESS-EXIT 65" in lines
     memory = asks(pair).memory_mb
@@ -44,15 +44,15 @@ def test_every_pair_is_a_node_with_retries_that_spare_hopeless_ones(house: Path)
     assert f'VARS {pair.id} files="weights/w.safetensors" {asked}' in lines
 
 
-def test_pairs_with_a_record_are_marked_done(house: Path) -> None:
+def test_pairs_with_a_record_are_marked_done(checkout: Path) -> None:
     one, two = tiny.pair(name="one"), tiny.pair(name="two")
-    lines = text_of(house, [one, two], done=(one.id,))
+    lines = text_of(checkout, [one, two], done=(one.id,))
     assert f"JOB {one.id} pair.sub DONE" in lines
     assert f"JOB {two.id} pair.sub" in lines
 
 
-def test_there_is_one_final_node_a_status_file_and_a_limit(house: Path) -> None:
-    lines = text_of(house, [tiny.pair()], MAX_JOBS=7)
+def test_there_is_one_final_node_a_status_file_and_a_limit(checkout: Path) -> None:
+    lines = text_of(checkout, [tiny.pair()], MAX_JOBS=7)
     assert "FINAL aggregate final.sub" in lines
     assert "SCRIPT PRE aggregate final-pre.sh" in lines
     assert "MAXJOBS pairs 7" in lines
@@ -68,16 +68,16 @@ def test_there_is_one_final_node_a_status_file_and_a_limit(house: Path) -> None:
         (tiny.attack(method="square", steps=100), tiny.attack(method="autoattack", steps=100)),
     ],
 )
-def test_the_dearer_attack_starts_first(house: Path, cheap: object, dear: object) -> None:
+def test_the_dearer_attack_starts_first(checkout: Path, cheap: object, dear: object) -> None:
     pairs = [tiny.pair(attack=cheap), tiny.pair(attack=dear)]
-    priority = {line.split()[1]: int(line.split()[2]) for line in text_of(house, pairs) if "PRIORITY" in line}
+    priority = {line.split()[1]: int(line.split()[2]) for line in text_of(checkout, pairs) if "PRIORITY" in line}
     assert priority[pairs[0].id] < priority[pairs[1].id]
 
 
-def test_names_of_models_never_reach_the_dag(house: Path) -> None:
+def test_names_of_models_never_reach_the_dag(checkout: Path) -> None:
     """Only ids made of letters, digits and hyphens do."""
     hostile = tiny.pair(name='a b"; SCRIPT PRE x rm -rf $(HOME) +.\\')
-    words = " ".join(text_of(house, [hostile]))
+    words = " ".join(text_of(checkout, [hostile]))
     assert "rm" not in words.replace(hostile.id, "")
     assert "$(HOME)" not in words
 

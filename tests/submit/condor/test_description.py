@@ -48,8 +48,8 @@ def plan() -> Plan:
     )
 
 
-def site(house: Path, **keys: str) -> Site:
-    return Site.read(house / ".env", {"PYTHON": "/usr/bin/python3", **keys})
+def site(checkout: Path, **keys: str) -> Site:
+    return Site.read(checkout / ".env", {"PYTHON": "/usr/bin/python3", **keys})
 
 
 def lines(text: Any) -> dict[str, str]:
@@ -57,15 +57,15 @@ def lines(text: Any) -> dict[str, str]:
     return dict(line.split(" = ", 1) for line in text if " = " in line)
 
 
-def test_without_a_container_jobs_are_vanilla_with_the_sites_python(house: Path) -> None:
-    pair = lines(description.pair(plan(), site(house)))
+def test_without_a_container_jobs_are_vanilla_with_the_sites_python(checkout: Path) -> None:
+    pair = lines(description.pair(plan(), site(checkout)))
     assert pair["universe"] == "vanilla"
     assert "/usr/bin/python3 jobs.evaluate $(JOB).json" in pair["arguments"]
     assert not {"container_image", "request_gpus", "+WantGPULab", "requirements", "want_ospool"} & pair.keys()
 
 
-def test_chtc_settings_reach_the_pair(house: Path) -> None:
-    pair = lines(description.pair(plan(), site(house, **CHTC)))
+def test_chtc_settings_reach_the_pair(checkout: Path) -> None:
+    pair = lines(description.pair(plan(), site(checkout, **CHTC)))
     assert pair["universe"] == "container"
     assert pair["container_image"] == "osdf:///chtc/staging/me/alignsec-v1.sif"
     assert " python3 jobs.evaluate" in pair["arguments"]
@@ -86,22 +86,22 @@ def test_chtc_settings_reach_the_pair(house: Path) -> None:
     assert "stream_output" not in pair
 
 
-def test_the_least_capability_is_what_the_pinned_torch_has_kernels_for(house: Path) -> None:
+def test_the_least_capability_is_what_the_pinned_torch_has_kernels_for(checkout: Path) -> None:
     on_gpu = {"REQUEST_GPUS": "1"}
-    assert lines(description.pair(plan(), site(house, **on_gpu)))["gpus_minimum_capability"] == "7.5"
-    own = lines(description.pair(plan(), site(house, **on_gpu, GPUS_MINIMUM_CAPABILITY="6")))
+    assert lines(description.pair(plan(), site(checkout, **on_gpu)))["gpus_minimum_capability"] == "7.5"
+    own = lines(description.pair(plan(), site(checkout, **on_gpu, GPUS_MINIMUM_CAPABILITY="6")))
     assert own["gpus_minimum_capability"] == "6"
-    none = lines(description.pair(plan(), site(house, **on_gpu, GPUS_MINIMUM_CAPABILITY="0")))
+    none = lines(description.pair(plan(), site(checkout, **on_gpu, GPUS_MINIMUM_CAPABILITY="0")))
     assert "gpus_minimum_capability" not in none
 
 
-def test_a_job_held_for_memory_is_given_more(house: Path) -> None:
-    asked = lines(description.pair(plan(), site(house)))["request_memory"]
+def test_a_job_held_for_memory_is_given_more(checkout: Path) -> None:
+    asked = lines(description.pair(plan(), site(checkout)))["request_memory"]
     assert asked == "ifThenElse(LastHoldReasonCode =?= 34, $(larger_memory), $(memory))"
 
 
-def test_the_final_node_asks_for_no_gpu_but_for_the_same_container(house: Path) -> None:
-    final = lines(description.final(plan(), site(house, **CHTC)))
+def test_the_final_node_asks_for_no_gpu_but_for_the_same_container(checkout: Path) -> None:
+    final = lines(description.final(plan(), site(checkout, **CHTC)))
     assert final["universe"] == "container"
     assert not {"request_gpus", "+WantGPULab", "gpus_minimum_memory"} & final.keys()
     assert final["transfer_output_files"] == "analysis"
@@ -110,22 +110,22 @@ def test_the_final_node_asks_for_no_gpu_but_for_the_same_container(house: Path) 
 
 @pytest.mark.parametrize(("pairs", "cpus"), [(1, 1), (2001, 2)])
 def test_the_final_node_reads_with_no_more_processes_than_it_asked_cpus_for(
-    house: Path, pairs: int, cpus: int
+    checkout: Path, pairs: int, cpus: int
 ) -> None:
     """A slot of a shared machine is not all of its cores; and the archive of many outcomes has room."""
     of_many = plan().model_copy(update={"planned": plan().planned * pairs, "image_count": 1000})
-    final = lines(description.final(of_many, site(house)))
+    final = lines(description.final(of_many, site(checkout)))
     assert final["request_cpus"] == str(cpus)
     assert final["arguments"].endswith(f' --jobs {cpus}"')
-    least = max(1024, site(house).request_disk_mb)
+    least = max(1024, site(checkout).request_disk_mb)
     assert int(final["request_disk"].removesuffix("MB")) >= (
         least if pairs == 1 else 1024 + pairs * 1000 * 30 / 1e6
     )
 
 
 @pytest.mark.parametrize("what", [description.pair, description.final])
-def test_no_held_job_stays_for_ever(house: Path, what: Any) -> None:
-    held = lines(what(plan(), site(house, HELD_SECONDS="77")))
+def test_no_held_job_stays_for_ever(checkout: Path, what: Any) -> None:
+    held = lines(what(plan(), site(checkout, HELD_SECONDS="77")))
     assert held["periodic_remove"] == "JobStatus == 5 && (time() - EnteredCurrentStatus) > 77"
     assert "NumHolds <= 3" in held["periodic_release"]
 
@@ -133,8 +133,8 @@ def test_no_held_job_stays_for_ever(house: Path, what: Any) -> None:
 @given(word=NO_CONTROL.filter(lambda text: '"' not in text), expression=st.just(""))
 def test_whatever_a_path_holds_is_one_argument(word: str, expression: str) -> None:
     """HTCondor's own parser, through the bindings, takes the words apart as they were put together."""
-    house = CHECKOUT
-    given_site = site(house, PYTHON=f"/p/{word}")
+    checkout = CHECKOUT
+    given_site = site(checkout, PYTHON=f"/p/{word}")
     text = "\n".join(line for line in description.pair(plan(), given_site) if line.startswith("arguments"))
     value = htcondor2.Submit(text)["arguments"]
     assert value == text.split(" = ", 1)[1]

@@ -27,22 +27,22 @@ from tests.paths import CHECKOUT
 StudyFile = Callable[..., Path]
 
 
-def packing(house: Path, study: Path, env: Path) -> "subprocess.CompletedProcess[str]":
+def packing(checkout: Path, study: Path, env: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "submit.images", str(study), "--env", str(env)]
-    return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_the_second_call_finds_the_pack(
-    house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
+    checkout: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):
     env = env_file(runs=str(tmp_path / "runs"))
     study = study_file("a", images="stratified = true")
-    done = packing(house, study, env)
+    done = packing(checkout, study, env)
     assert done.returncode == 0, done.stderr
     assert "4 of 6 images, 3 classes" in done.stdout
     (pack,) = (tmp_path / "packs").glob("images-*.tar")
     before = pack.stat().st_mtime_ns
-    assert packing(house, study, env).returncode == 0
+    assert packing(checkout, study, env).returncode == 0
     assert pack.stat().st_mtime_ns == before
     # make submit creates a link and decodes nothing.
     checked = validation.validate(study, tmp_path / "hub")
@@ -74,25 +74,25 @@ runpy.run_module("submit.images", run_name="__main__")
 
 
 def test_a_folder_is_packed_without_the_staging_libraries(
-    house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
+    checkout: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):
     """An access point has only the libraries of requirements/access-point.txt."""
     env = env_file(runs=str(tmp_path / "runs"))
     command = [sys.executable, "-c", WITHOUT, str(study_file("a")), "--env", str(env)]
-    done = subprocess.run(command, cwd=house, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "packs").glob("images-*.tar"))) == 1
 
 
 def test_every_bad_image_is_reported_and_no_pack_is_left(
-    house: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
+    checkout: Path, tmp_path: Path, study_file: StudyFile, env_file: Callable[..., Path]
 ):
     env = env_file(runs=str(tmp_path / "runs"))
     study = study_file("a")
     study.write_text(study.read_text().replace("count = 4\n", ""))
     for name in ("class0/0.png", "class2/1.png"):
         (study.parent / "images" / name).write_bytes(b"")
-    done = packing(house, study, env)
+    done = packing(checkout, study, env)
     assert done.returncode == 2
     assert done.stderr.count("cannot be decoded") == 2
     assert not (tmp_path / "packs").exists()

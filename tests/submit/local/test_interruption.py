@@ -63,13 +63,13 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
-    made: Made, house: Path, env_file: Callable[..., Path], tmp_path: Path
+    made: Made, checkout: Path, env_file: Callable[..., Path], tmp_path: Path
 ):
     """A real SIGINT to the process that runs the pairs: exit 130, no orphans, nothing half-written."""
     made.does(b_clean="waits", **{"b_apgd-ce": "waits"})
     env = env_file(python=str(made.python), local_jobs="2", retries="0")
-    command = [sys.executable, "-c", PROGRAM, str(made.folder.root), str(env), str(house)]
-    with subprocess.Popen(command, cwd=house, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", PROGRAM, str(made.folder.root), str(env), str(checkout)]
+    with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True) as process:
         pids = made.wait_for_jobs(2)
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=30)
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
     assert left == {f"{made.id('a', method)}.json" for method in ("clean", "apgd-ce")}
     assert all(isinstance(outcome_file.read(made.folder.outcomes / name), Record) for name in left)
     (made.control / "go").touch()
-    done = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
     assert f"{made.id('b', 'clean')}: ok" in done.stdout
     assert made.started.count(made.id("a", "clean")) == 1
     assert len(list(made.folder.outcomes.iterdir())) == 4

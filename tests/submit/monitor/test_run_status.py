@@ -180,25 +180,25 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         Watch(RunFolder(tmp_path))
 
 
-def write(folder: RunFolder, plan: Plan, house: Path) -> None:
+def write(folder: RunFolder, plan: Plan, checkout: Path) -> None:
     """The DAG, as the command writes it."""
     given = {pair.id: asks(pair) for pair in plan}
-    submission.write(folder, plan, site(house), given, submission.done(folder, plan))
+    submission.write(folder, plan, site(checkout), given, submission.done(folder, plan))
 
 
-def test_writing_a_dag_again_puts_the_earlier_one_aside(folder: RunFolder, house: Path) -> None:
+def test_writing_a_dag_again_puts_the_earlier_one_aside(folder: RunFolder, checkout: Path) -> None:
     folder.study.write_text("name = 'x'")
     (folder.weights / "weights.safetensors").write_bytes(b"w" * 100)
     made = Plan.read(folder).model_copy(
         update={"planned": tuple(Planned(pair=pair, inputs=("weights/weights.safetensors",)) for pair in PAIRS)}
     )
-    write(folder, made, house)
+    write(folder, made, checkout)
     assert f"JOB {ONE} pair.sub DONE" in (folder.root / "study.dag").read_text()
     assert (folder.root / submission.PAST / "1" / "study.dag.nodes.log").exists()
     assert not folder.events.exists()
     assert folder.study.exists()
     (folder.root / "study.dag.rescue001").write_text("rescue")
-    write(folder, made, house)
+    write(folder, made, checkout)
     assert (folder.root / submission.PAST / "2" / "study.dag.rescue001").read_text() == "rescue"
 
 

@@ -27,7 +27,7 @@ WITHIN = 2.5
 """Times: a request of twice what is needed finds a machine; one of less than is needed holds the job."""
 
 
-def test_a_job_takes_no_more_memory_than_it_asks_for_nor_far_less(house: Path, tmp_path: Path):
+def test_a_job_takes_no_more_memory_than_it_asks_for_nor_far_less(checkout: Path, tmp_path: Path):
     """Peak of the job's process, told by the kernel; its request by the same rules as on a pool."""
     torch.manual_seed(0)
     network = timm.create_model(ARCHITECTURE).eval()
@@ -56,7 +56,7 @@ def test_a_job_takes_no_more_memory_than_it_asks_for_nor_far_less(house: Path, t
     record = outcome_file.read(folder.outcome(pair.id))
     assert isinstance(record, Record), record
     assert record.budgets[0].passes["apgd-ce"].backward >= IMAGES, "gradients were taken"
-    asked = requests.request_resources(plan, folder, site(house), tmp_path, Measurements([]))[pair.id]
+    asked = requests.request_resources(plan, folder, site(checkout), tmp_path, Measurements([]))[pair.id]
     taken = measurements.measure_record(record)
     assert taken.peak_memory_mb is not None
     assert taken.peak_memory_mb < asked.memory_mb < WITHIN * taken.peak_memory_mb

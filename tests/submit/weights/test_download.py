@@ -225,10 +225,10 @@ except OSError as error:
 
 
 def test_a_disk_that_fills_up_during_the_download(
-    server: FileServer, small_disk: list[str], house: Path, tmp_path: Path
+    server: FileServer, small_disk: list[str], checkout: Path, tmp_path: Path
 ):
     """A real file system of 64 kB, and a server that does not send the length."""
     url = server.publish("/big", safetensors(200_000), send_length=False)
     command = [*small_disk, str(tmp_path), sys.executable, "-c", PROGRAM, str(tmp_path), url]
-    done = subprocess.run(command, cwd=house, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "No space left on device []\n", done.stderr

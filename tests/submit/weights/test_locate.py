@@ -76,12 +76,12 @@ def test_a_pair_names_the_staged_file(study: Path, weights: Path, tmp_path: Path
     ("url", "expected"), [("", "weights/"), (OSDF, f"{OSDF}/"), ("file:///staging/me/w/", "file:///staging/me/w/")]
 )
 def test_jobs_transfer_staged_files_from_the_sites_url(
-    study: Path, weights: Path, house: Path, tmp_path: Path, url: str, expected: str
+    study: Path, weights: Path, checkout: Path, tmp_path: Path, url: str, expected: str
 ):
     """Only staged files have this URL. A study's own file is transferred from this machine."""
     folder = RunFolder(tmp_path / "run")
     plan = layout.write(check(study, weights), folder)
-    made = site(house, WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
+    made = site(checkout, WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
     asked = requests.request_resources(plan, folder, made, weights, Measurements([]))
     files = {pair.model.name: asked[pair.id].files for pair in plan}
     assert files["tag"] == (expected + Manifest.read(weights).weights[ADDRESS].file,)
@@ -134,8 +134,8 @@ def test_a_manifest_of_another_version_is_refused(study: Path, weights: Path):
     assert "manifest.json: has version 9" in refused(study, weights)
 
 
-def chtc(house: Path, **keys: str) -> Site:
-    return site(house, REQUEST_GPUS="1", WANT_GPU_LAB="true", REQUIREMENTS="(HasCHTCStaging == true)", **keys)
+def chtc(checkout: Path, **keys: str) -> Site:
+    return site(checkout, REQUEST_GPUS="1", WANT_GPU_LAB="true", REQUIREMENTS="(HasCHTCStaging == true)", **keys)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def chtc(house: Path, **keys: str) -> Site:
     ],
 )
 def test_chtcs_rules_for_large_inputs(
-    study: Path, weights: Path, house: Path, gigabytes: float, url: str, message: str | None
+    study: Path, weights: Path, checkout: Path, gigabytes: float, url: str, message: str | None
 ):
     checked = check(study, weights)
     large = ValidatedStudy(
@@ -167,10 +167,10 @@ def test_chtcs_rules_for_large_inputs(
             },
         }
     )
-    errors = transfer.errors(large, chtc(house, WEIGHTS_URL=url), weights)
+    errors = transfer.errors(large, chtc(checkout, WEIGHTS_URL=url), weights)
     assert [message in str(error) for error in errors if message] == ([True] if message else [])
     assert bool(errors) == bool(message)
-    assert transfer.errors(large, site(house), weights) == [], "another pool has other rules"
+    assert transfer.errors(large, site(checkout), weights) == [], "another pool has other rules"
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,6 @@ def test_chtcs_rules_for_large_inputs(
         ({"WEIGHTS": ""}, "WEIGHTS"),
     ],
 )
-def test_urls_that_jobs_cannot_use_are_refused(house: Path, keys: dict[str, str], message: str):
+def test_urls_that_jobs_cannot_use_are_refused(checkout: Path, keys: dict[str, str], message: str):
     with pytest.raises(ConfigErrors, match=message):
-        site(house, **keys)
+        site(checkout, **keys)
