@@ -15,7 +15,8 @@ from aggregate.statistics import architecture, tables
 from alignsec import atomic
 from alignsec.display import Display
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import REPORT, RunFolder
+from alignsec.run.plan import Plan
 
 PAIRS = ["id", "model", "attack", "state", "reason", "tries", "evictions", "holds"]
 
@@ -71,9 +72,9 @@ def analyse(
     files.update({f"tables/{name}": data for name, data in paper_tables.files(rows, statistics).items()})
     display.begin("report")
     evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
-    files["report.html"] = report.html(evidence)
+    files[REPORT] = report.html(evidence)
     write(out, files)
-    return Analysis(out / "report.html", len(found.planned), len(found.not_ok))
+    return Analysis(out / REPORT, len(found.planned), len(found.not_ok))
 
 
 def matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:

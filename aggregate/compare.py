@@ -21,6 +21,7 @@ from alignsec import atomic
 from alignsec.command import INPUT_ERROR, run_command
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
+from alignsec.run.folder import RunFolder
 
 NOTE = "no partly written file is left"
 SHOWN = 20
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    out = given.out or given.B / "compare" / given.A.resolve().name
+    out = given.out or RunFolder(given.B).comparison(given.A)
     cores = len(os.sched_getaffinity(0))
     with Display(Console(stderr=True)) as display:
         found = _compared(given.A, given.B, cores, display)

@@ -32,7 +32,8 @@ import pandas as pd
 
 from aggregate.collect import table, tally
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from alignsec.run.status import FEW
 from benchmarks import synthetic_run
 from benchmarks.synthetic_run import Size

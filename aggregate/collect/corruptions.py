@@ -14,7 +14,7 @@ import pandas as pd
 from aggregate.collect.table import Row, exact_interval
 from aggregate.collect.tally import PairState
 from aggregate.formatting import counted
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from alignsec.spec.attack import SEVERITY
 from alignsec.spec.pair import Pair
 

@@ -16,7 +16,7 @@ from aggregate.collect.table import Row
 from alignsec.display import Display
 from alignsec.run import status
 from alignsec.run.event_log import EventLog, NodeHistory
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from alignsec.run.status import FEW, State, look_at
 from alignsec.spec.pair import Pair
 

@@ -10,9 +10,10 @@ from aggregate.collect import reading
 from alignsec.display import Display
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import outcome_file, status
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import OutcomeFile
+from alignsec.run.plan import Plan
 from alignsec.run.status import FEW
 from alignsec.spec.pair import Pair
 

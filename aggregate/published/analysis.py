@@ -12,7 +12,8 @@ from aggregate.published import accuracies, page
 from aggregate.scores import scores
 from aggregate.statistics import architecture, tables
 from alignsec import digest
-from alignsec.run.folder import PlannedScores
+from alignsec.run.folder import REPORT
+from alignsec.run.plan import PlannedScores
 
 
 def analyse(file: Path, scores_file: Path, label: str, out: Path, images: int | None = None) -> tuple[Path, str]:
@@ -38,7 +39,7 @@ def analyse(file: Path, scores_file: Path, label: str, out: Path, images: int | 
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
     snapshot = PlannedScores(source=scores_file.name, sha256=digest.sha256_of_bytes(data), label=label)
     evidence = page.Evidence(file.name, found, statistics, alignment, snapshot, matching, drawings)
-    files["report.html"] = page.html(evidence)
+    files[REPORT] = page.html(evidence)
     analysis.write(out, files)
     met = f"{len(matching.matched)} of {counted(len(models), 'model')} have a row in {scores_file.name}"
-    return out / "report.html", met
+    return out / REPORT, met

@@ -10,7 +10,7 @@ from aggregate.published.accuracies import Accuracies
 from aggregate.report import findings, report, table_rows
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
-from alignsec.run.folder import PlannedScores
+from alignsec.run.plan import PlannedScores
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from aggregate.scores.labels import score_label
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics import mcnemar
 from aggregate.statistics.tables import Tables
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import PairModel
 from alignsec.spec.verdicts import legend

@@ -10,7 +10,8 @@ from aggregate.scores.labels import RECOMPUTED, score_label
 from aggregate.scores.leaderboard import Sheet
 from alignsec import digest
 from alignsec.errors import ConfigErrors
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 
 _ROUNDING = 0.002
 """Three decimals, rounded at each of the levels between a benchmark and its category."""

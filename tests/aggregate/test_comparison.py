@@ -15,7 +15,7 @@ from aggregate.comparison import report as sheet
 from aggregate.comparison import runs as answers
 from aggregate.statistics import mcnemar
 from alignsec.errors import ConfigErrors
-from alignsec.run.folder import Planned
+from alignsec.run.plan import PlannedPair
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import Pair
 from tests.aggregate.conftest import CLEAN, STANDARD, made
@@ -91,7 +91,7 @@ def _of(run, name, changes):
     """A clean pair of a run with other fields, put into its plan."""
     pair = Pair.model_validate({**run.pair(name, "clean").model_dump(), **changes})
     others = tuple(one for one in run.plan.planned if one.pair.id != run.pair(name, "clean").id)
-    run.plan = run.plan.model_copy(update={"planned": (Planned(pair=pair, inputs=()), *others)})
+    run.plan = run.plan.model_copy(update={"planned": (PlannedPair(pair=pair, inputs=()), *others)})
     run.plan.write(run.folder)
     return pair
 
