@@ -89,7 +89,7 @@ def html(evidence: Evidence) -> bytes:
         prediction=table_rows.by_budget(statistics.prediction),
         importance=table_rows.importance(statistics.importance),
         comparisons=list(table_rows.comparisons(statistics.comparisons, evidence.table)),
-        most_compared=mcnemar.MOST,
+        most_compared=mcnemar.MAX_MODELS,
         sampling=table_rows.by_budget(statistics.sampling),
         propagated=table_rows.by_budget(statistics.propagated),
         legend=legend(),

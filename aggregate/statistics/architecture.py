@@ -8,7 +8,7 @@ hyphen. The architecture's name is what stands in the source behind the colon an
 
 import re
 
-WORDS = (
+FAMILY_WORDS = (
     "convnext", "swin", "efficientnet", "mobilenet", "mobilevit", "efficientvit", "efficientformer", "fastvit",
     "coatnet", "maxvit", "maxxvit", "xcit", "cait", "crossvit", "pvt", "twins", "beit", "deit", "eva", "levit",
     "poolformer", "caformer", "convformer", "mixer", "mlp", "regnet", "densenet", "inception", "xception",
@@ -21,12 +21,12 @@ _SAME = {"resnext": "resnet", "visiontransformer": "vit"}
 """A ResNeXt is a ResNet with grouped convolutions; the other is torchvision's name."""
 
 
-def family(source: str, name: str) -> str:
+def find_family(source: str, name: str) -> str:
     """The family of a model by its source and, where the source names no architecture, by its own name."""
     architecture = source.rpartition(":")[2].rpartition("/")[2].partition(".")[0] or name
     for text in (architecture, name):
         plain = re.sub(r"[^a-z0-9]", "", text.lower())
-        for word in WORDS:
+        for word in FAMILY_WORDS:
             if word in plain:
                 return _SAME.get(word, word)
     letters = re.match(r"[a-z]+", architecture.lower())

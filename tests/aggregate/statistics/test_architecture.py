@@ -27,4 +27,4 @@ from aggregate.statistics import architecture
     ],
 )
 def test_a_models_family(source, name, family):
-    assert architecture.family(source, name) == family
+    assert architecture.find_family(source, name) == family
