@@ -1,8 +1,8 @@
 """Architecture families: models of one design resemble each other and are not independent observations.
 
 The family is found in the architecture's name, in lower case. In a source such as `timm:resnet50.a1_in1k` the
-architecture is the part between the colon and the tag; otherwise it is the model's name. The first rule whose pattern
-occurs in the name decides. If no rule fits, the letters at the start of the name are the family.
+architecture is the part between the colon and the tag; otherwise it is the model's name. The first rule whose
+pattern occurs in the name decides. If no rule fits, the letters at the start of the name are the family.
 """
 
 import re
@@ -33,8 +33,8 @@ RULES: tuple[tuple[str, str], ...] = (
     (r"grcnn", "grcnn"),
     (r"bagnet", "bagnet"),
     (r"resmlp", "resmlp"),
-    # ResNets, also with grouped convolutions (ResNeXt) or other blocks (Res2Net, ResNeSt), and networks named after
-    # their training: barlow-twins-resnet50, resnet50-VITO, CLIP-RN50, antialiased-r50, BiT-S-R50x1.
+    # ResNets, also with grouped convolutions (ResNeXt) or other blocks (Res2Net, ResNeSt), and networks named
+    # after their training: barlow-twins-resnet50, resnet50-VITO, CLIP-RN50, antialiased-r50, BiT-S-R50x1.
     (r"res(?:net|next|nest)|res2net|(?:^|[-_])rn(?:ext)?_?(?:50|101)|(?:^|[-_])rnext", "resnet"),
     (r"(?:^|[-_])r(?:18|34|50|101|152)(?:$|[-_x])|^bit[-_][sm]", "resnet"),
     (r"swin", "swin"),
@@ -51,8 +51,8 @@ RULES: tuple[tuple[str, str], ...] = (
     *(
         (name, name)
         for name in (
-            "regnet", "densenet", "inception", "xception", "squeezenet", "shufflenet", "ghostnet", "hrnet", "rexnet",
-            "nfnet", "vgg", "alexnet", "focalnet", "yolos",
+            "regnet", "densenet", "inception", "xception", "squeezenet", "shufflenet", "ghostnet", "hrnet",
+            "rexnet", "nfnet", "vgg", "alexnet", "focalnet", "yolos",
         )
     ),
     (r"(?:^|[-_])dpn", "dpn"),
