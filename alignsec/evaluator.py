@@ -1,4 +1,4 @@
-"""The evaluator: a classifier under one attack at all its budgets, by the implementation the attack names."""
+"""Evaluator: runs a task with the implementation that its attack names."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,22 @@ from alignsec.evaluation.task import Task
 def evaluate(
     task: Task, resume_from: Evaluation | None = None, every_seconds: float = 5.0, memory_bytes: int | None = None
 ) -> Iterator[Evaluation]:
-    """Yield what is known after the clean images and then every few seconds; the last one is complete.
+    """Evaluate a classifier under one attack at all budgets of the attack.
 
-    The reference cannot be stopped within a component on a batch, and yields after each.
+    Args:
+        task: The classifier, the images and the attack.
+        resume_from: An earlier, unfinished evaluation of the same task. The resumed run gives the same verdicts as
+            an uninterrupted one.
+        every_seconds: Seconds between two results of the engine. The reference cannot be interrupted while it runs
+            one component on one batch; it yields after each of these steps instead.
+        memory_bytes: Bytes that the process may use in total, or None if it has no limit. The reference run
+            ignores it.
 
-    memory_bytes: what the process may take in all, if it was given a limit; our engine keeps to it.
-    resume_from: an unfinished evaluation of the same task; the resumed run ends with the same verdicts.
-    Raises ModelError if the model gives no usable logits or there are labels outside its classes.
+    Yields:
+        The evaluation after the clean images and then at intervals. The last one is complete.
+
+    Raises:
+        ModelError: If the model returns no usable logits, or a label is outside its classes.
     """
     if task.attack.method == "corruption":
         return corruption_run.evaluate(task, resume_from, memory_bytes)

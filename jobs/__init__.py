@@ -1,1 +1,1 @@
-"""What starts on an execute node: one pair in, one outcome out."""
+"""Jobs: what HTCondor starts on an execute node. A job takes one pair and leaves one outcome."""

@@ -1,4 +1,4 @@
-"""Checkpoints: what HTCondor keeps of a job that is evicted, so that it is not started from nothing."""
+"""Checkpoints: the saved state from which a job resumes after HTCondor has evicted it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +10,28 @@ from alignsec.evaluation.evaluation import Evaluation
 from alignsec.schema import StrictModel
 from jobs.provenance import Clock
 
-OFFERS_EVERY_SECONDS = 5.0
+YIELD_SECONDS = 5.0
+"""Largest number of seconds between two evaluations of a job."""
 _MAGIC = b"alignsec checkpoint 1 sha256 "
 
 
 class CheckpointSaved(Exception):
-    """The checkpoint is written; the job is to exit with alignsec.run.exit_code.CHECKPOINT."""
+    """The checkpoint is written; the job must exit with alignsec.run.exit_code.CHECKPOINT."""
 
 
 class _Content(StrictModel):
     id: str
     seconds: float
     evaluation: Evaluation
-    """Without its state, which follows as it is."""
+    """The evaluation without its state, which is stored after the JSON text as bytes."""
 
 
-class _Unreadable(Exception):
-    """No checkpoint of ours, or cut short, or changed."""
+class _InvalidCheckpoint(Exception):
+    """The file is not a checkpoint, is truncated or was changed."""
 
 
 def _dump(content: _Content) -> bytes:
-    """A line with the SHA-256 of all after it, a line of JSON, and the engine's state."""
+    """Return a line with the SHA-256 of the rest, a line of JSON, and the engine's state."""
     text = content.model_dump_json(exclude={"evaluation": {"state"}}).encode()
     body = text + b"\n" + (content.evaluation.state_bytes or b"")
     return _MAGIC + digest.sha256_of_bytes(body).encode() + b"\n" + body
@@ -39,7 +40,7 @@ def _dump(content: _Content) -> bytes:
 def _parse(data: bytes) -> _Content:
     head, _, body = data.partition(b"\n")
     if head != _MAGIC + digest.sha256_of_bytes(body).encode():
-        raise _Unreadable
+        raise _InvalidCheckpoint
     text, _, state = body.partition(b"\n")
     content = _Content.model_validate_json(text)
     evaluation = content.evaluation.model_copy(update={"state": state or None})
@@ -53,32 +54,43 @@ class Checkpoint:
     path: Path
     clock: Clock
     every: float | None
-    """Seconds after which the job stops with a checkpoint; None runs to the end."""
+    """Seconds after which the job stops with a checkpoint; None to run to the end."""
     seconds_before: float = 0.0
-    """Spent before this start, in runs that ended in a checkpoint."""
-    offers: int = 0
-    """Made in this start."""
+    """Seconds of earlier runs of the job that ended with a checkpoint."""
+    evaluations: int = 0
+    """Number of evaluations seen in this run."""
 
     def read(self, pair_id: str) -> Evaluation | None:
-        """What an earlier start had found; None, to begin anew, if it is absent, not whole or another pair's."""
+        """Return the evaluation in the checkpoint file.
+
+        Args:
+            pair_id: The id of the job's pair.
+
+        Returns:
+            The evaluation to resume from. None if the file is missing, invalid or of another pair.
+        """
         try:
             content = _parse(self.path.read_bytes())
-        except (OSError, ValidationError, _Unreadable):
+        except (OSError, ValidationError, _InvalidCheckpoint):
             return None
         if content.id != pair_id:
             return None
         self.seconds_before = content.seconds
         return content.evaluation
 
-    def offer(self, pair_id: str, evaluation: Evaluation) -> None:
-        """Stop here if it is time: write the file, aside and renamed, and raise Stopped.
+    def save_if_due(self, pair_id: str, evaluation: Evaluation) -> None:
+        """Write the file and stop the job if it has run for `every` seconds.
 
-        A crash meanwhile leaves the earlier checkpoint as it was.
-        The first offer of a start, what it began with, is never taken: a job that loads for longer than `every`
-        would start for ever.
+        The file is written under a temporary name and then renamed, so a crash leaves the earlier file unchanged.
+        The first evaluation of a run is never saved, because it contains nothing new. Otherwise a job whose files
+        take longer than `every` to load would restart for ever.
+
+        Raises:
+            CheckpointSaved: If the file was written.
+            OSError: If the file cannot be written.
         """
-        self.offers += 1
-        nothing_new = self.offers == 1 or evaluation.complete
+        self.evaluations += 1
+        nothing_new = self.evaluations == 1 or evaluation.complete
         if self.every is None or self.clock.seconds < self.every or nothing_new:
             return
         content = _Content(id=pair_id, seconds=self.seconds, evaluation=evaluation)
@@ -86,11 +98,11 @@ class Checkpoint:
         raise CheckpointSaved
 
     @property
-    def offers_every(self) -> float:
-        """Seconds between offers that are often enough to stop in time, and to tell progress."""
-        return OFFERS_EVERY_SECONDS if self.every is None else min(OFFERS_EVERY_SECONDS, self.every)
+    def seconds_between_yields(self) -> float:
+        """Seconds between two evaluations, short enough to stop in time and to report progress."""
+        return YIELD_SECONDS if self.every is None else min(YIELD_SECONDS, self.every)
 
     @property
     def seconds(self) -> float:
-        """Seconds in all starts so far."""
+        """Seconds in all runs of the job so far."""
         return round(self.seconds_before + self.clock.seconds, 3)

@@ -1,4 +1,4 @@
-"""Answering a pair: check the files, load the model and images, evaluate, and write down everything it took."""
+"""Pair evaluation: checks a pair's files, loads its model and images, evaluates it and makes the record."""
 
 import sys
 import time
@@ -9,13 +9,12 @@ from pathlib import Path
 import torch
 
 from alignsec import digest, evaluator
-from alignsec.evaluation import clean_check
+from alignsec.evaluation.clean_check import check_clean_accuracy
 from alignsec.evaluation.evaluation import Evaluation
-from alignsec.evaluation.passes import precision
+from alignsec.evaluation.passes.precision import describe_precision
 from alignsec.evaluation.task import Task
 from alignsec.models import classifier
-from alignsec.models import images as photographs
-from alignsec.models.images import ImageLoader
+from alignsec.models.images import ImageLoader, load_images
 from alignsec.run.outcome import Record
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import File, Pair
@@ -23,137 +22,158 @@ from alignsec.spec.verdicts import BudgetVerdicts, rounded
 from jobs import provenance
 from jobs.checkpoint import Checkpoint
 
-_LARGE = 128
-"""Pixels a side from which weights with channels last pay on a CPU: at 224, MobileNets take a fifth less time;
-networks for 28 or 32 pixels take as much or more. On GPUs it is not measured yet."""
+_CHANNELS_LAST_SIDE = 128
+"""Smallest image side in pixels for which weights are stored with channels last on a CPU. At 224 pixels MobileNets
+take a fifth less time; networks for 28 or 32 pixels take as much or more. Not measured on GPUs yet."""
 
 
 class TransferError(Exception):
-    """A file is not the one the pair names: it was cut short on its way, or changed since the run was written."""
+    """A file is not the one that the pair names: it was truncated, or changed after the submission."""
 
 
 def evaluate_pair(
     pair: Pair, folder: Path, checkpoint: Checkpoint, clock: provenance.Clock, environ: Mapping[str, str]
 ) -> Record:
-    """The record of a pair whose files lie in a folder.
+    """Evaluate a pair and return its record.
 
-    Raises TransferError, image_pack.BadPack, images.ImageError, ModelError, CleanAccuracyError;
-    ValueError where the corrupted images are of another set; checkpoint.Stopped when it is time to stop.
+    Args:
+        pair: The pair.
+        folder: Folder with the pair's files.
+        checkpoint: The job's checkpoint, from which the evaluation is resumed.
+        clock: The job's clock.
+        environ: The job's environment variables.
+
+    Raises:
+        TransferError: If a file has another digest than the pair says.
+        BadPack: If a pack is damaged.
+        ImageError: If an image cannot be decoded.
+        ModelError: If the model cannot be built or returns no usable logits.
+        CleanAccuracyError: If the clean accuracy is not the published one.
+        ValueError: If the corrupted images are not those of the clean set.
+        CheckpointSaved: If the job must stop because its time is up.
     """
     disable_reduced_precision()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for file in (pair.model.weights, pair.model.code):
         if file is not None:
-            _check(folder, file)
-    # Decoding goes on while the model is loaded and, batch after batch, while it looks at the clean images.
-    with _clean(pair, folder, device) as pictures, _corrupted(pair, folder, device) as corrupted:
-        if corrupted and corrupted.labelled != pictures.labelled:
-            raise ValueError("the corrupted images are others than the clean ones, or have other labels")
+            _check_digest(folder, file)
+    # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
+    with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
+        if corrupted and corrupted.labelled_names != images.labelled_names:
+            raise ValueError("the corrupted images must have the names and labels of the clean images")
         model = classifier.load(pair.model, folder, device)
-        if device.type == "cpu" and min(pictures.pixels.shape[-2:]) >= _LARGE:
-            # torch ships this form of `to` without its type.
+        if device.type == "cpu" and min(images.pixels.shape[-2:]) >= _CHANNELS_LAST_SIDE:
+            # torch declares no type for this form of `to`.
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        labels = pictures.labels.to(device)
-        task = Task(
-            model, pictures.pixels, labels, pair.attack, pair.seed, corrupted.pixels if corrupted else None
-        )
-        teller = ProgressReporter(len(pictures.names))
-        model.on_pass = lambda: teller.tell(model.passes.forward)
-        stopped, limit = checkpoint.read(pair.id), provenance.memory_bytes()
-        for known in evaluator.evaluate(task, stopped, checkpoint.offers_every, limit):
-            # The first time, only the clean images were classified: nothing is spent on attacking another model.
-            notes = clean_check.check_clean_accuracy(pair.model, known)
-            teller.decided(known, model.passes.forward)
-            checkpoint.offer(pair.id, known)
-    where = provenance.gather(
-        clock, environ, precision.describe_precision(pair.attack.search, device, pair.attack.compile)
-    )
+        labels = images.labels.to(device)
+        task = Task(model, images.pixels, labels, pair.attack, pair.seed, corrupted.pixels if corrupted else None)
+        reporter = ProgressReporter(len(images.names))
+        model.on_pass = lambda: reporter.report_pass(model.passes.forward)
+        resume_from, memory_bytes = checkpoint.read(pair.id), provenance.read_memory_bytes()
+        for evaluation in evaluator.evaluate(task, resume_from, checkpoint.seconds_between_yields, memory_bytes):
+            # The first evaluation follows the clean pass, so no attack runs on a model that fails the check.
+            notes = check_clean_accuracy(pair.model, evaluation)
+            reporter.report_step(evaluation, model.passes.forward)
+            checkpoint.save_if_due(pair.id, evaluation)
+    precision = describe_precision(pair.attack.search, device, pair.attack.compile)
+    gathered = provenance.gather(clock, environ, precision)
     return Record(
         id=pair.id,
         pair=pair,
-        images=pictures.names,
-        labels=pictures.labels.tolist(),
-        classes=known.classes,
-        clean_top5=known.clean_top5,
-        budgets=[_with_found(known, index) for index in range(len(known.budgets))],
-        clean_passes=known.clean_passes,
-        notes=[*known.notes, *notes],
-        provenance=where.model_copy(update={"seconds": checkpoint.seconds}),
+        images=images.names,
+        labels=images.labels.tolist(),
+        classes=evaluation.classes,
+        clean_top5=evaluation.clean_top5,
+        budgets=[_add_distances(evaluation, index) for index in range(len(evaluation.budgets))],
+        clean_passes=evaluation.clean_passes,
+        notes=[*evaluation.notes, *notes],
+        provenance=gathered.model_copy(update={"seconds": checkpoint.seconds}),
     )
 
 
-def _clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:
-    pack = folder / pair.images.name
-    return photographs.load_images(pack, pair.images.sha256, pair.model.preprocessing, device)
+def _load_clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:
+    return load_images(folder / pair.images.name, pair.images.sha256, pair.model.preprocessing, device)
 
 
-def _corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContextManager[ImageLoader | None]:
-    """The images under the attack's corruption, from their own pack or made of the clean ones."""
+def _load_corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContextManager[ImageLoader | None]:
+    """Load the corrupted images from a pack of their own, or make them from the clean images."""
     attack, preprocessing = pair.attack, pair.model.preprocessing
     if pair.corrupted is not None:
         pack = folder / pair.corrupted.name
-        return photographs.load_images(pack, pair.corrupted.sha256, preprocessing.uncropped, device)
+        return load_images(pack, pair.corrupted.sha256, preprocessing.uncropped, device)
     if not (attack.corruption and attack.severity):
         return nullcontext()
-    # Here, not above: it loads OpenCV and a compiler, which no other job needs.
+    # Imported here because it loads OpenCV and a compiler, which no other job needs.
     from alignsec.evaluation.corruption_generator import CorruptionGenerator  # noqa: PLC0415
 
     change = CorruptionGenerator(attack.corruption, attack.severity, pair.seed, attack.generator)
-    return photographs.load_images(folder / pair.images.name, pair.images.sha256, preprocessing, device, change)
+    return load_images(folder / pair.images.name, pair.images.sha256, preprocessing, device, change)
 
 
-def _with_found(known: Evaluation, index: int) -> BudgetVerdicts:
-    """A budget's verdicts with where and how far away each broken image was found."""
-    found = sorted((one for one in known.adversarial_images if one.budget == index), key=lambda one: one.image)
+def _add_distances(evaluation: Evaluation, index: int) -> BudgetVerdicts:
+    """Return a budget's verdicts with the step and the distance of each adversarial image."""
+    found = sorted(
+        (one for one in evaluation.adversarial_images if one.budget == index), key=lambda one: one.image
+    )
     steps, distances = [one.step for one in found], [rounded(one.distance) for one in found]
-    return known.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
+    return evaluation.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
 
 
 def disable_reduced_precision() -> None:
-    """Turn off what PyTorch rounds behind one's back: TF32 in convolutions is on by default on NVIDIA GPUs."""
+    """Make PyTorch compute in float32, deterministically. On NVIDIA GPUs, convolutions use TF32 by default."""
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
-    # The fastest algorithm can differ from run to run; the same bits every time matter more here.
+    # The fastest algorithm can differ between runs; identical bits matter more here than speed.
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
 
 
-def _check(folder: Path, file: File) -> None:
+def _check_digest(folder: Path, file: File) -> None:
     """Raise TransferError unless a file has the digest that the pair names."""
     if (found := digest.sha256_of_file(folder / file.name)) != file.sha256:
         raise TransferError(
-            f"{file.name} has the digest {found[:12]}, not {file.sha256[:12]}: cut short or changed"
+            f"{file.name}: SHA-256 is {found[:12]}, expected {file.sha256[:12]}; the file is truncated or changed"
         )
 
 
 class ProgressReporter:
-    """Says in the job's log how far it is: after every step, and every few seconds within one."""
+    """Writes progress lines to the job's log: after every step, and every few seconds within a step."""
 
     EVERY_SECONDS = 2.0
 
     def __init__(self, images: int) -> None:
         self._images = images
-        self._started = self._told = time.monotonic()
+        self._started = self._reported = time.monotonic()
         self._step_passes = 0
-        self._known: Evaluation | None = None
+        self._evaluation: Evaluation | None = None
 
-    def decided(self, known: Evaluation, passes: int) -> None:
-        """Take in what a step has found; passes are the forward passes so far, in images."""
-        if known.max_batch != (self._known.max_batch if self._known else 0):
-            sys.stdout.write(f"at most {known.max_batch} images at once\n")
-        self._known, self._step_passes = known, passes
-        self.tell(passes, at_once=True)
+    def report_step(self, evaluation: Evaluation, passes: int) -> None:
+        """Write a line after a step.
 
-    def tell(self, passes: int, *, at_once: bool = False) -> None:
-        """Called after every forward pass."""
-        known, now = self._known, time.monotonic()
-        if known is None or not (at_once or now - self._told >= self.EVERY_SECONDS):
-            return
-        self._told = now
-        total = self._images * len(known.budgets)
+        Args:
+            evaluation: The evaluation after the step.
+            passes: Forward passes so far, counted in images.
+        """
+        if evaluation.max_batch != (self._evaluation.max_batch if self._evaluation else 0):
+            sys.stdout.write(f"batches of at most {evaluation.max_batch} images\n")
+        self._evaluation, self._step_passes = evaluation, passes
+        self._write(evaluation, passes)
+
+    def report_pass(self, passes: int) -> None:
+        """Write a line if the last one is older than EVERY_SECONDS; called after every forward pass.
+
+        Args:
+            passes: Forward passes so far, counted in images.
+        """
+        if self._evaluation is not None and time.monotonic() - self._reported >= self.EVERY_SECONDS:
+            self._write(self._evaluation, passes)
+
+    def _write(self, evaluation: Evaluation, passes: int) -> None:
+        self._reported = now = time.monotonic()
+        total = self._images * len(evaluation.budgets)
         rate = passes / max(now - self._started, 1e-9)
-        left = max(known.passes_left - (passes - self._step_passes), 0)
-        doing = "done" if known.complete else f"step {known.steps_done + 1} of {known.steps}"
-        progress = Progress(total - known.undecided, total, rate, round(left / rate) if rate else 0, doing)
+        left = max(evaluation.passes_left - (passes - self._step_passes), 0)
+        doing = "done" if evaluation.complete else f"step {evaluation.steps_done + 1} of {evaluation.steps}"
+        progress = Progress(total - evaluation.undecided, total, rate, round(left / rate) if rate else 0, doing)
         sys.stdout.write(f"{progress}\n")
         sys.stdout.flush()

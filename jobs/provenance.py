@@ -1,4 +1,4 @@
-"""Provenance: where, when and with what a pair was run."""
+"""Provenance: machine, time, code and library versions of a job."""
 
 import platform
 import socket
@@ -17,13 +17,13 @@ LIBRARIES = (
     *("torch", *sources.libraries(), "pyautoattack", "numpy", "pillow", "safetensors"),
     *("imagecorruptions-imaug", "opencv-python-headless", "scikit-image", "scipy", "numba"),
 )
-"""Those that can change a verdict."""
+"""Distributions whose versions can change a verdict."""
 JOB_AD, MACHINE_AD = Path(".job.ad"), Path(".machine.ad")
-"""HTCondor leaves the ClassAds of the job and of its slot in its scratch directory."""
+"""ClassAds of the job and of its slot, which HTCondor writes into the scratch directory."""
 
 
 class Clock:
-    """When the job's first line ran."""
+    """The start time of the job."""
 
     def __init__(self) -> None:
         self.started = datetime.now(UTC)
@@ -31,20 +31,26 @@ class Clock:
 
     @property
     def seconds(self) -> float:
-        """Seconds since then."""
+        """Seconds since the start."""
         return round(time.monotonic() - self._ticks, 3)
 
 
 def gather(clock: Clock, environ: Mapping[str, str], precision: str = "fp32") -> Provenance:
-    """Everything a number needs to be traced, as far as this machine tells."""
+    """Return the provenance of a job.
+
+    Args:
+        clock: The job's clock.
+        environ: The job's environment variables.
+        precision: Precision of the search and of the verdicts.
+    """
     return Provenance(
-        code=_code(),
+        code=_code_digest(),
         container=environ.get("ALIGNSEC_CONTAINER", ""),
-        versions={"python": platform.python_version(), **_versions()},
+        versions={"python": platform.python_version(), **_library_versions()},
         precision=precision,
         device=_device(),
         host=socket.gethostname(),
-        job=_job(),
+        job=_job_id(),
         started=clock.started.isoformat(timespec="seconds"),
         seconds=clock.seconds,
         peak_memory_mb=_peak_memory_mb(),
@@ -52,15 +58,15 @@ def gather(clock: Clock, environ: Mapping[str, str], precision: str = "fp32") ->
     )
 
 
-def _code() -> str:
-    """SHA-256 of the zip this code was imported from; outside a run, of the library's source files in order."""
+def _code_digest() -> str:
+    """Return the SHA-256 of the imported code.zip; outside a run, that of the library's source files in order."""
     package = Path(alignsec.__path__[0])
     if package.parent.suffix == ".zip":
         return digest.sha256_of_file(package.parent)
     return digest.sha256_of_bytes(b"".join(source.read_bytes() for source in sorted(package.rglob("*.py"))))
 
 
-def _versions() -> dict[str, str]:
+def _library_versions() -> dict[str, str]:
     found = {}
     for library in LIBRARIES:
         try:
@@ -91,7 +97,7 @@ def _processor() -> str:
 
 
 def _peak_memory_mb() -> int | None:
-    """Of this program alone; ru_maxrss would count the one that started it as well."""
+    """Return the peak memory of this process alone; ru_maxrss would include the process that started it."""
     try:
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -108,19 +114,19 @@ def _peak_gpu_memory_mb() -> int | None:
         return None
 
 
-def _job() -> str:
-    """HTCondor's cluster.process id; empty outside a pool."""
-    ad = _class_ad(JOB_AD)
+def _job_id() -> str:
+    """Return HTCondor's job id, cluster.process; empty outside a pool."""
+    ad = _read_class_ad(JOB_AD)
     return f"{ad['ClusterId']}.{ad['ProcId']}" if {"ClusterId", "ProcId"} <= ad.keys() else ""
 
 
-def memory_bytes() -> int | None:
-    """What HTCondor's slot has for this job, in all; None outside a pool."""
-    megabytes = _class_ad(MACHINE_AD).get("Memory", "")
+def read_memory_bytes() -> int | None:
+    """Return the memory of this job's HTCondor slot in bytes; None outside a pool."""
+    megabytes = _read_class_ad(MACHINE_AD).get("Memory", "")
     return int(megabytes) * 2**20 if megabytes.isdecimal() else None
 
 
-def _class_ad(path: Path) -> dict[str, str]:
+def _read_class_ad(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -26,11 +26,11 @@ from alignsec.run.outcome_file import OutcomeFile
 from alignsec.run.status import Look, State
 from alignsec.spec.verdicts import MENDED, ROBUST
 
-PROVENANCE_FIELDS = ("code", "container", "precision", "device", "host")
+TRACES = ("code", "container", "precision", "device", "host")
 
 
 @dataclass(frozen=True, slots=True)
-class PairCost:
+class Spent:
     """What an ok pair took. Passes are counted in images."""
 
     job_seconds: float
@@ -40,7 +40,7 @@ class PairCost:
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeSummary:
+class Reading:
     """One outcome file."""
 
     state: State
@@ -59,26 +59,26 @@ class OutcomeSummary:
     """Of an ok pair only, as all that follows."""
     robust: tuple[bytes, ...] = ()
     """One for each row, a bit an image."""
-    spent: PairCost | None = None
+    spent: Spent | None = None
     notes: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
 
 
-def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
+def read(file: OutcomeFile, planned: bool) -> Reading:
     """Read one outcome file. Raises OSError; tarfile.ReadError where its archive ends too early."""
     found = status.judged(file, planned, outcome_file.skim)
     answer = found.record or found.failure
     ran = answer.provenance if answer else None
     model, attack = (found.pair.model.name, found.pair.attack.name) if found.pair else ("", "")
-    plain = partial(OutcomeSummary, found.state, found.reason, model, attack)
+    plain = partial(Reading, found.state, found.reason, model, attack)
     if ran is not None:
-        traces = tuple(getattr(ran, name) for name in PROVENANCE_FIELDS)
+        traces = tuple(getattr(ran, name) for name in TRACES)
         plain = partial(plain, traces=traces, started=ran.started, seconds=ran.seconds)
     if found.state != "ok" or found.record is None:
         return plain()
     record = found.record
     return plain(
-        rows=tuple(table.count_rows(record, found.outcome_sha256)),
+        rows=tuple(table.rows(record, found.outcome_sha256)),
         robust=tuple(_robust(budget.verdicts) for budget in record.budgets),
         spent=_spent(record),
         notes=tuple(dict.fromkeys(record.notes)),
@@ -86,9 +86,9 @@ def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
     )
 
 
-def _spent(record: Record) -> PairCost:
+def _spent(record: Record) -> Spent:
     passes = [record.clean_passes, *(p for budget in record.budgets for p in budget.passes.values())]
-    return PairCost(
+    return Spent(
         job_seconds=record.provenance.seconds,
         forward=sum(p.forward for p in passes),
         backward=sum(p.backward for p in passes),
@@ -101,35 +101,33 @@ def _robust(verdicts: str) -> bytes:
     return np.packbits((letters == ord(ROBUST)) | (letters == ord(MENDED))).tobytes()
 
 
-BATCH_SIZE = 64
+BATCH = 64
 """Outcome files that a process is handed at once: long enough to be worth the message."""
-BATCHES_AHEAD = 4
+AHEAD = 4
 """Batches that wait for each process; what is read and not yet fetched stays in memory."""
-Result = TypeVar("Result")
-Reader = Callable[[OutcomeFile, bool], Result]
+Read = TypeVar("Read")
+Reader = Callable[[OutcomeFile, bool], Read]
 """Reads one outcome file; True where the plan asks for it."""
 
 
-def read_parallel(read: Reader[Result], processes: int) -> Look[Result]:
+def read_parallel(read: Reader[Read], processes: int) -> Look[Read]:
     """Reads files in their order, in this process or in so many others; then `read` is a function of a module."""
     return partial(starmap, read) if processes < 2 else partial(_side_by_side, read, processes)
 
 
-def _batch(read: Reader[Result], files: list[tuple[OutcomeFile, bool]]) -> list[Result]:
+def _batch(read: Reader[Read], files: list[tuple[OutcomeFile, bool]]) -> list[Read]:
     return list(starmap(read, files))
 
 
-def _side_by_side(
-    read: Reader[Result], processes: int, files: Iterable[tuple[OutcomeFile, bool]]
-) -> Iterator[Result]:
+def _side_by_side(read: Reader[Read], processes: int, files: Iterable[tuple[OutcomeFile, bool]]) -> Iterator[Read]:
     # Not forked: this process may have threads of its own, of which a fork has the locks and not the hands.
     fresh = multiprocessing.get_context("spawn")
     source = iter(files)
-    waiting: deque[Future[list[Result]]] = deque()
+    waiting: deque[Future[list[Read]]] = deque()
     with ProcessPoolExecutor(processes, fresh, _leave_interrupts_to_the_parent) as workers:
-        while batch := list(islice(source, BATCH_SIZE)):
+        while batch := list(islice(source, BATCH)):
             waiting.append(workers.submit(_batch, read, batch))
-            if len(waiting) > BATCHES_AHEAD * processes:
+            if len(waiting) > AHEAD * processes:
                 yield from waiting.popleft().result()
         for future in waiting:
             yield from future.result()
@@ -139,7 +137,7 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def convert_archive_errors(seen: Iterable[Result], outcomes: Path) -> Iterator[Result]:
+def whole(seen: Iterable[Read], outcomes: Path) -> Iterator[Read]:
     """What was seen, or a Mistake if the archive it comes from ends too early or is none."""
     try:
         yield from seen

@@ -14,8 +14,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from aggregate.statistics.arrays import Floats
-
+Floats = npt.NDArray[np.float64]
 Verdicts = npt.NDArray[np.bool_]
 
 

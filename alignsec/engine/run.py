@@ -118,17 +118,7 @@ def _begun(task: Task, settings: Settings) -> _Run:
     # The last columns are all that searches look up: the label's and its targets'.
     targets = max((stage.targets for stage in plan_stages(attack, classes)), default=1)
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
-    known = Evaluation(
-        classes=classes,
-        clean_top5=clean_pass.top5_flags(logits, task.labels),
-        clean_passes=opened.passes,
-        budgets=clean_pass.clean_verdicts(attack, logits, task.labels),
-        steps=0,
-        undecided=0,
-        passes_left=0,
-        notes=(*attack.deviations_on(classes), *opened.warnings),
-        image_bytes=opened.image_bytes,
-    )
+    known = clean_pass.start_evaluation(task, opened)
     engine = _engine(task, settings, passage, known, ranking, Counter())
     engine.agenda.begin(engine.ground.eps)
     return _Run(known.model_copy(update={"steps": engine.agenda.undecided}), engine, settings)

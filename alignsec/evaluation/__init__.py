@@ -1,1 +1,1 @@
-"""TODO."""
+"""Evaluations: runs of an attack on a task, the judge and the clean check. Model passes are in `passes`."""

@@ -1,6 +1,7 @@
-"""The gate: no attack is spent on a model whose clean accuracy is not the published one.
+"""Clean check: refuses to attack a model whose clean accuracy is not the published one.
 
-A wrong std, class order or checkpoint still gives numbers; they only are another model's.
+A wrong standard deviation, class order or weights file still gives results, but these are results of another
+model.
 """
 
 import math
@@ -10,67 +11,84 @@ from alignsec.spec.pair import PairModel, Published
 from alignsec.spec.verdicts import MENDED, WRONG
 
 CONFIDENCE = 0.999
-"""Of the exact binomial interval: one sound model in a thousand is refused by chance, at most."""
+"""Confidence level of the exact binomial interval: chance refuses at most one correct model in a thousand."""
 NOT_CHECKED = "clean accuracy was not checked: none is published for this model"
 
 
 class CleanAccuracyError(Exception):
-    """The model is not the published one, or is not shown its images as the published one was."""
+    """The model is not the published model, or its images are not preprocessed as published."""
 
 
-def check_clean_accuracy(model: PairModel, known: Evaluation) -> tuple[str, ...]:
-    """Notes for the record, from what is known once the clean images were classified.
+def check_clean_accuracy(model: PairModel, evaluation: Evaluation) -> tuple[str, ...]:
+    """Compare a model with what is published about it, after the clean images are classified.
 
-    Raises CleanAccuracyError if the model gives another number of classes than is known of it, or if its clean
-    accuracy on these images is not plausibly within the tolerance of the published one.
+    Returns:
+        Notes for the record.
+
+    Raises:
+        CleanAccuracyError: If the number of classes is not the published one, or the clean accuracy on these
+            images is not plausible; see `is_plausible`.
     """
-    if model.classes is not None and model.classes != known.classes:
+    if model.classes is not None and model.classes != evaluation.classes:
         raise CleanAccuracyError(
-            f"{model.name} gives {known.classes} logits, not the {model.classes} it is known for"
+            f"{model.name} returned {evaluation.classes} logits for each image; expected {model.classes}"
         )
     if model.published is None:
         return (NOT_CHECKED,)
-    letters = known.budgets[0].verdicts
+    letters = evaluation.budgets[0].verdicts
     count = len(letters)
     correct = count - letters.count(WRONG) - letters.count(MENDED)
     if not is_plausible(correct, count, model.published):
-        raise CleanAccuracyError(_said(model, model.published, correct, count))
+        raise CleanAccuracyError(_error_message(model, model.published, correct, count))
     return ()
 
 
 def is_plausible(correct: int, count: int, published: Published) -> bool:
-    """Whether some accuracy within the tolerance of the published one could give so many correct images.
+    """Return True if an accuracy within the tolerance of the published one can give this number of correct images.
 
-    That is, whether the exact binomial interval of the accuracy seen (Clopper & Pearson 1934), at CONFIDENCE,
-    meets the range top1 - tolerance to top1 + tolerance. So 20 images refuse only what is far off, and
-    50,000 anything outside the tolerance.
+    The test compares the exact binomial interval of the measured accuracy, at the level CONFIDENCE, with the range
+    from top1 - tolerance to top1 + tolerance; the two must overlap. With 20 images it refuses only large
+    differences; with 50,000 images it refuses every accuracy outside the tolerance.
+
+    Args:
+        correct: Number of images classified correctly.
+        count: Number of images, at least 1.
+        published: The published accuracy and its tolerance, from 0 to 1.
+
+    Reference:
+        Clopper & Pearson 1934.
     """
     tail = (1 - CONFIDENCE) / 2
     lowest, highest = published.top1 - published.tolerance, published.top1 + published.tolerance
     return binomial_cdf(correct, count, lowest) > tail and binomial_cdf(count - correct, count, 1 - highest) > tail
 
 
-def binomial_cdf(successes: int, trials: int, share: float) -> float:
-    """The probability of at most so many successes, each trial having the given share: a binomial's lower tail."""
-    if share <= 0:
+def binomial_cdf(successes: int, trials: int, probability: float) -> float:
+    """Return the probability of at most `successes` successes in `trials` trials."""
+    if probability <= 0:
         return 1.0
-    if share >= 1:
+    if probability >= 1:
         return float(successes >= trials)
-    log_share, log_rest, log_all = math.log(share), math.log1p(-share), math.lgamma(trials + 1)
+    log_success, log_failure = math.log(probability), math.log1p(-probability)
+    log_all = math.lgamma(trials + 1)
     return math.fsum(
         math.exp(
-            log_all - math.lgamma(k + 1) - math.lgamma(trials - k + 1) + k * log_share + (trials - k) * log_rest
+            log_all
+            - math.lgamma(k + 1)
+            - math.lgamma(trials - k + 1)
+            + k * log_success
+            + (trials - k) * log_failure
         )
         for k in range(successes + 1)
     )
 
 
-def _said(model: PairModel, published: Published, correct: int, count: int) -> str:
+def _error_message(model: PairModel, published: Published, correct: int, count: int) -> str:
     where = f" ({published.where})" if published.where else ""
-    cause = "wrong preprocessing or weights"
+    causes = "preprocessing and weights"
     if correct / count > published.top1:
-        cause += ", or images it was trained on"
+        causes += ", and whether the model was trained on these images"
     return (
-        f"{cause}? {model.name} classifies {correct} of {count} clean images correctly, {correct / count:.1%}; "
-        f"published are {published.top1:.1%}{where}, tolerance {published.tolerance:.1%}"
+        f"{model.name} classifies {correct} of {count} clean images correctly, {correct / count:.1%}; expected "
+        f"{published.top1:.1%}{where} with a tolerance of {published.tolerance:.1%}; check the {causes}"
     )

@@ -1,4 +1,4 @@
-"""Corruption generator: corrupted images of clean ones, each from random numbers of its own."""
+"""Corruption generator: makes corrupted images from clean images, reproducibly for each image."""
 
 import hashlib
 from importlib.metadata import version
@@ -12,53 +12,72 @@ from torch import Tensor
 
 from alignsec.spec import corruption
 
-_UNRANDOM = frozenset(
+_DETERMINISTIC = frozenset(
     {
         *("defocus_blur", "gaussian_blur", "zoom_blur", "brightness", "contrast", "saturate"),
         *("pixelate", "jpeg_compression"),
     }
 )
 _SEEDED = frozenset({"impulse_noise", "glass_blur"})
-"""Those that take a seed of their own. All others draw from NumPy's global generator."""
-_GLOBAL = Lock()
+"""Corruptions that take a seed as an argument. All other random ones draw from NumPy's global generator."""
+_NUMPY_GENERATOR = Lock()
+"""Protects NumPy's global generator, whose state is restored after each use."""
 
 
 class CorruptionGenerator:
-    """One corruption at one severity, by the library that the attack names.
+    """One corruption at one severity, applied by the library that the attack names.
 
-    It is put on the image that the model would be shown, resized and cropped, as ImageNet-C was made: types and
-    severities are in pixels of that image, meant for 224 a side. Unlike ImageNet-C, the result is not written as
-    JPEG once more.
+    It is applied to the resized and cropped image that the model receives, as in ImageNet-C. The severities are in
+    pixels of that image and designed for a side of 224. Unlike ImageNet-C, the result is not compressed as JPEG
+    again.
     """
 
     def __init__(self, kind: str, severity: int, seed: int, generator: str = corruption.GENERATOR) -> None:
-        """Raises ImportError where another version of the library is installed than `generator` names."""
-        found = f"{corruption.LIBRARY} {version(corruption.LIBRARY)}"
-        if found != generator:
-            raise ImportError(f"{found} is installed, but the images are to be corrupted by {generator}")
+        """Check the version of the library.
+
+        Args:
+            kind: The corruption, such as "fog".
+            severity: 1 to 5.
+            seed: Seed of the random numbers of all images.
+            generator: Name and version of the library.
+
+        Raises:
+            ImportError: If another version of the library is installed.
+        """
+        installed = f"{corruption.LIBRARY} {version(corruption.LIBRARY)}"
+        if installed != generator:
+            raise ImportError(f"{installed} is installed; expected {generator} for the corruptions of this attack")
         self._kind, self._severity, self._seed = kind, severity, seed
 
     def __call__(self, name: str, image: Tensor) -> Tensor:
-        """The image under the corruption: uint8, C x H x W, sides of 32 or more.
+        """Return the corrupted image.
 
-        Its random numbers depend on seed, name, type and severity alone: not on order, threads or other images. A
-        grey image is corrupted as the colour image of three equal channels, and made grey again.
+        The random numbers depend only on seed, name, corruption and severity, not on the order of calls, on
+        threads or on other images. A grey image is corrupted as a colour image with three equal channels and
+        converted back.
+
+        Args:
+            name: Name of the image in its pack.
+            image: uint8, C x H x W, with H and W at least 32.
+
+        Returns:
+            uint8, C x H x W.
         """
         key = f"{self._seed}\0{name}\0{self._kind}\0{self._severity}".encode()
         seed = int.from_bytes(hashlib.sha256(key).digest()[:4], "big")
         pixels = image.permute(1, 2, 0).numpy()
-        if self._kind in _UNRANDOM:
-            made = imagecorruptions.corrupt(pixels, self._severity, self._kind)
+        if self._kind in _DETERMINISTIC:
+            corrupted = imagecorruptions.corrupt(pixels, self._severity, self._kind)
         elif self._kind in _SEEDED:
-            made = imagecorruptions.corrupt(pixels, self._severity, self._kind, seed=seed)
+            corrupted = imagecorruptions.corrupt(pixels, self._severity, self._kind, seed=seed)
         else:
-            with _GLOBAL:
-                before = np.random.get_state()
+            with _NUMPY_GENERATOR:
+                state = np.random.get_state()
                 try:
                     np.random.seed(seed)
-                    made = imagecorruptions.corrupt(pixels, self._severity, self._kind)
+                    corrupted = imagecorruptions.corrupt(pixels, self._severity, self._kind)
                 finally:
-                    np.random.set_state(before)
+                    np.random.set_state(state)
         if len(image) == 1:
-            made = np.asarray(Image.fromarray(made).convert("L"))[..., None]
-        return torch.from_numpy(np.array(made)).permute(2, 0, 1)  # a copy: some come read-only
+            corrupted = np.asarray(Image.fromarray(corrupted).convert("L"))[..., None]
+        return torch.from_numpy(np.array(corrupted)).permute(2, 0, 1)  # a copy: some arrays are read-only

@@ -1,4 +1,4 @@
-"""A run of a corruption on a task: the clean images and the corrupted ones, each classified once."""
+"""Corruption run: classifies the clean and the corrupted form of each image once."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from alignsec.evaluation.evaluation import Evaluation
-from alignsec.evaluation.passes import clean_pass
+from alignsec.evaluation.passes.clean_pass import check_task, require_finite, run_clean_pass, start_evaluation
 from alignsec.evaluation.passes.frozen import frozen_parameters
 from alignsec.evaluation.passes.model_runner import ModelRunner
 from alignsec.evaluation.task import Task
@@ -20,55 +20,65 @@ _LETTERS = {
     (False, True): MENDED,
     (False, False): WRONG,
 }
-"""By whether the clean image is classified correctly, and the corrupted one."""
+"""The verdict for each pair (clean image classified correctly, corrupted image classified correctly)."""
 
 
 def evaluate(
     task: Task, resume_from: Evaluation | None = None, memory_bytes: int | None = None
 ) -> Iterator[Evaluation]:
-    """Yield what is known after the clean images and after the corrupted ones.
+    """Evaluate a task under a corruption.
 
-    resume_from: an evaluation of the same task. An unfinished one is ignored: starting again costs less.
-    Raises ValueError for images outside [0,1], without labels, or not corrupted; ModelError for logits not
-    finite or labels outside the classes.
+    Args:
+        task: The classifier, the clean images and the corrupted images.
+        resume_from: An earlier evaluation of the same task. An unfinished one is ignored: starting again costs
+            less.
+        memory_bytes: Bytes that the process may use in total; None if it has no limit.
+
+    Yields:
+        The evaluation after the clean images and after the corrupted images.
+
+    Raises:
+        ValueError: If images are outside [0,1], have no label, or have no corrupted form of the same shape.
+        ModelError: If logits are not finite or a label is outside the model's classes.
     """
     corrupted = task.corrupted
-    clean_pass.check_task(task)
+    check_task(task)
     if corrupted is None or corrupted.shape != task.pixels.shape:
-        raise ValueError("a corruption needs every image twice, clean and corrupted, of one size")
+        found = "none" if corrupted is None else _shape_text(corrupted)
+        raise ValueError(
+            f"corrupted images must have the shape of the clean images; expected {_shape_text(task.pixels)}, "
+            f"found {found}"
+        )
     if resume_from is not None and resume_from.complete:
         yield resume_from
         return
     with frozen_parameters(task.classifier):
-        passage = ModelRunner(task.classifier, "fp32", task.attack.batch)
-        opened = clean_pass.run_clean_pass(task, passage, memory_bytes)
-        logits = opened.logits
-        begun = Evaluation(
-            classes=logits.shape[1],
-            clean_top5=clean_pass.top5_flags(logits, task.labels),
-            clean_passes=opened.passes,
-            budgets=clean_pass.clean_verdicts(task.attack, logits, task.labels),
-            steps=1,
-            undecided=len(task.labels),
-            passes_left=len(task.labels),
-            notes=tuple(opened.warnings),
-            max_batch=passage.max_batch,
-        )
-        yield begun
-        verdicts = _verdicts(passage, corrupted, task.labels, begun.budgets[0])
-        yield begun.model_copy(update={"budgets": (verdicts,), "steps_done": 1, "undecided": 0, "passes_left": 0})
+        runner = ModelRunner(task.classifier, "fp32", task.attack.batch)
+        clean = run_clean_pass(task, runner, memory_bytes)
+        count = len(task.labels)
+        progress = {"steps": 1, "undecided": count, "passes_left": count, "max_batch": runner.max_batch}
+        first = start_evaluation(task, clean).model_copy(update=progress)
+        yield first
+        verdicts = _join_verdicts(runner, corrupted, task.labels, first.budgets[0])
+        yield first.model_copy(update={"budgets": (verdicts,), "steps_done": 1, "undecided": 0, "passes_left": 0})
 
 
-def _verdicts(passage: ModelRunner, corrupted: Images, labels: Tensor, clean: BudgetVerdicts) -> BudgetVerdicts:
-    """The clean verdicts joined with those of the corrupted images."""
+def _shape_text(images: Images) -> str:
+    return " x ".join(map(str, images.shape))
+
+
+def _join_verdicts(
+    runner: ModelRunner, corrupted: Images, labels: Tensor, clean: BudgetVerdicts
+) -> BudgetVerdicts:
+    """Classify the corrupted images and return the joint verdicts of the clean and corrupted images."""
     started = time.perf_counter()
-    logits = clean_pass.require_finite(passage.classify(corrupted))
-    right = (logits.argmax(1) == labels).tolist()
-    letters = (_LETTERS[before == ROBUST, after] for before, after in zip(clean.verdicts, right, strict=True))
+    logits = require_finite(runner.classify(corrupted))
+    correct = (logits.argmax(1) == labels).tolist()
+    letters = (_LETTERS[before == ROBUST, after] for before, after in zip(clean.verdicts, correct, strict=True))
     return clean.model_copy(
         update={
             "verdicts": "".join(letters),
             "seconds": time.perf_counter() - started,
-            "passes": {CORRUPTION.name: Passes(forward=len(right))},
+            "passes": {CORRUPTION.name: Passes(forward=len(correct))},
         }
     )

@@ -1,4 +1,4 @@
-"""Evaluation: what is known of a pair while it is being answered. JSON-able: a checkpoint is one."""
+"""Evaluation: the results of a pair while its job runs. A job's checkpoint contains one as JSON."""
 
 from collections.abc import Callable
 
@@ -9,52 +9,57 @@ from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
 
 class AdversarialImage(StrictModel):
-    """An adversarial image that counts."""
+    """An adversarial image that the judge has confirmed."""
 
     budget: int
     """Index into the attack's budgets."""
     image: int
+    """Index into the task's images."""
     component: str
     target: int
-    """Rank of the class aimed at: 0 is the most likely other class; 0 where nothing is aimed at."""
+    """Rank of the target class: 0 is the most likely class other than the label. 0 for untargeted components."""
     step: int
-    """Of its search; the random start is step 0."""
+    """Step of the search that found it; the random start is step 0."""
     distance: float
-    """In the attack's norm, measured in float64."""
+    """Distance from the clean image in the attack's norm, measured in float64."""
 
 
 class Evaluation(StrictModel):
-    """The verdicts so far, how far that is, and what is needed to go on."""
+    """Verdicts so far, progress, and the state needed to resume."""
 
     model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     classes: int
+    """Number of classes of the model."""
     clean_top5: str = ""
-    """For each image 1 where its label is among the five highest logits when clean, else 0."""
+    """One character for each image: 1 if its label is among the five highest logits of the clean image, else 0."""
     clean_passes: Passes
     budgets: tuple[BudgetVerdicts, ...]
     steps_done: int = 0
     steps: int
-    """A step of the engine is one verdict; of the reference, one component on one batch at one budget."""
+    """Number of steps. A step of the engine is one verdict; a step of the reference is one component on one batch
+    at one budget."""
     undecided: int
-    """Verdicts, images times budgets, that a later step could still change."""
+    """Number of verdicts, counted over images and budgets, that a later step can still change."""
     passes_left: int
-    """Forward passes to the end if every undecided image stays robust: the most it can take."""
+    """Upper bound on the forward passes that remain: the number if every undecided image stays robust."""
     notes: tuple[str, ...] = ()
+    """Notes and warnings for the record."""
     adversarial_images: tuple[AdversarialImage, ...] = ()
-    """By the engine; the reference does not tell."""
+    """The adversarial images that the engine found. The reference does not report them."""
     image_bytes: int = 0
-    """Memory that the engine measured for one image in a pass that goes backward too."""
+    """Bytes that the clean pass measured for one image of a gradient pass; 0 for the reference."""
     max_batch: int = 0
-    """Images that the engine gives the model at once: as many as are asked for and fit the memory."""
+    """Number of images in one batch of the engine: the requested number or what fits in memory."""
     state: bytes | None = None
-    """The engine's searches under way. It is made when the evaluation is dumped or frozen, which has to be before
-    the next one is asked for: it is about as large as the images in the slots, and few are ever kept."""
+    """Snapshot of the engine's unfinished searches. It is about as large as the images in the slots, and most
+    evaluations are never saved. So it is made only when the evaluation is serialised, which must happen before the
+    next evaluation is requested from the engine."""
     _make_state: Callable[[], bytes] | None = PrivateAttr(None)
 
     @property
     def complete(self) -> bool:
-        """Whether every image has its verdict at every budget."""
+        """True if every image has its final verdict at every budget."""
         return self.steps_done == self.steps
 
     @field_serializer("state")
@@ -63,11 +68,11 @@ class Evaluation(StrictModel):
 
     @property
     def state_bytes(self) -> bytes | None:
-        """The state, made now where it is not yet."""
+        """The value of `state`, made now if it was deferred."""
         return self._serialize_state(self.state)
 
-    def with_lazy_state(self, freeze: Callable[[], bytes]) -> "Evaluation":
-        """The same, whose state is made by `freeze` when it is wanted."""
-        same = self.model_copy()
-        same._make_state = freeze
-        return same
+    def with_lazy_state(self, make_state: Callable[[], bytes]) -> "Evaluation":
+        """Return a copy whose `state` is made by `make_state` when the copy is serialised."""
+        copy = self.model_copy()
+        copy._make_state = make_state
+        return copy

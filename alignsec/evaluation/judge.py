@@ -1,4 +1,4 @@
-"""The judge: no attack is trusted to report its own success."""
+"""Judge: decides whether adversarial images count. No attack reports its own success."""
 
 import math
 
@@ -9,11 +9,20 @@ from alignsec.models.classifier import Classifier
 from alignsec.spec.components import Norm
 
 ROUNDING = 2.0**-23
-"""How far one pixel of [0,1] may land from where it was aimed: x + eps and its difference from x, in float32."""
+"""Largest rounding error of one pixel in [0,1] when x + eps and its difference from x are computed in float32."""
 
 
 def distances(clean: Tensor, adversarial: Tensor, norm: Norm) -> Tensor:
-    """Distance of each image pair, float64, N, in pixels of [0,1]."""
+    """Return the distance of each pair of images.
+
+    Args:
+        clean: Clean images, N x C x H x W, in [0,1].
+        adversarial: Adversarial images of the same shape.
+        norm: The norm of the distance.
+
+    Returns:
+        float64, N.
+    """
     difference = (adversarial.double() - clean.double()).flatten(1)
     if norm == "Linf":
         return difference.abs().amax(1)
@@ -23,7 +32,7 @@ def distances(clean: Tensor, adversarial: Tensor, norm: Norm) -> Tensor:
 
 
 def tolerance(image: Tensor, norm: Norm) -> float:
-    """The distance that float32 rounding alone can make: one step in every one of the image's pixel values."""
+    """Return the distance that float32 rounding alone can cause: one rounding error in every pixel value."""
     pixels = float(image.numel())
     return ROUNDING * {"Linf": 1.0, "L2": math.sqrt(pixels), "L1": pixels}[norm]
 
@@ -32,15 +41,26 @@ def tolerance(image: Tensor, norm: Norm) -> float:
 def confirm(
     classifier: Classifier, clean: Tensor, adversarial: Tensor, labels: Tensor, norm: Norm, eps: float
 ) -> Tensor:
-    """Which adversarial images count: bool, N.
+    """Return which adversarial images count.
 
-    One counts if it is finite, in [0,1], within eps of the clean image, and misclassified by the float32 model
-    with finite logits. Images N x C x H x W; labels N.
+    An image counts if it is finite, lies in [0,1] and within eps of the clean image, and the float32 model
+    misclassifies it with finite logits.
+
+    Args:
+        classifier: The classifier.
+        clean: Clean images, N x C x H x W, in [0,1].
+        adversarial: Adversarial images of the same shape.
+        labels: int64, N.
+        norm: The norm of the budget.
+        eps: The budget, in pixels of [0,1].
+
+    Returns:
+        bool, N.
     """
-    sound = torch.isfinite(adversarial).flatten(1).all(1)
-    inside = ((adversarial >= 0) & (adversarial <= 1)).flatten(1).all(1)
-    near = distances(clean, adversarial, norm) <= eps + tolerance(clean[0], norm)
+    finite = torch.isfinite(adversarial).flatten(1).all(1)
+    in_range = ((adversarial >= 0) & (adversarial <= 1)).flatten(1).all(1)
+    within = distances(clean, adversarial, norm) <= eps + tolerance(clean[0], norm)
     logits = classifier(adversarial.float().nan_to_num().clamp(0, 1))
-    fooled = logits.isfinite().all(1) & (logits.argmax(1) != labels)
-    counts: Tensor = sound & inside & near & fooled
+    misclassified = logits.isfinite().all(1) & (logits.argmax(1) != labels)
+    counts: Tensor = finite & in_range & within & misclassified
     return counts

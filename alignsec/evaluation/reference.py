@@ -1,8 +1,8 @@
-"""AutoAttack's four components through pyautoattack, the reference's own code (Croce & Hein 2020).
+"""Reference: AutoAttack's four components through pyautoattack, the reference implementation (Croce & Hein 2020).
 
-Each is a pure function: (classifier, images N x C x H x W in [0,1], labels N, attack, eps, seed) to adversarial
-images. An image that was not broken comes back as it was. The reference seeds torch's global generator and draws
-for the whole batch, so its answers depend on which images share a batch.
+Each function takes the classifier, images N x C x H x W in [0,1], labels N, the attack, eps and a seed, and
+returns the adversarial images. An image that was not broken is returned unchanged. The reference seeds torch's
+global generator and draws random numbers for the whole batch, so its results depend on the composition of a batch.
 """
 
 from typing import Any
@@ -16,49 +16,49 @@ from alignsec.models.classifier import Classifier
 from alignsec.spec.attack import Attack
 
 
-def _common(attack: Attack, eps: float, seed: int, images: Tensor) -> dict[str, Any]:
+def _common_arguments(attack: Attack, eps: float, seed: int, images: Tensor) -> dict[str, Any]:
     return {"norm": attack.norm, "eps": eps, "seed": seed, "device": images.device, "verbose": False}
 
 
 def apgd_ce(
     classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
 ) -> Tensor:
-    """APGD on the cross-entropy loss."""
-    common = _common(attack, eps, seed, images)
-    asked = {"n_iter": attack.steps, "n_restarts": attack.number("restarts", "apgd-ce")}
-    engine = APGDAttack(classifier, loss="ce", use_largereps=attack.norm == "L1", **asked, **common)
-    return _in_the_box(engine.perturb(images, labels))
+    """Run APGD on the cross-entropy loss."""
+    common = _common_arguments(attack, eps, seed, images)
+    parameters = {"n_iter": attack.steps, "n_restarts": attack.number("restarts", "apgd-ce")}
+    component = APGDAttack(classifier, loss="ce", use_largereps=attack.norm == "L1", **parameters, **common)
+    return _clamp(component.perturb(images, labels))
 
 
 def apgd_t(
     classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
 ) -> Tensor:
-    """APGD on the targeted DLR loss, one target class after another."""
-    common = _common(attack, eps, seed, images)
-    asked = {"n_iter": attack.steps, "n_restarts": attack.number("restarts", "apgd-t")}
-    asked |= {"n_target_classes": attack.number("targets", "apgd-t")}
-    engine = APGDAttack_targeted(classifier, use_largereps=attack.norm == "L1", **asked, **common)
-    return _in_the_box(engine.perturb(images, labels))
+    """Run APGD on the targeted DLR loss, for one target class after another."""
+    common = _common_arguments(attack, eps, seed, images)
+    parameters = {"n_iter": attack.steps, "n_restarts": attack.number("restarts", "apgd-t")}
+    parameters |= {"n_target_classes": attack.number("targets", "apgd-t")}
+    component = APGDAttack_targeted(classifier, use_largereps=attack.norm == "L1", **parameters, **common)
+    return _clamp(component.perturb(images, labels))
 
 
 def fab_t(classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int) -> Tensor:
-    """FAB, one target class after another."""
-    common = _common(attack, eps, seed, images)
-    asked = {"n_iter": attack.steps, "n_target_classes": attack.number("targets", "fab-t")}
-    engine = FABAttack_PT(classifier, targeted=True, **asked, **common)
-    adversarial: Tensor = engine.perturb(images, labels)
+    """Run targeted FAB, for one target class after another."""
+    common = _common_arguments(attack, eps, seed, images)
+    parameters = {"n_iter": attack.steps, "n_target_classes": attack.number("targets", "fab-t")}
+    component = FABAttack_PT(classifier, targeted=True, **parameters, **common)
+    adversarial: Tensor = component.perturb(images, labels)
     return adversarial
 
 
 def square(
     classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
 ) -> Tensor:
-    """Square, with AutoAttack's settings: p = 0.8 and the schedule of 10,000 queries, not rescaled."""
-    common = _common(attack, eps, seed, images)
-    engine = SquareAttack(classifier, n_queries=attack.queries, p_init=0.8, resc_schedule=False, **common)
-    return _in_the_box(engine.perturb(images, labels))
+    """Run Square with AutoAttack's settings: p = 0.8 and the schedule of 10,000 queries, not rescaled."""
+    common = _common_arguments(attack, eps, seed, images)
+    component = SquareAttack(classifier, n_queries=attack.queries, p_init=0.8, resc_schedule=False, **common)
+    return _clamp(component.perturb(images, labels))
 
 
-def _in_the_box(images: Tensor) -> Tensor:
-    """In L1 the reference's sums may end a rounding error outside [0,1], where no image is judged to count."""
+def _clamp(images: Tensor) -> Tensor:
+    """Clamp images to [0,1], which L1 attacks of the reference leave by rounding; the judge would reject them."""
     return images.clamp(0, 1)

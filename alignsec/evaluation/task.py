@@ -1,4 +1,4 @@
-"""Tasks: a classifier, the images it is attacked on, and the attack."""
+"""Task: a classifier, labelled images and an attack."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,15 @@ from alignsec.spec.attack import Attack
 
 @dataclass(frozen=True)
 class Task:
-    """What is evaluated."""
+    """The input of an evaluation."""
 
     classifier: Classifier
     pixels: Images
+    """Clean images, float32 in [0,1], N x C x H x W."""
     labels: Tensor
     """int64, N."""
     attack: Attack
     seed: int
+    """Seed of all random numbers of the attack."""
     corrupted: Images | None = None
-    """The same images under the attack's corruption; None for every other attack."""
+    """The same images under the attack's corruption; None if the attack is not a corruption."""

@@ -1,1 +1,1 @@
-"""Networks: how the models of each source are built and filled, in the job and with torch."""
+"""Models: builds the networks of each source in a job and prepares their images. Only `errors` needs no torch."""

@@ -1,7 +1,7 @@
-"""Brain-Score's networks: built by its own plugins, from an archive of what they fetch for themselves.
+"""Builder of Brain-Score's models: runs their plugins on an archive of the files that the plugins would download.
 
-The plugin is imported as brainscore_core does, but nothing is installed at run time and nothing is downloaded; its
-network is taken out of the wrapper, and the study's preprocessing is held against the wrapper's own.
+A plugin is imported as brainscore_core does, but nothing is installed or downloaded at run time. The network is
+taken out of its wrapper, and the preprocessing of the study is compared with that of the wrapper.
 """
 
 import importlib
@@ -25,14 +25,14 @@ from alignsec.models.images import ImageTransform
 from alignsec.spec.pair import PairModel
 from alignsec.spec.preprocessing import Preprocessing
 
-PROBE = (137, 211)
-"""Height and width of the picture both preprocessings are shown: neither square nor any model's input."""
-CLOSE = 1e-4
-"""How far two normalised pixels may differ by rounding; one grey level is 0.008 or more."""
+PROBE_SIZE = (137, 211)
+"""Height and width of the probe images for both preprocessings: not square, and no model's input size."""
+MAX_DIFFERENCE = 1e-4
+"""Largest difference of two normalised pixels that rounding can cause. One grey level is 0.008 or more."""
 
 
-class WithArguments(nn.Module):
-    """A network that its wrapper calls with more than images."""
+class NetworkWithArguments(nn.Module):
+    """A network that is called with fixed keyword arguments besides the images."""
 
     def __init__(self, network: nn.Module, arguments: Mapping[str, Any]) -> None:
         super().__init__()
@@ -40,110 +40,139 @@ class WithArguments(nn.Module):
         self._arguments = dict(arguments)
 
     def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - whatever the network returns
-        """What the wrapper would have it answer."""
+        """Call the network with the images and the keyword arguments."""
         return self.network(images, **self._arguments)
 
 
 def build(model: PairModel, folder: Path) -> nn.Module:
-    """The network of a `brainscore:` model, the archive of its files lying in the folder, which is the job's home.
+    """Build the network of a `brainscore:` model.
 
-    Raises ModelError if its plugin cannot be used here, would download, holds no PyTorch network, or shows it
-    images in another way than the pair says.
+    Args:
+        model: The model of a pair.
+        folder: Folder with the archive of the plugin's files. The archive is unpacked there. It must be the job's
+            home folder.
+
+    Raises:
+        ModelError: If the plugin cannot be used, tries to download, has no PyTorch network, or preprocesses images
+            differently from the pair.
     """
     if model.weights is None:
-        raise ValueError("it has no archive of what its plugin fetches")
+        raise ValueError("no archive of the files that its plugin downloads")
     unpack(folder / model.weights.name, folder)
-    with _offline() as asked:
+    with _offline() as hosts:
         try:
-            wrapper = load(model.source.removeprefix("brainscore:"))
+            wrapper = load_wrapper(model.source.removeprefix("brainscore:"))
         except ModuleNotFoundError as error:
             raise ModelError(
-                f"its plugin needs {error.name}, which is not installed; the image lacks it"
+                f"its plugin needs the package {error.name}, which the container image does not contain"
             ) from error
         except OSError as error:
-            if not asked:
+            if not hosts:
                 raise
-            raise ModelError(f"its plugin wants to download from {asked[0]}: its archive lacks that") from error
+            raise ModelError(
+                f"its plugin tried to download from {hosts[0]}; the file is missing from its archive"
+            ) from error
     network = getattr(wrapper, "_model", None)
     if not isinstance(network, nn.Module):
-        raise ModelError(f"its wrapper, {type(wrapper).__name__}, holds no PyTorch network")
-    _compare(wrapper, model.preprocessing)
+        raise ModelError(f"its wrapper, {type(wrapper).__name__}, contains no PyTorch network")
+    _check_preprocessing(wrapper, model.preprocessing)
     arguments = getattr(wrapper, "_forward_kwargs", None) or {}
-    return WithArguments(network, arguments).float() if arguments else network.float()
+    return NetworkWithArguments(network, arguments).float() if arguments else network.float()
 
 
 def unpack(archive: Path, home: Path) -> None:
-    """Unpack what a plugin fetched below the folder it takes for its home. Raises ModelError, OSError."""
+    """Unpack the archive of a plugin's files into the folder that the plugin uses as its home.
+
+    Raises:
+        ModelError: If the file is not an archive.
+        OSError: If a file cannot be read or written.
+    """
     try:
         with tarfile.open(archive) as file:
             file.extractall(home, filter="data")
     except tarfile.TarError as error:
-        raise ModelError(f"{archive.name} is not an archive of what its plugin fetches: {error}") from error
+        raise ModelError(f"{archive.name} is not an archive of a plugin's files: {error}") from error
 
 
-def load(name: str) -> Any:  # noqa: ANN401 - brainscore_vision has no common type
-    """Return the wrapper of a registered model, as brainscore_vision.load_model does, without `pip install`."""
+def load_wrapper(name: str) -> Any:  # noqa: ANN401 - brainscore_vision has no common type
+    """Load the wrapper of a registered model, as brainscore_vision.load_model does, but without its `pip install`.
+
+    Args:
+        name: Name of the model in Brain-Score's registry.
+
+    Raises:
+        ModelError: If not exactly one plugin registers the name.
+        Exception: Any error of the plugin.
+    """
     package = importlib.import_module("brainscore_vision")
     try:
         plugin = brainscore_registry.find_folder(Path(str(package.__file__)).parent, name)
     except RegistryError as error:
         raise ModelError(f"Brain-Score's registry {error}") from error
     importlib.import_module(f"brainscore_vision.models.{plugin}")
-    committed = package.model_registry[name]()
-    # A ModelCommitment holds the wrapper; a few plugins register the wrapper itself.
-    return getattr(committed, "activations_model", committed)
+    registered = package.model_registry[name]()
+    # A ModelCommitment contains the wrapper; a few plugins register the wrapper itself.
+    return getattr(registered, "activations_model", registered)
 
 
 @contextmanager
 def _offline() -> Iterator[list[str]]:
-    """No name is looked up meanwhile; yields those that were asked for."""
-    asked: list[str] = []
+    """Make all look-ups of host names fail inside a `with` block; yields the list of the requested hosts."""
+    hosts: list[str] = []
     look_up = socket.getaddrinfo
 
-    def refuse(host: Any, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - as socket has it
-        asked.append(host.decode() if isinstance(host, bytes) else str(host))
-        raise socket.gaierror(socket.EAI_FAIL, f"jobs download nothing, and {asked[-1]} was asked for")
+    def refuse(host: Any, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - the signature of socket.getaddrinfo
+        hosts.append(host.decode() if isinstance(host, bytes) else str(host))
+        raise socket.gaierror(socket.EAI_FAIL, f"jobs do not download anything; {hosts[-1]} was requested")
 
     socket.getaddrinfo = refuse
     try:
-        yield asked
+        yield hosts
     finally:
         socket.getaddrinfo = look_up
 
 
-def _compare(wrapper: Any, shown: Preprocessing) -> None:  # noqa: ANN401 - brainscore_vision's own
-    """Raise ModelError unless the wrapper makes of pictures what the pair's preprocessing makes of them.
+def _check_preprocessing(
+    wrapper: Any,  # noqa: ANN401 - Brain-Score ships no types
+    preprocessing: Preprocessing,
+) -> None:
+    """Raise ModelError unless the wrapper and the pair preprocess images in the same way.
 
-    One picture has one colour, which resizing leaves alone: mean and std must agree to the last digits. The other
-    is noise: where it is resized without a low-pass filter, libraries round to neighbouring grey levels.
+    One probe image has a single colour, which resizing does not change; so mean and std must agree up to rounding.
+    The other is noise: where it is resized without a low-pass filter, libraries may differ by one grey level.
     """
-    noise = torch.randint(0, 256, (*PROBE, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    noise = torch.randint(0, 256, (*PROBE_SIZE, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     colour = torch.tensor([40, 120, 230], dtype=torch.uint8).expand_as(noise)
-    level = 1.01 / 255 / min(shown.std)
-    for picture, close, what in (
-        (colour, CLOSE, "normalises"),
-        (noise, CLOSE if shown.antialias else level, "resizes"),
+    grey_level = 1.01 / 255 / min(preprocessing.std)
+    remedy = "correct the model's preprocessing in the study"
+    for probe, allowed, step in (
+        (colour, MAX_DIFFERENCE, "normalises"),
+        (noise, MAX_DIFFERENCE if preprocessing.antialias else grey_level, "resizes"),
     ):
-        theirs, ours = _both(wrapper, shown, picture)
+        theirs, ours = _preprocess_both(wrapper, preprocessing, probe)
         if theirs.shape != ours.shape:
-            shapes = f"{tuple(theirs.shape)}, not {tuple(ours.shape)}"
             raise ModelError(
-                f"its wrapper gives the network images of {shapes} as the study says; state its preprocessing"
+                f"its wrapper makes images of shape {tuple(theirs.shape)}, the study's preprocessing of shape "
+                f"{tuple(ours.shape)}; {remedy}"
             )
-        far = float((theirs - ours).abs().max())
-        if not far <= close:
+        difference = float((theirs - ours).abs().max())
+        if not difference <= allowed:
             raise ModelError(
-                f"its wrapper {what} in another way than the study says: pixels differ by up to {far:.3g}; "
-                "state its preprocessing"
+                f"its wrapper {step} images differently from the study's preprocessing: pixels differ by up to "
+                f"{difference:.3g}; {remedy}"
             )
 
 
-def _both(wrapper: Any, shown: Preprocessing, picture: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 - Brain-Score ships no types
-    """What the wrapper and what the pair make of a picture, normalised."""
+def _preprocess_both(
+    wrapper: Any,  # noqa: ANN401 - Brain-Score ships no types
+    preprocessing: Preprocessing,
+    probe: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Preprocess and normalise a probe image with the wrapper and with the pair's preprocessing."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "probe.png"
-        Image.fromarray(picture.numpy()).save(path)
-        pixels = ImageTransform(shown)(Candidate(path.name, 0, path)).float() / 255
+        Image.fromarray(probe.numpy()).save(path)
+        pixels = ImageTransform(preprocessing)(Candidate(path.name, 0, path)).float() / 255
         theirs = torch.as_tensor(wrapper._extractor.preprocess([str(path)])[0]).float()
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (shown.mean, shown.std))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocessing.mean, preprocessing.std))
     return theirs, (pixels - mean) / std

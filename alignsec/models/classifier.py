@@ -1,4 +1,4 @@
-"""Classifiers: loaded models that map images in [0,1] to logits, with normalisation inside."""
+"""Classifier: a loaded model that maps images in [0,1] to logits, with normalisation inside."""
 
 import errno
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from alignsec.spec.pair import PairModel
 from alignsec.spec.preprocessing import Preprocessing
 from alignsec.spec.verdicts import Passes
 
-_BUILDING = (
-    # What constructors make of wrong options, and readers of a file that is no checkpoint.
+_BUILD_ERRORS = (
+    # Errors of constructors for wrong options, and of readers for a file that contains no weights.
     *(AssertionError, AttributeError, EOFError, KeyError, RuntimeError, TypeError, ValueError),
     *(UnpicklingError, SafetensorError),
 )
 
 
 class Classifier(nn.Module):
-    """A frozen network in evaluation mode, behind its normalisation, that counts the passes it is put through.
+    """A frozen network in evaluation mode with its normalisation, which counts its passes.
 
-    Images: float32, N x C x H x W, in [0,1]. Logits: N x classes. Because normalisation is inside, attacks never
-    see mean or std and an eps always means pixels.
+    Images are float32, N x C x H x W, in [0,1]; logits are N x classes. Because normalisation is inside, attacks
+    do not depend on mean and standard deviation, and eps is always in pixels.
     """
 
     def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
@@ -40,14 +40,22 @@ class Classifier(nn.Module):
         self.std: Tensor
         self._forward = self._backward = 0
         self.on_pass: Callable[[], None] = lambda: None
-        """Called after every forward pass: where progress is told and time is kept."""
+        """Called after every forward pass, to report progress and to watch the time."""
 
     def forward(self, images: Tensor, network: Callable[[Tensor], object] | None = None) -> Tensor:
-        """Logits of a batch of images; by another form of the network, such as a compiled one, if one is given."""
+        """Return the logits of a batch of images.
+
+        Args:
+            images: float32, N x C x H x W, in [0,1].
+            network: Another form of the network, such as a compiled one; None to use the network itself.
+
+        Raises:
+            ModelError: If the network's output contains no logits.
+        """
         normalised = (images - self.mean) / self.std
         if normalised.requires_grad:
             normalised.register_hook(self._count_backward)
-        logits = outputs.logits((network or self.network)(normalised))
+        logits = outputs.extract_logits((network or self.network)(normalised))
         self._forward += len(images)
         self.on_pass()
         return logits
@@ -57,21 +65,30 @@ class Classifier(nn.Module):
 
     @property
     def passes(self) -> Passes:
-        """Passes so far, in images."""
+        """Number of passes so far, counted in images."""
         return Passes(forward=self._forward, backward=self._backward)
 
 
 def load(model: PairModel, folder: Path, device: torch.device) -> Classifier:
-    """Build a pair's model from the files it names, which lie in a folder.
+    """Build a pair's model from its files.
 
-    A weights file is read through the library's conversion that the pair names, or as a state dict that must fit
-    key by key. Torch files are read with weights_only: a checkpoint runs no code here. Raises ModelError with the
-    keys that are missing or left over, OSError if a file cannot be read.
+    The weights file is read by the library's own conversion if the pair names one. Otherwise it must be a state
+    dict whose keys and shapes fit exactly. Torch files are read with `weights_only`, so a weights file runs no
+    code.
+
+    Args:
+        model: The model of a pair.
+        folder: Folder with the files that the pair names.
+        device: Device for the network.
+
+    Raises:
+        ModelError: If the model cannot be built. If the weights do not fit, the message lists the keys.
+        OSError: If a file cannot be read.
     """
     try:
         network: nn.Module = sources.load_builder(model.source)(model, folder)
-    except (*_BUILDING, OSError) as error:
-        # A torch file that was cut short before it was handed out gives EINVAL; other OSErrors are the disk's.
+    except (*_BUILD_ERRORS, OSError) as error:
+        # A truncated torch file raises OSError with EINVAL; any other OSError is the disk's.
         if (isinstance(error, OSError) and error.errno != errno.EINVAL) or is_out_of_memory(error):
             raise
         name = model.source.partition(":")[2]

@@ -1,11 +1,11 @@
 """Entry point: `python -m alignsec.models.conversion IN OUT` converts a torch file of tensors to safetensors.
 
-A program of its own: whoever fetches weights may have no torch, and a checkpoint is better opened away from it.
+It is a program of its own because the program that downloads weights may run without torch, and because an
+untrusted file is better opened in a separate process.
 """
 
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -14,47 +14,54 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from alignsec.command import run_command
-
-CONVERTED, UNREADABLE, UNSUITED = 0, 1, 3
+CONVERTED, UNREADABLE, UNSUPPORTED = 0, 1, 3
+"""Exit codes."""
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
-"""Under which timm.models.load_state_dict looks for the tensors, in its order; ours must choose as it does."""
+"""Keys under which timm.models.load_state_dict looks for the tensors, in its order; both must agree."""
 
 
-class Unsuited(Exception):
-    """A file that safetensors cannot hold without a loss."""
+class ConversionError(Exception):
+    """A file whose content safetensors cannot store completely."""
 
 
 def convert(source: Path, target: Path) -> None:
-    """Write the tensors of a torch file as safetensors; what is around them (optimiser, epoch) is left out.
+    """Write the tensors of a torch file as safetensors, without what surrounds them, such as optimiser and epoch.
 
-    Read with weights_only, so the file runs no code. Raises Unsuited where something would be lost that a loader
-    could use, OSError, and what torch.load raises for a file it cannot read.
+    The file is read with `weights_only`, so it runs no code.
+
+    Args:
+        source: The torch file.
+        target: The safetensors file to write.
+
+    Raises:
+        ConversionError: If something that a loader could use would be lost.
+        OSError: If a file cannot be read or written.
+        Exception: Any error of torch.load for a file that it cannot read.
     """
-    tensors = _tensors(torch.load(source, map_location="cpu", weights_only=True))
-    # Copies, each with its own memory: tensors that share it are one to safetensors.
-    apart = {key: tensor.detach().clone(memory_format=torch.contiguous_format) for key, tensor in tensors.items()}
+    tensors = _extract_tensors(torch.load(source, map_location="cpu", weights_only=True))
+    # Copies with separate memory: safetensors does not accept tensors that share memory.
+    copies = {key: tensor.detach().clone(memory_format=torch.contiguous_format) for key, tensor in tensors.items()}
     try:
-        save_file(apart, target)
+        save_file(copies, target)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise Unsuited(f"safetensors does not take it: {error}") from error
-    again = load_file(target)
-    if again.keys() != tensors.keys() or not all(_same(tensors[key], again[key]) for key in tensors):
+        raise ConversionError(f"safetensors rejects the tensors: {error}") from error
+    written = load_file(target)
+    if written.keys() != tensors.keys() or not all(_is_same(tensors[key], written[key]) for key in tensors):
         target.unlink()
-        raise Unsuited("safetensors gave other tensors back")
+        raise ConversionError("the safetensors file does not contain the same tensors")
 
 
-def _tensors(content: object) -> dict[str, Tensor]:
-    """The tensors of a checkpoint, out of the wrapper that timm would take them from."""
+def _extract_tensors(content: object) -> dict[str, Tensor]:
+    """Return the tensors of a torch file, from the wrapper from which timm takes them."""
     if not isinstance(content, Mapping):
-        raise Unsuited(f"holds a {type(content).__name__}, not a table of tensors")
+        raise ConversionError(f"contains a {type(content).__name__}; expected a dictionary of tensors")
     inner = next((content[key] for key in WRAPPERS if content.get(key) is not None), content)
     if not isinstance(inner, Mapping) or not inner:
-        raise Unsuited("holds no table of tensors")
+        raise ConversionError("contains no dictionary of tensors")
     others = [str(key) for key, value in inner.items() if not (isinstance(key, str) and _is_plain(value))]
     if others:
-        raise Unsuited(f"holds more than plain tensors: {', '.join(others[:3])}")
+        raise ConversionError(f"contains values that are not plain tensors: {', '.join(others[:3])}")
     return dict(inner)
 
 
@@ -62,8 +69,8 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_quantized
 
 
-def _same(one: Tensor, other: Tensor) -> bool:
-    """Bit by bit, so that NaN equals NaN and -0 is not 0."""
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    """Compare bit by bit, so that NaN equals NaN and -0 differs from 0."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return False
     pair = (tensor.detach().contiguous().reshape(-1).view(torch.uint8) for tensor in (one, other))
@@ -71,18 +78,19 @@ def _same(one: Tensor, other: Tensor) -> bool:
 
 
 def main(source: str, target: str) -> int:
-    """Convert one file; 0 if it was, 3 if it is to stay as it is, 1 if it cannot be read. Says why on stderr."""
-    return run_command(
-        partial(_run, Path(source), Path(target)), "the file was not converted", expected={Unsuited: UNSUITED}
-    )
+    """Convert one file and write the reason of a failure to stderr.
 
-
-def _run(source: Path, target: Path) -> int:
+    Returns:
+        0 if the file was converted, 3 if it must stay a torch file, 1 if it cannot be read.
+    """
     try:
-        convert(source, target)
+        convert(Path(source), Path(target))
+    except ConversionError as error:
+        sys.stderr.write(f"{error}\n")
+        return UNSUPPORTED
     except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
-        said = (str(error).splitlines() or [""])[0][:200]
-        sys.stderr.write(f"{type(error).__name__}: {said}\n")
+        message = (str(error).splitlines() or [""])[0][:200]
+        sys.stderr.write(f"{type(error).__name__}: {message}\n")
         return UNREADABLE
     return CONVERTED
 

@@ -1,4 +1,4 @@
-"""Photographs: the images of a pack, brought to a model's input size by threads while the model already looks."""
+"""Images: decodes and resizes the images of a pack in threads while the model already runs on the first ones."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -19,7 +19,8 @@ from alignsec.models.pixels import Pixels
 from alignsec.spec.preprocessing import Preprocessing
 
 ImageChange = Callable[[str, Tensor], Tensor]
-"""What is done to an image, given its name, before a model sees it: uint8, C x H x W, to the same."""
+"""Changes a preprocessed image, such as a corruption. Takes the image's name and the image, uint8, C x H x W, and
+returns an image of the same type and shape."""
 
 
 class ImageError(Exception):
@@ -27,18 +28,18 @@ class ImageError(Exception):
 
 
 class ImageLoader:
-    """The images of one pack as one model sees them, in the pack's order.
+    """The images of one pack, preprocessed for one model, in the pack's order.
 
-    Pillow decodes and resizes without Python's lock, so threads do it side by side. Encoded images are read when
-    their turn comes: besides the bytes of all pixels, memory holds one image a thread. Use it in a `with`, which
-    ends the threads.
+    Pillow releases Python's global lock, so threads decode in parallel. An encoded image is read only when its
+    turn comes: memory holds the decoded bytes of all images and one encoded image for each thread. Use the loader
+    in a `with` statement, which ends the threads.
     """
 
     names: list[str]
     labels: Tensor
     """int64, N."""
     pixels: Pixels
-    """N x C x H x W, not normalised. Asking for an image that cannot be decoded raises ImageError naming it."""
+    """N x C x H x W, not normalised. Access to an image that cannot be decoded raises ImageError with its name."""
 
     def __init__(
         self,
@@ -48,15 +49,23 @@ class ImageLoader:
         change: ImageChange | None = None,
         threads: int | None = None,
     ) -> None:
-        """Start to decode. threads: as many as torch itself uses, at least two, where left out."""
+        """Start to decode.
+
+        Args:
+            images: The images.
+            preprocessing: The model's preprocessing.
+            device: Device of `pixels`; the CPU by default.
+            change: A change of each image after preprocessing.
+            threads: Number of threads; by default as many as torch uses, and at least two.
+        """
         self.names = [image.name for image in images]
         self.labels = torch.tensor([image.label for image in images])
-        view = ImageTransform(preprocessing)
+        transform = ImageTransform(preprocessing)
         values = torch.empty((len(images), *preprocessing.input_size), dtype=torch.uint8)
 
         def decode(row: int) -> None:
-            shown = view(images[row])
-            values[row] = change(images[row].name, shown) if change else shown
+            image = transform(images[row])
+            values[row] = change(images[row].name, image) if change else image
 
         self._threads = ThreadPoolExecutor(threads or max(2, torch.get_num_threads()), "decode")
         self._rows: list[Future[None]] = [self._threads.submit(decode, row) for row in range(len(images))]
@@ -64,8 +73,8 @@ class ImageLoader:
         self.pixels = Pixels(values, device, self._wait)
 
     @property
-    def labelled(self) -> list[tuple[str, int]]:
-        """Each image's name and label."""
+    def labelled_names(self) -> list[tuple[str, int]]:
+        """Name and label of each image."""
         return list(zip(self.names, self.labels.tolist(), strict=True))
 
     def _wait(self, count: int) -> None:
@@ -89,12 +98,23 @@ def load_images(
     device: torch.device | None = None,
     change: ImageChange | None = None,
 ) -> ImageLoader:
-    """Begin to read a pack for one model. Raises image_pack.BadPack."""
+    """Start to load the images of a pack for one model.
+
+    Args:
+        pack: The pack's file.
+        sha256: Expected digest of the file.
+        preprocessing: The model's preprocessing.
+        device: Device of the pixels; the CPU by default.
+        change: A change of each image after preprocessing.
+
+    Raises:
+        BadPack: If the file is not the expected pack.
+    """
     return ImageLoader(image_pack.entries(pack, sha256), preprocessing, device, change)
 
 
 class ImageTransform:
-    """How one model is shown an image: timm's own evaluation transform with its normalisation left out."""
+    """The preprocessing of one model without normalisation: timm's evaluation transform."""
 
     def __init__(self, preprocessing: Preprocessing) -> None:
         channels, height, width = preprocessing.input_size
@@ -105,7 +125,7 @@ class ImageTransform:
             interpolation=preprocessing.interpolation,
             crop_pct=preprocessing.crop_pct,
             crop_mode=preprocessing.crop_mode,
-            # The mean is also what crop_mode "border" fills with.
+            # crop_mode "border" fills with the mean.
             mean=preprocessing.mean,
             std=preprocessing.std,
             normalize=False,
@@ -117,11 +137,16 @@ class ImageTransform:
             self._transform = transforms.Compose([transforms.PILToTensor(), plain, *rest])
 
     def __call__(self, image: Candidate) -> Tensor:
-        """uint8, C x H x W. Raises ImageError naming the image, OSError where its file cannot be read."""
+        """Return the preprocessed image, uint8, C x H x W.
+
+        Raises:
+            ImageError: If the image cannot be decoded. The message contains its name.
+            OSError: If its file cannot be read.
+        """
         data = image.read()
         try:
-            with Image.open(io.BytesIO(data)) as picture:
-                shown: Tensor = self._transform(picture.convert(self._mode))
+            with Image.open(io.BytesIO(data)) as decoded:
+                transformed: Tensor = self._transform(decoded.convert(self._mode))
         except image_pack.UNDECODABLE as error:
             raise ImageError(f"{image.name} cannot be decoded: {error}") from None
-        return shown
+        return transformed

@@ -1,4 +1,4 @@
-"""Outputs: what networks return, brought to logits in one place."""
+"""Outputs: extracts logits from whatever a network returns."""
 
 from collections.abc import Mapping
 
@@ -6,30 +6,47 @@ from torch import Tensor
 
 from alignsec.models.errors import ModelError
 
-KEYS = ("logits", "out", "output", "pred", "scores")
-"""Under which libraries keep logits in a mapping, in order: Hugging Face, torchvision, and what people write."""
+LOGITS_KEYS = ("logits", "out", "output", "pred", "scores")
+"""Keys of logits in a mapping, in order of preference: Hugging Face, torchvision, and common names."""
 
 
-def logits(output: object) -> Tensor:
-    """The logits, N x classes, in what a network returned.
+def extract_logits(output: object) -> Tensor:
+    """Return the logits in a network's output.
 
-    A tensor is taken as it is. Of an object with `.logits` that; of a mapping what stands under one of KEYS, or
-    its only matrix; of a tuple or list its first item: auxiliary heads, features and tokens come after. Raises
-    ModelError, naming what was returned, where there are none.
+    A tensor is the logits. Otherwise the logits are, in this order: the attribute `logits`; the value of one of
+    LOGITS_KEYS in a mapping, or its only matrix; the first item of a tuple or list, because auxiliary heads,
+    features and tokens come after it.
+
+    Args:
+        output: The value that the network returned.
+
+    Returns:
+        Logits, N x classes.
+
+    Raises:
+        ModelError: If the output contains no logits. The message says what was returned.
     """
     if isinstance(output, Tensor):
         if output.ndim != 2:
-            raise ModelError(f"the network returned a tensor of shape {tuple(output.shape)}, not images x classes")
+            raise ModelError(
+                f"the network returned a tensor of shape {tuple(output.shape)}; expected images x classes"
+            )
         return output
-    found = getattr(output, "logits", None)
-    if found is None and isinstance(output, Mapping):
-        found = next((output[key] for key in KEYS if key in output), None)
-        matrices = [value for value in output.values() if isinstance(value, Tensor) and value.ndim == 2]
-        if found is None and len(matrices) == 1:
-            found = matrices[0]
-    if found is None and isinstance(output, tuple | list) and output:
-        found = output[0]
-    if found is None:
+    logits = getattr(output, "logits", None)
+    if logits is None and isinstance(output, Mapping):
+        logits = _find_in_mapping(output)
+    if logits is None and isinstance(output, tuple | list) and output:
+        logits = output[0]
+    if logits is None:
         keys = f" with the keys {', '.join(map(str, output))}" if isinstance(output, Mapping) else ""
-        raise ModelError(f"the network returned {type(output).__name__}{keys}, in which there are no logits")
-    return logits(found)
+        raise ModelError(f"the network returned {type(output).__name__}{keys}; no logits found in it")
+    return extract_logits(logits)
+
+
+def _find_in_mapping(output: Mapping[object, object]) -> object | None:
+    """Return the value of the first known key, or the only matrix; None if there is neither."""
+    logits = next((output[key] for key in LOGITS_KEYS if key in output), None)
+    matrices = [value for value in output.values() if isinstance(value, Tensor) and value.ndim == 2]
+    if logits is None and len(matrices) == 1:
+        return matrices[0]
+    return logits

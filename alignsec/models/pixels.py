@@ -1,4 +1,4 @@
-"""Pixels: the images of a task held as bytes, given as float32 in [0,1] where they are wanted."""
+"""Pixels: images stored as bytes and converted to float32 in [0,1] on access."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,13 +6,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_AS_FLOAT = torch.arange(256).float() / 255
-"""What ToTensor makes of each byte on a CPU. CUDA divides by a number in another way, by its reciprocal, which
-moves the last bit of some values: there bytes are looked up here."""
+_FLOAT_OF_BYTE = torch.arange(256).float() / 255
+"""The values that ToTensor returns for each byte on a CPU. CUDA divides by multiplying with the reciprocal, which
+changes the last bit of some values, so other devices look the values up here."""
 
 
 class Images(Protocol):
-    """Images in [0,1], N x C x H x W: a float32 tensor of them, or Pixels."""
+    """Images in [0,1], N x C x H x W: a float32 tensor or Pixels."""
 
     @property
     def shape(self) -> torch.Size:
@@ -20,7 +20,7 @@ class Images(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where they are given."""
+        """The device of the images that indexing returns."""
 
     def __len__(self) -> int: ...
 
@@ -28,22 +28,28 @@ class Images(Protocol):
 
 
 class Pixels:
-    """A quarter of the memory of float32, and bit for bit the same values: bytes over 255.
+    """Images stored as bytes, which need a quarter of the memory of float32.
 
-    Images may still be on their way from the decoder: asking for some waits until they, and all before them, are
-    there.
+    Indexing returns bytes divided by 255, with the same bits as a float32 tensor would have. Images may still be
+    decoding: indexing waits until the requested images, and all images before them, are decoded.
     """
 
     def __init__(
         self, values: Tensor, device: torch.device | None = None, wait: Callable[[int], None] | None = None
     ) -> None:
-        """values: uint8, N x C x H x W, on the CPU; wait(n) returns when the first n of them are final."""
+        """Store the images.
+
+        Args:
+            values: uint8, N x C x H x W, on the CPU.
+            device: Device of the images that indexing returns; by default that of `values`.
+            wait: A function that returns when the first n images of `values` are final; None if all are.
+        """
         self.device = device or values.device
         self._values = values
         self._wait = wait
-        self._given = torch.empty_like(values, device=self.device) if self.device != values.device else values
-        self._ready = 0 if wait or self._given is not values else len(values)
-        self._table = None if self.device.type == "cpu" else _AS_FLOAT.to(self.device)
+        self._on_device = torch.empty_like(values, device=self.device) if self.device != values.device else values
+        self._ready = 0 if wait or self._on_device is not values else len(values)
+        self._table = None if self.device.type == "cpu" else _FLOAT_OF_BYTE.to(self.device)
 
     @property
     def shape(self) -> torch.Size:
@@ -54,16 +60,16 @@ class Pixels:
         return len(self._values)
 
     def __getitem__(self, index: int | slice | list[int] | Tensor, /) -> Tensor:
-        """Some images, float32; indices as of a tensor's first dimension."""
-        self._make_ready(self._last(index))
-        chosen = self._given[index]
+        """Return images as float32 in [0,1]; `index` is an index of a tensor's first dimension."""
+        self._make_ready(self._count_needed(index))
+        chosen = self._on_device[index]
         return chosen.float().div_(255) if self._table is None else self._table[chosen.int()]
 
-    def _last(self, index: int | slice | list[int] | Tensor) -> int:
-        """How many of the first images hold all that are asked for."""
+    def _count_needed(self, index: int | slice | list[int] | Tensor) -> int:
+        """Return the smallest n such that the first n images contain all requested ones."""
         if isinstance(index, slice):
-            places = range(*index.indices(len(self)))
-            return max(places[0], places[-1]) + 1 if places else 0
+            positions = range(*index.indices(len(self)))
+            return max(positions[0], positions[-1]) + 1 if positions else 0
         return index + 1 if isinstance(index, int) and index >= 0 else len(self)
 
     def _make_ready(self, count: int) -> None:
@@ -71,6 +77,6 @@ class Pixels:
             return
         if self._wait:
             self._wait(count)
-        if self._given is not self._values:
-            self._given[start:count].copy_(self._values[start:count])
+        if self._on_device is not self._values:
+            self._on_device[start:count].copy_(self._values[start:count])
         self._ready = count

@@ -1,4 +1,4 @@
-"""A user's networks: a callable of a Python file that travelled with the run."""
+"""Builder of a user's own models: calls a function of the Python file that was submitted with the run."""
 
 import importlib.util
 from pathlib import Path
@@ -10,21 +10,28 @@ from alignsec.spec.pair import PairModel
 
 
 def build(model: PairModel, folder: Path) -> nn.Module:
-    """What the callable returns, given the options; filled from the weights file where there is one.
+    """Call the user's function with the model's options and load the weights file, if the model has one.
 
-    Raises ValueError if it is no network, and whatever the user's code raises.
+    Args:
+        model: The model of a pair.
+        folder: Folder with the code file and the weights file.
+
+    Raises:
+        ValueError: If the function returns no torch.nn.Module, or the weights file does not fit.
+        Exception: Any error of the user's code.
     """
     if model.code is None:
-        raise ValueError("it has no code file")
+        raise ValueError("no code file")
     function = model.source.removeprefix("python:")
     spec = importlib.util.spec_from_file_location("code_of_the_study", folder / model.code.name)
     if spec is None or spec.loader is None:
-        raise ValueError(f"{model.code.name} is not a Python file")
+        raise ValueError(f"{model.code.name} must be a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     network = getattr(module, function)(**model.options)
     if not isinstance(network, nn.Module):
-        raise ValueError(f"{function} returned {type(network).__name__}, not a torch.nn.Module")
+        raise ValueError(f"{function} returned {type(network).__name__}; expected a torch.nn.Module")
     if model.weights is not None:
-        state_dict.fill(network, state_dict.read(folder / model.weights.name), model.weights.name)
+        weights = folder / model.weights.name
+        state_dict.load_strict(network, state_dict.read_state_dict(weights), weights.name)
     return network

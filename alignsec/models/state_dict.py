@@ -1,4 +1,4 @@
-"""State dicts: read without running code, and loaded only where they fit key by key."""
+"""State dicts: read without running code, and loaded only if keys and shapes fit exactly."""
 
 from pathlib import Path
 
@@ -6,31 +6,45 @@ from timm.models import load_state_dict
 from torch import Tensor, nn
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """A checkpoint's state dict, from safetensors or a torch file, also where training left it under a key.
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read the state dict in a safetensors or torch file, also if a training script stored it under a key.
 
-    Torch files are read with weights_only: a checkpoint runs no code here.
+    Torch files are read with `weights_only`, so they run no code.
     """
     state: dict[str, Tensor] = load_state_dict(str(path), device="cpu")
     return state
 
 
-def fill(network: nn.Module, state: dict[str, Tensor], file: str) -> None:
-    """Load a state dict that fits exactly. Raises ValueError with the keys that are missing or left over."""
+def load_strict(network: nn.Module, state: dict[str, Tensor], file: str) -> None:
+    """Load a state dict into a network.
+
+    Args:
+        network: The network.
+        state: The state dict.
+        file: Name of its file, for the error message.
+
+    Raises:
+        ValueError: If keys are missing, unexpected or have another shape. The message lists the first three of
+            each.
+    """
     own = network.state_dict()
-    # BatchNorm's step counter plays no part in evaluation and is absent from older checkpoints.
+    # The step counter of BatchNorm is not used in evaluation, and files written by old PyTorch versions lack it.
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
-    extra = [key for key in state if key not in own]
+    unexpected = [key for key in state if key not in own]
     shapes = [
-        f"{key} is {tuple(state[key].shape)}, not {tuple(own[key].shape)}"
+        f"{key} is {tuple(state[key].shape)}, expected {tuple(own[key].shape)}"
         for key in own
         if key in state and state[key].shape != own[key].shape
     ]
-    complaints = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for what, keys in (("keys missing", missing), ("keys too many", extra), ("keys of another shape", shapes))
+    errors = [
+        f"{len(keys)} {kind} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for kind, keys in (
+            ("missing keys", missing),
+            ("unexpected keys", unexpected),
+            ("keys of other shape", shapes),
+        )
         if keys
     ]
-    if complaints:
-        raise ValueError(f"{file} does not fit: {'; '.join(complaints)}")
+    if errors:
+        raise ValueError(f"{file} does not fit: {'; '.join(errors)}")
     network.load_state_dict(state, strict=False)

@@ -1,4 +1,4 @@
-"""timm's networks: an architecture filled from a state dict, or a tag through timm's own conversion."""
+"""Builder of timm models, from a state dict or from the weights file of a tag."""
 
 from pathlib import Path
 
@@ -10,10 +10,18 @@ from alignsec.spec.pair import PairModel
 
 
 def build(model: PairModel, folder: Path) -> nn.Module:
-    """The network of a `timm:` model, its weights file lying in the folder."""
+    """Build the network of a `timm:` model.
+
+    Args:
+        model: The model of a pair.
+        folder: Folder with the weights file.
+
+    Raises:
+        ValueError: If the model has no weights file, or the file does not fit.
+    """
     name = model.source.removeprefix("timm:")
     if model.weights is None:
-        raise ValueError("it has no weights file, without which its weights are random")
+        raise ValueError("no weights file; without one the weights would be random")
     weights = folder / model.weights.name
     network: nn.Module
     if model.conversion == "timm":
@@ -21,5 +29,5 @@ def build(model: PairModel, folder: Path) -> nn.Module:
         network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=overlay, **model.options)
     else:
         network = timm.create_model(name, pretrained=False, **model.options)
-        state_dict.fill(network, state_dict.read(weights), weights.name)
+        state_dict.load_strict(network, state_dict.read_state_dict(weights), weights.name)
     return network

@@ -1,4 +1,4 @@
-"""torchvision's classification networks, from its own weights or from a state dict."""
+"""Builder of torchvision's classification models, from torchvision's own weights or from a state dict."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,29 +13,40 @@ from alignsec.spec.pair import PairModel
 
 
 def build(model: PairModel, folder: Path) -> nn.Module:
-    """The network of a `torchvision:` model, its weights file lying in the folder."""
+    """Build the network of a `torchvision:` model.
+
+    Args:
+        model: The model of a pair.
+        folder: Folder with the weights file.
+
+    Raises:
+        ValueError: If the model has no weights file, or the file does not fit.
+    """
     name, _, weights_name = model.source.removeprefix("torchvision:").partition(".")
     if model.weights is None:
-        raise ValueError("it has no weights file, without which its weights are random")
+        raise ValueError("no weights file; without one the weights would be random")
     file = folder / model.weights.name
     network: nn.Module
     if model.conversion == "torchvision":
-        with _weights_from(file):
+        with _weights_from_file(file):
             network = get_model(name, weights=get_model_weights(name)[weights_name], **model.options)
     else:
         network = get_model(name, weights=None, **model.options)
-        state_dict.fill(network, state_dict.read(file), file.name)
+        state_dict.load_strict(network, state_dict.read_state_dict(file), file.name)
     return network
 
 
 @contextmanager
-def _weights_from(file: Path) -> Iterator[None]:
-    """torchvision's builders know what their weights need (old key names, heads that go), but only download them,
-    and read them as pickles; meanwhile they are given the file's tensors instead."""
+def _weights_from_file(file: Path) -> Iterator[None]:
+    """Make torchvision's builders read a local file inside a `with` block.
+
+    The builders know how their weights must be converted (renamed keys, omitted heads), but they can only download
+    them, and read them as pickles.
+    """
     download = WeightsEnum.get_state_dict
 
     def read(self: WeightsEnum, *args: Any, **options: Any) -> dict[str, Tensor]:  # noqa: ANN401 - torchvision's own
-        return state_dict.read(file)
+        return state_dict.read_state_dict(file)
 
     WeightsEnum.get_state_dict = read
     try:

@@ -1,4 +1,4 @@
-"""Jobs on corrupted images: a pack of their own, or made on the spot."""
+"""Jobs on corrupted images, from a pack of their own or generated in the job."""
 
 import io
 from collections.abc import Callable
@@ -14,14 +14,13 @@ from alignsec.spec import corruption
 from alignsec.spec.pair import File
 from alignsec.spec.preprocessing import Preprocessing
 from tests import tiny, tiny_networks
-from tests.jobs.conftest import JobFolder, Staged, hopeless, verdicts
+from tests.jobs.job_folders import Job, StagedFiles, run_permanent_failure, verdicts
 
-Job = Callable[..., JobFolder]
 CORRUPTED: dict[str, Any] = {"method": "corruption", "norm": None, "eps": [], "steps": 100, "severity": 3}
 
 
-def repacked(staged: Staged, folder: Path, change: Callable[[Image.Image], Image.Image]) -> File:
-    """The staged images, each changed."""
+def write_changed_pack(staged: StagedFiles, folder: Path, change: Callable[[Image.Image], Image.Image]) -> File:
+    """Write a pack of the staged images, each changed by a function."""
     changed = []
     for one in image_pack.entries(staged.folder / staged.pack.name, staged.pack.sha256):
         change(Image.open(io.BytesIO(one.read()))).save(folder / one.name)
@@ -29,9 +28,9 @@ def repacked(staged: Staged, folder: Path, change: Callable[[Image.Image], Image
     return image_pack.write(changed, staged.folder)
 
 
-def test_a_corruption_with_its_own_pack(job: Job, staged: Staged, tmp_path: Path):
-    """Both packs travel; the corrupted images here are negatives."""
-    pack = repacked(staged, tmp_path, ImageOps.invert)
+def test_corruption_with_own_pack(job: Job, staged: StagedFiles, tmp_path: Path):
+    """The job receives both packs; the corrupted images are negatives."""
+    pack = write_changed_pack(staged, tmp_path, ImageOps.invert)
     made = job(staged.pair(corrupted=pack, corruption="negative", **CORRUPTED))
     assert made.run() == exit_code.DONE
     assert [letter in "Wm" for letter in verdicts(made.record)[0]] == [False] * 6 + [True] * 2
@@ -39,11 +38,11 @@ def test_a_corruption_with_its_own_pack(job: Job, staged: Staged, tmp_path: Path
     assert made.record.budgets[0].passes["corruption"].forward == 8
 
 
-def test_images_corrupted_on_the_spot(job: Job, staged: Staged, tmp_path: Path):
-    """At the model's own 32 pixels; the record names the library that made them."""
+def test_corruption_generated_in_job(job: Job, staged: StagedFiles, tmp_path: Path):
+    """The images are corrupted at the model's size of 32 pixels, and the record names the library's version."""
     options = {**tiny.OPTIONS, "img_size": 32, "patch_size": 8}
     weights = tiny_networks.save(tiny_networks.vit(1, options), staged.folder / "weights32.safetensors")
-    pack = repacked(staged, tmp_path, lambda image: image.resize((32, 32)))
+    pack = write_changed_pack(staged, tmp_path, lambda image: image.resize((32, 32)))
     pair = staged.pair(weights, pack, corruption="impulse_noise", generator=corruption.GENERATOR, **CORRUPTED)
     seen = pair.model.model_copy(
         update={"options": options, "preprocessing": Preprocessing(**{**tiny.GREY, "input_size": (1, 32, 32)})}
@@ -54,8 +53,8 @@ def test_images_corrupted_on_the_spot(job: Job, staged: Staged, tmp_path: Path):
     assert made.record.provenance.versions[corruption.LIBRARY] == corruption.VERSION
 
 
-def test_corrupted_images_of_another_set_are_refused(job: Job, staged: Staged, tmp_path: Path):
+def test_corrupted_images_of_another_set_are_rejected(job: Job, staged: StagedFiles, tmp_path: Path):
     tiny.write_image(tmp_path / "0.png", seed=0)
     pack = image_pack.write([Candidate("0.png", 0, tmp_path / "0.png")], staged.folder)
-    reason = hopeless(job(staged.pair(corrupted=pack, corruption="fog", **CORRUPTED)))
-    assert "the corrupted images are others than the clean ones" in reason
+    reason = run_permanent_failure(job(staged.pair(corrupted=pack, corruption="fog", **CORRUPTED)))
+    assert "the corrupted images must have the names and labels of the clean images" in reason

@@ -1,8 +1,7 @@
-"""The job as a process: it leaves a record, whatever interrupts it, and its exit code tells what to do next."""
+"""Jobs that write a record, also after interruptions, and their exit codes."""
 
 import io
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,21 +14,19 @@ from alignsec.run.progress import Progress
 from alignsec.spec.pair import Published
 from submit import code
 from tests import tiny
-from tests.jobs.conftest import JobFolder, Staged, verdicts
-
-Job = Callable[..., JobFolder]
+from tests.jobs.job_folders import Job, StagedFiles, verdicts
 
 
-def test_a_pair_becomes_a_record(job: Job):
-    """Started cold, with neither PATH nor HOME, as HTCondor does."""
+def test_writes_record(job: Job):
+    """The job runs with neither PATH nor HOME, as HTCondor starts it."""
     made = job()
-    done = made.cold()
+    done = made.run_in_new_process()
     assert done.returncode == exit_code.DONE, done.stderr
     record = made.record
     assert record.id == made.pair.id
     assert record.pair == made.pair
     assert record.images == [f"{number}.png" for number in range(8)]
-    # A batch of 4 is asked twice: is the model randomised?
+    # The first batch of 4 is classified twice, to find out whether the model is randomised.
     assert (record.classes, record.clean_correct, record.clean_passes.forward) == (5, 6, 8 + 4)
     assert record.clean_top5 == "11111111"
     for budget in record.budgets:
@@ -43,56 +40,56 @@ def test_a_pair_becomes_a_record(job: Job):
 
 
 @pytest.mark.parametrize(("top1", "code"), [(0.75, exit_code.DONE), (0.1, exit_code.HOPELESS)])
-def test_a_model_that_is_not_the_published_one_is_not_attacked(job: Job, staged: Staged, top1: float, code: int):
-    """Six of eight are right. Far from what is published, the pair fails before an attack has made a step."""
+def test_wrong_clean_accuracy_stops_job_before_attack(job: Job, staged: StagedFiles, top1: float, code: int):
+    """Six of eight images are classified correctly. If the published accuracy differs, no attack step runs."""
     pair = staged.pair()
     model = pair.model.model_copy(update={"published": Published(top1=top1, tolerance=0.01, where="a table")})
     made = job(pair.model_copy(update={"model": model}))
     assert made.run() == code
-    steps = [progress for line in made.said.splitlines() if (progress := Progress.read(line))]
+    steps = [progress for line in made.output.splitlines() if (progress := Progress.read(line))]
     if code == exit_code.DONE:
         assert clean_check.NOT_CHECKED not in made.record.notes
     else:
-        assert made.failure.reason.startswith("CleanAccuracyError: wrong preprocessing or weights")
-        assert "6 of 8 clean images correctly, 75.0%; published are 10.0% (a table)" in made.failure.reason
+        assert made.failure.reason.startswith("CleanAccuracyError: tiny classifies")
+        assert "6 of 8 clean images correctly, 75.0%; expected 10.0% (a table)" in made.failure.reason
         assert not steps
 
 
-def test_the_record_can_be_traced(job: Job, code_zip: Path):
-    """Code, versions, host, device, job, times: everything DESIGN.md 5 asks for."""
+def test_record_has_provenance(job: Job, code_zip: Path):
+    """The record names code, versions, host, device, job and times."""
     made = job()
     (made.folder / ".job.ad").write_text('ClusterId = 123\nProcId = 4\nOwner = "me"\n')
     (made.folder / ".machine.ad").write_text('Memory = 1\nName = "slot1@h"\n')
     assert made.run() == exit_code.DONE
-    assert "at most 1 images at once" in made.said, "the slot has a megabyte"
-    where = made.record.provenance
-    assert where.code == digest.sha256_of_file(code_zip)
-    assert {"python", "torch", "timm", "pyautoattack"} <= set(where.versions)
-    assert torch.__version__.startswith(where.versions["torch"])
-    assert where.job == "123.4"
-    assert where.precision == "fp32"
-    assert where.device.startswith("CPU") or torch.cuda.is_available()
-    assert where.host == os.uname().nodename
-    assert where.seconds > 0
+    assert "batches of at most 1 images" in made.output, "the slot has one megabyte"
+    provenance = made.record.provenance
+    assert provenance.code == digest.sha256_of_file(code_zip)
+    assert {"python", "torch", "timm", "pyautoattack"} <= set(provenance.versions)
+    assert torch.__version__.startswith(provenance.versions["torch"])
+    assert provenance.job == "123.4"
+    assert provenance.precision == "fp32"
+    assert provenance.device.startswith("CPU") or torch.cuda.is_available()
+    assert provenance.host == os.uname().nodename
+    assert provenance.seconds > 0
 
 
-def test_the_log_tells_the_progress(job: Job):
-    """Lines that the local runner reads back; the last one says that all is done."""
+def test_log_reports_progress(job: Job):
+    """The local runner can parse the progress lines, and the last line reports completion."""
     made = job()
     made.run()
-    told = [progress for line in made.said.splitlines() if (progress := Progress.read(line))]
-    assert (told[-1].done, told[-1].total, told[-1].seconds_left, told[-1].doing) == (16, 16, 0, "done")
+    lines = [progress for line in made.output.splitlines() if (progress := Progress.read(line))]
+    assert (lines[-1].done, lines[-1].total, lines[-1].seconds_left, lines[-1].doing) == (16, 16, 0, "done")
 
 
-def test_nothing_but_the_outcome_is_left(job: Job):
+def test_job_writes_only_its_outcome(job: Job):
     made = job()
     before = {path.name for path in made.folder.iterdir()}
     made.run()
     assert {path.name for path in made.folder.iterdir()} == before | {"outcome.json"}
 
 
-def test_an_evicted_job_ends_with_the_same_verdicts(job: Job, tmp_path: Path, staged: Staged):
-    """Stopped as often as can be, each start in a new process, and its time adds up."""
+def test_evicted_job_gives_same_verdicts(job: Job, tmp_path: Path, staged: StagedFiles):
+    """The job stops after every evaluation and resumes in a new process."""
     made = job()
     codes = [made.run("--checkpoint-every", "0")]
     while codes[-1] == exit_code.CHECKPOINT and len(codes) < 100:
@@ -108,8 +105,8 @@ def test_an_evicted_job_ends_with_the_same_verdicts(job: Job, tmp_path: Path, st
         assert (one.passes, one.largest_distance) == (other.passes, other.largest_distance)
 
 
-def test_another_pairs_checkpoint_is_not_taken_up(job: Job, staged: Staged):
-    """A folder used twice; and a checkpoint cut short, or changed in its text or its last byte: begun anew."""
+def test_invalid_checkpoint_is_ignored(job: Job, staged: StagedFiles):
+    """A job starts from scratch if the checkpoint is truncated, changed in any part, or of another pair."""
     made, other = job(), staged.pair(steps=6)
     made.run("--checkpoint-every", "0")
     whole = (made.folder / "checkpoint.bin").read_bytes()
@@ -122,48 +119,48 @@ def test_another_pairs_checkpoint_is_not_taken_up(job: Job, staged: Staged):
     (made.folder / f"{other.id}.json").write_text(other.model_dump_json(), encoding="utf-8")
     assert made.start(made, [f"{other.id}.json"]) == exit_code.DONE
     assert made.record.pair == other
-    assert made.record.clean_passes.forward == 8 + 4, "the clean images were not looked at again"
+    assert made.record.clean_passes.forward == 8 + 4, "the clean images were not classified again"
 
 
-def test_a_pair_that_needs_no_step(job: Job, staged: Staged):
+def test_pair_without_steps(job: Job, staged: StagedFiles):
     made = job(staged.pair(method="clean", norm=None, eps=[], steps=100))
     assert made.run("--checkpoint-every", "0") == exit_code.DONE
     assert verdicts(made.record) == ["RRRRRRWW"]
 
 
 @pytest.mark.parametrize(
-    ("told", "precision"),
+    ("fields", "precision"),
     [
         ({"search": "fp32"}, "fp32"),
         ({"search": "bf16"}, "search bf16, verdicts fp32"),
         ({"compile": True, "batch": 100}, "search fp32 compiled, verdicts fp32"),
     ],
 )
-def test_the_record_tells_the_precision(job: Job, staged: Staged, told: dict[str, object], precision: str):
-    made = job(staged.pair(**told))
+def test_record_states_precision(job: Job, staged: StagedFiles, fields: dict[str, object], precision: str):
+    made = job(staged.pair(**fields))
     assert made.run() == exit_code.DONE
     record = made.record
     assert record.provenance.precision == precision
     assert any("searched in bf16" in note for note in record.notes) == ("search bf16" in precision)
-    # There are fewer images than a batch takes.
+    # There are fewer images than a full batch.
     assert ("the search did without torch.compile: no batch was nearly full" in record.notes) == (
-        "compile" in told
+        "compile" in fields
     )
 
 
-def test_an_older_outcome_is_replaced(job: Job):
-    """A folder used again: the outcome is this run's."""
+def test_older_outcome_is_replaced(job: Job):
+    """The outcome of an earlier run in the same folder is overwritten."""
     made = job()
     outcome_file.write(made.folder / "outcome.json", tiny.failure(made.pair, "old"))
     assert made.run() == exit_code.DONE
     assert made.record.id == made.pair.id
 
 
-def test_the_code_in_the_zip_is_what_runs(job: Job, tmp_path: Path):
-    """An edit after submission must not reach a job; the record's digest is the zip's."""
+def test_job_runs_code_of_zip(job: Job, tmp_path: Path):
+    """A change of the checkout after submission does not affect a job."""
     made = job()
     archive = io.BytesIO(code.archive())
     assert b"alignsec/evaluator.py" in archive.getvalue()
     made.zip = tmp_path / "empty.zip"
     made.zip.write_bytes(b"PK\x05\x06" + bytes(18))
-    assert made.run() == 1, "the job ran, but from where?"
+    assert made.run() == 1, "the job ran with other code than the zip's"

@@ -87,7 +87,7 @@ class EverySource(TinyRun):
         home = self.folder / "home" / "torch" / "hub" / "checkpoints"
         home.mkdir(parents=True)
         torch.save(shufflenet, home / url.rpartition("/")[2])
-        brainscore_archive.pack(self.folder / "home", self.folder / "shufflenet.tar")
+        brainscore_archive.pack_home(self.folder / "home", self.folder / "shufflenet.tar")
 
     def study(self) -> Path:
         """Brain-Score's model only where its environment is."""

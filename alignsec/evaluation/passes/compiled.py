@@ -1,10 +1,12 @@
-"""Compiled: the network through torch.compile, for batches of one size, held to what the network as it is gives.
+"""Compiled network: the network through torch.compile for batches of fixed size, checked against the eager
+network.
 
-On an NVIDIA GPU each pass is then the replay of a CUDA graph (mode "reduce-overhead"). Shapes are fixed: a batch
-that is nearly full is filled up, any other one goes through the network as it is. Only the network is compiled:
-normalisation, counting and the losses lie outside.
+On an NVIDIA GPU each pass replays a CUDA graph (mode "reduce-overhead"). Shapes are fixed: a batch that is nearly
+full is padded, and any other batch runs eagerly. Only the network is compiled; normalisation, pass counts and
+losses are not.
 
-https://docs.pytorch.org/docs/stable/generated/torch.compile.html
+Reference:
+    https://docs.pytorch.org/docs/stable/generated/torch.compile.html
 """
 
 import gc
@@ -22,32 +24,35 @@ from alignsec.models.errors import ModelError, is_out_of_memory
 from alignsec.spec.attack import SearchPrecision
 
 Network = Callable[[Tensor], object]
-Result = tuple[Tensor, ...]
-Work = Callable[[Network | None], Result]
-"""A pass, None through the network as it is: its logits, and after a gradient pass losses and gradients."""
-Kind = tuple[int, bool]
-"""A size of batches, and whether the pass goes backward."""
+PassOutput = tuple[Tensor, ...]
+"""Logits; after a gradient pass also losses and gradients."""
+Pass = Callable[[Network | None], PassOutput]
+"""One pass over a batch through a compiled network, or through the eager network if the argument is None."""
+ProgramKey = tuple[int, bool]
+"""Identifies a compiled program: its batch size, and whether it computes gradients."""
 
-FULL = 0.875
-"""The share of a batch from which it is filled up. That pays where a compiled pass takes less than this share of
-the time."""
-SIZES = 3
-"""Of batches, that are compiled for: memory that runs out halves them, and compiling takes minutes."""
-_APART: dict[SearchPrecision, tuple[float, float]] = {
+MIN_FILL = 0.875
+"""Smallest share of a full batch that is padded and compiled. Padding pays if a compiled pass takes less than this
+share of the time of an eager pass."""
+MAX_SIZES = 3
+"""Largest number of batch sizes to compile for. Each time memory runs out, the size is halved, and compiling takes
+minutes."""
+_TOLERANCES: dict[SearchPrecision, tuple[float, float]] = {
     "fp32": (1e-3, 0.05),
     "tf32": (0.05, 0.5),
     "bf16": (0.2, 0.75),
 }
-"""How far logits and gradients may lie from the eager network's, as a share of their length over the batch. Only a
-wrong program is to be told: rounding makes less, see docs/engine.md."""
-_COMPARED = (0, 2)
-"""The passes that are also made by the network as it is: the first, and the first that replays a CUDA graph, which
-the second records."""
-_TOLD = 200
-"""Characters of an error, in the record."""
-_FAILING = (
-    # What dynamo, inductor, Triton and the compilers they call make of a network, of a machine without a compiler,
-    # or of a full disk. An error of the network's own is raised again when that is used as it is.
+"""Largest difference of logits and of gradients from the eager network's, relative to their norm over the batch.
+The check is meant to detect wrong programs only: rounding causes smaller differences, see docs/engine.md."""
+_COMPARED_PASSES = (0, 2)
+"""Passes of a program that the eager network repeats: the first, and the first that replays a CUDA graph. The
+second pass records the graph."""
+_MAX_ERROR_CHARS = 200
+"""Largest length of an error message in the record."""
+_COMPILE_ERRORS = (
+    # Errors of dynamo, inductor, Triton and the compilers that they call: for a network that they do not support,
+    # on a machine without a compiler or with a full disk. If the network itself fails, the eager pass raises
+    # again.
     *(RuntimeError, OSError, SubprocessError, ImportError, SyntaxError, ModelError),
     *(AssertionError, AttributeError, LookupError, TypeError, ValueError),
 )
@@ -55,108 +60,114 @@ _FAILING = (
 
 @dataclass
 class CompiledNetwork:
-    """The compiled forms of a network, one for each size of batch and kind of pass, each made once."""
+    """The compiled programs of a network, one for each batch size and kind of pass, each compiled once."""
 
     network: nn.Module
     search: SearchPrecision
     backend: str | Callable[..., object] = "inductor"
-    """Of torch.compile."""
+    """Backend of torch.compile."""
     failure: str = ""
-    """Why the network as it is goes on alone, if it does."""
+    """Reason why all further passes run eagerly; empty if compiled programs are in use."""
     compared: int = 0
-    """Images of the last pass that were put through the network as it is as well."""
+    """Number of images of the last pass that the eager network classified too."""
     _sizes: set[int] = field(default_factory=set)
-    """Compiled for so far."""
-    _made: dict[Kind, Network] = field(default_factory=dict)
-    _passes: Counter[Kind] = field(default_factory=Counter)
+    """Batch sizes compiled for so far."""
+    _programs: dict[ProgramKey, Network] = field(default_factory=dict)
+    _passes: Counter[ProgramKey] = field(default_factory=Counter)
 
-    def accepts(self, images: int, most: int) -> bool:
-        """Whether a batch of at most `most` is full enough for it to pay, and nothing has failed."""
-        return not self.failure and images >= FULL * most
+    def accepts(self, images: int, max_batch: int) -> bool:
+        """Return True if a batch of `images` is full enough to be compiled and compiling has not failed."""
+        return not self.failure and images >= MIN_FILL * max_batch
 
-    def run(self, work: Work, images: int, most: int) -> Result:
-        """The work on so many images, compiled for `most` if that can be done, else by the network as it is.
+    def run(self, run_pass: Pass, images: int, max_batch: int) -> PassOutput:
+        """Run a pass with the program for `max_batch`, or eagerly if that fails.
 
-        Raises what the network as it is raises, and what says that memory ran out.
+        Args:
+            run_pass: The pass over one batch.
+            images: Number of images in the batch, at most `max_batch`.
+            max_batch: Batch size of the program.
+
+        Raises:
+            Exception: Any error of the eager network, and out-of-memory errors.
         """
-        kind = most, torch.is_grad_enabled()
-        before = self._passes[kind]
-        self._sizes.add(most)
-        if len(self._sizes) > SIZES:
-            self._disable(f"memory ran out at {SIZES} sizes of batches")
-            return work(None)
+        key = max_batch, torch.is_grad_enabled()
+        earlier = self._passes[key]
+        self._sizes.add(max_batch)
+        if len(self._sizes) > MAX_SIZES:
+            self._disable(f"memory ran out at {MAX_SIZES} batch sizes")
+            return run_pass(None)
         try:
-            # All that a network needs is compiled at its first pass. What would be compiled anew later, for a
-            # counter in the network, say, runs as it is.
-            with torch.compiler.set_stance("eager_on_recompile" if before else "default"):
-                result = work(self._form(kind))
-        except _FAILING as error:
+            # The first pass compiles all that the network needs. Anything that would be compiled again later, for
+            # example because of a counter in the network, runs eagerly.
+            with torch.compiler.set_stance("eager_on_recompile" if earlier else "default"):
+                result = run_pass(self._program(key))
+        except _COMPILE_ERRORS as error:
             if is_out_of_memory(error):
                 raise
-            failed = f"{type(error).__name__}: {' '.join(str(error).split())[:_TOLD]}"
+            failure = f"{type(error).__name__}: {' '.join(str(error).split())[:_MAX_ERROR_CHARS]}"
         else:
-            self._passes[kind] += 1
-            if before not in _COMPARED:
+            self._passes[key] += 1
+            if earlier not in _COMPARED_PASSES:
                 return result
-            exact = work(None)
+            exact = run_pass(None)
             self.compared += images
-            if self._alike(result, exact):
-                # Not the exact ones: a search that is taken up is to go on with the same bits.
+            if self._agrees(result, exact):
+                # Not the eager result: a resumed search must compute the same bits.
                 return result
-            self._disable("its results are not those of the network as it is")
+            self._disable("its results differ from those of the eager network")
             return exact
-        # Out here, where the error and all that its frames held are gone.
-        self._disable(failed)
-        return work(None)
+        # Outside the except block, so that the error and the tensors in its frames are already freed.
+        self._disable(failure)
+        return run_pass(None)
 
     def release(self) -> None:
-        """Free what the compiled forms hold, such as the memory of CUDA graphs, which nothing else can use.
+        """Free what the compiled programs hold, such as the memory of CUDA graphs, which nothing else can use.
 
-        torch has one reset for all: what else this process has compiled is compiled anew at its next call.
+        torch can only reset all programs of a process. Other compiled code is compiled again at its next call.
         """
-        if self._made:
-            self._made.clear()
+        if self._programs:
+            self._programs.clear()
             self._passes.clear()
             torch.compiler.reset()
             gc.collect()
 
-    def _disable(self, why: str) -> None:
-        self.failure = why
+    def _disable(self, reason: str) -> None:
+        self.failure = reason
         self.release()
 
-    def _form(self, kind: Kind) -> Network:
-        """The compiled network of a kind, to be given as many images or fewer."""
-        if kind not in self._made:
+    def _program(self, key: ProgramKey) -> Network:
+        """Return the program of a key; it accepts batches of its size and smaller ones."""
+        if key not in self._programs:
             graphs = self.backend == "inductor" and torch.cuda.is_available()
-            # torch ships the last argument without its type.
-            self._made[kind] = torch.compile(  # type: ignore[call-overload]
+            # torch declares no type for isolate_recompiles.
+            self._programs[key] = torch.compile(  # type: ignore[call-overload]
                 self.network,
                 dynamic=False,
                 backend=self.backend,
                 mode="reduce-overhead" if graphs else None,
                 isolate_recompiles=True,
             )
-        return partial(_filled_up, self._made[kind], kind[0])
+        return partial(_run_padded, self._programs[key], key[0])
 
-    def _alike(self, result: Result, exact: Result) -> bool:
-        """Whether a pass gave the logits and gradients that the network as it is gives, but for rounding."""
-        pairs = zip(result[::2], exact[::2], _APART[self.search], strict=False)
-        return all(_is_near(one, other, share) for one, other, share in pairs)
+    def _agrees(self, result: PassOutput, exact: PassOutput) -> bool:
+        """Return True if logits and gradients equal the eager network's within the tolerances."""
+        pairs = zip(result[::2], exact[::2], _TOLERANCES[self.search], strict=False)
+        return all(_is_close(one, other, tolerance) for one, other, tolerance in pairs)
 
 
-def _filled_up(compiled: Network, size: int, images: Tensor) -> Tensor:
-    """The logits of at most `size` images, put through as so many."""
-    more = images[:1].expand(size - len(images), *images.shape[1:])
-    # So that outputs of the pass before may be written over.
+def _run_padded(program: Network, size: int, images: Tensor) -> Tensor:
+    """Pad a batch to `size` with copies of its first image, run it, and return the logits of the batch itself."""
+    padding = images[:1].expand(size - len(images), *images.shape[1:])
+    # Allows the next replay of a CUDA graph to overwrite the outputs of the pass before.
     torch.compiler.cudagraph_mark_step_begin()
-    logits = outputs.logits(compiled(torch.cat([images, more])))
-    # A copy: with CUDA graphs the outputs lie where the next replay writes its own.
+    logits = outputs.extract_logits(program(torch.cat([images, padding])))
+    # A copy: the next replay of a CUDA graph writes to the same memory.
     return logits[: len(images)].clone()
 
 
-def _is_near(one: Tensor, other: Tensor, share: float) -> bool:
-    """Whether values are finite where others are, and no further from them than a share of their length."""
+def _is_close(one: Tensor, other: Tensor, tolerance: float) -> bool:
+    """Return True if the same values are finite and the difference is small relative to the norm of `other`."""
     if not torch.equal(one.isfinite(), other.isfinite()):
         return False
     one, other = one.nan_to_num(0, 0, 0), other.nan_to_num(0, 0, 0)
-    return bool((one - other).norm() <= share * other.norm())
+    return bool((one - other).norm() <= tolerance * other.norm())

@@ -1,4 +1,4 @@
-"""Quiet: a model held still while it is attacked, and then left exactly as it was found."""
+"""Frozen parameters: evaluation mode for the time of an attack, restored afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +8,20 @@ from torch import nn
 
 @contextmanager
 def frozen_parameters(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode with frozen parameters: gradients go to the images alone."""
+    """Put a model into evaluation mode and freeze its parameters inside a `with` block.
+
+    Gradients are then computed for the images only. At the end of the block, each module gets its mode back and
+    each parameter its `requires_grad`.
+    """
     modes = [(module, module.training) for module in model.modules()]
-    wants = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    trainable = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         model.eval()
-        for parameter, _ in wants:
+        for parameter, _ in trainable:
             parameter.requires_grad_(False)
         yield
     finally:
         for module, training in modes:
             module.training = training
-        for parameter, wanted in wants:
-            parameter.requires_grad_(wanted)
+        for parameter, requires_grad in trainable:
+            parameter.requires_grad_(requires_grad)

@@ -1,4 +1,4 @@
-"""Memory: how many images the model can take at once, from what one takes and what the device has left."""
+"""Memory: measures the memory of one image in a pass and computes the largest batch that fits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,29 +10,35 @@ from torch import Tensor, nn
 
 from alignsec.spec.engine_limits import CPU_BACKWARD, CPU_SAVED_BYTES, SEARCH_IMAGES
 
-_SHARE = {"cuda": 0.8, "cpu": 0.5}
-"""Of what is left. A GPU is ours alone; on a CPU others come and go."""
-_BACKWARD = {"cuda": 1.2, "cpu": CPU_BACKWARD}
-"""What a gradient pass takes at its peak over what was measured: of torch's allocator on a GPU without the way
-back, on a CPU what is kept for it. Measured on CPUs: 1.2 to 1.7 (MobileNetV2, ViT-Tiny, ResNet-18, 224 pixels)."""
+_USABLE_SHARE = {"cuda": 0.8, "cpu": 0.5}
+"""Share of the available memory to use. A job has its GPU to itself; the memory of a CPU is shared with others."""
+_BACKWARD_FACTOR = {"cuda": 1.2, "cpu": CPU_BACKWARD}
+"""Peak memory of a gradient pass divided by the measured memory. The measurement is the peak of torch's allocator
+in a forward pass on a GPU, and the tensors saved for the backward pass on a CPU. Measured on CPUs: 1.2 to 1.7
+(MobileNetV2, ViT-Tiny, ResNet-18, 224 pixels)."""
 
 
 @dataclass
 class MemoryGauge:
-    """What was measured."""
+    """The result of a memory measurement."""
 
     bytes: int = 0
+    """Bytes that the pass needed; set at the end of the `with` block."""
 
 
 @contextmanager
 def measure_memory(model: nn.Module, device: torch.device) -> Iterator[MemoryGauge]:
-    """Measure the memory that a forward pass takes and keeps for a backward one."""
-    measured = MemoryGauge()
+    """Measure the memory of the forward pass in a `with` block.
+
+    On a GPU this is the peak of torch's allocator. On a CPU these are the tensors saved for the backward pass,
+    without the model's own parameters and buffers.
+    """
+    gauge = MemoryGauge()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        yield measured
-        measured.bytes = torch.cuda.max_memory_allocated(device) - before
+        yield gauge
+        gauge.bytes = torch.cuda.max_memory_allocated(device) - before
         return
     own = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     kept: dict[int, int] = {}
@@ -44,37 +50,45 @@ def measure_memory(model: nn.Module, device: torch.device) -> Iterator[MemoryGau
         return tensor.detach()
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        yield measured
-    measured.bytes = sum(kept.values())
+        yield gauge
+    gauge.bytes = sum(kept.values())
 
 
-def fit_batch_size(most: int, each: int, image: Tensor, limit: int | None) -> int:
-    """How many images to begin with, 1 to `most`.
+def fit_batch_size(max_batch: int, image_bytes: int, image: Tensor, memory_bytes: int | None) -> int:
+    """Return the number of images to start with in one batch, from 1 to `max_batch`.
 
-    each: bytes that the gauge measured for one. image: one of them, where it will be. limit: bytes the process may
-    take in all, where it was given any.
+    Args:
+        max_batch: The largest batch size allowed.
+        image_bytes: Bytes that `measure_memory` measured for one image.
+        image: One image, on the device that runs the model.
+        memory_bytes: Bytes that the process may use in total; None if it has no limit.
     """
     device = image.device
-    needed = each * _BACKWARD[device.type] + SEARCH_IMAGES * image.nbytes
-    fitting = int(_SHARE[device.type] * available_bytes(device, limit) / needed)
+    needed = image_bytes * _BACKWARD_FACTOR[device.type] + SEARCH_IMAGES * image.nbytes
+    fitting = int(_USABLE_SHARE[device.type] * available_bytes(device, memory_bytes) / needed)
     if device.type == "cpu":
-        fitting = min(fitting, int(CPU_SAVED_BYTES / max(each, 1)))
-    return max(1, min(most, fitting))
+        fitting = min(fitting, int(CPU_SAVED_BYTES / max(image_bytes, 1)))
+    return max(1, min(max_batch, fitting))
 
 
-def available_bytes(device: torch.device, limit: int | None) -> int:
-    """Bytes that the device has left for us."""
+def available_bytes(device: torch.device, memory_bytes: int | None) -> int:
+    """Return the bytes that this process can still allocate on a device.
+
+    Args:
+        device: The device, CPU or CUDA.
+        memory_bytes: Bytes that the process may use in total; None if it has no limit. Ignored for a GPU.
+    """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    found = [_kilobytes(Path("/proc/meminfo"), "MemAvailable"), *_of_cgroups()]
-    if limit is not None and (resident := _kilobytes(Path("/proc/self/status"), "VmRSS")) is not None:
-        found.append(limit - resident)
-    return max(0, min((bytes_ for bytes_ in found if bytes_ is not None), default=2**30))
+    bounds = [_read_kilobytes(Path("/proc/meminfo"), "MemAvailable"), *_cgroup_bounds()]
+    if memory_bytes is not None and (resident := _read_kilobytes(Path("/proc/self/status"), "VmRSS")) is not None:
+        bounds.append(memory_bytes - resident)
+    return max(0, min((bound for bound in bounds if bound is not None), default=2**30))
 
 
-def _kilobytes(path: Path, name: str) -> int | None:
-    """A line such as `VmRSS:  1234 kB` in bytes; None where there is none."""
+def _read_kilobytes(path: Path, name: str) -> int | None:
+    """Return the value of a line such as `VmRSS:  1234 kB` in bytes; None if the line is missing."""
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
@@ -82,8 +96,11 @@ def _kilobytes(path: Path, name: str) -> int | None:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), None)
 
 
-def _of_cgroups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
-    """What the limit of each control group above us leaves (cgroups version 2): how HTCondor bounds a job."""
+def _cgroup_bounds(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+    """Yield the bytes left under the limit of each control group of this process.
+
+    HTCondor limits a job with control groups (version 2): the job's own group, or one of its parents.
+    """
     try:
         path = own.read_text(encoding="utf-8").strip().rpartition("::")[2]
     except (OSError, ValueError):
@@ -98,7 +115,7 @@ def _of_cgroups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/sel
             continue
         limit, used, statistics = texts
         if limit.strip() != "max":
-            # Files that the kernel keeps in memory make way.
+            # The kernel frees its cache of files when a process needs the memory.
             cached = next(
                 (int(line.split()[1]) for line in statistics.splitlines() if line.startswith("file ")), 0
             )

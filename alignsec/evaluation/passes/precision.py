@@ -1,4 +1,4 @@
-"""Precision: what the search computes in. Verdicts are always given in float32."""
+"""Precision: the number format of a search and the rounding it causes. Verdicts are always decided in float32."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -8,34 +8,38 @@ from torch import Tensor
 
 from alignsec.spec.attack import SearchPrecision
 
-_FIRST_WITH_TF32 = (8, 0)
-"""NVIDIA's compute capability; earlier GPUs and CPUs compute in float32 whatever the flags say."""
+_TF32_CAPABILITY = (8, 0)
+"""First NVIDIA compute capability with TF32. Earlier GPUs and CPUs compute in float32 whatever the flags are."""
 _ROUNDING = {"fp32": 0.0, "tf32": 2.0**-10, "bf16": 2.0**-8}
-"""Half a step of the significand: 10 explicit bits for TF32, 7 for bfloat16."""
-_REORDERED = 2.0**-14
-"""Of the largest logit: what sums in another order make in float32. Measured: see docs/engine.md."""
+"""Half a unit in the last place of the significand, which has 10 explicit bits in TF32 and 7 in bfloat16."""
+_COMPILED_ROUNDING = 2.0**-14
+"""Difference that sums in another order cause in float32, relative to the largest logit. Measured: see
+docs/engine.md."""
 
 
 def effective_precision(search: SearchPrecision, device: torch.device) -> SearchPrecision:
-    """What a search that asks for a precision really gets on a device."""
+    """Return the precision that a device uses when a search asks for `search`."""
     if search != "tf32":
         return search
-    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _FIRST_WITH_TF32
+    able = device.type == "cuda" and torch.cuda.get_device_capability(device) >= _TF32_CAPABILITY
     return "tf32" if able else "fp32"
 
 
 def describe_precision(search: SearchPrecision, device: torch.device, compiled: bool = False) -> str:
-    """For the record: what was searched in and what was judged in."""
+    """Return the precision of the search and of the verdicts as text for the record."""
     if search == "fp32" and not compiled:
         return "fp32"
-    got = effective_precision(search, device)
-    asked = "" if got == search else f" ({search} was asked for, which this device does not have)"
-    return f"search {got}{' compiled' if compiled else ''}{asked}, verdicts fp32"
+    used = effective_precision(search, device)
+    fallback = "" if used == search else f" (this device does not support {search})"
+    return f"search {used}{' compiled' if compiled else ''}{fallback}, verdicts fp32"
 
 
 @contextmanager
 def tf32_flags(search: SearchPrecision) -> Iterator[None]:
-    """TF32 in matrix products and convolutions, forward and backward, and as it was afterwards."""
+    """Enable TF32 in matrix products and convolutions inside a `with` block if the search uses it.
+
+    The flags also apply to the backward pass. At the end of the block they get their earlier values back.
+    """
     if search != "tf32":
         yield
         return
@@ -49,20 +53,31 @@ def tf32_flags(search: SearchPrecision) -> Iterator[None]:
 
 
 def autocast(search: SearchPrecision, device: torch.device) -> AbstractContextManager[object]:
-    """Autocast for the model's forward pass; its backward pass follows the types of the forward one."""
+    """Return autocast to bfloat16 for the model's forward pass if the search uses it.
+
+    The backward pass uses the types of the forward pass.
+    """
     if search != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 
 
 def relative_rounding(search: SearchPrecision, compiled: bool = False) -> float:
-    """How far a search's logit may lie from the one that verdicts are given by, as a share of the largest one."""
-    return max(_ROUNDING[search], _REORDERED if compiled else 0.0)
+    """Return the largest difference of a search logit from the float32 logit, relative to the largest logit."""
+    return max(_ROUNDING[search], _COMPILED_ROUNDING if compiled else 0.0)
 
 
-def find_doubtful(margins: Tensor, logits: Tensor, rounded: float) -> Tensor:
-    """Which images the judge may find misclassified, bool N, from margins N and logits N x classes of a search.
+def find_doubtful(margins: Tensor, logits: Tensor, rounding: float) -> Tensor:
+    """Return which images float32 may classify differently from the search.
 
-    Those at or below a margin that the rounding of two logits alone can make.
+    These are the images whose margin is at most what rounding of two logits can cause.
+
+    Args:
+        margins: Logit of the label minus the largest other logit, N.
+        logits: Logits of the search, N x classes.
+        rounding: Relative rounding of the logits; see `relative_rounding`.
+
+    Returns:
+        bool, N.
     """
-    return margins <= 2 * rounded * logits.abs().amax(1)
+    return margins <= 2 * rounding * logits.abs().amax(1)

@@ -1,4 +1,4 @@
-"""Notes: how an evaluation differs from the reference's, and what makes its numbers doubtful, for the report."""
+"""Warnings for the report: properties of a model or of its results that make the measured robustness doubtful."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,61 +9,83 @@ from torch import Tensor
 from alignsec.spec.components import COMPONENTS
 from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts
 
-_PROBABLY = 1e-5
-_RANDOM = 1e-4
-_SQUARE_SHOULD_NOT = 0.002
-"""The reference warns where Square breaks more than this share, or logits of one image differ by more than
-1e-4 of their length, or outputs sum to 1 within 1e-5."""
+_PROBABILITY_TOLERANCE = 1e-5
+"""The reference warns if all outputs are non-negative and sum to 1 within this tolerance."""
+_RANDOM_TOLERANCE = 1e-4
+"""The reference warns if two results for one image differ by more than this share of their length."""
+_GRADIENT_FREE_SHARE = 0.002
+"""The reference warns if Square, which uses no gradients, breaks more than this share of the images."""
 
 
-def find_model_warnings(logits: Tensor, again: Tensor) -> list[str]:
-    """What makes attacks useless without anybody noticing; again: the first logits another time."""
+def find_model_warnings(logits: Tensor, repeated: Tensor | None = None) -> list[str]:
+    """Return warnings about a model under which attacks fail without an error.
+
+    Args:
+        logits: Logits of the clean images, N x classes.
+        repeated: Logits of the first images from a second pass; None if there was no second pass.
+    """
     notes = []
-    if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < _PROBABLY).all()):
+    sums = logits.sum(1)
+    if bool((logits >= 0).all()) and bool(((sums - 1).abs() < _PROBABILITY_TOLERANCE).all()):
         notes.append(
             "the outputs look like probabilities, not logits: a softmax inside the model masks its gradients"
         )
-    first = logits[: len(again)]
-    apart = torch.nn.functional.normalize(first, dim=1) - torch.nn.functional.normalize(again, dim=1)
-    if bool((apart.norm(dim=1) > _RANDOM).any()):
-        notes.append("the model seems to be randomised: the same images gave other logits; verdicts may be luck")
+    if repeated is not None:
+        first = torch.nn.functional.normalize(logits[: len(repeated)], dim=1)
+        difference = first - torch.nn.functional.normalize(repeated, dim=1)
+        if bool((difference.norm(dim=1) > _RANDOM_TOLERANCE).any()):
+            notes.append(
+                "the model seems to be randomised: two passes of the same images gave different logits, so the "
+                "verdicts may depend on chance"
+            )
     return notes
 
 
-def find_search_warnings(facts: Counter[str], budgets: Sequence[BudgetVerdicts]) -> list[str]:
-    """What the finished evaluation says about itself."""
+def find_search_warnings(counters: Counter[str], budgets: Sequence[BudgetVerdicts]) -> list[str]:
+    """Return warnings and notes about a finished search.
+
+    Args:
+        counters: Events that the engine counted, by name.
+        budgets: The verdicts of each budget, from the smallest budget to the largest.
+    """
     notes = []
-    if count := facts["flat starts"]:
-        notes.append(f"{count} searches began where the loss has no slope: gradients may be masked")
-    if count := facts["wild gradients"]:
-        notes.append(f"{count} gradients were not finite and were taken as 0")
-    if count := facts["judged again"]:
-        notes.append(f"{count} of the forward passes put what the search took for a success through fp32")
-    if count := facts["compared"]:
-        notes.append(f"{count} of the forward passes held the compiled network against the network as it is")
-    notes += [note for one in budgets for note in _masked_gradients(one)]
-    if count := _contrary(budgets):
-        notes.append(f"{count} images are broken at one budget and robust at a larger one: the search missed them")
+    if count := counters["flat starts"]:
+        notes.append(
+            f"{count} searches started at a point where the gradient of the loss is zero: gradients may be masked"
+        )
+    if count := counters["wild gradients"]:
+        notes.append(f"{count} gradients were not finite and were replaced by 0")
+    if count := counters["judged again"]:
+        notes.append(f"{count} of the forward passes checked apparent successes of the search in fp32")
+    if count := counters["compared"]:
+        notes.append(f"{count} of the forward passes compared the compiled network with the eager network")
+    notes += [note for budget in budgets for note in _find_masked_gradients(budget)]
+    if count := _count_inconsistent(budgets):
+        notes.append(
+            f"{count} images are broken at one budget and robust at a larger one: the search missed adversarial "
+            "examples there"
+        )
     return notes
 
 
-def _masked_gradients(budget: BudgetVerdicts) -> list[str]:
+def _find_masked_gradients(budget: BudgetVerdicts) -> list[str]:
     """Return a warning for each gradient-free component that broke many images after components with gradients."""
     ran = [COMPONENTS[name] for name in budget.passes]
     if not any(component.gradient for component in ran):
         return []
     broken = {component: budget.verdicts.count(component.letter) for component in ran if not component.gradient}
     return [
-        f"at eps {budget.eps}, {component.label} broke {count} images that gradients could not: are they masked?"
+        f"at eps {budget.eps}, {component.label} broke {count} images that the gradient attacks did not break: "
+        "gradients may be masked"
         for component, count in broken.items()
-        if count > _SQUARE_SHOULD_NOT * len(budget.verdicts)
+        if count > _GRADIENT_FREE_SHARE * len(budget.verdicts)
     ]
 
 
-def _contrary(budgets: Sequence[BudgetVerdicts]) -> int:
-    """Images that a smaller budget broke and a larger one did not."""
-    contrary = 0
-    for letters in zip(*(one.verdicts for one in budgets), strict=True):
-        fates = [letter == ROBUST for letter in letters if letter != WRONG]
-        contrary += any(robust and not all(fates[:index]) for index, robust in enumerate(fates))
-    return contrary
+def _count_inconsistent(budgets: Sequence[BudgetVerdicts]) -> int:
+    """Count the images that are broken at a smaller budget and robust at a larger one."""
+    count = 0
+    for letters in zip(*(budget.verdicts for budget in budgets), strict=True):
+        robust = [letter == ROBUST for letter in letters if letter != WRONG]
+        count += any(one and not all(robust[:index]) for index, one in enumerate(robust))
+    return count

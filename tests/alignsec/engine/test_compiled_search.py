@@ -50,11 +50,11 @@ def test_every_pass_is_counted_once_and_told(search):
     forward, backward = spent(known)
     assert (forward + known.clean_passes.forward, backward) == (model.passes.forward, model.passes.backward)
     compared = [
-        note for note in known.notes if note.endswith("held the compiled network against the network as it is")
+        note for note in known.notes if note.endswith("compared the compiled network with the eager network")
     ]
     assert len(compared) == 1
     # The first pass and the third, of either kind.
-    assert 4 * compiled.FULL * SLOTS <= int(compared[0].split()[0]) <= 4 * SLOTS
+    assert 4 * compiled.MIN_FILL * SLOTS <= int(compared[0].split()[0]) <= 4 * SLOTS
 
 
 def test_each_kind_of_pass_is_compiled_once_and_anew_only_where_memory_runs_out():
@@ -143,7 +143,7 @@ def test_an_error_of_the_network_s_own_is_raised():
 )
 def test_a_wrong_program_is_found_out_at_its_first_pass(change):
     known, _ = searched(attack("apgd-ce"), Backend(change=change))
-    assert fell_back(known) == ["its results are not those of the network as it is"]
+    assert fell_back(known) == ["its results differ from those of the eager network"]
     assert small.verdicts(known) == small.verdicts(eager("apgd-ce"))
 
 

@@ -60,5 +60,5 @@ def test_a_grey_image_stays_grey():
 
 def test_another_version_is_refused():
     """A job in another container must not answer with other noise."""
-    with pytest.raises(ImportError, match=r"but the images are to be corrupted by imagecorruptions-imaug 0\.9"):
+    with pytest.raises(ImportError, match=r"expected imagecorruptions-imaug 0\.9 for the corruptions"):
         CorruptionGenerator("fog", 1, 0, "imagecorruptions-imaug 0.9")

@@ -76,7 +76,7 @@ def test_nan_on_clean_images_is_a_bad_model():
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     with torch.no_grad():
         network[1].weight[3] = math.nan
-    with pytest.raises(ModelError, match="logits of 20 of 20 clean images are not finite; are the weights sound"):
+    with pytest.raises(ModelError, match="logits of 20 of 20 images are not finite; check the weights"):
         finish(task(attack(), network))
 
 

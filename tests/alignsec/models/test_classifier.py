@@ -127,14 +127,14 @@ def test_keys_that_do_not_fit_are_named(tmp_path: Path):
         load(tmp_path / "w.pt")
     said = str(caught.value)
     assert "w.pt does not fit" in said
-    assert "1 keys missing (head.bias)" in said
-    assert "1 keys too many (extra.weight)" in said
-    assert "1 keys of another shape (cls_token is (1, 1, 8), not (1, 1, 16))" in said
+    assert "1 missing keys (head.bias)" in said
+    assert "1 unexpected keys (extra.weight)" in said
+    assert "1 keys of other shape (cls_token is (1, 1, 8), expected (1, 1, 16))" in said
 
 
 def test_weights_of_another_network(tmp_path: Path):
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "w.pt")
-    with pytest.raises(ModelError, match=r"keys missing \(cls_token, pos_embed, .*, \.\.\.\); 2 keys too many"):
+    with pytest.raises(ModelError, match=r"missing keys \(cls_token, pos_embed, .*, \.\.\.\); 2 unexpected keys"):
         load(tmp_path / "w.pt")
 
 

@@ -10,12 +10,12 @@ from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from alignsec.models import conversion
-from alignsec.models.conversion import Unsuited
+from alignsec.models.conversion import ConversionError
 from tests import tiny_networks
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(conversion._same(one[key], other[key]) for key in one)
+    return one.keys() == other.keys() and all(conversion._is_same(one[key], other[key]) for key in one)
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ def test_timms_own_conversion_of_keys_still_applies(tmp_path: Path):
 )
 def test_what_would_lose_something_stays_as_it_is(tmp_path: Path, content: object):
     torch.save(content, tmp_path / "w.pth")
-    with pytest.raises(Unsuited):
+    with pytest.raises(ConversionError):
         conversion.convert(tmp_path / "w.pth", tmp_path / "w.safetensors")
-    assert conversion.main(str(tmp_path / "w.pth"), str(tmp_path / "w.safetensors")) == conversion.UNSUITED
+    assert conversion.main(str(tmp_path / "w.pth"), str(tmp_path / "w.safetensors")) == conversion.UNSUPPORTED
     assert not (tmp_path / "w.safetensors").exists()
 
 

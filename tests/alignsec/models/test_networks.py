@@ -81,7 +81,7 @@ def test_a_users_network(tmp_path: Path):
 @pytest.mark.parametrize(
     ("source", "options", "said"),
     [
-        ("python:number", {}, "number returned int, not a torch.nn.Module"),
+        ("python:number", {}, "number returned int; expected a torch.nn.Module"),
         ("python:gone", {}, "has no attribute 'gone'"),
         ("python:build", {"depth": 3}, "unexpected keyword argument 'depth'"),
     ],

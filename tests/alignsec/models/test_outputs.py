@@ -40,7 +40,7 @@ class ModelOutput(dict[str, Any]):
     ids=lambda returned: type(returned).__name__,
 )
 def test_logits_are_found(returned: object):
-    assert outputs.logits(returned) is LOGITS
+    assert outputs.extract_logits(returned) is LOGITS
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_logits_are_found(returned: object):
 )
 def test_no_logits_are_guessed(returned: object, said: str):
     with pytest.raises(ModelError, match=said):
-        outputs.logits(returned)
+        outputs.extract_logits(returned)
 
 
 def test_a_classifier_gives_logits_whatever_its_network_returns():

@@ -30,7 +30,7 @@ def test_the_same_floats_as_division(index):
 def test_the_table_says_what_division_says():
     """What devices other than CPUs look up."""
     looked_up = Pixels(BYTES)
-    looked_up._table = pixels._AS_FLOAT
+    looked_up._table = pixels._FLOAT_OF_BYTE
     assert torch.equal(looked_up[:], Pixels(BYTES)[:])
 
 
@@ -51,7 +51,7 @@ def test_another_device_is_given_each_image_once():
         ready.extend(range(len(ready), count))
 
     given = Pixels(values, wait=wait)
-    given._given, given._table = torch.empty_like(values), pixels._AS_FLOAT
+    given._on_device, given._table = torch.empty_like(values), pixels._FLOAT_OF_BYTE
     assert torch.equal(given[:2], BYTES[:2].float() / 255)
     values[:2] = 7
     assert torch.equal(given[torch.tensor([1, 3])], BYTES[[1, 3]].float() / 255)

@@ -20,8 +20,8 @@ def test_sizes_to_compile_for_are_few():
         passage.forward(small.digits()[0][:most])
         passage.compiled.release()
         assert not any(program() for program in backend.programs), "it keeps the memory that ran out"
-    assert backend.compiled == compiled.SIZES
-    assert passage.compiled.failure == "memory ran out at 3 sizes of batches"
+    assert backend.compiled == compiled.MAX_SIZES
+    assert passage.compiled.failure == "memory ran out at 3 batch sizes"
 
 
 @pytest.mark.parametrize(("images", "full"), [(8, True), (7, True), (6, False), (1, False)])

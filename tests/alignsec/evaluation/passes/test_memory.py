@@ -161,8 +161,8 @@ def test_control_groups_bound_what_is_left(tmp_path):
         (folder / "memory.max").write_text(f"{limit}\n")
         (folder / "memory.current").write_text("1000\n")
         (folder / "memory.stat").write_text("anon 600\nfile 400\n")
-    assert list(memory._of_cgroups(tmp_path / "fs", tmp_path / "own")) == [2400]
-    assert list(memory._of_cgroups(tmp_path / "fs", tmp_path / "absent")) == []
+    assert list(memory._cgroup_bounds(tmp_path / "fs", tmp_path / "own")) == [2400]
+    assert list(memory._cgroup_bounds(tmp_path / "fs", tmp_path / "absent")) == []
 
 
 def test_a_short_memory_changes_no_verdict(monkeypatch: pytest.MonkeyPatch):

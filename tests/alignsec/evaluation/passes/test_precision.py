@@ -66,7 +66,7 @@ def test_every_pass_in_float32_is_counted_and_told():
     again = model.seen[False] - known.clean_passes.forward
     assert again >= sum(letter in "ctfs" for letter in known.budgets[0].verdicts)
     assert spent(known) == model.seen[True] + again
-    assert f"{again} of the forward passes put what the search took for a success through fp32" in known.notes
+    assert f"{again} of the forward passes checked apparent successes of the search in fp32" in known.notes
 
 
 def test_clean_images_are_classified_in_float32():
@@ -132,7 +132,9 @@ def test_a_search_in_bfloat16_is_taken_up_where_it_was_left():
 @pytest.mark.parametrize("method", METHODS)
 def test_logits_that_only_bfloat16_loses_are_no_verdict(method):
     what, _ = fickle(lambda logits: logits * torch.nan, small.attack(method, search="bf16"))
-    with pytest.raises(ModelError, match="the logits of 6 of 6 images are not finite in bf16; search in fp32"):
+    with pytest.raises(
+        ModelError, match='the logits of 6 of 6 images are not finite in bf16; set search = "fp32"'
+    ):
         small.finished(what)
 
 
@@ -172,6 +174,4 @@ def test_what_was_searched_in_is_told():
     cpu = torch.device("cpu")
     assert precision.describe_precision("fp32", cpu) == "fp32"
     assert precision.describe_precision("bf16", cpu) == "search bf16, verdicts fp32"
-    assert precision.describe_precision("tf32", cpu).startswith(
-        "search fp32 (tf32 was asked for, which this device does not"
-    )
+    assert precision.describe_precision("tf32", cpu).startswith("search fp32 (this device does not support tf32)")

@@ -41,7 +41,8 @@ def test_a_randomised_model_is_told():
 def test_a_search_that_missed_what_a_smaller_budget_found_is_told():
     found = [budget("1/255", "cRWR"), budget("2/255", "RRWR"), budget("3/255", "ccWR")]
     assert warnings.find_search_warnings(Counter(), found) == [
-        "1 images are broken at one budget and robust at a larger one: the search missed them"
+        "1 images are broken at one budget and robust at a larger one: the search missed adversarial "
+        "examples there"
     ]
 
 
