@@ -15,9 +15,10 @@ from aggregate.statistics import architecture, tables
 from alignsec import atomic
 from alignsec.display import Display
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import REPORT, RunFolder
+from alignsec.run.plan import Plan
 
-PAIRS = ["id", "model", "attack", "state", "reason", "tries", "evictions", "holds"]
+PAIR_COLUMNS = ["id", "model", "attack", "state", "reason", "tries", "evictions", "holds"]
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,24 @@ def analyse(
     """
     display = display or Display()
     plan = Plan.read(folder)
-    alignment = scores.scores_of_run(folder, plan)
-    found = tally.take(plan, outcomes, events, processes, display)
-    counted = table.frame(found.rows)
-    means = corruptions.means(plan, found.pairs, counted)
-    rows = corruptions.added(counted, means)
-    family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in plan}
+    alignment = scores.read_run_scores(folder, plan)
+    found = tally.read_tally(plan, outcomes, events, processes, display)
+    counted = table.make_frame(found.rows)
+    means = corruptions.average_corruptions(plan, found.pairs, counted)
+    rows = corruptions.append_means(counted, means)
+    family = {pair.model.name: architecture.find_family(pair.model.source, pair.model.name) for pair in plan}
     display.begin("statistics")
     statistics = tables.compute_tables(rows, alignment, family, found.robust, means)
-    matching = scores.match([pair.model.name for pair in plan], alignment) if alignment else None
-    pairs = table.columns(PairState, found.pairs)[PAIRS]
+    matching = scores.match_models([pair.model.name for pair in plan], alignment) if alignment else None
+    pairs = table.records_to_frame(PairState, found.pairs)[PAIR_COLUMNS]
     # Severities of a corruption are pairs of one attack.
     series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
     drawings = gallery.draw_all(rows, series, statistics, alignment)
     files = {
-        "table.csv": table.csv(rows),
-        "pairs.csv": table.csv(pairs),
-        **{f"{name}.csv": table.csv(frame) for name, frame in statistics.named().items()},
-        "matching.csv": table.csv(matching_table(matching, alignment)),
+        "table.csv": table.to_csv(rows),
+        "pairs.csv": table.to_csv(pairs),
+        **{f"{name}.csv": table.to_csv(frame) for name, frame in statistics.named().items()},
+        "matching.csv": table.to_csv(make_matching_table(matching, alignment)),
     }
     display.begin("figures", len(drawings), unit="figures")
     for drawing in drawings:
@@ -71,12 +72,12 @@ def analyse(
     files.update({f"tables/{name}": data for name, data in paper_tables.files(rows, statistics).items()})
     display.begin("report")
     evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
-    files["report.html"] = report.html(evidence)
-    write(out, files)
-    return Analysis(out / "report.html", len(found.planned), len(found.not_ok))
+    files[REPORT] = report.html(evidence)
+    write_analysis(out, files)
+    return Analysis(out / REPORT, len(found.planned), len(found.not_ok))
 
 
-def matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:
+def make_matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:
     """Every name of the study and of the scores file, and whether the two met."""
     rows = []
     if matching and alignment:
@@ -93,7 +94,7 @@ def matching_table(matching: Matching | None, alignment: Scores | None) -> pd.Da
     return pd.DataFrame(rows, columns=["model", "state"])
 
 
-def write(out: Path, files: dict[str, bytes]) -> None:
+def write_analysis(out: Path, files: dict[str, bytes]) -> None:
     """Write the files, the report last, and remove what an earlier analysis drew or set and this one has not."""
     for folder in ("figures", "tables"):
         (out / folder).mkdir(parents=True, exist_ok=True)

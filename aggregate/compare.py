@@ -13,14 +13,13 @@ from pathlib import Path
 from rich.console import Console
 
 from aggregate.collect import table
-from aggregate.comparison import agreement, report
-from aggregate.comparison import report as sheet
-from aggregate.comparison import runs as answers
+from aggregate.comparison import agreement, report, runs
 from aggregate.comparison.agreement import Comparison
 from alignsec import atomic
 from alignsec.command import INPUT_ERROR, run_command
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
+from alignsec.run.folder import RunFolder
 
 NOTE = "no partly written file is left"
 SHOWN = 20
@@ -39,38 +38,38 @@ def main(argv: list[str]) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    out = given.out or given.B / "compare" / given.A.resolve().name
+    out = given.out or RunFolder(given.B).comparison(given.A)
     cores = len(os.sched_getaffinity(0))
     with Display(Console(stderr=True)) as display:
         found = _compared(given.A, given.B, cores, display)
     out.mkdir(parents=True, exist_ok=True)
-    atomic.write(out / "compare.csv", table.csv(report.table(found)))
-    atomic.write(out / "images.csv", table.csv(report.images(found)))
-    atomic.write(out / "compare.html", sheet.html(found))
+    atomic.write(out / "compare.csv", table.to_csv(report.make_agreement_table(found)))
+    atomic.write(out / "images.csv", table.to_csv(report.make_image_table(found)))
+    atomic.write(out / "compare.html", report.render_comparison(found))
     sys.stdout.write("\n".join([*_summary(found), f"The page is at {out / 'compare.html'}", ""]))
     return 1 if found.changed else 0
 
 
 def _compared(a: Path, b: Path, processes: int, display: Display) -> Comparison:
     """Both runs are read before either is complained of."""
-    runs, errors = [], []
+    found, errors = [], []
     for root in (a, b):
         try:
-            runs.append(answers.read(root, processes, display))
+            found.append(runs.read_run(root, processes, display))
         except ConfigErrors as error:
             errors += [one for one in error.errors if one not in errors]
     if errors:
         raise ConfigErrors(errors)
-    return agreement.compare(*runs)
+    return agreement.compare_runs(*found)
 
 
 def _summary(found: Comparison) -> list[str]:
     differences = [
         f"  {one.name}: {one.a} in A, {one.b} in B ({one.pairs}; {one.changed:,} changed there): {one.means}"
-        for one in report.differences(found)
+        for one in report.list_differences(found)
     ]
     changed = [
-        f"  {row.model} × {row.attack} × {row.eps}: {report.moved(row)} (p {row.p:.3g})"
+        f"  {row.model} × {row.attack} × {row.eps}: {report.describe_changes(row)} (p {row.p:.3g})"
         for row in sorted(found.rows, key=lambda row: -len(row.changes))
         if row.changes
     ]
@@ -78,8 +77,8 @@ def _summary(found: Comparison) -> list[str]:
         f"  {model} × {attack}: only in {run}; the other run: {why}" for (model, attack), run, why in found.alone
     ]
     return [
-        report.verdict(found),
-        *report.findings(found),
+        report.summarize_agreement(found),
+        *report.describe_findings(found),
         *_most("What is not the same:", differences or ["  nothing that is recorded"]),
         *_most("Changed:", changed),
         *_most("In one run alone:", alone),

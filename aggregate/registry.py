@@ -13,7 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
-from aggregate.collect.table import csv
+from aggregate.collect.table import to_csv
 from aggregate.formatting import counted
 from aggregate.scores import scores
 from aggregate.scores.scores import Scores
@@ -97,9 +97,9 @@ def _run(given: argparse.Namespace) -> int:
     except RegistryError as error:
         remedy = str(error)
         raise ConfigErrors([ConfigError(path="PACKAGE", given=str(given.package), remedy=remedy)]) from None
-    alignment = scores.parse(given.scores.read_bytes())
+    alignment = scores.parse_scores(given.scores.read_bytes())
     table = join_scores(registrations, alignment)
-    atomic.write(given.out, csv(table))
+    atomic.write(given.out, to_csv(table))
     _report(table, alignment)
     sys.stdout.write(f"The table is {given.out}\n")
     return 0

@@ -32,7 +32,8 @@ import pandas as pd
 
 from aggregate.collect import table, tally
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from alignsec.run.status import FEW
 from benchmarks import synthetic_run
 from benchmarks.synthetic_run import Size
@@ -65,10 +66,10 @@ def ours(root: Path, _: int) -> int:
     """The table of every outcome, by as many processes as there are cores, none for few; the rows it has."""
     folder = RunFolder(root)
     cores = len(os.sched_getaffinity(0))
-    found = tally.take(Plan.read(folder), root / ARCHIVE, EventLog(folder.events), cores)
+    found = tally.read_tally(Plan.read(folder), root / ARCHIVE, EventLog(folder.events), cores)
     if found.not_ok:
         raise AssertionError(found.not_ok[0].reason)
-    return len(table.frame(found.rows))
+    return len(table.make_frame(found.rows))
 
 
 def loop(root: Path, most: int) -> int:

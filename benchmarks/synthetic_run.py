@@ -14,8 +14,9 @@ from pathlib import Path
 
 from alignsec import digest
 from alignsec.run import outcome_file
-from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Provenance, Record
+from alignsec.run.plan import Plan, PlannedPair, PlannedScores
 from alignsec.spec.attack import Attack
 from alignsec.spec.components import COMPONENTS
 from alignsec.spec.pair import File, Pair, PairModel
@@ -68,7 +69,7 @@ def plan(size: Size, folder: RunFolder) -> Plan:
         scores=PlannedScores(source="scores.csv", sha256=digest.sha256_of_bytes(scores), label="drawn"),
         images=pack,
         image_count=size.images,
-        planned=tuple(Planned(pair=pair, inputs=(f"weights/{pair.model.name}", "images/i")) for pair in pairs),
+        planned=tuple(PlannedPair(pair=pair, inputs=(f"weights/{pair.model.name}", "images/i")) for pair in pairs),
     )
     made.write(folder)
     return made

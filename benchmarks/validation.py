@@ -22,9 +22,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from aggregate.scores.scores import Column, Scores
+from aggregate.scores.scores import ScoreColumn, Scores
 from aggregate.statistics import bootstrap, multiple_testing, partial
 from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, Networks, adjusted_correlations, claims
+from aggregate.statistics.arrays import Floats
 from aggregate.statistics.family_correlation import normal_scores
 
 RESULTS = Path(__file__).parent / "results" / "validation.json"
@@ -33,8 +34,6 @@ FAMILIES = (36, 18, 12, 10, 8, 7, 6, 5, 4, 4, 3, 3, 3, 2, 2, 2, 2, 2)
 """Sizes of the largest families, as unequal as the leaderboard's; every other model is a family of its own."""
 BENCHMARKS = 105
 ATTACK, EPS = "autoattack-Linf", "1/255"
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -149,11 +148,11 @@ def _scores(names: list[str], benchmarks: Floats) -> Scores:
     half = BENCHMARKS // 2
     neural, behaviour = benchmarks[:, :half].mean(axis=1), benchmarks[:, half:].mean(axis=1)
     columns = (
-        Column("average_vision", "average", ""),
-        Column("neural_vision", "category", "neural_vision"),
-        Column("behavior_vision", "category", "behavior_vision"),
-        *(Column(f"benchmark-{at:03d}", "benchmark", "neural_vision") for at in range(half)),
-        *(Column(f"benchmark-{at:03d}", "benchmark", "behavior_vision") for at in range(half, BENCHMARKS)),
+        ScoreColumn("average_vision", "average", ""),
+        ScoreColumn("neural_vision", "category", "neural_vision"),
+        ScoreColumn("behavior_vision", "category", "behavior_vision"),
+        *(ScoreColumn(f"benchmark-{at:03d}", "benchmark", "neural_vision") for at in range(half)),
+        *(ScoreColumn(f"benchmark-{at:03d}", "benchmark", "behavior_vision") for at in range(half, BENCHMARKS)),
     )
     values = np.column_stack([(neural + behaviour) / 2, neural, behaviour, benchmarks])
     keys = [column.name for column in columns]
@@ -213,11 +212,11 @@ def _before(study: Study) -> tuple[set[str], float, float]:
 
     for level in levels:
         names = [column.name for column in study.scores.columns if column.level in level]
-        p = [partial.given(score(name), robust, clean).p for name in names]
+        p = [partial.compute_partial(score(name), robust, clean).p for name in names]
         frame = pd.DataFrame({"score": names, "p": np.array(p, dtype=np.float64), "attack": ATTACK})
-        q = multiple_testing.discoveries(frame, "p", ["attack"])
+        q = multiple_testing.adjust_p(frame, "p", ["attack"])
         claimed |= set(frame["score"][q < 0.05])
-    interval, _ = bootstrap.correlations(score("average_vision"), robust)
+    interval, _ = bootstrap.bootstrap_intervals(score("average_vision"), robust)
     return claimed, interval.low or -1.0, interval.high or 1.0
 
 

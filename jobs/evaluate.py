@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from alignsec.models.errors import is_out_of_memory
 from alignsec.run import exit_code, outcome_file
+from alignsec.run.folder import JOB_CHECKPOINT, JOB_OUTCOME
 from alignsec.run.outcome import Failure, Record
 from alignsec.spec.pair import Pair
 from jobs import provenance
 from jobs.checkpoint import Checkpoint, CheckpointSaved
 
-OUTCOME = Path("outcome.json")
-CHECKPOINT = Path("checkpoint.bin")
+OUTCOME = Path(JOB_OUTCOME)
+CHECKPOINT = Path(JOB_CHECKPOINT)
 
 
 def main() -> int:

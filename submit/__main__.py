@@ -22,7 +22,7 @@ from submit.digest_cache import DigestCache
 from submit.images import transfer as image_transfer
 from submit.images.store import PackStore
 from submit.monitor.waiting import wait
-from submit.pool import Pool, PoolUnavailable
+from submit.pool import Pool, PoolUnavailableError
 from submit.requests import measurements, requests, summary
 from submit.site import Site
 from submit.validation import ValidatedStudy
@@ -111,7 +111,7 @@ def _pool(console: Console, *, private: bool) -> Pool | None:
         return pool.find(folder, os.environ)
     try:
         return pool.ensure(folder, os.environ)
-    except PoolUnavailable as why:
+    except PoolUnavailableError as why:
         console.print(f"no HTCondor pool here: {why}\nso the pairs run on this machine, one after another")
         return None
 

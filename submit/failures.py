@@ -14,7 +14,8 @@ from rich.markup import escape
 from alignsec import command
 from alignsec.run import status
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import Plan, Planned, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.status import PairStatus
 
 MOST_OF_A_CAUSE = 5
@@ -72,17 +73,16 @@ def by_cause(bad: list[PairStatus]) -> dict[str, list[PairStatus]]:
 
 def log_tail(folder: RunFolder, pair_id: str) -> list[str]:
     """The last lines its job printed: errors if there were any, else output."""
-    for name in (f"{pair_id}.err", f"{pair_id}.log", f"{pair_id}.out"):
-        path = folder.logs / name
+    for path in (folder.error_output(pair_id), folder.log(pair_id), folder.output(pair_id)):
         if path.exists() and (lines := path.read_text(encoding="utf-8", errors="replace").splitlines()):
             return lines[-LOG_LINES:]
     return []
 
 
-def reproduce(folder: RunFolder, planned: Planned) -> str:
+def reproduce(folder: RunFolder, planned: PlannedPair) -> str:
     """A shell command that runs one pair on this machine, in a folder of its own, as its job would have."""
     pair_id = planned.pair.id
-    inputs = [folder.pair(pair_id), *(folder.root / path for path in planned.inputs)]
+    inputs = [folder.pair(pair_id), *(folder.input(path) for path in planned.inputs)]
     copies = " ".join(shlex.quote(str(path)) for path in inputs)
     code = shlex.quote(str(folder.code))
     job = f"PYTHONPATH={code} {shlex.quote(sys.executable)} -m jobs.evaluate {pair_id}.json"

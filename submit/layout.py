@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.console import Console
 
 from alignsec import atomic, digest
-from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan, PlannedPair, PlannedScores
 from alignsec.spec.pair import File, Pair
 from alignsec.study.study import StudyScores
 from submit import code
@@ -58,7 +59,7 @@ def write(
     return plan
 
 
-def _pairs(checked: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tuple[Planned, ...]:
+def _pairs(checked: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tuple[PlannedPair, ...]:
     """Every model under every attack."""
     files = {found.path: _weights(found, folder) for found in checked.weights.values()}
     codes = {model.code: _code(model.code, folder) for model in checked.study.models if model.code}
@@ -76,7 +77,7 @@ def _pairs(checked: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tup
             paths = [place / file.name for place, file in handed if file]
             inputs = tuple(path.relative_to(folder.root).as_posix() for path in paths)
             pair = Pair(model=to_pair_model, attack=attack, images=pack, corrupted=more, seed=checked.study.seed)
-            planned.append(Planned(pair=pair, inputs=inputs))
+            planned.append(PlannedPair(pair=pair, inputs=inputs))
     return tuple(planned)
 
 

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import exit_code, outcome_file, status
-from alignsec.run.folder import Plan, Planned, RunFolder
+from alignsec.run.folder import JOB_OUTCOME, RunFolder
 from alignsec.run.outcome import Failure
+from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.progress import Progress
 from submit.monitor.pair_display import PairDisplay
 from submit.site import Site
@@ -77,11 +78,11 @@ class Local:
                     future.cancel()
         shutil.rmtree(self.folder.scratch, ignore_errors=True)
 
-    def is_ok(self, planned: Planned) -> bool:
+    def is_ok(self, planned: PlannedPair) -> bool:
         """Whether a pair has its record already."""
         return status.pair_status(planned.pair, self.folder.outcome(planned.pair.id)).state == "ok"
 
-    def _pair(self, planned: Planned) -> Ended:
+    def _pair(self, planned: PlannedPair) -> Ended:
         """One pair, again while the machine is to blame."""
         code = exit_code.TRY_AGAIN
         for _ in range(1 + self.retries):
@@ -92,13 +93,13 @@ class Local:
                 break
         return Ended(planned.pair.id, code)
 
-    def _once(self, planned: Planned) -> int:
+    def _once(self, planned: PlannedPair) -> int:
         """One job in an empty folder that holds the pair's files, as HTCondor would start it."""
         pair_id = planned.pair.id
-        scratch = self.folder.scratch / pair_id
+        scratch = self.folder.job_scratch(pair_id)
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        for source in (*(self.folder.root / path for path in planned.inputs), self.folder.pair(pair_id)):
+        for source in (*(self.folder.input(path) for path in planned.inputs), self.folder.pair(pair_id)):
             (scratch / source.name).symlink_to(source.absolute())
         command = [self.python, "-m", "jobs.evaluate", self.folder.pair(pair_id).name]
         with (
@@ -151,9 +152,9 @@ class Local:
             "OMP_NUM_THREADS": str(threads),
         }
 
-    def _keep(self, planned: Planned, scratch: Path, code: int) -> None:
+    def _keep(self, planned: PlannedPair, scratch: Path, code: int) -> None:
         """Move the outcome into place, or write the failure of a job that died before it could."""
-        left = scratch / "outcome.json"
+        left = scratch / JOB_OUTCOME
         kept = self.folder.outcome(planned.pair.id)
         if left.exists() and left.stat().st_size:
             left.replace(kept)

@@ -14,7 +14,7 @@ import pandas as pd
 from aggregate.collect.table import Row, exact_interval
 from aggregate.collect.tally import PairState
 from aggregate.formatting import counted
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from alignsec.spec.attack import SEVERITY
 from alignsec.spec.pair import Pair
 
@@ -24,7 +24,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
-class Mean:
+class CorruptionMean:
     """One model over all corruptions. A number that cannot be given is None, and `note` says why."""
 
     model: str
@@ -46,11 +46,11 @@ class Mean:
     note: str = ""
 
 
-COLUMNS = [field.name for field in fields(Mean)]
+COLUMNS = [field.name for field in fields(CorruptionMean)]
 _SHARES = ("clean_accuracy", "mean_accuracy", "low", "high")
 
 
-def means(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> pd.DataFrame:
+def average_corruptions(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> pd.DataFrame:
     """One row a model of the plan; none where the plan has fewer than two types of corruption."""
     asked = [pair for pair in plan if pair.attack.method == "corruption"]
     found = []
@@ -66,7 +66,7 @@ def means(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> pd.Dat
     return frame.astype(dict.fromkeys(_SHARES, "float64") | {"images": "Int64"})
 
 
-def _mean(model: str, asked: list[Pair], why: Mapping[str, str], rows: pd.DataFrame) -> Mean:
+def _mean(model: str, asked: list[Pair], why: Mapping[str, str], rows: pd.DataFrame) -> CorruptionMean:
     levels = sorted({pair.attack.level(pair.attack.budgets[0]) for pair in asked}, key=lambda level: level[1])
     severities = SEVERITY + ", ".join(text.removeprefix(SEVERITY) for text, _ in levels)
     types, known = len({pair.attack.series for pair in asked}), rows[rows["robust_accuracy"].notna()]
@@ -78,15 +78,17 @@ def _mean(model: str, asked: list[Pair], why: Mapping[str, str], rows: pd.DataFr
     ]
     if absent:
         more = f" and {len(absent) - _NAMED} more" if len(absent) > _NAMED else ""
-        return Mean(*first, note=f"{counted(len(absent), 'setting')} missing: {', '.join(absent[:_NAMED])}{more}")
+        return CorruptionMean(
+            *first, note=f"{counted(len(absent), 'setting')} missing: {', '.join(absent[:_NAMED])}{more}"
+        )
     images = int(known["images"].min())
     mean = float(sum(Fraction(row.robust, row.images) for row in known.itertuples()) / len(known))
-    return Mean(
+    return CorruptionMean(
         *first, images, float(known["clean_accuracy"].iloc[0]), mean, *exact_interval(round(mean * images), images)
     )
 
 
-def added(table: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+def append_means(table: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
     """The table with a row for each mean that could be given; whatever is not of a mean is missing there.
 
     Its budget is all severities, and their mean stands for eps_value.

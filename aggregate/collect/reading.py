@@ -26,11 +26,11 @@ from alignsec.run.outcome_file import OutcomeFile
 from alignsec.run.status import Look, State
 from alignsec.spec.verdicts import MENDED, ROBUST
 
-TRACES = ("code", "container", "precision", "device", "host")
+PROVENANCE_FIELDS = ("code", "container", "precision", "device", "host")
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class PairCost:
     """What an ok pair took. Passes are counted in images."""
 
     job_seconds: float
@@ -40,7 +40,7 @@ class Spent:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class OutcomeSummary:
     """One outcome file."""
 
     state: State
@@ -59,26 +59,26 @@ class Reading:
     """Of an ok pair only, as all that follows."""
     robust: tuple[bytes, ...] = ()
     """One for each row, a bit an image."""
-    spent: Spent | None = None
+    spent: PairCost | None = None
     notes: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
 
 
-def read(file: OutcomeFile, planned: bool) -> Reading:
+def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
     """Read one outcome file. Raises OSError; tarfile.ReadError where its archive ends too early."""
     found = status.judged(file, planned, outcome_file.skim)
     answer = found.record or found.failure
     ran = answer.provenance if answer else None
     model, attack = (found.pair.model.name, found.pair.attack.name) if found.pair else ("", "")
-    plain = partial(Reading, found.state, found.reason, model, attack)
+    plain = partial(OutcomeSummary, found.state, found.reason, model, attack)
     if ran is not None:
-        traces = tuple(getattr(ran, name) for name in TRACES)
+        traces = tuple(getattr(ran, name) for name in PROVENANCE_FIELDS)
         plain = partial(plain, traces=traces, started=ran.started, seconds=ran.seconds)
     if found.state != "ok" or found.record is None:
         return plain()
     record = found.record
     return plain(
-        rows=tuple(table.rows(record, found.outcome_sha256)),
+        rows=tuple(table.count_rows(record, found.outcome_sha256)),
         robust=tuple(_robust(budget.verdicts) for budget in record.budgets),
         spent=_spent(record),
         notes=tuple(dict.fromkeys(record.notes)),
@@ -86,9 +86,9 @@ def read(file: OutcomeFile, planned: bool) -> Reading:
     )
 
 
-def _spent(record: Record) -> Spent:
+def _spent(record: Record) -> PairCost:
     passes = [record.clean_passes, *(p for budget in record.budgets for p in budget.passes.values())]
-    return Spent(
+    return PairCost(
         job_seconds=record.provenance.seconds,
         forward=sum(p.forward for p in passes),
         backward=sum(p.backward for p in passes),
@@ -101,33 +101,35 @@ def _robust(verdicts: str) -> bytes:
     return np.packbits((letters == ord(ROBUST)) | (letters == ord(MENDED))).tobytes()
 
 
-BATCH = 64
+BATCH_SIZE = 64
 """Outcome files that a process is handed at once: long enough to be worth the message."""
-AHEAD = 4
+BATCHES_AHEAD = 4
 """Batches that wait for each process; what is read and not yet fetched stays in memory."""
-Read = TypeVar("Read")
-Reader = Callable[[OutcomeFile, bool], Read]
+Result = TypeVar("Result")
+Reader = Callable[[OutcomeFile, bool], Result]
 """Reads one outcome file; True where the plan asks for it."""
 
 
-def read_parallel(read: Reader[Read], processes: int) -> Look[Read]:
+def read_parallel(read: Reader[Result], processes: int) -> Look[Result]:
     """Reads files in their order, in this process or in so many others; then `read` is a function of a module."""
     return partial(starmap, read) if processes < 2 else partial(_side_by_side, read, processes)
 
 
-def _batch(read: Reader[Read], files: list[tuple[OutcomeFile, bool]]) -> list[Read]:
+def _batch(read: Reader[Result], files: list[tuple[OutcomeFile, bool]]) -> list[Result]:
     return list(starmap(read, files))
 
 
-def _side_by_side(read: Reader[Read], processes: int, files: Iterable[tuple[OutcomeFile, bool]]) -> Iterator[Read]:
+def _side_by_side(
+    read: Reader[Result], processes: int, files: Iterable[tuple[OutcomeFile, bool]]
+) -> Iterator[Result]:
     # Not forked: this process may have threads of its own, of which a fork has the locks and not the hands.
     fresh = multiprocessing.get_context("spawn")
     source = iter(files)
-    waiting: deque[Future[list[Read]]] = deque()
+    waiting: deque[Future[list[Result]]] = deque()
     with ProcessPoolExecutor(processes, fresh, _leave_interrupts_to_the_parent) as workers:
-        while batch := list(islice(source, BATCH)):
+        while batch := list(islice(source, BATCH_SIZE)):
             waiting.append(workers.submit(_batch, read, batch))
-            if len(waiting) > AHEAD * processes:
+            if len(waiting) > BATCHES_AHEAD * processes:
                 yield from waiting.popleft().result()
         for future in waiting:
             yield from future.result()
@@ -137,7 +139,7 @@ def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def whole(seen: Iterable[Read], outcomes: Path) -> Iterator[Read]:
+def convert_archive_errors(seen: Iterable[Result], outcomes: Path) -> Iterator[Result]:
     """What was seen, or a Mistake if the archive it comes from ends too early or is none."""
     try:
         yield from seen

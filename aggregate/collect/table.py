@@ -65,7 +65,7 @@ class Row:
     outcome_sha256: str
 
 
-def rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
+def count_rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
     """The rows of one pair, its budgets in ascending order; every count is made anew from the verdicts."""
     attack = record.pair.attack
     images, clean = len(record.images), record.clean_correct
@@ -127,24 +127,24 @@ def column_names() -> list[str]:
     return [*names[:at], *(breaker.column for breaker in breakers()), *names[at + 1 :]]
 
 
-def frame(table: Iterable[Row]) -> pd.DataFrame:
+def make_frame(table: Iterable[Row]) -> pd.DataFrame:
     """Return the rows as a data frame in the given order. Without rows, it has the columns only."""
     found = list(table)
-    data = columns(Row, found)
+    data = records_to_frame(Row, found)
     for at, breaker in enumerate(breakers()):
         data[breaker.column] = pd.Series([row.broken[at] for row in found], dtype="int64" if found else None)
     # Whole numbers with gaps: as floats they would be written 9.0.
     return data[column_names()].astype({"clean_top5_correct": "Int64", "severity": "Int64"})
 
 
-def columns(kind: type, things: Sequence[object]) -> pd.DataFrame:
+def records_to_frame(kind: type, things: Sequence[object]) -> pd.DataFrame:
     """Instances of a dataclass as a frame, a field a column: made by columns, hundreds of thousands are quick."""
     # Each list becomes a typed column before the next one is made: together they are most of the memory.
     made = {f.name: pd.Series([getattr(thing, f.name) for thing in things]) for f in fields(kind)}
     return pd.DataFrame(made if things else {name: [] for name in made}, copy=False)
 
 
-def csv(data: pd.DataFrame) -> bytes:
+def to_csv(data: pd.DataFrame) -> bytes:
     """A frame as the bytes of a CSV file: UTF-8, a header, empty where a value is missing."""
     text: str = data.to_csv(index=False, lineterminator="\n")
     return text.encode()

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from aggregate.collect import reading
 from aggregate.collect import reading as readers
-from aggregate.collect.reading import TRACES, Reading, Spent
+from aggregate.collect.reading import PROVENANCE_FIELDS, OutcomeSummary, PairCost
 from aggregate.collect.table import Row
+from aggregate.statistics.arrays import Bits
 from alignsec.display import Display
 from alignsec.run import status
 from alignsec.run.event_log import EventLog, NodeHistory
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from alignsec.run.status import FEW, State, look_at
 from alignsec.spec.pair import Pair
 
@@ -50,7 +50,7 @@ class PairState:
 
 
 @dataclass(slots=True)
-class Cost:
+class AttackCost:
     """What the ok pairs of one attack took. Passes are counted in images."""
 
     job_seconds: list[float] = field(default_factory=list)
@@ -60,16 +60,12 @@ class Cost:
     rejected: int = 0
     """Claims of an attack that the fp32 check did not confirm."""
 
-    def add(self, spent: Spent) -> None:
+    def add(self, spent: PairCost) -> None:
         """Count one pair in."""
         self.job_seconds.append(spent.job_seconds)
         self.forward += spent.forward
         self.backward += spent.backward
         self.rejected += spent.rejected
-
-
-Bits = npt.NDArray[np.uint8]
-"""One bit an image, in pack order, eight to a byte; `np.unpackbits(bits, count=images)` takes them apart."""
 
 
 @dataclass
@@ -84,7 +80,7 @@ class Tally:
     entry is the same image."""
     pairs: list[PairState]
     """The plan's pairs in its order, then the stale outcomes by id."""
-    costs: Mapping[str, Cost]
+    costs: Mapping[str, AttackCost]
     """By attack."""
     notes: Mapping[tuple[str, str], list[str]]
     """What jobs noted, by attack and note: the models it was noted of."""
@@ -116,7 +112,7 @@ class Tally:
         return [pair for pair in self.planned if pair.state != "ok"]
 
 
-def take(
+def read_tally(
     plan: Plan, outcomes: Path, events: EventLog, processes: int = 1, display: Display | None = None
 ) -> Tally:
     """Read every outcome once, keeping what the tables and the report need.
@@ -127,17 +123,17 @@ def take(
     """
     display = display or Display()
     display.begin("reading outcomes", len(plan.planned), unit="outcomes")
-    look = readers.read_parallel(reading.read, processes if len(plan.planned) > FEW else 1)
+    look = readers.read_parallel(reading.summarize_outcome, processes if len(plan.planned) > FEW else 1)
     order = {pair.id: at for at, pair in enumerate(plan)}
     rows: list[Row] = []
     robust: dict[tuple[str, str, str], Bits] = {}
     pairs: list[PairState] = []
-    costs = {pair.attack.series: Cost() for pair in plan}
+    costs = {pair.attack.series: AttackCost() for pair in plan}
     notes: dict[tuple[str, str], list[str]] = {}
-    traces: dict[str, Counter[str]] = {name: Counter() for name in TRACES}
+    traces: dict[str, Counter[str]] = {name: Counter() for name in PROVENANCE_FIELDS}
     versions: dict[str, Counter[str]] = {}
     other_counts: Counter[int] = Counter()
-    for pair_id, pair, found in readers.whole(look_at(plan, outcomes, look), outcomes):
+    for pair_id, pair, found in readers.convert_archive_errors(look_at(plan, outcomes, look), outcomes):
         display.advance()
         pairs.append(_state(pair_id, pair, found, events.nodes.get(pair_id)))
         if found is None or found.spent is None:
@@ -149,7 +145,7 @@ def take(
         costs[series].add(found.spent)
         for note in found.notes:
             notes.setdefault((series, note), []).append(found.model)
-        for name, value in zip(TRACES, found.traces, strict=True):
+        for name, value in zip(PROVENANCE_FIELDS, found.traces, strict=True):
             traces[name][value] += 1
         for library, version in found.versions:
             versions.setdefault(library, Counter())[version] += 1
@@ -175,12 +171,16 @@ def _sorted(counter: Counter[str]) -> Counter[str]:
     return Counter(dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def _state(pair_id: str, pair: Pair | None, found: Reading | None, history: NodeHistory | None) -> PairState:
+def _state(
+    pair_id: str, pair: Pair | None, found: OutcomeSummary | None, history: NodeHistory | None
+) -> PairState:
     """A planned pair is named by the plan; a stale one by its file."""
     without = status.missing(pair_id, pair, history)
     history = history or NodeHistory(pair_id)
     # Interned: of 100,000 pairs most share these.
-    ran = dict(zip(TRACES, map(sys.intern, found.traces), strict=True)) if found and found.traces else {}
+    ran = (
+        dict(zip(PROVENANCE_FIELDS, map(sys.intern, found.traces), strict=True)) if found and found.traces else {}
+    )
     return PairState(
         id=pair_id,
         model=pair.model.name if pair else found.model if found else "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aggregate.comparison.runs import Answer, Key, Level, Run
+from aggregate.comparison.runs import BudgetResult, PairKey, PairResult, Run
 from aggregate.statistics import mcnemar
 from alignsec.errors import ConfigErrors
 from alignsec.spec.verdicts import MENDED, ROBUST, WRONG, broken_letters
@@ -23,7 +23,7 @@ Letters = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class VerdictChange:
     """An image whose verdict is another in B."""
 
     image: str
@@ -55,7 +55,7 @@ class Agreement:
     only_robust_b: int
     p: float
     """McNemar's exact p: that as many robust images more or fewer would be chance."""
-    changes: tuple[Change, ...]
+    changes: tuple[VerdictChange, ...]
     differs: tuple[str, ...]
     """The names of the facts that are not the same."""
 
@@ -79,9 +79,9 @@ class Comparison:
     rows: list[Agreement] = field(default_factory=list)
     pairs: int = 0
     """Models and attacks that are compared."""
-    differences: dict[tuple[str, str, str], list[Key]] = field(default_factory=dict)
+    differences: dict[tuple[str, str, str], list[PairKey]] = field(default_factory=dict)
     """By the name of a fact and what it is in A and in B: the pairs."""
-    alone: list[tuple[Key, str, str]] = field(default_factory=list)
+    alone: list[tuple[PairKey, str, str]] = field(default_factory=list)
     """What cannot be compared: model and attack, the run that has it, and why the other does not."""
 
     @property
@@ -95,7 +95,7 @@ class Comparison:
         return sum(len(row.changes) for row in self.rows)
 
 
-def compare(a: Run, b: Run) -> Comparison:
+def compare_runs(a: Run, b: Run) -> Comparison:
     """Hold two runs against each other. Raises Mistakes if no model and attack at one budget is in both."""
     found = Comparison(a, b)
     for key, one in a.answers.items():
@@ -134,7 +134,7 @@ def compare(a: Run, b: Run) -> Comparison:
     return found
 
 
-def _rows(key: Key, a: Answer, b: Answer, differs: tuple[str, ...]) -> Iterator[Agreement]:
+def _rows(key: PairKey, a: PairResult, b: PairResult, differs: tuple[str, ...]) -> Iterator[Agreement]:
     places = {name: at for at, name in enumerate(b.images)}
     at_a = [at for at, name in enumerate(a.images) if name in places]
     if not at_a:
@@ -148,13 +148,13 @@ def _rows(key: Key, a: Answer, b: Answer, differs: tuple[str, ...]) -> Iterator[
             yield _row(key, level, names, one, other, (len(a.images), len(b.images), labels), differs)
 
 
-def _letters(level: Level) -> Letters:
+def _letters(level: BudgetResult) -> Letters:
     return np.frombuffer(level.verdicts.encode("ascii"), dtype=np.uint8)
 
 
 def _row(
-    key: Key, level: Level, names: list[str], one: Letters, other: Letters, numbers: tuple[int, int, int],
-    differs: tuple[str, ...],
+    key: PairKey, level: BudgetResult, names: list[str], one: Letters, other: Letters,
+    numbers: tuple[int, int, int], differs: tuple[str, ...],
 ) -> Agreement:  # fmt: skip
     in_a, in_b, labels = numbers
     a, b = _NUMBER[one], _NUMBER[other]
@@ -176,7 +176,7 @@ def _row(
         other_label=labels,
         only_robust_a=only_a,
         only_robust_b=only_b,
-        p=float(mcnemar.p_value(only_a, only_b)),
-        changes=tuple(Change(names[at], VERDICTS[a[at]], VERDICTS[b[at]]) for at in np.flatnonzero(a != b)),
+        p=float(mcnemar.compute_p(only_a, only_b)),
+        changes=tuple(VerdictChange(names[at], VERDICTS[a[at]], VERDICTS[b[at]]) for at in np.flatnonzero(a != b)),
         differs=(*differs, *(["labels"] if labels else [])),
     )

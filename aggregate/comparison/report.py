@@ -45,7 +45,7 @@ class Difference:
     means: str
 
 
-def differences(found: Comparison) -> list[Difference]:
+def list_differences(found: Comparison) -> list[Difference]:
     """What differs between the runs, what concerns most pairs first."""
     changed: dict[tuple[str, str], int] = {}
     for row in found.rows:
@@ -55,13 +55,13 @@ def differences(found: Comparison) -> list[Difference]:
             len(keys),
             Difference(
                 name,
-                shortened(a),
-                shortened(b),
+                shorten_digest(a),
+                shorten_digest(b),
                 f"all {count(len(keys))}"
                 if len(keys) == found.pairs
                 else _some([" × ".join(key) for key in keys]),
                 sum(changed[key] for key in keys),
-                meaning(name),
+                explain_setting(name),
             ),
         )
         for (name, a, b), keys in found.differences.items()
@@ -69,12 +69,12 @@ def differences(found: Comparison) -> list[Difference]:
     return [one for _, one in sorted(told, key=lambda item: (-item[0], item[1].name, item[1].a, item[1].b))]
 
 
-def meaning(fact: str) -> str:
+def explain_setting(fact: str) -> str:
     """What another value of a fact does to verdicts."""
     return next((text for start, text in _MEANS.items() if fact.startswith(start)), "")
 
 
-def shortened(value: str) -> str:
+def shorten_digest(value: str) -> str:
     """A digest by its first twelve digits, anything else as it is."""
     return value[:12] if len(value) == 64 and not value.strip("0123456789abcdef") else value
 
@@ -85,7 +85,7 @@ def _some(names: Sequence[str]) -> str:
     return f"{count(len(names))}, such as {listed(names[: NAMED - 2])}"
 
 
-def verdict(found: Comparison) -> str:
+def summarize_agreement(found: Comparison) -> str:
     """The one sentence."""
     rows = [row for row in found.rows if row.changes]
     where = f"{counted(found.pairs, 'pair')} of a model and an attack, {counted(len(found.rows), 'budget')}"
@@ -98,7 +98,7 @@ def verdict(found: Comparison) -> str:
     )
 
 
-def findings(found: Comparison) -> Iterator[str]:
+def describe_findings(found: Comparison) -> Iterator[str]:
     """What else there is to say, a sentence each."""
     moves: dict[tuple[str, str], int] = {}
     for row in found.rows:
@@ -136,12 +136,12 @@ def findings(found: Comparison) -> Iterator[str]:
             yield f"{letter} holds {counted(run.stale, 'outcome')} that its study no longer asks for; left out."
 
 
-def moved(row: Agreement) -> str:
+def describe_changes(row: Agreement) -> str:
     """How the verdicts of one row changed, in words."""
     return ", ".join(f"{n:,} {a} → {b}" for (a, b), n in row.counts.most_common() if n and a != b)
 
 
-def table(found: Comparison) -> pd.DataFrame:
+def make_agreement_table(found: Comparison) -> pd.DataFrame:
     """A row per model, attack and budget; q is p corrected over the models of an attack and budget."""
     moves = [(a, b) for a in VERDICTS for b in VERDICTS if a != b]
     columns = {
@@ -161,12 +161,12 @@ def table(found: Comparison) -> pd.DataFrame:
         },
     }
     made = pd.DataFrame(columns)
-    made["q"] = multiple_testing.discoveries(made, "p", ["attack", "eps"])
+    made["q"] = multiple_testing.adjust_p(made, "p", ["attack", "eps"])
     made["differs"] = ["; ".join(row.differs) for row in found.rows]
     return made
 
 
-def images(found: Comparison) -> pd.DataFrame:
+def make_image_table(found: Comparison) -> pd.DataFrame:
     """A row per image whose verdict changed."""
     rows = [
         (row.model, row.attack, row.eps, change.image, change.a, change.b)
@@ -180,16 +180,16 @@ ROWS, ALONE, LISTS, NAMES = 300, 200, 50, 100
 """The most that the page shows: rows of the table, answers of one run, lists of images, images in a list."""
 
 
-def html(found: Comparison) -> bytes:
+def render_comparison(found: Comparison) -> bytes:
     """The page. Names are escaped wherever they stand."""
     rows = sorted(found.rows, key=lambda row: -len(row.changes))
     changed = [row for row in rows if row.changes]
     text = environment().get_template("compare.html").render(
         found=found,
-        verdict=verdict(found),
-        findings=list(findings(found)),
-        differences=differences(found),
-        rows=[(row, moved(row)) for row in rows[:ROWS]],
+        verdict=summarize_agreement(found),
+        findings=list(describe_findings(found)),
+        differences=list_differences(found),
+        rows=[(row, describe_changes(row)) for row in rows[:ROWS]],
         changed=changed,
         lists=changed[:LISTS],
         most={"rows": ROWS, "alone": ALONE, "names": NAMES},

@@ -10,20 +10,21 @@ from aggregate.collect import reading
 from alignsec.display import Display
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import outcome_file, status
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import OutcomeFile
+from alignsec.run.plan import Plan
 from alignsec.run.status import FEW
 from alignsec.spec.pair import Pair
 
 NAMED = 10
 """Damaged files that a message names; it counts the others."""
-Key = tuple[str, str]
+PairKey = tuple[str, str]
 """Model and attack, by the names that the study gives them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class BudgetResult:
     """The verdicts at one budget."""
 
     attack: str
@@ -35,10 +36,10 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PairResult:
     """A pair that is ok."""
 
-    levels: dict[Fraction, Level]
+    levels: dict[Fraction, BudgetResult]
     """By the exact eps: 2/510 is 1/255."""
     images: tuple[str, ...]
     labels: tuple[int, ...]
@@ -52,14 +53,14 @@ class Run:
 
     root: Path
     name: str
-    answers: dict[Key, Answer]
-    others: dict[Key, str]
+    answers: dict[PairKey, PairResult]
+    others: dict[PairKey, str]
     """The planned pairs that are not ok, and why."""
     stale: int
     """Outcomes that its study no longer asks for; they are not compared."""
 
 
-def read(root: Path, processes: int = 1, display: Display | None = None) -> Run:
+def read_run(root: Path, processes: int = 1, display: Display | None = None) -> Run:
     """Read a run's outcomes, many by so many processes.
 
     Raises Mistakes, naming all of them, if the folder is no run or outcome files are damaged; OSError.
@@ -73,11 +74,11 @@ def read(root: Path, processes: int = 1, display: Display | None = None) -> Run:
     once: dict[tuple[str, ...], tuple[str, ...]] = {}
     look = reading.read_parallel(_read, processes if len(plan.planned) > FEW else 1)
     seen = status.look_at(plan, folder.outcomes, look)
-    for pair_id, pair, found in reading.whole(seen, folder.outcomes):
+    for pair_id, pair, found in reading.convert_archive_errors(seen, folder.outcomes):
         display.advance()
         if pair is None:
             run.stale += 1
-        elif isinstance(found, Answer):
+        elif isinstance(found, PairResult):
             run.answers[_key(pair)] = _shared(found, once)
         elif found is not None and found.damaged:
             remedy = f"{found.reason}; run its pair again, or move the file out of the folder"
@@ -101,32 +102,32 @@ class _NotOk:
     damaged: bool
 
 
-def _read(file: OutcomeFile, planned: bool) -> Answer | _NotOk:
+def _read(file: OutcomeFile, planned: bool) -> PairResult | _NotOk:
     found = status.judged(file, planned, outcome_file.skim)
     if found.state == "ok" and found.record is not None:
         return _answer(found.record)
     return _NotOk(found.reason, damaged=not found.failure and bool(found.outcome_sha256))
 
 
-def _answer(record: Record) -> Answer:
+def _answer(record: Record) -> PairResult:
     attack = record.pair.attack
-    return Answer(
-        {b.eps.exact: Level(attack.series, attack.level(b.eps)[0], b.verdicts) for b in record.budgets},
+    return PairResult(
+        {b.eps.exact: BudgetResult(attack.series, attack.level(b.eps)[0], b.verdicts) for b in record.budgets},
         tuple(record.images),
         tuple(record.labels),
         _facts(record),
     )
 
 
-def _key(pair: Pair) -> Key:
+def _key(pair: Pair) -> PairKey:
     return pair.model.name, pair.attack.name
 
 
-def _shared(answer: Answer, once: dict[tuple[str, ...], tuple[str, ...]]) -> Answer:
+def _shared(answer: PairResult, once: dict[tuple[str, ...], tuple[str, ...]]) -> PairResult:
     """The same, with one copy of what the pairs of a run have in common: it is most of the memory."""
     facts = {sys.intern(name): sys.intern(value) for name, value in answer.facts.items()}
     images = once.setdefault(answer.images, answer.images)
-    return Answer(answer.levels, images, answer.labels, facts)
+    return PairResult(answer.levels, images, answer.labels, facts)
 
 
 def _facts(record: Record) -> dict[str, str]:

@@ -39,7 +39,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
         series = style.series_style(place)
         x, y = (rows[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy"))
         budget = split.format_budget_of(rows)
-        if correlation.refusal(x, y):
+        if correlation.check_computable(x, y):
             label = f"{budget}: no fit, n = {len(x)}"
         else:
             fit = stats.linregress(x, y)
@@ -78,7 +78,7 @@ def make_drawings(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:
     for part in split.split_by_attack(table, KIND.name):
         panels = []
         for column in scores.aggregates:
-            joined = correlation.joined(part.rows, scores, column.name)
+            joined = correlation.join_scores(part.rows, scores, column.name)
             if joined.empty:
                 continue
             panels.append(Panel(

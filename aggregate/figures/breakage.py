@@ -10,6 +10,7 @@ from matplotlib.patches import StepPatch
 
 from aggregate.figures import robustness, split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
+from aggregate.statistics.arrays import Floats
 from alignsec.spec.components import AUTOATTACK, COMPONENTS
 
 _ORDER = ", ".join(COMPONENTS[name].label for name in AUTOATTACK)
@@ -29,7 +30,7 @@ _LEGEND_HEIGHT = 0.36
 """Height of two lines of the legend, in inches."""
 
 
-def count_verdicts(table: pd.DataFrame) -> dict[str, style.Floats]:
+def count_verdicts(table: pd.DataFrame) -> dict[str, Floats]:
     """Count the images of each row by verdict.
 
     Args:

@@ -106,6 +106,8 @@ def make_drawings(comparisons: pd.DataFrame) -> Iterator[Drawing]:
             height=side + 0.08 + (label if few else 0.4),
             margins=Margins(left=label, right=0.12, bottom=label if few else 0.4, top=0.08),
             note=(
-                f"Only the {mcnemar.MOST} most robust models are compared." if len(names) >= mcnemar.MOST else ""
+                f"Only the {mcnemar.MAX_MODELS} most robust models are compared."
+                if len(names) >= mcnemar.MAX_MODELS
+                else ""
             ),
         )

@@ -18,9 +18,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
+from aggregate.statistics.arrays import Floats
 from alignsec.spec.components import COMPONENTS, CORRUPTION, Breaker
 
-Floats = npt.NDArray[np.float64]
 Colours = str | npt.NDArray[np.float64]
 
 INK = "#1c1d21"

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from aggregate.published.analysis import analyse
+from aggregate.published.analysis import analyse_published
 from alignsec.command import INPUT_ERROR, run_command
 from alignsec.errors import ConfigError, ConfigErrors
 
@@ -47,7 +47,7 @@ def _run(given: argparse.Namespace) -> int:
         errors.append(ConfigError(path="--out", given=str(out), remedy="is a file; name a folder"))
     if errors:
         raise ConfigErrors(errors)
-    report, met = analyse(file, given.scores, given.label, out, given.images)
+    report, met = analyse_published(file, given.scores, given.label, out, given.images)
     sys.stdout.write(f"{met}\nThe report is at {report}\n")
     return 0
 

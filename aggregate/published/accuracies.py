@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from aggregate.collect.table import column_names, exact_interval
-from aggregate.published import form
-from aggregate.published.form import Entry
+from aggregate.published import layouts
+from aggregate.published.layouts import PublishedCell
 from alignsec import digest
 from alignsec.errors import ConfigError, ConfigErrors
 
@@ -42,10 +42,10 @@ class Accuracies:
 
 
 @dataclass(frozen=True)
-class Value:
+class ParsedAccuracy:
     """An entry, read. Accuracies in the file's unit."""
 
-    entry: Entry
+    entry: PublishedCell
     eps: str
     eps_value: float
     robust: float
@@ -53,8 +53,8 @@ class Value:
     images: int | None
 
 
-def read(path: Path, images: int | None = None) -> Accuracies:
-    """Read a CSV file in any form that `aggregate.published.form` knows.
+def read_accuracies(path: Path, images: int | None = None) -> Accuracies:
+    """Read a CSV file in any form that `aggregate.published.layouts` knows.
 
     images: on how many every accuracy was counted, where the file does not say. Accuracies are taken for per
     cent if any of them is above 1. Raises Mistakes with every error in the file; OSError if it is not there.
@@ -65,9 +65,9 @@ def read(path: Path, images: int | None = None) -> Accuracies:
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigErrors.about(path, f"is not a CSV file in UTF-8: {error}") from None
     numbered = [(at, cells) for at, cells in enumerate(lines, 1) if any(cell.strip() for cell in cells)]
-    header = [form.plain(cell) for cell in numbered[0][1]] if numbered else []
-    layout = next((layout for layout in form.FORMS if layout.fits(header)), None)
-    name = next((name for name in form.NAMES if name in header), "")
+    header = [layouts.normalize_column(cell) for cell in numbered[0][1]] if numbered else []
+    layout = next((layout for layout in layouts.LAYOUTS if layout.fits(header)), None)
+    name = next((name for name in layouts.MODEL_COLUMNS if name in header), "")
     errors = _of_header(path, header, layout, name)
     if errors or layout is None:
         raise ConfigErrors(errors)
@@ -88,8 +88,8 @@ def read(path: Path, images: int | None = None) -> Accuracies:
         if len(cells) == len(header)
         for entry in layout.entries((at, dict(zip(header, map(str.strip, cells), strict=True))), name, norm)
     ]
-    found, blank = read_values(path, entries, errors)
-    found, repeated = once(path, found, errors)
+    found, blank = parse_cells(path, entries, errors)
+    found, repeated = drop_repeats(path, found, errors)
     if not found and not errors:
         errors.append(ConfigError(path=path, remedy="has no robust accuracy"))
     if errors:
@@ -108,7 +108,7 @@ def read(path: Path, images: int | None = None) -> Accuracies:
     )
 
 
-def _of_header(path: Path, header: list[str], layout: form.Form | None, name: str) -> list[ConfigError]:
+def _of_header(path: Path, header: list[str], layout: layouts.Layout | None, name: str) -> list[ConfigError]:
     errors = []
     if not header:
         return [ConfigError(path=path, remedy="is empty")]
@@ -120,7 +120,7 @@ def _of_header(path: Path, header: list[str], layout: form.Form | None, name: st
         )
         errors.append(ConfigError(path=path, field="header", given=", ".join(header[:8]), remedy=remedy))
     if not name:
-        remedy = f"no column names the model; call it one of {', '.join(form.NAMES)}"
+        remedy = f"no column names the model; call it one of {', '.join(layouts.MODEL_COLUMNS)}"
         errors.append(ConfigError(path=path, field="header", remedy=remedy))
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
@@ -132,7 +132,7 @@ def _of_header(path: Path, header: list[str], layout: form.Form | None, name: st
     return errors
 
 
-def _table(found: list[Value], whole: float, images: int | None) -> pd.DataFrame:
+def _table(found: list[ParsedAccuracy], whole: float, images: int | None) -> pd.DataFrame:
     rows = [_row(value, whole, value.images or images) for value in found]
     table = pd.DataFrame(rows, columns=column_names())
     order = {name: at for at, name in enumerate(dict.fromkeys(table["model"]))}
@@ -150,7 +150,7 @@ def _table(found: list[Value], whole: float, images: int | None) -> pd.DataFrame
     return table.astype(dict.fromkeys(_SHARES, "float64") | dict.fromkeys(_COUNTED, "Int64"))
 
 
-def _row(value: Value, whole: float, images: int | None) -> dict[str, object]:
+def _row(value: ParsedAccuracy, whole: float, images: int | None) -> dict[str, object]:
     entry, robust = value.entry, value.robust / whole
     clean = None if value.clean is None else value.clean / whole
     row: dict[str, object] = {
@@ -190,7 +190,9 @@ def _remarks(table: pd.DataFrame, blank: int, repeated: int) -> Iterable[str]:
 _BLANK = frozenset({"", "nan", "na", "n/a", "none", "null", "x", "-"})
 
 
-def read_values(path: Path, entries: Iterable[Entry], errors: list[ConfigError]) -> tuple[list[Value], int]:
+def parse_cells(
+    path: Path, entries: Iterable[PublishedCell], errors: list[ConfigError]
+) -> tuple[list[ParsedAccuracy], int]:
     """What can be read, and how many accuracies are blank; the rest is added to the errors."""
     values, blank = [], 0
     for entry in entries:
@@ -221,7 +223,7 @@ def read_values(path: Path, entries: Iterable[Entry], errors: list[ConfigError])
         robust, clean = accuracies[entry.column], accuracies["clean accuracy"]
         if len(errors) == told and level and robust is not None:
             images = int(entry.images) if entry.images else None
-            values.append(Value(entry, *level, robust, clean, images))
+            values.append(ParsedAccuracy(entry, *level, robust, clean, images))
     return values, blank
 
 
@@ -256,9 +258,11 @@ def _budget(text: str, norm: str) -> tuple[str, float] | None:
     return f"{float(exact):g}", float(exact)
 
 
-def once(path: Path, values: list[Value], errors: list[ConfigError]) -> tuple[list[Value], int]:
+def drop_repeats(
+    path: Path, values: list[ParsedAccuracy], errors: list[ConfigError]
+) -> tuple[list[ParsedAccuracy], int]:
     """Each model, attack and budget once, and how many were said again; contradictions become errors."""
-    kept: dict[tuple[str, str, float], Value] = {}
+    kept: dict[tuple[str, str, float], ParsedAccuracy] = {}
     repeated = 0
     for value in values:
         entry = value.entry

@@ -10,11 +10,11 @@ from aggregate.published.accuracies import Accuracies
 from aggregate.report import findings, report, table_rows
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
-from alignsec.run.folder import PlannedScores
+from alignsec.run.plan import PlannedScores
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PageInputs:
     """All that the page is made of."""
 
     source: str
@@ -27,7 +27,7 @@ class Evidence:
     drawings: list[Drawing]
 
 
-def html(evidence: Evidence) -> bytes:
+def render_page(evidence: PageInputs) -> bytes:
     """The page's file. Names are escaped wherever they stand; the page's own policy forbids every request."""
     table, statistics = evidence.accuracies.table, evidence.statistics
     links = statistics.correlations

@@ -10,7 +10,7 @@ from aggregate.collect.tally import Tally
 from aggregate.formatting import NO_BREAK, count, counted, decimal, ends, format_budget, listed, p_value, percent
 from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 
 CHANCE = 0.05
 _NAMED = 3

@@ -9,7 +9,7 @@ import pandas as pd
 from aggregate.collect import corruptions
 from aggregate.collect.tally import PairState
 from aggregate.figures import robustness
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from aggregate.scores.labels import score_label
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics import mcnemar
 from aggregate.statistics.tables import Tables
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import PairModel
 from alignsec.spec.verdicts import legend
@@ -89,7 +89,7 @@ def html(evidence: Evidence) -> bytes:
         prediction=table_rows.by_budget(statistics.prediction),
         importance=table_rows.importance(statistics.importance),
         comparisons=list(table_rows.comparisons(statistics.comparisons, evidence.table)),
-        most_compared=mcnemar.MOST,
+        most_compared=mcnemar.MAX_MODELS,
         sampling=table_rows.by_budget(statistics.sampling),
         propagated=table_rows.by_budget(statistics.propagated),
         legend=legend(),

@@ -78,7 +78,7 @@ def is_category(name: str) -> bool:
     return name != AVERAGE and bool(_CATEGORY.fullmatch(name))
 
 
-def read_hierarchy(columns: Sequence[str]) -> Hierarchy:
+def build_hierarchy(columns: Sequence[str]) -> Hierarchy:
     """The tree of these columns, in the file's order.
 
     A benchmark that no rule knows belongs to the last category to its left, unless categories stand side by

@@ -15,14 +15,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-NAMES = ("model", "model_registry_name", "model_name", "registry_name", "model_id", "name")
+MODEL_COLUMNS = ("model", "model_registry_name", "model_name", "registry_name", "model_id", "name")
 """Headers of the column that names the model, the first of these that is there."""
 _TIDY = ("benchmark", "score")
 _IGNORED = frozenset(
     {
         *("rank", "filtered score", "filtered_score", "layers", "og_model_name", "model id", "submitter", ""),
         *("folder", "state", "line"),  # of the registry's translation
-        *NAMES,
+        *MODEL_COLUMNS,
     }
 )
 # Today's leaderboard leaves a cell empty, the legacy export writes X.
@@ -34,7 +34,7 @@ _LARGEST = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Leaderboard:
     """A leaderboard as it stands in its file."""
 
     columns: tuple[str, ...] = ()
@@ -47,14 +47,14 @@ class Sheet:
     """When the file says it was made; empty where it does not say."""
 
 
-def read(data: bytes) -> Sheet:
+def read_leaderboard(data: bytes) -> Leaderboard:
     """Read a leaderboard in any of its forms.
 
     Never raises for content: what cannot be read becomes a remark, and no value is made up for it.
     """
     if data.startswith(b"PK\x03\x04"):
         unpacked = _unpacked(data)
-        if isinstance(unpacked, Sheet):
+        if isinstance(unpacked, Leaderboard):
             return unpacked
         data = unpacked
     try:
@@ -68,7 +68,7 @@ def read(data: bytes) -> Sheet:
     lines = [line for line in lines if any(cell.strip() for cell in line)]
     header = [name.strip() for name in lines[0]] if lines else []
     lower = [name.lower() for name in header]
-    at_model = next((lower.index(name) for name in NAMES if name in lower), None)
+    at_model = next((lower.index(name) for name in MODEL_COLUMNS if name in lower), None)
     if at_model is None:
         return _nothing("The scores file has no column named Model; no score was read.")
     columns, cells, remarks = (_tidy if set(_TIDY) <= set(lower) else _wide)(lines[1:], header, at_model)
@@ -78,14 +78,14 @@ def read(data: bytes) -> Sheet:
             f"Cells that are neither numbers nor blank, taken as missing: {len(unreadable)}; "
             f"the first is {unreadable[0]}."
         )
-    return Sheet(tuple(columns), rows, tuple(contradicting), tuple(remarks), generated)
+    return Leaderboard(tuple(columns), rows, tuple(contradicting), tuple(remarks), generated)
 
 
-def _nothing(why: str) -> Sheet:
-    return Sheet(remarks=(why,))
+def _nothing(why: str) -> Leaderboard:
+    return Leaderboard(remarks=(why,))
 
 
-def _unpacked(data: bytes) -> bytes | Sheet:
+def _unpacked(data: bytes) -> bytes | Leaderboard:
     """The bytes of leaderboard.csv, or the sheet that says why there are none."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

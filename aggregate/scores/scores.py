@@ -7,23 +7,24 @@ from typing import Literal
 from aggregate.scores import hierarchy, leaderboard
 from aggregate.scores.hierarchy import AVERAGE, CATEGORIES, Hierarchy
 from aggregate.scores.labels import RECOMPUTED, score_label
-from aggregate.scores.leaderboard import Sheet
+from aggregate.scores.leaderboard import Leaderboard
 from alignsec import digest
 from alignsec.errors import ConfigErrors
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 
 _ROUNDING = 0.002
 """Three decimals, rounded at each of the levels between a benchmark and its category."""
 
-Level = Literal["average", "category", "recomputed", "group", "benchmark", "set aside"]
+ScoreLevel = Literal["average", "category", "recomputed", "group", "benchmark", "set aside"]
 
 
 @dataclass(frozen=True)
-class Column:
+class ScoreColumn:
     """One score of every model."""
 
     name: str
-    level: Level
+    level: ScoreLevel
     """A group is a mean of benchmarks below a category, such as `V1`; a recomputed column is an average or a
     category of the scores that a model has; one benchmark is set aside by the study."""
     category: str
@@ -39,7 +40,7 @@ class Column:
 class Scores:
     """A scores table, as far as it can be read."""
 
-    columns: tuple[Column, ...] = ()
+    columns: tuple[ScoreColumn, ...] = ()
     rows: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By model and column; a missing score has no entry. Models whose rows contradict each other are absent."""
     contradicting: tuple[str, ...] = ()
@@ -50,21 +51,21 @@ class Scores:
     """When the file says it was made; empty where it does not say."""
 
     @property
-    def aggregates(self) -> tuple[Column, ...]:
+    def aggregates(self) -> tuple[ScoreColumn, ...]:
         """The average and the categories, in the file's order."""
         return self.of("average", "category")
 
     @property
-    def summaries(self) -> tuple[Column, ...]:
+    def summaries(self) -> tuple[ScoreColumn, ...]:
         """The average and the categories, the file's own and recomputed; every column, where there is none."""
         return self.of("average", "category", "recomputed") or self.columns
 
     @property
-    def benchmarks(self) -> tuple[Column, ...]:
+    def benchmarks(self) -> tuple[ScoreColumn, ...]:
         """The benchmarks, means and the one set aside left out: 105 of the leaderboard's 130 columns."""
         return self.of("benchmark")
 
-    def of(self, *levels: Level) -> tuple[Column, ...]:
+    def of(self, *levels: ScoreLevel) -> tuple[ScoreColumn, ...]:
         """The columns of these levels, in the file's order."""
         return tuple(column for column in self.columns if column.level in levels)
 
@@ -81,7 +82,7 @@ class Matching:
     """Names of rows that no model of the study has."""
 
 
-def scores_of_run(folder: RunFolder, plan: Plan) -> Scores | None:
+def read_run_scores(folder: RunFolder, plan: Plan) -> Scores | None:
     """The scores a run was submitted with, or None if its study has none.
 
     Raises Mistakes if the file is gone or is not the one that was submitted.
@@ -100,17 +101,17 @@ def scores_of_run(folder: RunFolder, plan: Plan) -> Scores | None:
             f"{plan.scores.sha256[:10]}; put the old file back or submit the study again"
         )
         raise ConfigErrors.about(folder.scores, remedy)
-    return parse(data)
+    return parse_scores(data)
 
 
-def parse(data: bytes) -> Scores:
+def parse_scores(data: bytes) -> Scores:
     """Read a leaderboard in any form that `aggregate.scores.leaderboard` knows, and recompute its averages.
 
     Never raises for content: what cannot be read becomes a remark, and no value is made up for it.
     """
-    sheet = leaderboard.read(data)
-    tree = hierarchy.read_hierarchy(sheet.columns)
-    columns = [Column(name, _level(name, tree), tree.category(name)) for name in sheet.columns]
+    sheet = leaderboard.read_leaderboard(data)
+    tree = hierarchy.build_hierarchy(sheet.columns)
+    columns = [ScoreColumn(name, _level(name, tree), tree.category(name)) for name in sheet.columns]
     rows = {model: dict(row) for model, row in sheet.rows.items()}
     remarks = list(sheet.remarks)
     for column, values, remark in _recomputed(sheet, tree):
@@ -121,7 +122,7 @@ def parse(data: bytes) -> Scores:
     return Scores(tuple(columns), rows, sheet.contradicting, tuple(remarks), sheet.generated)
 
 
-def _level(name: str, tree: Hierarchy) -> Level:
+def _level(name: str, tree: Hierarchy) -> ScoreLevel:
     if name == AVERAGE:
         return "average"
     if hierarchy.is_category(name):
@@ -131,7 +132,7 @@ def _level(name: str, tree: Hierarchy) -> Level:
     return "set aside" if name in hierarchy.SET_ASIDE else "benchmark"
 
 
-def _recomputed(sheet: Sheet, tree: Hierarchy) -> Iterator[tuple[Column, dict[str, float], str]]:
+def _recomputed(sheet: Leaderboard, tree: Hierarchy) -> Iterator[tuple[ScoreColumn, dict[str, float], str]]:
     """The averages of the scores that each model has, where the file's own differ or it has none."""
     for name in (AVERAGE, *CATEGORIES):
         if len(tree.children.get(name, ())) < 2:
@@ -140,10 +141,10 @@ def _recomputed(sheet: Sheet, tree: Hierarchy) -> Iterator[tuple[Column, dict[st
         values = {model: value for model, value in found.items() if value is not None}
         remark = _remark(name, values, sheet, tree)
         if remark:
-            yield Column(name + RECOMPUTED, "recomputed", tree.category(name)), values, remark
+            yield ScoreColumn(name + RECOMPUTED, "recomputed", tree.category(name)), values, remark
 
 
-def _remark(name: str, values: Mapping[str, float], sheet: Sheet, tree: Hierarchy) -> str:
+def _remark(name: str, values: Mapping[str, float], sheet: Leaderboard, tree: Hierarchy) -> str:
     """What is to be said of a recomputed average; empty where the file's own is the same."""
     if name not in sheet.columns:
         return (
@@ -167,7 +168,7 @@ def _remark(name: str, values: Mapping[str, float], sheet: Sheet, tree: Hierarch
     )
 
 
-def match(models: Iterable[str], scores: Scores) -> Matching:
+def match_models(models: Iterable[str], scores: Scores) -> Matching:
     """Join a study's models to the rows of a scores table, by exact name."""
     names = list(dict.fromkeys(models))
     contradicting = set(scores.contradicting)

@@ -8,15 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from aggregate.scores.scores import Column, Scores
+from aggregate.scores.scores import ScoreColumn, Scores
+from aggregate.statistics.arrays import Bits, Floats
 from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, familywise_p
 from aggregate.statistics.image_error import ImageError, bound_image_error, estimate_image_error
-
-Floats = npt.NDArray[np.float64]
-Bits = npt.NDArray[np.uint8]
 
 LEVEL = 0.05
 """Chance that the report claims any relation under one attack if no score is related given clean accuracy."""
@@ -118,7 +115,7 @@ def _of_budget(
             yield {**asdict(row), **asdict(adjusted), "p_familywise": familywise}
 
 
-def _familywise(found: Sequence[tuple[Column, Adjusted, Floats]]) -> Floats:
+def _familywise(found: Sequence[tuple[ScoreColumn, Adjusted, Floats]]) -> Floats:
     p = np.full(len(found), np.nan)
     if not found:
         return p
@@ -162,7 +159,7 @@ def _measure(
     return Measured(y, families, clean, error), names, sampling
 
 
-def _values(column: Column, names: Sequence[Sequence[str]], scores: Scores) -> Floats:
+def _values(column: ScoreColumn, names: Sequence[Sequence[str]], scores: Scores) -> Floats:
     """Return the score of each network: the mean over its names that have one, else NaN."""
     found = []
     for group in names:

@@ -1,33 +1,79 @@
-"""Architecture families: models that share a design are near copies of each other, not independent witnesses.
+"""Architecture families: models of one design resemble each other and are not independent observations.
 
-A model's family is the first word below that its architecture's name holds, in this order, letters and digits
-only, case aside; a name that holds none is a family of its own letters up to the first digit, underscore or
-hyphen. The architecture's name is what stands in the source behind the colon and before timm's tag:
-`timm:resnet50.a1_in1k` is a resnet50, of the family resnet.
+The family is found in the architecture's name, in lower case. In a source such as `timm:resnet50.a1_in1k` the
+architecture is the part between the colon and the tag; otherwise it is the model's name. The first rule whose
+pattern occurs in the name decides. If no rule fits, the letters at the start of the name are the family.
 """
 
 import re
 
-WORDS = (
-    "convnext", "swin", "efficientnet", "mobilenet", "mobilevit", "efficientvit", "efficientformer", "fastvit",
-    "coatnet", "maxvit", "maxxvit", "xcit", "cait", "crossvit", "pvt", "twins", "beit", "deit", "eva", "levit",
-    "poolformer", "caformer", "convformer", "mixer", "mlp", "regnet", "densenet", "inception", "xception",
-    "squeezenet", "shufflenet", "mnasnet", "nasnet", "ghostnet", "cornet", "bagnet", "resmlp", "hrnet", "rexnet",
-    "dpn", "dla", "nfnet", "vgg", "alexnet", "convit", "vit", "visiontransformer", "clip",
-    "resnext", "resnest", "resnet", "resnetv2",
+RULES: tuple[tuple[str, str], ...] = (
+    # Names that contain the name of another family as a part, a training method or a data set.
+    (r"selavi", "selavi"),
+    (r"inception[-_]?resnet", "inception"),
+    (r"mobilevit", "mobilevit"),
+    (r"efficientvit", "efficientvit"),
+    (r"efficientformer", "efficientformer"),
+    (r"maxx?vit", "maxvit"),
+    (r"crossvit|cv_18_dagger", "crossvit"),
+    (r"convit", "convit"),
+    (r"fastvit", "fastvit"),
+    (r"levit", "levit"),
+    (r"(?:^|[-_])mvit", "mvit"),
+    (r"(?:^|[-_])pvt", "pvt"),
+    (r"convnext", "convnext"),
+    (r"convformer", "convformer"),
+    (r"caformer", "caformer"),
+    (r"poolformer", "poolformer"),
+    (r"(?:^|[-_])coat", "coat"),
+    (r"mnasnet", "mnasnet"),
+    (r"p?nasnet", "nasnet"),
+    # ReAlnet is CORnet-S, fine-tuned on EEG.
+    (r"cornet|realnet", "cornet"),
+    (r"grcnn", "grcnn"),
+    (r"bagnet", "bagnet"),
+    (r"resmlp", "resmlp"),
+    # ResNets, also with grouped convolutions (ResNeXt) or other blocks (Res2Net, ResNeSt), and networks named
+    # after their training: barlow-twins-resnet50, resnet50-VITO, CLIP-RN50, antialiased-r50, BiT-S-R50x1.
+    (r"res(?:net|next|nest)|res2net|(?:^|[-_])rn(?:ext)?_?(?:50|101)|(?:^|[-_])rnext", "resnet"),
+    (r"(?:^|[-_])r(?:18|34|50|101|152)(?:$|[-_x])|^bit[-_][sm]", "resnet"),
+    (r"swin", "swin"),
+    (r"effnet|efficientnet", "efficientnet"),
+    (r"mobilenet", "mobilenet"),
+    (r"xcit", "xcit"),
+    (r"cait", "cait"),
+    (r"(?:^|[-_])twins", "twins"),
+    (r"(?:^|[-_])eva(?:\d|_|$)", "eva"),
+    (r"beit", "beit"),
+    (r"deit", "deit"),
+    (r"(?:^|[-_])cvt", "cvt"),
+    (r"mixer|(?:^|[-_])g?mlp", "mlp"),
+    *(
+        (name, name)
+        for name in (
+            "regnet", "densenet", "inception", "xception", "squeezenet", "shufflenet", "ghostnet", "hrnet",
+            "rexnet", "nfnet", "vgg", "alexnet", "focalnet", "yolos",
+        )
+    ),
+    (r"(?:^|[-_])dpn", "dpn"),
+    (r"(?:^|[-_])dla", "dla"),
+    (r"vit(?:[-_]|$)|vision_?transformer", "vit"),
+    (r"clip", "clip"),
 )  # fmt: skip
-"""Where two could match, the more particular stands first: a mobilevit is no vit, a convnext no resnext."""
-_SAME = {"resnext": "resnet", "visiontransformer": "vit"}
-"""A ResNeXt is a ResNet with grouped convolutions; the other is torchvision's name."""
+"""Patterns and families, the more specific first: mobilevit is not ViT, barlow-twins-resnet50 is not Twins."""
 
 
-def family(source: str, name: str) -> str:
-    """The family of a model by its source and, where the source names no architecture, by its own name."""
+def find_family(source: str, name: str) -> str:
+    """Return the architecture family of a model.
+
+    Args:
+        source: Source in a study, such as `timm:resnet50.a1_in1k` or `python:FILE:CALLABLE`.
+        name: Name of the model in the scores table, used if the source names no known architecture.
+    """
     architecture = source.rpartition(":")[2].rpartition("/")[2].partition(".")[0] or name
     for text in (architecture, name):
-        plain = re.sub(r"[^a-z0-9]", "", text.lower())
-        for word in WORDS:
-            if word in plain:
-                return _SAME.get(word, word)
-    letters = re.match(r"[a-z]+", architecture.lower())
+        for pattern, family in RULES:
+            if re.search(pattern, text.strip().lower()):
+                return family
+    letters = re.match(r"[a-z]+", architecture.strip().lower())
     return letters.group() if letters else architecture

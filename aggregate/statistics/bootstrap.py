@@ -13,15 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-FEWEST_RESAMPLES, MOST_RESAMPLES = 2000, 10_000
+from aggregate.statistics.arrays import Floats
+
+MIN_RESAMPLES, MAX_RESAMPLES = 2000, 10_000
 """Few models have skewed distributions, whose tails need more resamples, and whose resamples cost little."""
 SEED = 20250217
 """Fixed: the same table gives the same interval. Questions with the same n share their draws."""
-FEWEST = 8
+MIN_MODELS = 8
 """Models below which no interval is given: seven have only 1716 different resamples, most of them near-copies."""
 _TAIL = 0.025
 
-Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.float32]
 
 
@@ -34,27 +35,27 @@ class Interval:
 
 
 @lru_cache(maxsize=4)
-def _draws(n: int) -> Counts:
+def _draw_counts(n: int) -> Counts:
     """How often each of n models was drawn: shape (n, resamples + n).
 
     The last n columns leave out each model in turn; every other one sums to n.
     """
-    resamples = max(FEWEST_RESAMPLES, min(MOST_RESAMPLES, 500_000 // n))
+    resamples = max(MIN_RESAMPLES, min(MAX_RESAMPLES, 500_000 // n))
     drawn = np.random.default_rng([SEED, n]).multinomial(n, np.full(n, 1 / n), size=resamples)
     return np.hstack([drawn.T.astype(np.float32), 1 - np.eye(n, dtype=np.float32)])
 
 
-def correlations(x: Floats, y: Floats) -> tuple[Interval, Interval]:
+def bootstrap_intervals(x: Floats, y: Floats) -> tuple[Interval, Interval]:
     """The intervals of Spearman's and of Pearson's r, of values of shape (n,), finite and not constant.
 
     Both ends are None where there are fewer than eight models, or where (almost) every resample gives the
     same r, as a perfect order does: the bootstrap knows nothing of what it has not seen.
     """
     n = len(x)
-    if n < FEWEST:
+    if n < MIN_MODELS:
         return Interval(), Interval()
     whole = np.ones((n, 1), np.float32)
-    found = ((r(whole, x, y), r(_draws(n), x, y)) for r in (_spearman, _pearson))
+    found = ((r(whole, x, y), r(_draw_counts(n), x, y)) for r in (_spearman, _pearson))
     of_spearman, of_pearson = (_bca(observed, rs[:-n], rs[-n:]) for observed, rs in found)
     return of_spearman, of_pearson
 

@@ -24,9 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from aggregate.statistics.arrays import Floats
 from aggregate.statistics.image_error import ImageError
-
-Floats = npt.NDArray[np.float64]
 
 MIN_MODELS = 8
 MIN_FAMILIES = 5

@@ -14,7 +14,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from aggregate.statistics.arrays import Floats
+
 Verdicts = npt.NDArray[np.bool_]
 
 

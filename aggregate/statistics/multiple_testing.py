@@ -7,7 +7,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 
-def discoveries(table: pd.DataFrame, p: str, family: Sequence[str]) -> pd.Series:
+def adjust_p(table: pd.DataFrame, p: str, family: Sequence[str]) -> pd.Series:
     """q of each row: its p corrected within its family, the rows that agree in these columns; NaN where p is.
 
     Benjamini & Hochberg 1995, JRSS B 57, 289-300: among the rows with q below 0.05, about 5 % are chance.

@@ -22,8 +22,9 @@ from sklearn.preprocessing import StandardScaler
 from aggregate.scores.hierarchy import CATEGORIES
 from aggregate.scores.scores import Scores
 from aggregate.statistics import correlation
+from aggregate.statistics.arrays import Floats
 
-FEWEST = 20
+MIN_MODELS = 20
 """Models below which nothing is predicted: five folds would test on fewer than four each."""
 ALIGNMENT = CATEGORIES[:2]
 FOLDS = 5
@@ -32,7 +33,6 @@ SEED = 20250217
 PENALTIES = np.logspace(-2, 5, 15)
 """Chosen by leave-one-out error within the training folds."""
 
-Floats = npt.NDArray[np.float64]
 Folds = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
 
@@ -64,10 +64,21 @@ class Prediction:
     note: str = ""
 
 
-IMPORTANCE = ["attack", "norm", "eps", "eps_value", "benchmark", "category", "importance", "low", "high", "note"]
+IMPORTANCE_COLUMNS = [
+    "attack",
+    "norm",
+    "eps",
+    "eps_value",
+    "benchmark",
+    "category",
+    "importance",
+    "low",
+    "high",
+    "note",
+]
 
 
-def prediction(
+def compute_predictions(
     table: pd.DataFrame, scores: Scores | None, family: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One row per attack and budget, and one per attack, budget and benchmark: the importance of each.
@@ -93,7 +104,7 @@ def prediction(
         pd.DataFrame([asdict(row) for row in predictions], columns=columns).astype(
             dict.fromkeys(numbers, "float64")
         ),
-        pd.DataFrame(importances, columns=IMPORTANCE).astype(
+        pd.DataFrame(importances, columns=IMPORTANCE_COLUMNS).astype(
             dict.fromkeys(["importance", "low", "high"], "float64")
         ),
     )
@@ -147,18 +158,18 @@ def _of_budget(
     )
     weighed = _importance(x, y, folds[:FOLDS])
     rows = [
-        dict(zip(IMPORTANCE, (*budget, name, category[name], *numbers, ""), strict=True))
+        dict(zip(IMPORTANCE_COLUMNS, (*budget, name, category[name], *numbers, ""), strict=True))
         for name, numbers in zip(known.columns, weighed, strict=True)
     ]
     return answer, sorted(rows, key=lambda row: -row["importance"])
 
 
 def _refusal(n: int, benchmarks: int, y: Floats) -> str:
-    if n < FEWEST:
-        return f"only {n} models have both scores and an outcome; at least {FEWEST} are needed"
+    if n < MIN_MODELS:
+        return f"only {n} models have both scores and an outcome; at least {MIN_MODELS} are needed"
     if not benchmarks:
         return "no benchmark has been scored for half of the models"
-    if correlation.constant(y):
+    if correlation.is_constant(y):
         return f"robust accuracy is the same for all {n} models"
     return ""
 

@@ -5,23 +5,21 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import statsmodels.api as sm
 
 from aggregate.scores.scores import Scores
 from aggregate.statistics import correlation
-from aggregate.statistics.correlation import Question
+from aggregate.statistics.arrays import Floats
+from aggregate.statistics.correlation import ScoreBudget
 
-FEWEST = correlation.FEWEST
-FEWEST_GIVEN_CLEAN = 6
+MIN_MODELS = correlation.MIN_MODELS
+MIN_MODELS_GIVEN_CLEAN = 6
 """Two predictors and an intercept leave three degrees of freedom."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Fit:
+class RegressionFit:
     """Robust accuracy (a share) on a score. A number that cannot be given is None, and `note` says why."""
 
     n: int
@@ -45,15 +43,15 @@ class Fit:
     note: str = ""
 
 
-COLUMNS = [field.name for kind in (Question, Fit) for field in fields(kind)]
-NUMBERS = [field.name for field in fields(Fit) if field.name not in {"n", "note"}]
+COLUMNS = [field.name for kind in (ScoreBudget, RegressionFit) for field in fields(kind)]
+NUMBERS = [field.name for field in fields(RegressionFit) if field.name not in {"n", "note"}]
 
 
-def fit(alignment: Floats, robust: Floats, clean: Floats | None = None) -> Fit:
+def fit_regressions(alignment: Floats, robust: Floats, clean: Floats | None = None) -> RegressionFit:
     """The regressions of one score, all of shape (n,); alignment and robust accuracy are finite."""
     n = len(alignment)
-    if refusal := correlation.refusal(alignment, robust):
-        return Fit(n, note=refusal)
+    if refusal := correlation.check_computable(alignment, robust):
+        return RegressionFit(n, note=refusal)
     alone = _least_squares(robust, alignment)
     found = {
         "r2": alone.rsquared,
@@ -74,7 +72,7 @@ def fit(alignment: Floats, robust: Floats, clean: Floats | None = None) -> Fit:
             "r2_of_clean_alone": of_clean.rsquared,
             "r2_with_clean": both.rsquared,
         }
-    return Fit(n, note=note, **{name: float(value) for name, value in found.items()})
+    return RegressionFit(n, note=note, **{name: float(value) for name, value in found.items()})
 
 
 def _least_squares(y: Floats, *x: Floats) -> "sm.regression.linear_model.RegressionResults":
@@ -86,11 +84,11 @@ def _least_squares(y: Floats, *x: Floats) -> "sm.regression.linear_model.Regress
 
 def _refusal_given_clean(alignment: Floats, robust: Floats, clean: Floats) -> str:
     n = len(clean)
-    if n < FEWEST_GIVEN_CLEAN:
-        return f"given clean accuracy at least {FEWEST_GIVEN_CLEAN} models are needed"
+    if n < MIN_MODELS_GIVEN_CLEAN:
+        return f"given clean accuracy at least {MIN_MODELS_GIVEN_CLEAN} models are needed"
     if unknown := int((~np.isfinite(clean)).sum()):
         return f"clean accuracy is not known of {unknown} of {n} models"
-    if correlation.constant(clean):
+    if correlation.is_constant(clean):
         return f"clean accuracy is the same for all {n} models"
     if 1 - abs(np.corrcoef(alignment, clean)[0, 1]) < 1e-9:
         return "the score is a straight line of clean accuracy"
@@ -99,12 +97,12 @@ def _refusal_given_clean(alignment: Floats, robust: Floats, clean: Floats) -> st
     return ""
 
 
-def regressions(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
+def compute_regressions(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
     """One row per attack, budget and aggregate score (every score, where there is no aggregate)."""
     found = pd.DataFrame(list(_answers(table, scores)) if scores else [], columns=COLUMNS)
     return found.astype(dict.fromkeys(NUMBERS, "float64"))
 
 
 def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
-    for question, both in correlation.questions(table, scores, scores.summaries):
-        yield {**asdict(question), **asdict(fit(*correlation.values(both)))}
+    for question, both in correlation.iter_score_budgets(table, scores, scores.summaries):
+        yield {**asdict(question), **asdict(fit_regressions(*correlation.extract_arrays(both)))}

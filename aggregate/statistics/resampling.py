@@ -7,15 +7,14 @@ import numpy.typing as npt
 from scipy import stats
 
 from aggregate.statistics import bootstrap
+from aggregate.statistics.arrays import Floats
 
-REDRAWS = 1000
+RESAMPLES = 1000
 SEED = 20250218
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Both:
+class ModelResamples:
     """Redraws of models and of their images, arrays of shape (REDRAWS, n)."""
 
     models: npt.NDArray[np.int64]
@@ -24,19 +23,19 @@ class Both:
 
 
 @dataclass(frozen=True)
-class Redraws:
+class ImageResamples:
     """All that is redrawn at one budget, whatever the score; arrays of shape (REDRAWS, n), ranks centred."""
 
     robust: Floats
     """Accuracy."""
     ranks: Floats
-    both: Both | None
+    both: ModelResamples | None
     """None where there are too few models."""
     clean_ranks: Floats | None
     """Of clean accuracy, redrawn with the same images; None where that cannot be."""
 
 
-def resample(robust_bytes: bytes, clean_bytes: bytes, images_bytes: bytes) -> Redraws:
+def resample_images(robust_bytes: bytes, clean_bytes: bytes, images_bytes: bytes) -> ImageResamples:
     """The redraws of models of these robust and clean accuracies (float64) and numbers of images (int64).
 
     Each of shape (n,) and given as its bytes, so that a cache can tell whether two scores have the same models.
@@ -44,30 +43,30 @@ def resample(robust_bytes: bytes, clean_bytes: bytes, images_bytes: bytes) -> Re
     robust, clean = np.frombuffer(robust_bytes), np.frombuffer(clean_bytes)
     images, n = np.frombuffer(images_bytes, dtype=np.int64), len(robust)
     rng = np.random.default_rng([SEED, n])
-    drawn = rng.binomial(images, robust.clip(0, 1), size=(REDRAWS, n))
+    drawn = rng.binomial(images, robust.clip(0, 1), size=(RESAMPLES, n))
     y = drawn / images
     both = None
-    if n >= bootstrap.FEWEST:
+    if n >= bootstrap.MIN_MODELS:
         models = rng.integers(n, size=y.shape)
         ys = np.take_along_axis(y, models, axis=1)
-        both = Both(models, ys, ranks(ys))
+        both = ModelResamples(models, ys, centre_ranks(ys))
     broken = clean - robust
     clean_ranks = None
     # Under a corruption images may be mended, so that robust ones are no part of the clean ones.
     if np.isfinite(clean).all() and (broken >= -1e-9).all():
         of_rest = np.divide(broken, 1 - robust, out=np.zeros(n), where=robust < 1).clip(0, 1)
-        clean_ranks = ranks((drawn + rng.binomial(images - drawn, of_rest)) / images)
-    return Redraws(y, ranks(y), both, clean_ranks)
+        clean_ranks = centre_ranks((drawn + rng.binomial(images - drawn, of_rest)) / images)
+    return ImageResamples(y, centre_ranks(y), both, clean_ranks)
 
 
-def ranks(values: Floats) -> Floats:
+def centre_ranks(values: Floats) -> Floats:
     """Ranks within each row, less their mean. Average ranks are halves, so these and sums of their products are
     exact in float64, in whatever order they are added."""
     found: Floats = stats.rankdata(values, axis=1) - (values.shape[1] + 1) / 2
     return found
 
 
-def ranks_of_drawn(values: Floats, models: npt.NDArray[np.int64]) -> Floats:
+def rank_drawn(values: Floats, models: npt.NDArray[np.int64]) -> Floats:
     """What `ranks` gives of `values[models]`, by counting: the values are n, and sorted once for all rows."""
     distinct, place = np.unique(values, return_inverse=True)
     places = place[models]

@@ -8,7 +8,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def sampling(table: pd.DataFrame) -> pd.DataFrame:
+def estimate_sampling(table: pd.DataFrame) -> pd.DataFrame:
     """One row per attack and budget: the variance of robust accuracy over models, and what chance adds to it.
 
     A share p counted on m images has the variance p(1 - p)/m around the model's own; (k/m)(1 - k/m)/(m - 1) is

@@ -19,14 +19,13 @@ import pandas as pd
 
 from aggregate.scores.scores import Scores
 from aggregate.statistics import bootstrap, correlation, partial, resampling
-from aggregate.statistics.correlation import Question
-from aggregate.statistics.resampling import Redraws
-
-Floats = npt.NDArray[np.float64]
+from aggregate.statistics.arrays import Floats
+from aggregate.statistics.correlation import ScoreBudget
+from aggregate.statistics.resampling import ImageResamples
 
 
 @dataclass(frozen=True)
-class Propagated:
+class SamplingIntervals:
     """95 % intervals under redrawn images. A number that cannot be given is None, and `note` says why."""
 
     n: int
@@ -52,13 +51,13 @@ class Propagated:
     note: str = ""
 
 
-COLUMNS = [field.name for kind in (Question, Propagated) for field in fields(kind)]
+COLUMNS = [field.name for kind in (ScoreBudget, SamplingIntervals) for field in fields(kind)]
 NEEDED = ["model", "attack", "norm", "eps", "eps_value", "images", "robust_accuracy", "clean_accuracy"]
 """Columns of the table; all scores' rows are kept at once."""
-NUMBERS = [field.name for field in fields(Propagated) if field.name not in {"n", "images", "note"}]
+NUMBERS = [field.name for field in fields(SamplingIntervals) if field.name not in {"n", "images", "note"}]
 
 
-def propagated(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
+def compute_sampling_intervals(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
     """One row per attack, budget and average or category; none where the scores have neither."""
     rows = list(_answers(table, scores)) if scores else []
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(NUMBERS, "float64") | {"images": "Int64"})
@@ -66,49 +65,50 @@ def propagated(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
 
 def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
     columns = scores.of("average", "category", "recomputed")
-    asked = list(correlation.questions(table[NEEDED], scores, columns))
+    asked = list(correlation.iter_score_budgets(table[NEEDED], scores, columns))
     budgets = {budget: at for at, budget in enumerate(dict.fromkeys(map(_budget, (one for one, _ in asked))))}
     # Budget by budget, as its scores share their redraws, of which no more than a few fit into memory.
-    redraw = lru_cache(maxsize=2)(resampling.resample)
+    redraw = lru_cache(maxsize=2)(resampling.resample_images)
     found = {
-        one: propagate(both, redraw) for one, both in sorted(asked, key=lambda asked: budgets[_budget(asked[0])])
+        one: estimate_intervals(both, redraw)
+        for one, both in sorted(asked, key=lambda asked: budgets[_budget(asked[0])])
     }
     for question, _ in asked:
         yield {**asdict(question), **asdict(found[question])}
 
 
-def _budget(question: Question) -> tuple[str, str, str, float]:
+def _budget(question: ScoreBudget) -> tuple[str, str, str, float]:
     return question.attack, question.norm, question.eps, question.eps_value
 
 
-def propagate(
-    both: pd.DataFrame, redraw: Callable[[bytes, bytes, bytes], Redraws] = resampling.resample
-) -> Propagated:
+def estimate_intervals(
+    both: pd.DataFrame, redraw: Callable[[bytes, bytes, bytes], ImageResamples] = resampling.resample_images
+) -> SamplingIntervals:
     """The intervals of joined rows: columns alignment, robust_accuracy, clean_accuracy, images.
 
     redraw: `redraws.of`, or a cache before it.
     """
-    alignment, robust, clean = correlation.values(both)
+    alignment, robust, clean = correlation.extract_arrays(both)
     n = len(alignment)
-    if why := correlation.refusal(alignment, robust):
-        return Propagated(n, note=why)
+    if why := correlation.check_computable(alignment, robust):
+        return SamplingIntervals(n, note=why)
     if both["images"].isna().any():
-        return Propagated(n, note="on how many images accuracies were counted is not known")
+        return SamplingIntervals(n, note="on how many images accuracies were counted is not known")
     images = both["images"].to_numpy(dtype=np.int64)
     drawn = redraw(robust.tobytes(), clean.tobytes(), images.tobytes())
-    x, y = (resampling.ranks(values[None]) for values in (alignment, robust))
+    x, y = (resampling.centre_ranks(values[None]) for values in (alignment, robust))
     r, slope = float(_r(x, y)[0]), float(_slope(alignment[None], robust[None])[0])
     every = np.broadcast_to(alignment, drawn.robust.shape)
     found: dict[str, float | None] = {"spearman_r": r, "slope": slope}
     found |= _ends("images", r, slope, _r(x, drawn.ranks), _slope(every, drawn.robust))
     notes = []
     if drawn.both is None:
-        notes.append(f"an interval over models needs at least {bootstrap.FEWEST}")
+        notes.append(f"an interval over models needs at least {bootstrap.MIN_MODELS}")
     else:
         again = drawn.both
-        rs = _r(resampling.ranks_of_drawn(alignment, again.models), again.ranks)
+        rs = _r(resampling.rank_drawn(alignment, again.models), again.ranks)
         found |= _ends("both", r, slope, rs, _slope(alignment[again.models], again.robust))
-    held = partial.given(alignment, robust, clean)
+    held = partial.compute_partial(alignment, robust, clean)
     given = held.r
     if given is None:
         notes.append(held.note)
@@ -117,7 +117,7 @@ def propagate(
     else:
         ends = _around(given, _partial(x, drawn.ranks, drawn.clean_ranks), fisher=True)
         found |= {"partial_r": given, "partial_images_low": ends.low, "partial_images_high": ends.high}
-    return Propagated(n, int(np.median(images)), **found, note="; ".join(notes))
+    return SamplingIntervals(n, int(np.median(images)), **found, note="; ".join(notes))
 
 
 def _ends(name: str, r: float, slope: float, rs: Floats, slopes: Floats) -> dict[str, float | None]:

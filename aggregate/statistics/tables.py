@@ -16,7 +16,7 @@ from aggregate.statistics import (
     sampling,
     sampling_error,
 )
-from aggregate.statistics.mcnemar import Bits
+from aggregate.statistics.arrays import Bits
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ def compute_tables(
     robust_accuracy and clean_accuracy. family: of each model. robust: see `mcnemar.comparisons`. means: of
     `corruptions.means`, whose rows the table has already.
     """
-    predicted, importance = prediction.prediction(table, scores, family)
+    predicted, importance = prediction.compute_predictions(table, scores, family)
     return Tables(
-        correlations=correlation.correlations(table, scores),
-        regressions=regression.regressions(table, scores),
-        families=leave_family_out.families(table, scores, family),
+        correlations=correlation.compute_correlations(table, scores),
+        regressions=regression.compute_regressions(table, scores),
+        families=leave_family_out.leave_families_out(table, scores, family),
         prediction=predicted,
         importance=importance,
-        comparisons=mcnemar.comparisons(table, robust or {}),
-        sampling=sampling.sampling(table),
-        propagated=sampling_error.propagated(table, scores),
+        comparisons=mcnemar.compare_models(table, robust or {}),
+        sampling=sampling.estimate_sampling(table),
+        propagated=sampling_error.compute_sampling_intervals(table, scores),
         corruptions=pd.DataFrame(columns=corruptions.COLUMNS) if means is None else means,
     )

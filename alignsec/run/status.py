@@ -9,9 +9,9 @@ from typing import Literal, TypeVar
 from alignsec import digest
 from alignsec.run import outcome_file
 from alignsec.run.event_log import EventLog, NodeHistory
-from alignsec.run.folder import Plan
 from alignsec.run.outcome import Failure, Record
 from alignsec.run.outcome_file import Damaged, OutcomeFile
+from alignsec.run.plan import Plan
 from alignsec.spec.pair import Pair
 
 State = Literal["ok", "failed", "missing", "stale"]

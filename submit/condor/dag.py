@@ -4,18 +4,17 @@ One node a pair, and a FINAL node that runs whatever became of them. Manual: "DA
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 from alignsec.run import exit_code
-from alignsec.run.folder import Plan
-from submit.condor import description
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from submit.requests.requests import ResourceRequests
 from submit.site import Site
 
-DAG = "study.dag"
-STATUS, JOBSTATE, NODES_LOG = "study.status", "study.jobstate", f"{DAG}.nodes.log"
-CONFIG = "dagman.config"
-FINAL = "aggregate"
-PRE = "final-pre.sh"
+RUN = RunFolder(Path())
+"""The paths relative to the run folder, where DAGMan runs."""
+FINAL_NODE = "aggregate"
 NODES_A_SECOND = 500
 """DAGMan rewrites the whole status file: for 500 nodes every second is light, for 100,000 it is not."""
 
@@ -26,21 +25,21 @@ def lines(plan: Plan, site: Site, asks: Mapping[str, ResourceRequests], done: Co
     asks: what each pair's job asks for, by the pair's id. done: ids of pairs that have their record; their nodes
     are marked DONE and not run.
     """
-    yield f"CONFIG {CONFIG}"
-    yield f"NODE_STATUS_FILE {STATUS} {max(2, len(plan.planned) // NODES_A_SECOND)}"
-    yield f"JOBSTATE_LOG {JOBSTATE}"
+    yield f"CONFIG {RUN.dagman_config}"
+    yield f"NODE_STATUS_FILE {RUN.node_status} {max(2, len(plan.planned) // NODES_A_SECOND)}"
+    yield f"JOBSTATE_LOG {RUN.jobstate_log}"
     priorities = _priorities(plan, asks)
     for planned in plan.planned:
         node = planned.pair.id
-        yield f"JOB {node} {description.PAIR}{' DONE' if node in done else ''}"
+        yield f"JOB {node} {RUN.pair_description}{' DONE' if node in done else ''}"
         yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in asks[node].macros.items())
         yield f"PRIORITY {node} {priorities[node]}"
         yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.HOPELESS}"
         yield f"CATEGORY {node} pairs"
     yield f"MAXJOBS pairs {site.max_jobs}"
     # The FINAL node's exit code is the DAG's: the analysis exits non-zero when a pair is not ok.
-    yield f"FINAL {FINAL} {description.FINAL}"
-    yield f"SCRIPT PRE {FINAL} {PRE}"
+    yield f"FINAL {FINAL_NODE} {RUN.final_description}"
+    yield f"SCRIPT PRE {FINAL_NODE} {RUN.pre_script}"
 
 
 def config() -> Iterator[str]:
@@ -53,15 +52,16 @@ def config() -> Iterator[str]:
 
 def pre_script() -> str:
     """Gathers what the FINAL node takes: outcomes as one archive, so that 100,000 of them are one transfer."""
+    archive, events = RUN.outcomes_archive, RUN.events_copy
     return f"""#!/bin/sh
 # Runs on the access point, in the run folder, before the FINAL node: packs, computes nothing.
 set -e
 PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
 export PATH
-tar -cf .{description.OUTCOMES} --exclude='./.*' -C outcomes . && mv .{description.OUTCOMES} {description.OUTCOMES}
+tar -cf .{archive} --exclude='./.*' -C {RUN.outcomes} . && mv .{archive} {archive}
 # There is no log where every pair had its record already.
-touch {NODES_LOG}
-cp {NODES_LOG} .{description.EVENTS} && mv .{description.EVENTS} {description.EVENTS}
+touch {RUN.events}
+cp {RUN.events} .{events} && mv .{events} {events}
 """
 
 

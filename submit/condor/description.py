@@ -5,17 +5,20 @@ quoted here; names of models and attacks never reach a submit description, only 
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from alignsec.catalogue import cuda_archs
 from alignsec.run import exit_code
-from alignsec.run.folder import Plan
+from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_OUTCOME, RunFolder
+from alignsec.run.plan import Plan
 from alignsec.run.status import FEW
 from submit.images import transfer
 from submit.site import Site
 
-PAIR, FINAL = "pair.sub", "final.sub"
-JOB = "job.sh"
-OUTCOMES, EVENTS = "outcomes.tar", "events.log"
+RUN = RunFolder(Path())
+"""The paths relative to the run folder, where jobs are submitted."""
+JOB = "$(JOB)"
+"""The macro of a node's name, which is the pair's id."""
 SECONDS_BEFORE_RELEASE = 20
 """A transfer that failed is given this long before it is tried again."""
 
@@ -56,16 +59,16 @@ def pair(plan: Plan, site: Site) -> Iterator[str]:
 
     $(JOB) is the node's name, the pair's id; the other macros are those of its VARS (submit.requests.requests).
     """
-    inputs = ["code.zip", "pairs/$(JOB).json", "$(files)", transfer.address(plan.images.name, site)]
+    inputs = [str(RUN.code), str(RUN.pair(JOB)), "$(files)", transfer.address(plan.images.name, site)]
     checkpoint = ["--checkpoint-every", str(site.checkpoint_seconds)]
     yield from _where(site)
-    yield f"executable = {JOB}"
-    yield _arguments(["outcome.json", _python(site), "jobs.evaluate", "$(JOB).json", *checkpoint])
-    yield from _transfer(inputs, "outcome.json")
-    yield 'transfer_output_remaps = "outcome.json = outcomes/$(JOB).json"'
+    yield f"executable = {RUN.job_script}"
+    yield _arguments([JOB_OUTCOME, _python(site), "jobs.evaluate", RUN.pair(JOB).name, *checkpoint])
+    yield from _transfer(inputs, JOB_OUTCOME)
+    yield f'transfer_output_remaps = "{JOB_OUTCOME} = {RUN.outcome(JOB)}"'
     yield f"checkpoint_exit_code = {exit_code.CHECKPOINT}"
-    yield "transfer_checkpoint_files = checkpoint.bin"
-    yield from _logs("$(JOB)")
+    yield f"transfer_checkpoint_files = {JOB_CHECKPOINT}"
+    yield from _logs(JOB)
     if site.stream_output:
         yield "stream_output = true"
     yield f"request_cpus = {site.request_cpus}"
@@ -80,14 +83,15 @@ def pair(plan: Plan, site: Site) -> Iterator[str]:
 
 def final(plan: Plan, site: Site) -> Iterator[str]:
     """The description of the FINAL node: a job like any other, since an access point is no place to compute."""
-    inputs = ["code.zip", "plan.json", OUTCOMES, EVENTS, *(["scores.csv"] if plan.scores else [])]
+    scores = [RUN.scores] if plan.scores else []
+    inputs = [str(path) for path in (RUN.code, RUN.plan, RUN.outcomes_archive, RUN.events_copy, *scores)]
     yield from _where(site)
-    yield f"executable = {JOB}"
+    yield f"executable = {RUN.job_script}"
     cpus = 2 if len(plan.planned) > FEW else 1
-    files = ["--outcomes", OUTCOMES, "--events", EVENTS]
-    yield _arguments(["analysis/", _python(site), "aggregate", ".", *files, "--jobs", str(cpus)])
-    yield from _transfer(inputs, "analysis")
-    yield from _logs("final")
+    files = ["--outcomes", str(RUN.outcomes_archive), "--events", str(RUN.events_copy)]
+    yield _arguments([f"{RUN.analysis}/", _python(site), "aggregate", ".", *files, "--jobs", str(cpus)])
+    yield from _transfer(inputs, str(RUN.analysis))
+    yield from _logs(FINAL)
     yield f"request_cpus = {cpus}"
     least = max(FINAL_MEMORY_MB, site.request_memory_mb)
     larger = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
@@ -147,8 +151,8 @@ def _transfer(inputs: Sequence[str], output: str) -> Iterator[str]:
 
 
 def _logs(name: str) -> Iterator[str]:
-    yield f"output = logs/{name}.out"
-    yield f"error = logs/{name}.err"
+    yield f"output = {RUN.output(name)}"
+    yield f"error = {RUN.error_output(name)}"
 
 
 def _wedged(site: Site) -> Iterator[str]:

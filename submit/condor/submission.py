@@ -9,13 +9,11 @@ from subprocess import CompletedProcess
 from alignsec import atomic
 from alignsec.errors import ConfigErrors
 from alignsec.run import event_log, status
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from submit.condor import dag, description
 from submit.requests.requests import ResourceRequests
 from submit.site import Site
-
-DAGMAN_LOG = f"{dag.DAG}.dagman.log"
-PAST = "submissions"
 
 Run = Callable[..., "CompletedProcess[str]"]
 """Runs a command of HTCondor: Pool.run."""
@@ -35,7 +33,7 @@ def live(folder: RunFolder, run: Run | None) -> int | None:
     DAGMan's own event log says whether it ended. A log that does not may be of a pool that is gone, so the queue
     is asked, once; where there is no queue to ask, the log is believed.
     """
-    log = folder.root / DAGMAN_LOG
+    log = folder.dagman_log
     cluster = event_log.unfinished_cluster(log)
     if cluster is None or run is None:
         return cluster
@@ -59,28 +57,28 @@ def write(
     """
     _put_aside(folder)
     texts = {
-        description.PAIR: _text(description.pair(plan, site)),
-        description.FINAL: _text(description.final(plan, site)),
-        description.JOB: description.job_script(),
-        dag.PRE: dag.pre_script(),
-        dag.CONFIG: _text(dag.config()),
-        dag.DAG: _text(dag.lines(plan, site, asks, done)),
+        folder.pair_description: _text(description.pair(plan, site)),
+        folder.final_description: _text(description.final(plan, site)),
+        folder.job_script: description.job_script(),
+        folder.pre_script: dag.pre_script(),
+        folder.dagman_config: _text(dag.config()),
+        folder.dag: _text(dag.lines(plan, site, asks, done)),
     }
-    for name, text in texts.items():
-        atomic.write(folder.root / name, text.encode())
-    for script in (description.JOB, dag.PRE):
-        (folder.root / script).chmod(0o755)
-    return folder.root / dag.DAG
+    for path, text in texts.items():
+        atomic.write(path, text.encode())
+    for script in (folder.job_script, folder.pre_script):
+        script.chmod(0o755)
+    return folder.dag
 
 
 def submit(folder: RunFolder, run: Run) -> Submitted:
     """`condor_submit_dag study.dag`, as a person would type it. Raises Mistakes with what HTCondor said."""
-    ran = run(["condor_submit_dag", dag.DAG], cwd=folder.root, check=False)
+    ran = run(["condor_submit_dag", folder.dag.name], cwd=folder.root, check=False)
     found = re.search(r"submitted to cluster (\d+)", ran.stdout)
     if ran.returncode or not found:
         said = " ".join((ran.stderr or ran.stdout).split())
         remedy = f"was not taken by condor_submit_dag: {said}"
-        raise ConfigErrors.about(folder.root / dag.DAG, remedy)
+        raise ConfigErrors.about(folder.dag, remedy)
     return Submitted(int(found[1]))
 
 
@@ -92,9 +90,8 @@ def _put_aside(folder: RunFolder) -> None:
     left = [path for path in folder.root.glob("study.*") if path != folder.study]
     if not left:
         return
-    past = folder.root / PAST
-    past.mkdir(exist_ok=True)
-    aside = past / str(1 + max((int(path.name) for path in past.iterdir()), default=0))
+    folder.submissions.mkdir(exist_ok=True)
+    aside = folder.submissions / str(1 + max((int(path.name) for path in folder.submissions.iterdir()), default=0))
     aside.mkdir()
     for path in left:
         path.replace(aside / path.name)

@@ -8,10 +8,10 @@ from typing import Any
 
 from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog, NodeHistory
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import Pair
-from submit.condor.submission import DAGMAN_LOG
 
 STATES = ("ok", "failed", "running", "held", "idle", "removed", "waiting")
 """ok and failed: from outcome files; waiting: not yet in the queue; the rest as HTCondor's event log has them."""
@@ -98,7 +98,7 @@ class Watch:
         )
 
     def _dag(self) -> str:
-        log = self._folder.root / DAGMAN_LOG
+        log = self._folder.dagman_log
         cluster = event_log.unfinished_cluster(log)
         if cluster is not None:
             return f"running as job {cluster}"
@@ -147,7 +147,7 @@ class Watch:
 
     def _said(self, pair_id: str) -> Progress | None:
         """The last progress a running job printed, where its output is streamed."""
-        return last_progress(self._folder.logs / f"{pair_id}.out")
+        return last_progress(self._folder.output(pair_id))
 
 
 def last_progress(path: Path) -> Progress | None:

@@ -4,7 +4,7 @@ import time
 
 from rich.console import Console
 
-from alignsec.run.folder import RunFolder
+from alignsec.run.folder import FINAL, RunFolder
 from submit.monitor.pair_display import PairDisplay
 from submit.monitor.run_status import Watch
 
@@ -32,10 +32,10 @@ def wait(console: Console, folder: RunFolder) -> int:
                 break
             time.sleep(LOOK_EVERY_SECONDS)
             now = watch.look()
-    report = folder.analysis / "report.html"
+    report = folder.report
     bad = len(now.pairs) - now.counts["ok"]
     if not report.exists():
-        console.print(f"the analysis is missing; see {folder.logs / 'final.err'}")
+        console.print(f"the analysis is missing; see {folder.error_output(FINAL)}")
         return 1
     console.print(f"{bad} of {len(now.pairs)} pairs are not ok" if bad else f"all {len(now.pairs)} pairs are ok")
     console.print(f"The report is at {report}")

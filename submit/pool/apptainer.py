@@ -1,4 +1,4 @@
-"""Rootless apptainer from Debian, relocated, so that the private pool runs container-universe jobs."""
+"""Debian's apptainer, relocated and without root, so that a private pool runs container-universe jobs."""
 
 import re
 from pathlib import Path
@@ -6,19 +6,19 @@ from pathlib import Path
 from submit.pool.packages import Bundle
 
 
-def _settle(staged: Path, final: Path) -> None:
-    """Put configuration and state where the relocated apptainer and its starter look: under usr/ and usr/lib/."""
+def _configure(staged: Path, final: Path) -> None:
+    """Move configuration and state below usr/ and usr/lib/, where the relocated apptainer and its starter look."""
     usr = staged / "usr"
     for name in ("etc", "var"):
         (staged / name).rename(usr / name)
         (usr / "lib" / name).symlink_to(Path("..") / name)
     configuration = usr / "etc/apptainer/apptainer.conf"
-    # mksquashfs and unsquashfs came along; the host's own may be missing
+    # Use mksquashfs and unsquashfs of the tree, because the host may not have them.
     own_programs = f"binary path = {final}/usr/bin:$PATH:"
     configuration.write_text(re.sub(r"(?m)^# binary path = .*$", own_programs, configuration.read_text()))
 
 
-# Debian has apptainer in sid only.
+# Only Debian sid has apptainer.
 BUNDLE = Bundle(
     name="apptainer-sid",
     suite="sid",
@@ -28,25 +28,25 @@ BUNDLE = Bundle(
     ),
     programs=("bin/apptainer", "bin/*squashfs", "lib/*/apptainer/bin/starter"),
     proof=("bin/apptainer", "--version"),
-    settle=_settle,
+    configure=_configure,
 )
 
 
 def condor_config(prefix: Path) -> str:
-    """Lines of condor_config that offer the container universe.
+    """Return the lines of condor_config that enable the container universe.
 
     Args:
-        prefix: has bin/ of apptainer.
+        prefix: The prefix of apptainer, which contains bin/.
     """
     return f"""\
 SINGULARITY = {prefix}/bin/apptainer
-# An image may lack a folder named as the host's scratch folder; /srv is in every one.
+# An image may not have the path of the host's scratch folder, but every image has /srv.
 SINGULARITY_TARGET_DIR = /srv
-# The test runs HTCondor's own program inside the image, under the host's libraries.
+# The test would run HTCondor's own program inside the image, with the host's libraries.
 SINGULARITY_RUN_TEST_BEFORE_JOB = False
-# Without root a .sif cannot be mounted; it is unpacked first.
+# Without root a .sif cannot be mounted, so it is unpacked first.
 SINGULARITY_EXTRA_ARGUMENTS = --unsquash
-# The startd would find this out by the test that is off.
+# The disabled test would set this attribute.
 HasSIF = True
 STARTD_ATTRS = $(STARTD_ATTRS) HasSIF
 """

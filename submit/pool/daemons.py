@@ -1,4 +1,4 @@
-"""The processes of one private pool: started, stopped, and found again when a killed master left them behind."""
+"""The processes of one private pool: starting, stopping, and finding those that a killed master left running."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from submit.pool.pool import Pool, PoolBroken
+from submit.pool.pool import Pool, PoolStartError
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
@@ -16,55 +16,57 @@ _ANSWER_SECONDS = 20
 _POLL_SECONDS = 0.1
 
 
-def master(config: Path) -> int | None:
-    """Process id of the pool's running master, None when there is none."""
+def find_master(config: Path) -> int | None:
+    """Return the process id of the pool's running master, or None if it is not running."""
     try:
         pid = int(_pid_file(config).read_text())
     except (FileNotFoundError, ValueError):
         return None
-    # A pid file outlives its process, and a zombie keeps its pid but has no program.
-    return pid if _program(pid).name == "condor_master" and _named_in(pid, config) else None
+    # A pid file remains after its process. A zombie keeps its pid but has no program.
+    return pid if _program(pid).name == "condor_master" and _has_config(pid, config) else None
 
 
 def start(pool: Pool) -> None:
-    """Start the master and wait until a slot is offered and the schedd answers.
+    """Start the master and wait until the pool has a slot and the schedd answers.
 
-    What a killed pool left is ended first: two schedds on one spool lose jobs.
+    Processes left by a killed pool are stopped first, because two schedds on one spool lose jobs.
 
     Raises:
-        PoolBroken: it does not come up.
+        PoolStartError: The pool does not start.
     """
-    _end(pool.config)
+    _kill_leftovers(pool.config)
     _pid_file(pool.config).unlink(missing_ok=True)
     log = pool.folder / "log/MasterLog"
     home = {"HOME": str(pool.folder / "home"), "USER": pool.user, "LOGNAME": pool.user}
-    # Sitting in the pool's folder, it keeps no other folder busy.
+    # With the pool's folder as working directory, the daemons keep no other folder busy.
     done = pool.run(["condor_master", "-pidfile", _pid_file(pool.config)], cwd=pool.folder, environ=home)
     if done.returncode != 0:
-        raise PoolBroken(f"condor_master exits {done.returncode}: {done.stderr.strip()}; see {log}")
+        raise PoolStartError(
+            f"condor_master failed with exit code {done.returncode}: {done.stderr.strip()}; see {log}"
+        )
     deadline = time.monotonic() + _START_SECONDS
-    while not (offers_slots(pool) and answers(pool)):
+    while not (has_slots(pool) and schedd_answers(pool)):
         if time.monotonic() > deadline:
             stop(pool.config)
-            raise PoolBroken(f"the pool offers no slot after {_START_SECONDS} s; see {log}")
+            raise PoolStartError(f"the pool has no slot after {_START_SECONDS} s; see {log}")
         time.sleep(_POLL_SECONDS)
 
 
 def stop(config: Path) -> None:
-    """End the pool: running jobs are evicted and stay queued. No process of it is left; none need be there."""
-    pid = master(config)
+    """Stop the pool, if it runs. Running jobs are evicted and stay queued. No process of the pool remains."""
+    pid = find_master(config)
     if pid is not None:
-        # What condor_off -fast sends, without asking a collector that may be gone.
+        # The signal of condor_off -fast. The command itself would need the collector, which may have ended.
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGQUIT)
         deadline = time.monotonic() + _STOP_SECONDS
-        while master(config) is not None and time.monotonic() < deadline:
+        while find_master(config) is not None and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-    _end(config)
+    _kill_leftovers(config)
 
 
-def answers(pool: Pool, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether the pool's schedd answers."""
+def schedd_answers(pool: Pool, environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether the pool's schedd answers."""
     try:
         asked = pool.run(["condor_q", "-totals"], environ=environ, timeout_seconds=_ANSWER_SECONDS)
     except (subprocess.TimeoutExpired, FileNotFoundError):
@@ -72,16 +74,16 @@ def answers(pool: Pool, environ: Mapping[str, str] | None = None) -> bool:
     return asked.returncode == 0
 
 
-def offers_slots(pool: Pool) -> bool:
-    """Whether the collector knows of a slot."""
+def has_slots(pool: Pool) -> bool:
+    """Return whether the collector knows a slot."""
     return bool(pool.run(["condor_status", "-af", "Name"]).stdout.strip())
 
 
-def leftovers(config: Path) -> list[int]:
-    """Process ids of the pool's daemons and jobs, and of no other pool's.
+def find_leftovers(config: Path) -> list[int]:
+    """Return the process ids of this pool's daemons and jobs.
 
-    Daemons and DAGMan carry the pool's CONDOR_CONFIG; so does a shell that asked for it, which is left alone.
-    Jobs carry a scratch folder of this pool instead, in a container under a longer name.
+    Daemons and DAGMan have the pool's CONDOR_CONFIG in their environment. A user's shell may have it too, but is
+    not returned. Jobs have a scratch folder of this pool instead; in a container the variable has a longer name.
     """
     names = ("_CONDOR_SCRATCH_DIR", "_CONDOR_SCRATCH_DIR_OUTSIDE_CONTAINER")
     scratch = tuple(f"{name}={config.parent}/execute/".encode() for name in names)
@@ -91,13 +93,13 @@ def leftovers(config: Path) -> list[int]:
             continue
         pid = int(entry.name)
         is_job = any(line.startswith(scratch) for line in _variables(pid))
-        if is_job or (_is_daemon(_program(pid)) and _named_in(pid, config)):
+        if is_job or (_is_daemon(_program(pid)) and _has_config(pid, config)):
             found.append(pid)
     return sorted(found)
 
 
-def _end(config: Path) -> None:
-    while pids := leftovers(config):
+def _kill_leftovers(config: Path) -> None:
+    while pids := find_leftovers(config):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -111,7 +113,7 @@ def _is_daemon(program: Path) -> bool:
 
 
 def _program(pid: int) -> Path:
-    """The program a process runs; Path("") for one that is gone, a zombie, or another user's."""
+    """Return the program of a process; Path("") if it ended, is a zombie, or belongs to another user."""
     try:
         return Path(f"/proc/{pid}/exe").readlink()
     except OSError:
@@ -125,7 +127,7 @@ def _variables(pid: int) -> list[bytes]:
         return []
 
 
-def _named_in(pid: int, config: Path) -> bool:
+def _has_config(pid: int, config: Path) -> bool:
     return f"CONDOR_CONFIG={config}".encode() in _variables(pid)
 
 

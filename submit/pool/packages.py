@@ -1,7 +1,7 @@
-"""Debian packages fetched through the host's own apt and relocated under a prefix: no root, no change to the host.
+"""Debian packages downloaded with the host's apt and relocated, without root and without changes to the host.
 
-A newer suite's programs need a newer C library than the host has, so each is patched (with the suite's own
-patchelf) to start under the loader that came with it and to find its libraries beside itself.
+Programs of a newer suite need a newer C library than the host's. Each program is therefore patched, with the
+suite's patchelf, to use the loader and the libraries of its own suite.
 """
 
 import os
@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from submit.pool.pool import REMEDY, PoolUnavailable, Suite
+from submit.pool.pool import REMEDY, PoolUnavailableError, Suite
 
 _KEYRINGS = tuple(Path("/usr/share/keyrings") / f"debian-archive-keyring.{ending}" for ending in ("gpg", "pgp"))
-# Only what the programs load; the packages' other dependencies (perl, adduser, init scripts) are for a host.
+# Only the libraries that the programs load. Other dependencies (perl, adduser, init scripts) are not needed here.
 _CONDOR = (
     *("condor", "libc6", "libstdc++6", "libgcc-s1", "libgomp1", "libssl3t64", "zlib1g", "libzstd1"),
     *("libpcre2-8-0", "libuuid1", "libsqlite3-0"),
@@ -27,15 +27,15 @@ _CONDOR_PROGRAMS = ("bin/*", "sbin/*", "libexec/condor/*", "lib/lib*.so*", "lib/
 
 @dataclass(frozen=True)
 class Bundle:
-    """Packages that make one relocated tree.
+    """Packages that form one relocated tree.
 
     Attributes:
-        name: the tree's folder in the cache.
-        suite: where the packages come from.
-        packages: their names, with every library that their programs load.
-        programs: globs under the tree's usr/ of the programs and libraries to patch.
-        proof: a command under usr/ that shows the tree works.
-        settle: what else the tree needs before it is moved; takes its folder now and the one it will have.
+        name: The tree's folder in the cache.
+        suite: The Debian suite of the packages.
+        packages: The package names, including every library that their programs load.
+        programs: Globs below the tree's usr/ of the programs and libraries to patch.
+        proof: A command below usr/ that succeeds if the tree works.
+        configure: Further changes before the tree is moved; called with its present and its final folder.
     """
 
     name: str
@@ -43,51 +43,60 @@ class Bundle:
     packages: tuple[str, ...]
     programs: tuple[str, ...]
     proof: tuple[str, ...]
-    settle: Callable[[Path, Path], None] | None = None
+    configure: Callable[[Path, Path], None] | None = None
 
 
-def condor(suite: Suite) -> Bundle:
-    """HTCondor: 23.9 from trixie, 25.x from sid."""
+def condor_bundle(suite: Suite) -> Bundle:
+    """Return the packages of HTCondor: 23.9 from trixie, 25.x from sid."""
     return Bundle(f"condor-{suite}", suite, _CONDOR, _CONDOR_PROGRAMS, ("bin/condor_version",))
 
 
-def prefix(bundle: Bundle, cache: Path) -> Path:
-    """The usr/ folder of the relocated tree, fetched when the cache has none that works.
+def install_bundle(bundle: Bundle, cache: Path) -> Path:
+    """Return the usr/ folder of the relocated tree. Install the tree if the cache has none that works.
 
-    Trees are made aside and renamed, so nobody sees half a tree and of two fetches at once one is kept.
+    A tree is built in a temporary folder and renamed, so that an incomplete tree is never used. If two processes
+    build it at once, one tree is kept.
+
+    Args:
+        bundle: The packages.
+        cache: The folder of all trees.
 
     Raises:
-        PoolUnavailable: no apt, no Debian keyring or mirror, no network, or a library is missing.
+        PoolUnavailableError: There is no apt, Debian keyring, mirror or network, or a library is missing.
     """
     tree = cache / bundle.name
     if tree.exists():
-        if _proves(tree, bundle):
+        if _works(tree, bundle):
             return tree / "usr"
-        shutil.rmtree(tree)  # its programs name their loader by full path: a moved cache is of no use
+        shutil.rmtree(tree)  # after the cache was moved: the programs contain the full path of their loader
     try:
         cache.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{bundle.name}.", dir=cache))
     except OSError as error:
-        raise PoolUnavailable(f"cannot keep packages in {cache}: {error.strerror}; name another folder") from error
+        raise PoolUnavailableError(
+            f"cannot write packages to {cache}: {error.strerror}; choose another folder"
+        ) from error
     try:
-        _fetch(bundle, aside)
+        _download(bundle, aside)
         relocate(aside / "tree", tree, bundle.programs)
-        if bundle.settle is not None:
-            bundle.settle(aside / "tree", tree)
+        if bundle.configure is not None:
+            bundle.configure(aside / "tree", tree)
         try:
             (aside / "tree").rename(tree)
-        except OSError:  # another fetch was first, and a folder with content is not replaced
+        except OSError:  # another process was faster, and rename does not replace a folder with content
             if not tree.exists():
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    if not _proves(tree, bundle):
+    if not _works(tree, bundle):
         shutil.rmtree(tree, ignore_errors=True)
-        raise PoolUnavailable(f"Debian {bundle.suite}'s {bundle.packages[0]} does not start here; {REMEDY}")
+        raise PoolUnavailableError(
+            f"{bundle.packages[0]} of Debian {bundle.suite} does not start on this machine; {REMEDY}"
+        )
     return tree / "usr"
 
 
-def _proves(tree: Path, bundle: Bundle) -> bool:
+def _works(tree: Path, bundle: Bundle) -> bool:
     program, *arguments = bundle.proof
     try:
         done = subprocess.run([tree / "usr" / program, *arguments], capture_output=True, check=False)
@@ -96,11 +105,11 @@ def _proves(tree: Path, bundle: Bundle) -> bool:
     return done.returncode == 0
 
 
-def _fetch(bundle: Bundle, aside: Path) -> None:
-    """Download the bundle into aside/debs and unpack it as aside/tree."""
+def _download(bundle: Bundle, aside: Path) -> None:
+    """Download the packages to aside/debs and unpack them into aside/tree."""
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
-        raise PoolUnavailable(f"no HTCondor here and no {missing[0]} to fetch Debian's with; {REMEDY}")
+        raise PoolUnavailableError(f"HTCondor not found, and no {missing[0]} to download Debian's; {REMEDY}")
     options = _apt_options(bundle.suite, aside)
     _apt([*options, "update"], aside, bundle)
     debs = aside / "debs"
@@ -113,11 +122,11 @@ def _fetch(bundle: Bundle, aside: Path) -> None:
 
 
 def _apt_options(suite: Suite, aside: Path) -> list[str]:
-    """Options that leave apt's own state, pins and sources alone, yet keep the host's proxies and logins."""
+    """Return options that ignore the host's apt state, pins and sources, but keep its proxies and logins."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (aside / folder).mkdir(parents=True)
     (aside / "sources.list").write_text(f"deb [signed-by={_keyring()}] {_mirror()} {suite} main\n")
-    (aside / "status").touch()  # empty: what the host has installed must not decide what is downloaded
+    (aside / "status").touch()  # empty, so that the host's installed packages do not affect the download
     settings = {
         "Dir::Etc::sourcelist": aside / "sources.list",
         "Dir::Etc::sourceparts": "-",
@@ -127,7 +136,7 @@ def _apt_options(suite: Suite, aside: Path) -> list[str]:
         "Dir::State::Lists": aside / "lists",
         "Dir::Cache": aside / "cache",
         "APT::Default-Release": suite,
-        # root's apt would change to a user who may not write here
+        # apt started by root would otherwise change to a user who cannot write here
         "APT::Sandbox::User": pwd.getpwuid(os.geteuid()).pw_name,
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
@@ -139,8 +148,8 @@ def _apt(arguments: list[str], cwd: Path, bundle: Bundle) -> None:
     done = subprocess.run(["apt-get", *arguments], cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         errors = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["E: no reason given"]
-        raise PoolUnavailable(
-            f"apt cannot fetch {bundle.packages[0]} of Debian {bundle.suite} ({errors[0][3:]}); {REMEDY}"
+        raise PoolUnavailableError(
+            f"apt cannot download {bundle.packages[0]} of Debian {bundle.suite} ({errors[0][3:]}); {REMEDY}"
         )
 
 
@@ -148,40 +157,45 @@ def _keyring() -> Path:
     for path in _KEYRINGS:
         if path.exists():
             return path
-    raise PoolUnavailable(
-        f"no HTCondor here and no Debian keyring to fetch it with: install debian-archive-keyring, or {REMEDY}"
+    raise PoolUnavailableError(
+        f"HTCondor not found, and no Debian keyring to download it: install debian-archive-keyring, or {REMEDY}"
     )
 
 
 def _mirror() -> str:
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return debian_mirror(done.stdout.splitlines())
+    return find_debian_mirror(done.stdout.splitlines())
 
 
-def debian_mirror(addresses: Iterable[str]) -> str:
-    """The first address that is a whole Debian mirror: not its security archive, not another distribution's.
+def find_debian_mirror(addresses: Iterable[str]) -> str:
+    """Return the first address of a full Debian mirror, not of the security archive or another distribution.
+
+    Args:
+        addresses: Addresses of apt's sources.
 
     Raises:
-        PoolUnavailable: there is none.
+        PoolUnavailableError: There is none.
     """
     for address in addresses:
-        # cloud images name a file with a list of mirrors: mirror+file:/etc/apt/mirrors/debian.list
+        # Cloud images have a file with a list of mirrors: mirror+file:/etc/apt/mirrors/debian.list
         if re.search(r"/debian(\.list)?/*$", address.strip()):
             return address.strip()
-    raise PoolUnavailable(f"no HTCondor here and apt's sources name no Debian mirror to fetch it from; {REMEDY}")
+    raise PoolUnavailableError(
+        f"HTCondor not found, and apt's sources have no Debian mirror to download it from; {REMEDY}"
+    )
 
 
 def relocate(staged: Path, final: Path, programs: Iterable[str]) -> None:
-    """Patch the programs of a staged tree so that they run once the tree has been renamed to final.
+    """Patch the programs of a tree so that they run after the tree was renamed to its final path.
 
     Args:
-        staged: a tree of unpacked packages, with the suite's libc6 and patchelf; changed in place.
-        final: where the tree will be, absolute.
-        programs: globs under usr/; files that are not ELF are left alone.
+        staged: A tree of unpacked packages, with the suite's libc6 and patchelf. It is changed in place.
+        final: The final path of the tree, absolute.
+        programs: Globs below usr/. Files that are not ELF are not changed.
 
     Raises:
-        PoolUnavailable: a program needs a library that the tree lacks.
+        PoolUnavailableError: A program needs a library that the tree lacks.
     """
     loader = next((staged / "usr/lib").glob("*/ld-linux*.so.*"))
     libraries, final_libraries = loader.parent, final / "usr/lib" / loader.parent.name
@@ -192,7 +206,9 @@ def relocate(staged: Path, final: Path, programs: Iterable[str]) -> None:
         listed = subprocess.run([*under_loader, "--list", file], capture_output=True, text=True, check=False)
         absent = re.search(r"(\S+) => not found", listed.stdout)
         if absent:
-            raise PoolUnavailable(f"{file.name} needs {absent.group(1)}, which the packages lack; {REMEDY}")
+            raise PoolUnavailableError(
+                f"{file.name} needs {absent.group(1)}, which is not in the packages; {REMEDY}"
+            )
         subprocess.run([*patchelf, "--force-rpath", "--set-rpath", path, file], check=True)
         asked = subprocess.run([*patchelf, "--print-interpreter", file], capture_output=True, check=False)
         if asked.returncode == 0:  # a program, not a library

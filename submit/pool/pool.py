@@ -1,4 +1,4 @@
-"""A usable HTCondor pool, the options of a private one, and the reason why none can be had."""
+"""A usable HTCondor pool, the options of a private one, and the errors if there is none."""
 
 import os
 import re
@@ -17,28 +17,29 @@ REMEDY = (
 )
 
 
-class PoolUnavailable(Exception):
-    """No pool can be had here; the message is one line: the reason, and what to install."""
+class PoolUnavailableError(Exception):
+    """No pool is available; the message is one line with the reason and what to install."""
 
 
-class PoolBroken(PoolUnavailable):
-    """HTCondor is here and does not come up, which is a fault to look into; the message names the log."""
+class PoolStartError(PoolUnavailableError):
+    """HTCondor is installed but does not start; the message names the log."""
 
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """How a private pool is made; read when it starts, ignored while it runs.
+    """The options of a private pool. They take effect when it starts.
 
     Attributes:
-        suite: Debian suite whose HTCondor is fetched: trixie has 23.9, sid has 25.x.
-        cpus: CPUs the pool offers, at least 1; None offers the machine's. May exceed what is there.
-        memory_mb: memory the pool offers, MB; None offers the machine's. May exceed what is there.
-        gpus: simulated GPUs, as "KIND,COUNT" of `condor_gpu_discovery -simulate`: "4,2" is two A100-40GB.
-        extra: more lines of condor_config, put last, so they win.
-        apptainer: also fetch apptainer and offer the container universe.
-        installed: prefix of an HTCondor to use instead of fetching one ("/usr" has /usr/sbin/condor_master).
-        cache: folder of fetched packages, shared by all checkouts of this user.
-        root_as: how root's pool avoids being root (see submit.pool.identity); no meaning for other users.
+        suite: Debian suite of the downloaded HTCondor: trixie has 23.9, sid has 25.x.
+        cpus: CPUs of the pool, at least 1; may exceed the machine's. None takes the machine's.
+        memory_mb: Memory of the pool in MB, at least 1; may exceed the machine's. None takes the machine's.
+        gpus: Simulated GPUs as "KIND,COUNT" of `condor_gpu_discovery -simulate`: "4,2" is two A100-40GB.
+        extra: Additional lines at the end of condor_config, so they override others.
+        apptainer: Also install apptainer and enable the container universe.
+        installed: Prefix of an installed HTCondor to use instead of downloading one ("/usr" has
+            /usr/sbin/condor_master).
+        cache: Folder of downloaded packages, shared by all checkouts of this user.
+        root_as: How a pool started by root becomes another user (see submit.pool.user). Not used for other users.
     """
 
     suite: Suite = "trixie"
@@ -52,29 +53,29 @@ class PoolOptions:
     root_as: RootAs = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse what HTCondor would only complain of in a daemon's log.
+        """Validate the options, because HTCondor would report errors only in a daemon's log.
 
         Raises:
-            ValueError: an option that no pool can start with, named with what was given.
+            ValueError: An option is invalid; the message names it and the given value.
         """
         if self.gpus is not None and not re.fullmatch(r"\d+,[1-9]\d*", self.gpus):
-            raise ValueError(f'gpus: {self.gpus!r} is not "KIND,COUNT"; write it as "4,2"')
+            raise ValueError(f'gpus: {self.gpus!r} must be "KIND,COUNT", such as "4,2"')
         for name, value in (("cpus", self.cpus), ("memory_mb", self.memory_mb)):
             if value is not None and value < 1:
-                raise ValueError(f"{name}: {value} is not a positive number")
+                raise ValueError(f"{name}: {value} must be a positive number")
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool whose schedd answers.
+    """A running pool.
 
     Attributes:
-        folder: this checkout's pool folder (empty or absent when the pool is not ours).
-        config: the condor_config that names the pool.
-        prefix: where its bin/ and sbin/ lie; None when the tools are on PATH already.
-        user: the name that its jobs run under.
-        owned: True when we started it, so that `down` may end it.
-        enter: command line put before a tool so that it runs as the pool's user; empty when none is needed.
+        folder: This checkout's pool folder; empty or missing if this is not the checkout's pool.
+        config: The condor_config of the pool.
+        prefix: The folder that contains the pool's bin/ and sbin/; None if the tools are on PATH.
+        user: The user name of the pool's jobs.
+        owned: True if this checkout started the pool, so that `down` may stop it.
+        enter: Command line before a tool, so that it runs as the pool's user; empty if not needed.
     """
 
     folder: Path
@@ -85,14 +86,14 @@ class Pool:
     enter: tuple[str, ...] = ()
 
     def environment(self, path: str = os.defpath) -> dict[str, str]:
-        """CONDOR_CONFIG and PATH for the pool's tools and for the Python bindings.
+        """Return CONDOR_CONFIG and PATH for the pool's tools and for the Python bindings.
 
         Args:
-            path: the caller's PATH; the pool's bin and sbin go before it.
+            path: The caller's PATH. The pool's bin and sbin come first.
         """
         before = [] if self.prefix is None else [self.prefix / "bin", self.prefix / "sbin"]
         if self.enter:
-            before.insert(0, self.config.parent / "bin")  # the doors that identity.doors describes
+            before.insert(0, self.config.parent / "bin")  # see user.tool_wrappers
         return {"CONDOR_CONFIG": str(self.config), "PATH": os.pathsep.join([*map(str, before), path])}
 
     def run(
@@ -106,16 +107,16 @@ class Pool:
         check: bool = False,
         timeout_seconds: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command as the pool's user, with the pool's environment, text in and out.
+        """Run a command as the pool's user in the pool's environment, with text input and output.
 
         Args:
-            argv: the command; a bare name is looked up in the pool's bin and sbin first.
-            cwd: folder to run in.
-            environ: the environment below CONDOR_CONFIG and PATH; nothing of the caller's by default.
-            stdin: text for its standard input; empty by default.
-            capture: take stdout and stderr into the result, else they go where ours go.
-            check: raise subprocess.CalledProcessError when it exits non-zero.
-            timeout_seconds: raise subprocess.TimeoutExpired after so long.
+            argv: The command. A name without a path is searched for in the pool's bin and sbin first.
+            cwd: Working directory.
+            environ: Environment variables besides CONDOR_CONFIG and PATH; none by default.
+            stdin: Text for the standard input; empty by default.
+            capture: Return stdout and stderr in the result; otherwise print them.
+            check: Raise subprocess.CalledProcessError if the exit code is not 0.
+            timeout_seconds: Raise subprocess.TimeoutExpired after this time.
         """
         base = dict(environ or {})
         base.update(self.environment(base.get("PATH", os.defpath)))

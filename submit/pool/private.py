@@ -1,4 +1,4 @@
-"""A private pool in a folder: brought up, taken down, and found again; and any other pool that is usable."""
+"""Starting, stopping and finding the private pool of a folder, and finding another usable pool."""
 
 import fcntl
 import os
@@ -11,28 +11,28 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from submit.pool import apptainer, daemons, identity, packages
+from submit.pool import apptainer, daemons, packages, user
 from submit.pool.config import FOLDERS, condor_config
-from submit.pool.pool import Pool, PoolOptions, PoolUnavailable
+from submit.pool.pool import Pool, PoolOptions, PoolUnavailableError
 
 
 def up(folder: Path, options: PoolOptions | None = None) -> Pool:
-    """Bring up the private pool of a folder and wait until it takes jobs.
+    """Start the private pool of a folder and wait until it accepts jobs.
 
-    A pool that is up already is returned as it is: its options are those it was started with. Jobs that were
-    queued when an earlier pool in the folder ended, or was killed, run on.
+    A running pool is returned unchanged, with the options it was started with. Jobs that were queued when an
+    earlier pool in the folder ended, or was killed, continue.
 
     Args:
-        folder: the pool's folder; made when absent. One folder serves one user.
-        options: how to make it; PoolOptions() by default.
+        folder: The pool's folder, created if it is missing. A folder can be used by one user only.
+        options: The options; PoolOptions() by default.
 
     Raises:
-        PoolUnavailable: none can be had here, with the reason and the remedy.
+        PoolUnavailableError: No pool is available, with the reason and the remedy.
     """
     options = options or PoolOptions()
     if not sys.platform.startswith("linux"):
-        raise PoolUnavailable(
-            f"a private HTCondor pool needs Linux, not {sys.platform}; submit from an access point"
+        raise PoolUnavailableError(
+            f"a private HTCondor pool needs Linux, but this is {sys.platform}; submit from an access point"
         )
     folder = folder.resolve()
     try:
@@ -41,11 +41,13 @@ def up(folder: Path, options: PoolOptions | None = None) -> Pool:
         with _locked(folder):
             return _own(folder) or _start(folder, options)
     except PermissionError as error:
-        raise PoolUnavailable(f"cannot write the pool's folder: {error}; remove it or name another") from error
+        raise PoolUnavailableError(
+            f"cannot write the pool's folder: {error}; remove it or choose another"
+        ) from error
 
 
 def down(folder: Path) -> None:
-    """End the folder's pool, if one is up or was killed; jobs stay queued in the folder for the next `up`."""
+    """Stop the folder's pool and what a killed one left. Jobs stay queued in the folder for the next `up`."""
     folder = folder.resolve()
     if folder.is_dir():
         with _locked(folder):
@@ -53,74 +55,85 @@ def down(folder: Path) -> None:
 
 
 def clean(folder: Path) -> None:
-    """End the folder's pool and remove the folder, its queue included."""
+    """Stop the folder's pool and remove the folder with its queue."""
     down(folder)
     shutil.rmtree(folder.resolve(), ignore_errors=True)
 
 
 def find(folder: Path, environ: Mapping[str, str]) -> Pool | None:
-    """A pool that is usable already: the host's, else the folder's own if it is up, else None.
+    """Return the host's pool, otherwise the folder's own pool if it is running, otherwise None.
 
     Args:
-        folder: this checkout's pool folder.
-        environ: the caller's environment; CONDOR_CONFIG and PATH say which pool is the host's.
+        folder: This checkout's pool folder.
+        environ: The caller's environment. CONDOR_CONFIG and PATH determine the host's pool.
     """
     folder = folder.resolve()
     return _host(folder, environ) or _own(folder)
 
 
 def ensure(folder: Path, environ: Mapping[str, str], options: PoolOptions | None = None) -> Pool:
-    """`find`, else `up`: with the HTCondor that is installed, where one is, else with Debian's.
+    """Return the pool of `find`; without one, start a private pool.
+
+    The private pool uses the installed HTCondor if there is one, otherwise Debian's.
+
+    Args:
+        folder: This checkout's pool folder.
+        environ: The caller's environment.
+        options: The options of the private pool.
 
     Raises:
-        PoolUnavailable: none can be had here.
+        PoolUnavailableError: No pool is available.
     """
     options = options or PoolOptions()
-    return find(folder, environ) or up(folder, replace(options, installed=options.installed or installed(environ)))
+    return find(folder, environ) or up(
+        folder, replace(options, installed=options.installed or find_installed(environ))
+    )
 
 
-def installed(environ: Mapping[str, str]) -> Path | None:
-    """Prefix of the HTCondor on PATH, or in the folders for daemons that a user's PATH may lack."""
+def find_installed(environ: Mapping[str, str]) -> Path | None:
+    """Return the prefix of the HTCondor on PATH or in the folders of daemons, which a user's PATH may lack."""
     places = [environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"]
     found = shutil.which("condor_master", path=os.pathsep.join(places))
     return None if found is None else Path(found).resolve().parent.parent
 
 
 def _start(folder: Path, options: PoolOptions) -> Pool:
-    who = identity.choose(options.root_as)
-    prefix = options.installed or packages.prefix(packages.condor(options.suite), options.cache)
+    pool_user = user.choose_user(options.root_as)
+    prefix = options.installed or packages.install_bundle(packages.condor_bundle(options.suite), options.cache)
     libexec = prefix / "libexec/condor"
     if not libexec.is_dir():
-        libexec = prefix / "libexec"  # where HTCondor's own tarballs have it
+        libexec = prefix / "libexec"  # as in HTCondor's own tarballs
     if options.apptainer:
-        if not who.may_nest:
-            raise PoolUnavailable("apptainer needs user namespaces, and root may not make one here; leave it out")
-        lines = apptainer.condor_config(packages.prefix(apptainer.BUNDLE, options.cache))
+        if not pool_user.may_nest:
+            raise PoolUnavailableError(
+                "apptainer needs user namespaces, which root cannot create here; omit --apptainer"
+            )
+        lines = apptainer.condor_config(packages.install_bundle(apptainer.BUNDLE, options.cache))
         options = replace(options, extra=lines + options.extra)
     config = folder / "condor_config"
-    for name, script in identity.doors(who, prefix).items():
+    for name, script in user.tool_wrappers(pool_user, prefix).items():
         (folder / "bin" / name).write_text(script)
         (folder / "bin" / name).chmod(0o755)
     try:
-        config.write_text(condor_config(folder, prefix, libexec, who, options))
+        config.write_text(condor_config(folder, prefix, libexec, pool_user, options))
     except ValueError as error:
-        raise PoolUnavailable(str(error)) from error
+        raise PoolUnavailableError(str(error)) from error
     if os.geteuid() == 0:
-        for path in [folder, *folder.rglob("*")]:  # an earlier pool here may have run as another user
-            os.chown(path, *who.owner, follow_symlinks=False)
-    pool = Pool(folder, config, prefix, who.user, owned=True, enter=who.enter)
+        for path in [folder, *folder.rglob("*")]:  # an earlier pool of this folder may have run as another user
+            os.chown(path, *pool_user.owner, follow_symlinks=False)
+    pool = Pool(folder, config, prefix, pool_user.name, owned=True, enter=pool_user.enter)
     daemons.start(pool)
     return pool
 
 
 def _own(folder: Path) -> Pool | None:
     config = folder / "condor_config"
-    pid = daemons.master(config)
+    pid = daemons.find_master(config)
     if pid is None:
         return None
-    who = identity.of_process(pid)
-    pool = Pool(folder, config, _release_dir(config), who.user, owned=True, enter=who.enter)
-    return pool if daemons.answers(pool) else None
+    pool_user = user.user_of_process(pid)
+    pool = Pool(folder, config, _release_dir(config), pool_user.name, owned=True, enter=pool_user.enter)
+    return pool if daemons.schedd_answers(pool) else None
 
 
 def _host(folder: Path, environ: Mapping[str, str]) -> Pool | None:
@@ -131,10 +144,10 @@ def _host(folder: Path, environ: Mapping[str, str]) -> Pool | None:
     if other_checkout is not None:
         return replace(other_checkout, folder=folder, owned=False)
     if os.geteuid() == 0:
-        return None  # a pool that does not know of our stand-in runs no job for root
+        return None  # HTCondor runs no job as root, and this pool does not know our substitute user
     prefix = None if shutil.which("condor_q", path=environ.get("PATH")) else _release_dir(config)
     pool = Pool(folder, config, prefix, pwd.getpwuid(os.geteuid()).pw_name, owned=False)
-    return pool if daemons.answers(pool, environ) else None
+    return pool if daemons.schedd_answers(pool, environ) else None
 
 
 def _release_dir(config: Path) -> Path | None:
@@ -148,7 +161,7 @@ def _release_dir(config: Path) -> Path | None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One `up` or `down` at a time in a folder: a second waits."""
+    """Allow one `up` or `down` at a time in a folder; a second one waits."""
     with (folder / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec.run.folder import Plan, Planned, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan, PlannedPair
 from submit import transfer as weight_transfer
 from submit.images import transfer as image_transfer
 from submit.requests import estimate
@@ -59,7 +60,13 @@ def request_resources(
 
 
 def _of(
-    planned: Planned, plan: Plan, files: "_Files", site: Site, weights: Path, measured: Measurements, kind: Kind
+    planned: PlannedPair,
+    plan: Plan,
+    files: "_Files",
+    site: Site,
+    weights: Path,
+    measured: Measurements,
+    kind: Kind,
 ) -> ResourceRequests:
     made = estimate.estimate_resources(
         planned.pair, files.of(planned), plan.image_count, measured, kind, site.request_cpus
@@ -85,7 +92,7 @@ class _Files:
         self._known: dict[str, int] = {}
         self._addresses: dict[str, str] = {}
 
-    def of(self, planned: Planned) -> Sizes:
+    def of(self, planned: PlannedPair) -> Sizes:
         """Of what one pair's job is handed."""
         images = self._sum(path for path in planned.inputs if path.startswith(IMAGES))
         return Sizes(
@@ -100,7 +107,7 @@ class _Files:
             self._addresses[path] = (
                 image_transfer.address(path.removeprefix(IMAGES), site)
                 if path.startswith(IMAGES)
-                else weight_transfer.address(self.folder.root / path, path, site, weights)
+                else weight_transfer.address(self.folder.input(path), path, site, weights)
             )
         return self._addresses[path]
 
@@ -109,5 +116,5 @@ class _Files:
 
     def _bytes(self, path: str) -> int:
         if path not in self._known:
-            self._known[path] = (self.folder.root / path).stat().st_size
+            self._known[path] = (self.folder.input(path)).stat().st_size
         return self._known[path]

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from submit.requests.requests import ResourceRequests
 
 MOST_OF_A_KIND = 5

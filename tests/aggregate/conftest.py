@@ -10,8 +10,9 @@ import pytest
 from aggregate.report import report
 from alignsec import digest
 from alignsec.run import outcome_file
-from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
+from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Failure, Provenance, Record
+from alignsec.run.plan import Plan, PlannedPair, PlannedScores
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import File, Pair, PairModel
 from alignsec.spec.preprocessing import Preprocessing
@@ -135,7 +136,7 @@ def made(
         scores=planned_scores,
         images=File(name="images.zip", sha256="1" * 64),
         image_count=images,
-        planned=tuple(Planned(pair=pair, inputs=()) for pair in pairs),
+        planned=tuple(PlannedPair(pair=pair, inputs=()) for pair in pairs),
     )
     plan.write(folder)
     return MadeRun(folder, plan)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aggregate.analysis import PAIRS
+from aggregate.analysis import PAIR_COLUMNS
 from aggregate.collect import table, tally
 from aggregate.figures import gallery
 from aggregate.report import report
@@ -58,7 +58,7 @@ def write(
 ) -> MadeRun:
     """Write the run; with flaws, some of its pairs failed, are missing or have no score."""
     rng = np.random.default_rng(1)
-    known = [name for name in scores.parse(like.encode()).rows if name.isprintable()] if like else []
+    known = [name for name in scores.parse_scores(like.encode()).rows if name.isprintable()] if like else []
     chosen = known[:: max(1, len(known) // models)][:models] if known else names(models)
     chosen = [(rename or {}).get(name, name) for name in chosen]
     skill, robustness = rng.normal(size=models), rng.normal(size=models)
@@ -79,21 +79,21 @@ def write(
 
 def evidence(run: MadeRun) -> report.Evidence:
     """What the report of the run is made of; few resamples and no prediction, which take minutes at this size."""
-    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
-    rows = table.frame(found.rows)
-    alignment = scores.scores_of_run(run.folder, run.plan)
-    family = {pair.model.name: architecture.family(pair.model.source, pair.model.name) for pair in run.plan}
-    none = prediction.prediction(rows.iloc[:0], None, {})
+    found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    rows = table.make_frame(found.rows)
+    alignment = scores.read_run_scores(run.folder, run.plan)
+    family = {pair.model.name: architecture.find_family(pair.model.source, pair.model.name) for pair in run.plan}
+    none = prediction.compute_predictions(rows.iloc[:0], None, {})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bootstrap, "FEWEST_RESAMPLES", 100)
-        patch.setattr(bootstrap, "MOST_RESAMPLES", 100)
-        patch.setattr(tables.prediction, "prediction", lambda *_: none)
-        bootstrap._draws.cache_clear()
+        patch.setattr(bootstrap, "MIN_RESAMPLES", 100)
+        patch.setattr(bootstrap, "MAX_RESAMPLES", 100)
+        patch.setattr(tables.prediction, "compute_predictions", lambda *_: none)
+        bootstrap._draw_counts.cache_clear()
         statistics = tables.compute_tables(rows, alignment, family, found.robust)
-        bootstrap._draws.cache_clear()
-    pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIRS)
+        bootstrap._draw_counts.cache_clear()
+    pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIR_COLUMNS)
     drawings = gallery.draw_all(rows, pairs, statistics, alignment)
-    matching = scores.match([pair.model.name for pair in run.plan], alignment)
+    matching = scores.match_models([pair.model.name for pair in run.plan], alignment)
     return report.Evidence(run.plan, found, rows, statistics, alignment, matching, drawings)
 
 

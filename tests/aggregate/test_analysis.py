@@ -97,7 +97,7 @@ def test_every_pair_that_is_not_ok_is_listed_and_none_is_counted(make_run):
     done = _analyse(run)
     assert (done.planned, done.not_ok) == (8, 4)
     pairs = _read(run.folder.analysis / "pairs.csv")
-    assert list(pairs[0]) == analysis.PAIRS
+    assert list(pairs[0]) == analysis.PAIR_COLUMNS
     found = {(p["model"], p["attack"], p["state"]): p["reason"] for p in pairs}
     assert len(pairs) == 9
     assert found["a", "autoattack-Linf", "failed"] == "CUDA out of memory"

@@ -10,12 +10,10 @@ from html.parser import HTMLParser
 import pytest
 
 from aggregate import compare
-from aggregate.comparison import agreement, report
-from aggregate.comparison import report as sheet
-from aggregate.comparison import runs as answers
+from aggregate.comparison import agreement, report, runs
 from aggregate.statistics import mcnemar
 from alignsec.errors import ConfigErrors
-from alignsec.run.folder import Planned
+from alignsec.run.plan import PlannedPair
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import Pair
 from tests.aggregate.conftest import CLEAN, STANDARD, made
@@ -76,7 +74,7 @@ def test_changed_verdicts_are_counted_named_and_explained(two, capsys):
         "images": "10", "same": "6", "changed": "4", "robust_to_broken": "3", "broken_to_robust": "1",
     }  # fmt: skip
     assert (row["robust_a"], row["robust_b"], row["other_component"]) == ("5", "3", "1")
-    assert float(row["p"]) == pytest.approx(mcnemar.p_value(3, 1)) == pytest.approx(0.625)
+    assert float(row["p"]) == pytest.approx(mcnemar.compute_p(3, 1)) == pytest.approx(0.625)
     assert row["differs"] == "code; version of torch"
     changed = [(row["image"], row["verdict_a"], row["verdict_b"]) for row in _rows(two[1], "images.csv")][:4]
     assert changed == [
@@ -91,7 +89,7 @@ def _of(run, name, changes):
     """A clean pair of a run with other fields, put into its plan."""
     pair = Pair.model_validate({**run.pair(name, "clean").model_dump(), **changes})
     others = tuple(one for one in run.plan.planned if one.pair.id != run.pair(name, "clean").id)
-    run.plan = run.plan.model_copy(update={"planned": (Planned(pair=pair, inputs=()), *others)})
+    run.plan = run.plan.model_copy(update={"planned": (PlannedPair(pair=pair, inputs=()), *others)})
     run.plan.write(run.folder)
     return pair
 
@@ -114,13 +112,13 @@ def test_what_differs_is_told(two, changes, name, means):
         changes = {"model": {**model, "preprocessing": {**model["preprocessing"], **changes}}}
     two[1].put(two[1].record(_of(two[1], "a", changes), "RRW"))
     found = _compare(*two)
-    (difference,) = report.differences(found)
+    (difference,) = report.list_differences(found)
     assert difference.name == name
     assert means in difference.means
 
 
 def _compare(one, other):
-    return agreement.compare(answers.read(one.folder.root), answers.read(other.folder.root))
+    return agreement.compare_runs(runs.read_run(one.folder.root), runs.read_run(other.folder.root))
 
 
 def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
@@ -128,7 +126,7 @@ def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
     one, other = (made(tmp_path / n, ["a"], [attack]) for n, attack in (("x", STANDARD), ("y", short)))
     for run in (one, other):
         run.answer("a", "autoattack-Linf", "RRW", "RcW")
-    assert {(d.name, d.b) for d in report.differences(_compare(one, other))} == {
+    assert {(d.name, d.b) for d in report.list_differences(_compare(one, other))} == {
         ("attack: steps", "10"),
         ("attack: search", "bf16"),
     }
@@ -136,12 +134,12 @@ def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
 
 def test_budgets_meet_by_their_exact_eps(tmp_path):
     """2/510 is 1/255; a budget of one run alone is told."""
-    runs = []
+    two_runs = []
     for name, eps in (("x", ["0.5/255", "1/255"]), ("y", ["2/510", "4/255"])):
         attack = Attack.model_validate({**STANDARD.model_dump(), "eps": eps})
-        runs.append(made(tmp_path / name, ["a"], [attack]))
-        runs[-1].answer("a", "autoattack-Linf", "RRW", "RcW")
-    found = _compare(*runs)
+        two_runs.append(made(tmp_path / name, ["a"], [attack]))
+        two_runs[-1].answer("a", "autoattack-Linf", "RRW", "RcW")
+    found = _compare(*two_runs)
     assert [(row.eps, [change.image for change in row.changes]) for row in found.rows] == [("1/255", ["1.png"])]
     assert [(run, why) for _, run, why in found.alone] == [
         ("A", "has no budget 0.5/255, or none of its images"),
@@ -168,7 +166,9 @@ def test_nothing_recorded_differs_and_yet_verdicts_do(two):
     two[0].answer("a", "clean", "RRW")
     two[1].answer("a", "clean", "RWW")
     found = _compare(*two)
-    assert any(said.startswith("Nothing that is recorded differs, and yet") for said in report.findings(found))
+    assert any(
+        said.startswith("Nothing that is recorded differs, and yet") for said in report.describe_findings(found)
+    )
 
 
 def test_pairs_of_one_run_alone(two, capsys):
@@ -203,7 +203,7 @@ def test_many_damaged_files_are_counted(tmp_path):
     for pair in run.plan:
         run.folder.outcome(pair.id).write_bytes(b"{")
     with pytest.raises(ConfigErrors, match="2 more outcome files are damaged"):
-        answers.read(run.folder.root)
+        runs.read_run(run.folder.root)
 
 
 def test_no_common_pair(two, tmp_path, capsys):
@@ -225,12 +225,12 @@ class _Tags(HTMLParser):
 
 
 def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
-    monkeypatch.setattr(sheet, "NAMES", 2)
-    monkeypatch.setattr(sheet, "ROWS", 1)
+    monkeypatch.setattr(report, "NAMES", 2)
+    monkeypatch.setattr(report, "ROWS", 1)
     one, other = (made(tmp_path / name, models=[HOSTILE, "b"]) for name in ("x", "y"))
     for run, letters in ((one, "RRRRW"), (other, "RcccW")):
         run.answer(HOSTILE, "autoattack-Linf", "RRRRW", letters)
-    text = sheet.html(_compare(one, other)).decode()
+    text = report.render_comparison(_compare(one, other)).decode()
     tags = _Tags()
     tags.feed(text)
     assert "script" not in tags.seen
@@ -242,8 +242,8 @@ def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
 
 def test_many_are_read_side_by_side(two, monkeypatch):
     _answer(two[0])
-    monkeypatch.setattr(answers, "FEW", 0)
-    one, other = (answers.read(two[0].folder.root, processes) for processes in (1, 2))
+    monkeypatch.setattr(runs, "FEW", 0)
+    one, other = (runs.read_run(two[0].folder.root, processes) for processes in (1, 2))
     assert one == other
 
 

@@ -18,7 +18,7 @@ def package(tmp_path):
 
 
 def test_the_table_has_the_scores_of_unambiguous_names(package):
-    table = join_scores(read_registrations(package), scores.parse(SCORES.encode()))
+    table = join_scores(read_registrations(package), scores.parse_scores(SCORES.encode()))
     assert table[["registry_name", "state"]].to_numpy().tolist() == [
         ["two", "ambiguous"],
         ["f'x_{n}'", "unread"],
@@ -32,7 +32,7 @@ def test_the_table_has_the_scores_of_unambiguous_names(package):
 
 def test_a_name_registered_twice_in_a_folder_keeps_its_scores(tmp_path):
     package = write_package(tmp_path, {"a": "model_registry['two'] = f\nmodel_registry['two'] = g\n"})
-    table = join_scores(read_registrations(package), scores.parse(SCORES.encode()))
+    table = join_scores(read_registrations(package), scores.parse_scores(SCORES.encode()))
     assert table["state"].tolist() == ["scored", "registered before"]
     assert table[["average_vision", "V1"]].to_numpy().tolist() == [[0.5, 0.25]] * 2
 
@@ -47,7 +47,7 @@ def test_the_command(package, tmp_path, capsys):
     assert "Names in the scores file that no folder registers: 1" in output
     assert "unread: models/a_folder/__init__.py, line 4: f'x_{n}'" in output
     assert "ambiguous: models/b_folder/__init__.py, line 2: two" in output
-    assert scores.parse(out.read_bytes()).rows["late"] == {"average_vision": 0.1}
+    assert scores.parse_scores(out.read_bytes()).rows["late"] == {"average_vision": 0.1}
     assert next(csv.reader(out.open(encoding="utf-8")))[:4] == ["folder", "registry_name", "state", "line"]
 
 

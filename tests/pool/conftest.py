@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from submit.pool.pool import Pool, PoolBroken, PoolOptions, PoolUnavailable
-from submit.pool.private import clean, installed, up
+from submit.pool.pool import Pool, PoolOptions, PoolStartError, PoolUnavailableError
+from submit.pool.private import clean, find_installed, up
 
 MakePool = Callable[..., Pool]
 
@@ -21,11 +21,11 @@ MakePool = Callable[..., Pool]
 @contextmanager
 def _private_pool(folder: Path, **options: Any) -> Iterator[Pool]:
     suite = os.environ.get("ALIGNSEC_TEST_SUITE")
-    chosen = {"suite": suite} if suite else {"installed": installed(os.environ)}
+    chosen = {"suite": suite} if suite else {"installed": find_installed(os.environ)}
     try:
         yield up(folder, PoolOptions(**{"cpus": 16, "memory_mb": 16384, **chosen, **options}))
-    except PoolUnavailable as reason:
-        if isinstance(reason, PoolBroken) or os.environ.get("CI"):
+    except PoolUnavailableError as reason:
+        if isinstance(reason, PoolStartError) or os.environ.get("CI"):
             pytest.fail(f"no pool, which is a fault here and in CI: {reason}")
         pytest.skip(f"no pool: {reason}")
     finally:

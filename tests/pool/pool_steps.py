@@ -44,12 +44,12 @@ def executes(log: Path) -> None:
 
 def kill_master(pool: Pool) -> set[int]:
     """SIGKILL the master; the process ids of what it leaves running."""
-    pid = daemons.master(pool.config)
+    pid = daemons.find_master(pool.config)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while daemons.master(pool.config) is not None:  # a killed process is there for some milliseconds more
+    while daemons.find_master(pool.config) is not None:  # a killed process is there for some milliseconds more
         time.sleep(0.01)
-    return set(daemons.leftovers(pool.config))
+    return set(daemons.find_leftovers(pool.config))
 
 
 def processes_of(folder: Path) -> list[str]:

@@ -15,8 +15,9 @@ from alignsec.images import pack as image_pack
 from alignsec.images.pack import Candidate
 from alignsec.models import classifier, images
 from alignsec.run import outcome_file
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
+from alignsec.run.plan import Plan
 from alignsec.spec.pair import File, PairModel
 from alignsec.spec.preprocessing import Preprocessing
 from submit import layout, validation

@@ -56,9 +56,9 @@ def test_python_bindings_query_the_schedd(pool, by):
 
 
 def test_up_again_is_the_same_pool(pool):
-    before = daemons.master(pool.config)
+    before = daemons.find_master(pool.config)
     assert up(pool.folder) == pool
-    assert daemons.master(pool.config) == before
+    assert daemons.find_master(pool.config) == before
 
 
 def test_find_takes_the_pool_that_condor_config_names(pool, tmp_path):
@@ -99,7 +99,7 @@ def test_a_killed_pool_starts_clean_and_finishes_its_queue(make_pool, tmp_path):
     assert len(old) >= 5, "collector, negotiator, schedd, startd and the job outlive their master"
     again = up(pool.folder)
     assert again.config == pool.config
-    assert not old & set(daemons.leftovers(pool.config))
+    assert not old & set(daemons.find_leftovers(pool.config))
     for log in (running, waiting):
         ends(again, log)
         assert log.read_text().count(TERMINATED) == 1

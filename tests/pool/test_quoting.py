@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alignsec.run.folder import RunFolder
 from submit.condor import description
 from submit.pool.pool import Pool
 from tests import tiny
@@ -19,7 +20,7 @@ WORDS = st.text(
 
 def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
     """The job's ClassAd as condor_submit would send it."""
-    (folder / description.JOB).write_text(description.job_script())
+    (RunFolder(folder).job_script).write_text(description.job_script())
     (folder / "pair.sub").write_text(text)
     macros = {"JOB": "node", **asks(tiny.pair()).macros}
     added = [word for name, value in macros.items() for word in ("-a", f"{name} = {value}")]

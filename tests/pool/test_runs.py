@@ -9,9 +9,9 @@ from alignsec import digest
 from alignsec.errors import ConfigErrors
 from alignsec.run import status
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import Plan
+from alignsec.run.plan import Plan
 from submit import failures
-from submit.condor import dag, submission
+from submit.condor import submission
 from submit.monitor.run_status import Watch
 from submit.pool.pool import Pool
 from tests.pool.runs import TinyRun
@@ -44,7 +44,7 @@ def test_a_study_runs_continues_grows_and_changes(pool: Pool, tmp_path: Path) ->
     states = [pair.state for pair in status.survey(Plan.read(tiny.run), tiny.run.outcomes)]
     assert sorted(states) == ["ok", "ok", "stale"]
     assert tiny.exit_code() == 0
-    assert len(list((tiny.run.root / submission.PAST).iterdir())) == 2, "earlier submissions are kept"
+    assert len(list((tiny.run.submissions).iterdir())) == 2, "earlier submissions are kept"
 
 
 def test_hopeless_pairs_are_not_retried_and_fail_the_dag(pool: Pool, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_jobs_fetch_staged_weights_by_their_address(pool: Pool, tmp_path: Path) 
     (tmp_path / "one.safetensors").symlink_to(staged)
     tiny.submit(WEIGHTS=staged.parent, WEIGHTS_URL=f"file://{staged.parent}")
     assert tiny.until("ended").counts["ok"] == 1
-    assert f'files="file://{staged}"' in (tiny.run.root / dag.DAG).read_text()
+    assert f'files="file://{staged}"' in (tiny.run.dag).read_text()
 
 
 def test_a_wedged_job_is_ended_by_its_execute_duration(pool: Pool, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_by_hand_is_the_same(pool: Pool, tmp_path: Path) -> None:
     """condor_submit_dag in another folder, on the file alone: same nodes, same outcome."""
     tiny = TinyRun(tmp_path, pool)
     tiny.write(tiny.site())
-    pool.run(["condor_submit_dag", "-usedagdir", str(tiny.run.root / dag.DAG)], cwd=tiny.run.root, check=True)
+    pool.run(["condor_submit_dag", "-usedagdir", str(tiny.run.dag)], cwd=tiny.run.root, check=True)
     assert tiny.until("ended").counts["ok"] == 1
     with pytest.raises(ConfigErrors, match="condor_submit_dag"):
         submission.submit(tiny.run, pool.run)

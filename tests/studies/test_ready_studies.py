@@ -11,7 +11,8 @@ import pytest
 from alignsec import digest
 from alignsec.errors import ConfigErrors
 from alignsec.images import imagenet
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from alignsec.study.study import Study
 from submit import validation
 from submit.weights import address

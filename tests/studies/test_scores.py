@@ -83,7 +83,9 @@ def test_rows_are_in_descending_order_of_the_average():
 
 def test_table_is_read_as_a_leaderboard():
     """Each benchmark belongs to its category."""
-    read = leaderboard.parse(format_scores([("one", arbitrary_scores(0)), ("two", arbitrary_scores(1))]).encode())
+    read = leaderboard.parse_scores(
+        format_scores([("one", arbitrary_scores(0)), ("two", arbitrary_scores(1))]).encode()
+    )
     assert not read.remarks
     assert [column.name for column in read.aggregates] == ["average_vision", *COLUMNS]
     categories = {column.name: column.category for column in read.columns if column.level == "benchmark"}

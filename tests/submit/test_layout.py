@@ -9,7 +9,8 @@ from alignsec import digest
 from alignsec.errors import ConfigErrors
 from alignsec.images import pack
 from alignsec.run import outcome_file, status
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from alignsec.spec.pair import Pair
 from submit import layout, validation
 from submit.validation import ValidatedStudy

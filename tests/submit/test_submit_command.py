@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from alignsec.run import outcome_file
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
+from alignsec.run.plan import Plan
 from submit import __main__ as entry
 from submit import pool
 from tests import tiny_networks

@@ -34,11 +34,11 @@ def run(make_run):
 
 @pytest.fixture
 def found(run):
-    return tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    return tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
 
 
 def test_severities_are_the_budgets_of_one_attack(found):
-    rows = table.frame(found.rows)
+    rows = table.make_frame(found.rows)
     fog = rows[(rows["attack"] == "fog") & (rows["model"] == "a")].sort_values("eps_value")
     assert list(fog["eps"]) == ["severity 1", "severity 5"]
     assert list(fog["eps_value"]) == [1, 5]
@@ -52,8 +52,10 @@ def test_severities_are_the_budgets_of_one_attack(found):
 
 
 def test_the_matrix_has_a_column_a_severity_and_every_state(run, found):
-    rows = table.frame(found.rows)
-    laid = matrix.build_matrix(run.plan, found.pairs, rows, corruptions.means(run.plan, found.pairs, rows))
+    rows = table.make_frame(found.rows)
+    laid = matrix.build_matrix(
+        run.plan, found.pairs, rows, corruptions.average_corruptions(run.plan, found.pairs, rows)
+    )
     *attacks, over_all = laid.attacks
     assert attacks == [("fog", ("severity 1", "severity 5")), ("snow", ("severity 1", "severity 5"))]
     assert over_all == (corruptions.ATTACK, ("severity 1, 5",))
@@ -67,9 +69,9 @@ def test_the_matrix_has_a_column_a_severity_and_every_state(run, found):
 
 def test_words(run, found):
     """No sentence and no figure calls a severity an eps."""
-    rows = table.frame(found.rows)
-    means = corruptions.means(run.plan, found.pairs, rows)
-    rows = corruptions.added(rows, means)
+    rows = table.make_frame(found.rows)
+    means = corruptions.average_corruptions(run.plan, found.pairs, rows)
+    rows = corruptions.append_means(rows, means)
     statistics = tables.compute_tables(rows, None, {}, found.robust, means)
     told = [sentence for one in findings.findings(rows, statistics) for sentence in one.sentences]
     text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
@@ -85,8 +87,8 @@ def test_words(run, found):
 
 
 def test_the_mean_counts_each_setting_alike_and_needs_every_one(run, found):
-    rows = table.frame(found.rows)
-    a, b = corruptions.means(run.plan, found.pairs, rows).itertuples()
+    rows = table.make_frame(found.rows)
+    a, b = corruptions.average_corruptions(run.plan, found.pairs, rows).itertuples()
     assert (a.types, a.settings, a.answered, a.severities, a.images) == (2, 4, 4, "severity 1, 5", 10)
     assert (a.mean_accuracy, a.clean_accuracy, a.note) == (pytest.approx((0.7 + 0.2 + 1.0 + 0.0) / 4), 0.6, "")
     assert a.low < a.mean_accuracy < a.high
@@ -96,9 +98,9 @@ def test_the_mean_counts_each_setting_alike_and_needs_every_one(run, found):
 
 
 def test_the_mean_is_a_row_like_any_other_but_for_counts(run, found):
-    counted = table.frame(found.rows)
-    rows = corruptions.added(counted, corruptions.means(run.plan, found.pairs, counted))
-    assert table.csv(rows.iloc[:-1]) == table.csv(counted)
+    counted = table.make_frame(found.rows)
+    rows = corruptions.append_means(counted, corruptions.average_corruptions(run.plan, found.pairs, counted))
+    assert table.to_csv(rows.iloc[:-1]) == table.to_csv(counted)
     (row,) = rows[rows["attack"] == corruptions.ATTACK].itertuples()
     assert (row.model, row.method, row.eps, row.eps_value) == ("a", "corruption", "severity 1, 5", 3)
     assert (row.robust_accuracy, row.clean_correct, row.images) == (0.475, 6, 10)
@@ -109,11 +111,11 @@ def test_one_type_of_corruption_has_no_mean(make_run):
     run = make_run(models=("a",), attacks=[CLEAN, *CORRUPTIONS[:2]])
     run.answer("a", "fog-1", "RRRRRxmmWW")
     run.answer("a", "fog-5", "RRRRRxmmWW")
-    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
-    rows = table.frame(found.rows)
-    means = corruptions.means(run.plan, found.pairs, rows)
+    found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    rows = table.make_frame(found.rows)
+    means = corruptions.average_corruptions(run.plan, found.pairs, rows)
     assert means.empty
-    assert corruptions.added(rows, means) is rows
+    assert corruptions.append_means(rows, means) is rows
 
 
 def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):

@@ -18,13 +18,13 @@ from aggregate.collect import table
     ],
 )
 def test_published_limits(successes, trials, low, high):
-    assert table.exact(successes, trials) == pytest.approx((low, high), abs=5e-5)
+    assert table.exact_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_nothing_is_known_of_no_images():
-    assert table.exact(0, 0) == (0.0, 1.0)
+    assert table.exact_interval(0, 0) == (0.0, 1.0)
 
 
 def test_impossible_counts_are_refused():
     with pytest.raises(ValueError, match="11"):
-        table.exact(11, 10)
+        table.exact_interval(11, 10)

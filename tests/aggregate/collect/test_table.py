@@ -7,7 +7,7 @@ from alignsec.spec.attack import Attack
 
 
 def _rows(run, model, attack, *verdicts, **more):
-    return list(table.rows(run.record(run.pair(model, attack), *verdicts, **more), "f" * 64))
+    return list(table.count_rows(run.record(run.pair(model, attack), *verdicts, **more), "f" * 64))
 
 
 def test_counts_come_from_the_verdicts(make_run):
@@ -34,9 +34,9 @@ def test_the_clean_attack_has_eps_0_and_is_as_robust_as_it_is_correct(make_run):
 def test_top_5_is_counted_where_it_was_recorded(make_run):
     run = make_run()
     known = run.record(run.pair("a", "clean"), "RRWW").model_copy(update={"clean_top5": "1110"})
-    rows = [*table.rows(known, "f" * 64), *_rows(run, "b", "clean", "RRWW")]
+    rows = [*table.count_rows(known, "f" * 64), *_rows(run, "b", "clean", "RRWW")]
     assert [(row.clean_top5_correct, row.clean_top5_accuracy) for row in rows] == [(3, 0.75), (None, None)]
-    lines = table.csv(table.frame(rows)).decode().splitlines()
+    lines = table.to_csv(table.make_frame(rows)).decode().splitlines()
     at = lines[0].split(",").index("clean_top5_correct")
     assert [line.split(",")[at] for line in lines[1:]] == ["3", ""]
 
@@ -58,11 +58,11 @@ def test_deviations_name_settings_and_notes(make_run):
 def test_no_images_give_no_accuracy(make_run):
     (row,) = _rows(make_run(), "a", "clean", "")
     assert (row.images, row.robust_accuracy, row.robust_low, row.robust_high) == (0, None, 0.0, 1.0)
-    assert table.csv(table.frame([row])).count(b"\n") == 2
+    assert table.to_csv(table.make_frame([row])).count(b"\n") == 2
 
 
 def test_an_empty_table_keeps_its_header():
-    assert table.csv(table.frame([])).startswith(
+    assert table.to_csv(table.make_frame([])).startswith(
         b"model,attack,method,norm,eps,eps_value,corruption,severity,images,"
     )
 

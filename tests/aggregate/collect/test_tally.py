@@ -11,7 +11,7 @@ from alignsec.run.event_log import EventLog
 
 
 def _take(run):
-    return tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    return tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
 
 
 def test_robust_images_are_kept_as_bits(make_run):
@@ -47,7 +47,7 @@ def test_robust_bits_count_what_the_table_counts(make_run):
 def in_parallel(monkeypatch):
     """A second process from the first pair on, and batches of two files."""
     monkeypatch.setattr(tally, "FEW", 0)
-    monkeypatch.setattr(reading, "BATCH", 2)
+    monkeypatch.setattr(reading, "BATCH_SIZE", 2)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_two_processes_read_what_one_reads(mixed, in_parallel, tmp_path, kind):
     if kind != "folder":
         where = _archive(mixed, tmp_path / "outcomes.tar", "" if kind == "tar" else kind)
     events = EventLog(mixed.folder.events)
-    one, two = (tally.take(mixed.plan, where, events, processes) for processes in (1, 2))
+    one, two = (tally.read_tally(mixed.plan, where, events, processes) for processes in (1, 2))
     assert {key: bits.tolist() for key, bits in one.robust.items()} == {
         key: bits.tolist() for key, bits in two.robust.items()
     }
@@ -98,4 +98,4 @@ def test_an_archive_cut_short_is_refused_by_readers_too(mixed, in_parallel, tmp_
     cut.write_bytes(whole.read_bytes()[: last.offset_data + last.size // 2])
     for processes in (1, 2):
         with pytest.raises(ConfigErrors, match="cut short"):
-            tally.take(mixed.plan, cut, EventLog(mixed.folder.events), processes)
+            tally.read_tally(mixed.plan, cut, EventLog(mixed.folder.events), processes)

@@ -27,7 +27,7 @@ from aggregate.figures import (
     tsne,
 )
 from aggregate.formatting import format_budget
-from aggregate.scores.scores import Column, Scores
+from aggregate.scores.scores import ScoreColumn, Scores
 
 PAGE_HEIGHT = 9.6
 """Inches of text on a journal's page."""
@@ -145,7 +145,7 @@ def test_curves_begin_at_clean_accuracy_and_name_who_stands_out(axes):
 
 def test_a_landscape_is_refused_for_few_models_and_the_same_for_a_seed():
     rng = np.random.default_rng(0)
-    columns = tuple(Column(f"b{at}", "benchmark", "neural_vision") for at in range(6))
+    columns = tuple(ScoreColumn(f"b{at}", "benchmark", "neural_vision") for at in range(6))
     rows = {f"m{m}": {c.name: float(v) for c, v in zip(columns, rng.random(6), strict=True)} for m in range(14)}
     few = Scores(columns, {name: rows[name] for name in list(rows)[: tsne.FEWEST - 1]})
     assert tsne.embed_models(few, list(rows)) is None

@@ -26,7 +26,7 @@ ROBUSTBENCH = "id,name,arch,eps,clean,aa\nA2024,A paper’s title,Swin-L,4/255,7
 def _read(tmp_path, text, images=None, name="numbers.csv"):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    return accuracies.read(path, images)
+    return accuracies.read_accuracies(path, images)
 
 
 def _cells(found, attack="AutoAttack Linf"):

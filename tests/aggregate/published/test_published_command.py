@@ -61,6 +61,6 @@ def test_mistakes_of_the_command_line_are_told_together(tmp_path, capsys):
 
 def test_help_as_a_user_types_it():
     done = subprocess.run(
-        [sys.executable, "-m", "aggregate.numbers", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "aggregate.published", "--help"], capture_output=True, text=True, check=True
     )
     assert "RobustBench's" in done.stdout

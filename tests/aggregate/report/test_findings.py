@@ -9,9 +9,9 @@ from alignsec.spec.attack import Attack
 
 
 def _found(run, text=None):
-    found = tally.take(run.plan, run.folder.outcomes, EventLog(run.folder.events))
-    rows = table.frame(found.rows)
-    alignment = scores.parse(text.encode()) if text else None
+    found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
+    rows = table.make_frame(found.rows)
+    alignment = scores.parse_scores(text.encode()) if text else None
     return found, rows, tables.compute_tables(rows, alignment, {})
 
 
@@ -126,5 +126,5 @@ def test_clean_accuracy_that_differs_between_attacks_is_said(make_run):
 
 
 def test_an_empty_table_has_no_findings():
-    rows = table.frame([])
+    rows = table.make_frame([])
     assert findings.findings(rows, tables.compute_tables(rows, None, {})) == []

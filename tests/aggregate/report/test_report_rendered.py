@@ -7,8 +7,8 @@ import pytest
 
 from aggregate.analysis import analyse
 from aggregate.comparison import agreement
-from aggregate.comparison import report as sheet
-from aggregate.comparison import runs as answers
+from aggregate.comparison import report as comparison_report
+from aggregate.comparison import runs as compared_runs
 from alignsec.run.event_log import EventLog
 from tests.aggregate import chromium
 from tests.aggregate.conftest import made
@@ -63,7 +63,11 @@ def test_a_comparison_of_two_runs_loads_in_peace_and_fits(browser, tmp_path, wid
         run.answer(run.plan.planned[0].pair.model.name, "autoattack-Linf", "RRRRW", letters)
     runs[0].answer("b", "clean", "RRRRW")
     path = tmp_path / "compare.html"
-    path.write_bytes(sheet.html(agreement.compare(*(answers.read(run.folder.root) for run in runs))))
+    path.write_bytes(
+        comparison_report.render_comparison(
+            agreement.compare_runs(*(compared_runs.read_run(run.folder.root) for run in runs))
+        )
+    )
     browser.look(width, dark=dark, phone=width < 500)
     browser.open(path)
     assert browser.complaints == []

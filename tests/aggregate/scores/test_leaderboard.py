@@ -61,20 +61,20 @@ def _zipped(*members):
     ids=["today", "legacy", "merged", "zip", "newer", "tidy", "windows"],
 )
 def test_every_form_says_the_same(data):
-    sheet = leaderboard.read(data)
+    sheet = leaderboard.read_leaderboard(data)
     assert sheet.rows == ROWS
     assert set(sheet.columns) == set(ROWS["a"])
     assert (sheet.remarks, sheet.contradicting) == ((), ())
-    levels = {column.name: (column.level, column.category) for column in scores.parse(data).columns}
+    levels = {column.name: (column.level, column.category) for column in scores.parse_scores(data).columns}
     assert levels["V1"] == ("benchmark", "neural_vision")
     assert levels["Hebart2023-match"] == ("benchmark", "behavior_vision")
     assert levels["average_vision"] == ("average", "")
 
 
 def test_when_it_was_made_is_read_where_it_is_said():
-    assert leaderboard.read(TODAY.encode()).generated == "2025-09-08T13:44:24.041Z"
-    assert leaderboard.read(NEWER.encode()).generated == "2026-03-01T08:00:00.000Z"
-    assert leaderboard.read(LEGACY.encode()).generated == ""
+    assert leaderboard.read_leaderboard(TODAY.encode()).generated == "2025-09-08T13:44:24.041Z"
+    assert leaderboard.read_leaderboard(NEWER.encode()).generated == "2026-03-01T08:00:00.000Z"
+    assert leaderboard.read_leaderboard(LEGACY.encode()).generated == ""
 
 
 @pytest.mark.parametrize(
@@ -92,19 +92,19 @@ def test_when_it_was_made_is_read_where_it_is_said():
     ],
 )
 def test_what_cannot_be_read_is_said(data, remark):
-    assert remark in " ".join(leaderboard.read(data).remarks)
+    assert remark in " ".join(leaderboard.read_leaderboard(data).remarks)
 
 
 def test_a_tidy_table_that_contradicts_itself():
     """0.50 and .5 are one number; a second row with another leaves the model out."""
-    sheet = leaderboard.read(b"score,Model,Benchmark\n.5,a,V1\n0.50,a,V1\n.1,b,V1\n.2,b,V1\n")
+    sheet = leaderboard.read_leaderboard(b"score,Model,Benchmark\n.5,a,V1\n0.50,a,V1\n.1,b,V1\n.2,b,V1\n")
     assert (sheet.rows, sheet.contradicting) == ({"a": {"V1": 0.5}}, ("b",))
 
 
 def test_columns_side_by_side_give_an_unknown_benchmark_no_category():
     """Breadth first, what stands right of engineering_vision is not therefore engineering."""
-    deep = hierarchy.read_hierarchy(["neural_vision", "New2027-x", "behavior_vision", "Other2027-y"])
-    broad = hierarchy.read_hierarchy(
+    deep = hierarchy.build_hierarchy(["neural_vision", "New2027-x", "behavior_vision", "Other2027-y"])
+    broad = hierarchy.build_hierarchy(
         ["neural_vision", "behavior_vision", "V1", "New2027-x", "Gifford2022.IT-ridge"]
     )
     assert [deep.category(name) for name in ("New2027-x", "Other2027-y")] == ["neural_vision", "behavior_vision"]
@@ -113,7 +113,7 @@ def test_columns_side_by_side_give_an_unknown_benchmark_no_category():
 
 def test_a_mean_of_means():
     """V1 is one child of neural_vision, whatever stands below it: (0.2 + mean(0.4, 0.8)) / 2, or with V4 as 0."""
-    tree = hierarchy.read_hierarchy(
+    tree = hierarchy.build_hierarchy(
         ["neural_vision", "V1", "A.V1-pls", "B.V1-pls", "V2", "A.V2-pls", "V4", "A.V4-pls"]
     )
     row = {"A.V1-pls": 0.4, "B.V1-pls": 0.8, "A.V2-pls": 0.2}
@@ -125,8 +125,8 @@ def test_a_mean_of_means():
 @pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore is not here")
 def test_the_real_leaderboards_means_are_those_of_the_tree():
     """Every mean below the average, of every model, to its three decimals: a missing score counts as 0."""
-    sheet = leaderboard.read(LEADERBOARD.read_bytes())
-    tree = hierarchy.read_hierarchy(sheet.columns)
+    sheet = leaderboard.read_leaderboard(LEADERBOARD.read_bytes())
+    tree = hierarchy.build_hierarchy(sheet.columns)
     means = [name for name in sheet.columns if name in tree.children and name != "average_vision"]
     assert len(means) == 23
     for name in means:

@@ -19,7 +19,7 @@ def test_the_leaderboards_own_form():
         '"1","a","0.467",".467","0.379","","X","1.1"\n'
         '"2","b","","-0.01","1e-3",".5",".25","nan"\n'
     )
-    read = scores.parse(text.encode())
+    read = scores.parse_scores(text.encode())
     assert [(c.name, c.level, c.category, c.label) for c in read.columns if c.level != "recomputed"] == [
         ("average_vision", "average", "", "average"),
         ("neural_vision", "category", "neural_vision", "neural"),
@@ -39,7 +39,7 @@ def test_the_leaderboards_own_form():
 
 
 def test_identical_rows_are_one_and_contradicting_rows_are_none():
-    read = scores.parse(
+    read = scores.parse_scores(
         b"Rank,Model,V1\n1,same,.5\n2,same,0.5\n3,torn,.1\n4,torn,.2\n5,torn,.1\n6,gap,.1\n7,gap,\n"
     )
     assert read.rows == {"same": {"V1": 0.5}}
@@ -48,12 +48,12 @@ def test_identical_rows_are_one_and_contradicting_rows_are_none():
 
 def test_a_space_behind_a_name_is_part_of_it():
     """Today's leaderboard has three pairs of models that differ in nothing else."""
-    assert scores.parse(b"Model,V1\na,1\na ,2\n").rows == {"a": {"V1": 1.0}, "a ": {"V1": 2.0}}
+    assert scores.parse_scores(b"Model,V1\na,1\na ,2\n").rows == {"a": {"V1": 1.0}, "a ": {"V1": 2.0}}
 
 
 def test_names_are_matched_letter_by_letter_and_all_counted():
-    read = scores.parse(b"model,V1\na,1\nB,1\ntorn,1\ntorn,2\nelse,1\n")
-    found = scores.match(["a", "a", "b", "torn"], read)
+    read = scores.parse_scores(b"model,V1\na,1\nB,1\ntorn,1\ntorn,2\nelse,1\n")
+    found = scores.match_models(["a", "a", "b", "torn"], read)
     assert found == scores.Matching(("a",), ("b",), ("torn",), ("B", "else"))
 
 
@@ -70,37 +70,37 @@ def test_names_are_matched_letter_by_letter_and_all_counted():
     ],
 )
 def test_what_cannot_be_read_is_said(data, remark):
-    read = scores.parse(data)
+    read = scores.parse_scores(data)
     assert remark in " ".join(read.remarks)
     assert all(math.isfinite(value) for row in read.rows.values() for value in row.values())
 
 
 def test_the_leftmost_of_two_columns_of_one_name_counts():
-    assert scores.parse(b"Model,V1,V1\na,1,2\n").rows == {"a": {"V1": 1.0}}
+    assert scores.parse_scores(b"Model,V1,V1\na,1,2\n").rows == {"a": {"V1": 1.0}}
 
 
 def test_scores_changed_after_submission_are_refused(make_run):
     run = make_run(scores="Model,V1\na,1\n")
-    read = scores.scores_of_run(run.folder, run.plan)
+    read = scores.read_run_scores(run.folder, run.plan)
     assert read is not None
     assert read.rows == {"a": {"V1": 1.0}}
     run.folder.scores.write_text("Model,V1\na,2\n")
     with pytest.raises(ConfigErrors, match="was changed after submission"):
-        scores.scores_of_run(run.folder, run.plan)
+        scores.read_run_scores(run.folder, run.plan)
     run.folder.scores.unlink()
     with pytest.raises(ConfigErrors, match=r"cannot be read .*copy scores\.csv here"):
-        scores.scores_of_run(run.folder, run.plan)
+        scores.read_run_scores(run.folder, run.plan)
 
 
 def test_a_study_without_scores(make_run):
     run = make_run(scores="Model,V1\na,1\n")
-    assert scores.scores_of_run(run.folder, run.plan.model_copy(update={"scores": None})) is None
+    assert scores.read_run_scores(run.folder, run.plan.model_copy(update={"scores": None})) is None
 
 
 @pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore is not here")
 def test_todays_leaderboard():
     """471 rows, 459 names; alexnet, resnet50, RN50 and my-model stand there more than once and differ."""
-    read = scores.parse(LEADERBOARD.read_bytes())
+    read = scores.parse_scores(LEADERBOARD.read_bytes())
     assert len([column for column in read.columns if column.level != "recomputed"]) == 130
     assert set(read.contradicting) == {"alexnet", "resnet50", "RN50", "my-model"}
     assert len(read.rows) == 455
@@ -119,7 +119,7 @@ def test_todays_leaderboard():
 @pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore is not here")
 def test_the_studys_105_benchmarks():
     """The 130 columns less the 24 means and less Kar2019-ost, each of one category."""
-    read = scores.parse(LEADERBOARD.read_bytes())
+    read = scores.parse_scores(LEADERBOARD.read_bytes())
     means = read.of("average", "category", "group")
     assert (len(read.benchmarks), len(means)) == (105, 24)
     assert [column.name for column in read.of("set aside")] == ["Kar2019-ost"]
@@ -129,7 +129,7 @@ def test_the_studys_105_benchmarks():
 
 def test_an_average_that_counts_missing_scores_as_zero_is_recomputed():
     """b was never shown V2: its neural average is half of what it would be on V1 alone."""
-    read = scores.parse(
+    read = scores.parse_scores(
         b"Model,average_vision,neural_vision,V1,V2,behavior_vision,x-i2n\n"
         b"a,.5,.6,.6,.6,.4,.4\nb,.3,.2,.4,,.4,.4\nc,.3,.5,.5,.5,.1,.1\n"
     )
@@ -147,10 +147,10 @@ def test_an_average_that_counts_missing_scores_as_zero_is_recomputed():
 
 
 def test_an_average_of_another_kind_is_not_called_one_of_zeros():
-    read = scores.parse(b"Model,neural_vision,V1,V2\na,.9,.2,.4\nb,.8,.4,.4\n")
+    read = scores.parse_scores(b"Model,neural_vision,V1,V2\na,.9,.2,.4\nb,.8,.4,.4\n")
     assert read.remarks[0].startswith("neural_vision is not the mean of the scores below it: ")
 
 
 def test_averages_that_agree_are_left_alone():
-    read = scores.parse(b"Model,neural_vision,V1,V2\na,.3,.2,.4\nb,.333,.333,.3333\n")
+    read = scores.parse_scores(b"Model,neural_vision,V1,V2\na,.3,.2,.4\nb,.333,.333,.3333\n")
     assert (read.remarks, read.of("recomputed")) == ((), ())

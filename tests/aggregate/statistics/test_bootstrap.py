@@ -22,7 +22,7 @@ def test_intervals_are_those_of_scipy_up_to_the_draw(seed, n, strength):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=n).round(1)
     y = strength * x + rng.normal(size=n)
-    for found, statistic in zip(bootstrap.correlations(x, y), (_spearman, _pearson), strict=True):
+    for found, statistic in zip(bootstrap.bootstrap_intervals(x, y), (_spearman, _pearson), strict=True):
         expected = stats.bootstrap(
             (x, y), statistic, paired=True, vectorized=True, n_resamples=10_000, rng=np.random.default_rng(1)
         ).confidence_interval
@@ -33,20 +33,22 @@ def test_intervals_are_those_of_scipy_up_to_the_draw(seed, n, strength):
 
 def test_the_same_question_has_the_same_interval():
     x, y = np.random.default_rng(4).normal(size=(2, 30))
-    assert bootstrap.correlations(x, y) == bootstrap.correlations(x, y)
+    assert bootstrap.bootstrap_intervals(x, y) == bootstrap.bootstrap_intervals(x, y)
 
 
 def test_a_scale_changes_nothing():
     x, y = np.random.default_rng(5).normal(size=(2, 30))
-    for a, b in zip(bootstrap.correlations(x, y), bootstrap.correlations(1e-6 * x + 7, 1e6 * y), strict=True):
+    for a, b in zip(
+        bootstrap.bootstrap_intervals(x, y), bootstrap.bootstrap_intervals(1e-6 * x + 7, 1e6 * y), strict=True
+    ):
         assert (a.low, a.high) == pytest.approx((b.low, b.high), abs=2e-3)
 
 
 def test_no_interval_of_few_models_or_of_a_perfect_order():
     few = np.arange(7.0)
-    assert bootstrap.correlations(few, few[::-1]) == (bootstrap.Interval(), bootstrap.Interval())
+    assert bootstrap.bootstrap_intervals(few, few[::-1]) == (bootstrap.Interval(), bootstrap.Interval())
     many = np.arange(20.0)
-    spearman, pearson = bootstrap.correlations(many, many**3)
+    spearman, pearson = bootstrap.bootstrap_intervals(many, many**3)
     assert spearman == bootstrap.Interval()
     assert pearson.high is not None
 
@@ -55,7 +57,7 @@ def test_one_model_apart_from_all_others_gives_no_interval():
     """A third of the resamples leave it out and are constant."""
     x, y = np.zeros(20), np.random.default_rng(6).normal(size=20)
     x[0] = 1
-    assert bootstrap.correlations(x, y) == (bootstrap.Interval(), bootstrap.Interval())
+    assert bootstrap.bootstrap_intervals(x, y) == (bootstrap.Interval(), bootstrap.Interval())
 
 
 def test_nineteen_of_twenty_intervals_hold_the_truth():
@@ -63,5 +65,5 @@ def test_nineteen_of_twenty_intervals_hold_the_truth():
     rng = np.random.default_rng(7)
     x = rng.normal(size=(200, 30))
     y = 0.5 * x + np.sqrt(0.75) * rng.normal(size=(200, 30))
-    intervals = [bootstrap.correlations(*sample)[1] for sample in zip(x, y, strict=True)]
+    intervals = [bootstrap.bootstrap_intervals(*sample)[1] for sample in zip(x, y, strict=True)]
     assert 178 <= sum(interval.low <= 0.5 <= interval.high for interval in intervals) <= 198

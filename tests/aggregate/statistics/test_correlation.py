@@ -10,7 +10,7 @@ from aggregate.statistics import correlation
 
 
 def _relate(x, y):
-    return correlation.relate(np.array(x, dtype=float), np.array(y, dtype=float))
+    return correlation.compute_correlation(np.array(x, dtype=float), np.array(y, dtype=float))
 
 
 def test_least_squares_and_pearson_by_hand():
@@ -38,11 +38,11 @@ def test_spearman_by_hand():
 @pytest.mark.parametrize(("n", "p"), [(4, 2 / 24), (5, 2 / 120), (8, 2 / 40320)])
 def test_a_perfect_order_of_few_models_is_not_certain(n, p):
     """Student's t would give p = 0 where only n! orders exist."""
-    assert correlation.spearman(np.arange(n) * 1.0, -np.arange(n) * 1.0) == pytest.approx((-1.0, p))
+    assert correlation.compute_spearman(np.arange(n) * 1.0, -np.arange(n) * 1.0) == pytest.approx((-1.0, p))
 
 
 def test_a_perfect_order_of_many_models_is_not_certain_either():
-    assert correlation.spearman(np.arange(10) * 1.0, np.arange(10) * 1.0)[1] == pytest.approx(2 / 3628800)
+    assert correlation.compute_spearman(np.arange(10) * 1.0, np.arange(10) * 1.0)[1] == pytest.approx(2 / 3628800)
 
 
 def test_ties_get_average_ranks():
@@ -53,7 +53,7 @@ def test_ties_get_average_ranks():
 def test_exact_and_approximate_p_agree_where_they_meet():
     for x, y in np.random.default_rng(3).normal(size=(20, 2, 8)):
         approximate = stats.spearmanr(x, y)
-        r, p = correlation.spearman(x, y)
+        r, p = correlation.compute_spearman(x, y)
         assert r == pytest.approx(approximate.statistic)
         assert p == pytest.approx(approximate.pvalue, abs=0.03)
 
@@ -95,7 +95,7 @@ def test_every_score_gets_a_row_and_missing_cells_only_lower_n():
         "Model,average_vision,neural_vision,V1,V2\n"
         "m0,1,1,1,\nm1,2,2,,\nm2,3,3,3,\nm3,4,4,4,\nm4,5,5,5,\nother,9,9,9,9\n"
     )
-    found = correlation.correlations(_table([0.1, 0.2, 0.3, 0.4, 0.5]), scores.parse(text.encode()))
+    found = correlation.compute_correlations(_table([0.1, 0.2, 0.3, 0.4, 0.5]), scores.parse_scores(text.encode()))
     assert list(zip(found["score"], found["level"], found["category"], found["n"], strict=True)) == [
         ("average_vision", "average", "", 5),
         ("neural_vision", "category", "neural_vision", 5),
@@ -107,12 +107,12 @@ def test_every_score_gets_a_row_and_missing_cells_only_lower_n():
 
 
 def test_a_column_that_nobody_has_says_so():
-    found = correlation.correlations(_table([0.1, 0.2]), scores.parse(b"Model,V1,V2\nm0,,1\n"))
+    found = correlation.compute_correlations(_table([0.1, 0.2]), scores.parse_scores(b"Model,V1,V2\nm0,,1\n"))
     assert found["note"].iloc[0] == "no model has this score"
 
 
 def test_no_scores_and_no_rows_give_an_empty_table_with_its_columns():
-    none = correlation.correlations(_table([0.1]), None)
-    empty = correlation.correlations(_table([]), scores.parse(b"Model,V1\nm0,1\n"))
+    none = correlation.compute_correlations(_table([0.1]), None)
+    empty = correlation.compute_correlations(_table([]), scores.parse_scores(b"Model,V1\nm0,1\n"))
     assert len(none) == len(empty) == 0
     assert {"spearman_r", "r2", "note"} <= set(none.columns) == set(empty.columns)

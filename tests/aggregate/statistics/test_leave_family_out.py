@@ -14,7 +14,9 @@ def _asked(alignment, robust, family):
         "robust_accuracy": np.array(robust, dtype=float), "clean_accuracy": 0.9,
     })  # fmt: skip
     text = "Model,average_vision\n" + "".join(f"{n},{a}\n" for n, a in zip(names, alignment, strict=True))
-    found = leave_family_out.families(table, scores.parse(text.encode()), dict(zip(names, family, strict=True)))
+    found = leave_family_out.leave_families_out(
+        table, scores.parse_scores(text.encode()), dict(zip(names, family, strict=True))
+    )
     return {row.left_out: row for row in found.itertuples()}
 
 

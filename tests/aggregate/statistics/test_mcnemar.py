@@ -19,23 +19,23 @@ def _asked(**verdicts):
         robust = np.array([letter == "1" for letter in text])
         rows.append((model, "aa", "Linf", "1/255", 1 / 255, len(text), int(robust.sum())))
         bits[model, "aa", "1/255"] = np.packbits(robust)
-    return mcnemar.comparisons(pd.DataFrame(rows, columns=COLUMNS), bits)
+    return mcnemar.compare_models(pd.DataFrame(rows, columns=COLUMNS), bits)
 
 
 def test_p_by_hand():
     """Of ten images that tell them apart nine are one model's: 2 (1 + 10) / 2^10."""
-    assert mcnemar.p_value([9, 1, 0, 3], [1, 9, 0, 3]) == pytest.approx([22 / 1024, 22 / 1024, 1, 1])
+    assert mcnemar.compute_p([9, 1, 0, 3], [1, 9, 0, 3]) == pytest.approx([22 / 1024, 22 / 1024, 1, 1])
 
 
 def test_a_published_table():
     """121 against 59 of 314 (Wikipedia's example of the test): chi-squared 21.35, so p is near 4e-6."""
-    assert mcnemar.p_value(121, 59) == pytest.approx(4e-6, rel=0.25)
+    assert mcnemar.compute_p(121, 59) == pytest.approx(4e-6, rel=0.25)
 
 
 def test_p_is_that_of_statsmodels():
     for b, c in np.random.default_rng(1).integers(0, 60, size=(50, 2)):
         expected = statsmodels_mcnemar([[10, b], [c, 10]], exact=True).pvalue
-        assert mcnemar.p_value(b, c) == pytest.approx(expected)
+        assert mcnemar.compute_p(b, c) == pytest.approx(expected)
 
 
 def test_images_are_counted_one_by_one():
@@ -61,14 +61,14 @@ def test_only_models_of_the_same_images_are_compared():
 
 
 def test_one_model_none_and_no_bits():
-    for table in (_asked(a="10"), _asked(), mcnemar.comparisons(pd.DataFrame([], columns=COLUMNS), {})):
+    for table in (_asked(a="10"), _asked(), mcnemar.compare_models(pd.DataFrame([], columns=COLUMNS), {})):
         assert (list(table.columns), len(table)) == (mcnemar.COLUMNS, 0)
     row = pd.DataFrame([("a", "aa", "Linf", "1", 1.0, 2, 1), ("b", "aa", "Linf", "1", 1.0, 2, 1)], columns=COLUMNS)
-    assert mcnemar.comparisons(row, {}).empty
+    assert mcnemar.compare_models(row, {}).empty
 
 
 def test_of_very_many_models_the_most_robust_are_compared(monkeypatch):
-    monkeypatch.setattr(mcnemar, "MOST", 2)
+    monkeypatch.setattr(mcnemar, "MAX_MODELS", 2)
     found = _asked(a="100", b="110", c="111")
     assert found[["model_a", "model_b"]].to_numpy().tolist() == [["c", "b"]]
     table = pd.DataFrame([(model, "aa", "1/255") for model in "abc"], columns=["model", "attack", "eps"])

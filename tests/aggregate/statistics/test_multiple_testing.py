@@ -15,7 +15,7 @@ P = [
 
 def test_the_papers_example():
     """At 5 % the procedure rejects the four smallest. The sixth's own 0.0278 · 15 / 6 is above the seventh's q."""
-    q = multiple_testing.discoveries(pd.DataFrame({"p": P[::-1], "family": 1}), "p", ["family"])[::-1]
+    q = multiple_testing.adjust_p(pd.DataFrame({"p": P[::-1], "family": 1}), "p", ["family"])[::-1]
     assert (q < 0.05).sum() == 4
     assert q.iloc[3] == pytest.approx(0.0095 * 15 / 4)
     assert q.iloc[4] == pytest.approx(0.0201 * 15 / 5)
@@ -25,10 +25,10 @@ def test_the_papers_example():
 
 def test_families_are_apart_and_what_is_missing_counts_for_nothing():
     table = pd.DataFrame({"p": [0.01, 0.02, np.nan, 0.02], "attack": list("aaab"), "eps": list("1112")})
-    assert multiple_testing.discoveries(table, "p", ["attack", "eps"]).tolist() == pytest.approx(
+    assert multiple_testing.adjust_p(table, "p", ["attack", "eps"]).tolist() == pytest.approx(
         [0.02, 0.02, np.nan, 0.02], nan_ok=True
     )
 
 
 def test_nothing_to_correct():
-    assert multiple_testing.discoveries(pd.DataFrame({"p": [], "f": []}), "p", ["f"]).empty
+    assert multiple_testing.adjust_p(pd.DataFrame({"p": [], "f": []}), "p", ["f"]).empty

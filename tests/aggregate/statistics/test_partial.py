@@ -15,7 +15,7 @@ def test_by_hand():
     """
     x, y, z = np.array([[1, 2, 3, 4, 5, 6], [3, 1, 2, 4, 6, 5], [2, 1, 4, 3, 6, 5]], dtype=float)
     (_, xy, xz), (_, _, yz), _ = np.corrcoef([x, y, z])
-    found = partial.given(x, y, z)
+    found = partial.compute_partial(x, y, z)
     assert found.r == pytest.approx((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)))
     assert found.r == pytest.approx(_of_residuals(x, y, z))
     assert found.p == pytest.approx(2 * stats.t.sf(abs(found.r) * np.sqrt(3 / (1 - found.r**2)), 3))
@@ -30,7 +30,7 @@ def _of_residuals(x, y, z):
 
 def test_it_is_the_correlation_of_residuals_of_ranks():
     for x, y, z in np.random.default_rng(1).normal(size=(10, 3, 25)).round(1):
-        assert partial.given(x + z, y + z, z).r == pytest.approx(_of_residuals(x + z, y + z, z))
+        assert partial.compute_partial(x + z, y + z, z).r == pytest.approx(_of_residuals(x + z, y + z, z))
 
 
 def test_p_is_even_where_nothing_is_left():
@@ -39,7 +39,7 @@ def test_p_is_even_where_nothing_is_left():
     found = []
     for _ in range(400):
         z = rng.normal(size=40)
-        found.append(partial.given(z + rng.normal(size=40), z + rng.normal(size=40), z).p)
+        found.append(partial.compute_partial(z + rng.normal(size=40), z + rng.normal(size=40), z).p)
     assert 8 <= sum(p < 0.05 for p in found) <= 36
 
 
@@ -55,4 +55,4 @@ def test_p_is_even_where_nothing_is_left():
     ],
 )  # fmt: skip
 def test_no_number_where_there_is_none(x, y, z, note):
-    assert partial.given(*np.array([x, y, z], dtype=float)) == partial.Partial(note=note)
+    assert partial.compute_partial(*np.array([x, y, z], dtype=float)) == partial.PartialCorrelation(note=note)

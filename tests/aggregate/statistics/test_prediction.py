@@ -27,7 +27,9 @@ def _asked(n=40, *, columns=6, robust=None, clean=None, missing=0, families=8, h
         ]
         lines.append(",".join([f"m{at}", *cells[-len(header) :]]))
     family = {f"m{at}": f"f{at % families}" for at in range(n)}
-    found, importance = prediction.prediction(table, scores.parse("\n".join(lines).encode()), family)
+    found, importance = prediction.compute_predictions(
+        table, scores.parse_scores("\n".join(lines).encode()), family
+    )
     (row,) = found.itertuples()
     return row, importance
 

@@ -19,7 +19,7 @@ QUARTET = [
 
 
 def _fit(*values):
-    return regression.fit(*(np.array(v, dtype=float) for v in values))
+    return regression.fit_regressions(*(np.array(v, dtype=float) for v in values))
 
 
 @pytest.mark.parametrize(("x", "y"), QUARTET)
@@ -82,9 +82,9 @@ def test_every_average_has_its_row():
     text = "Model,average_vision,neural_vision,V1,V2\n" + "".join(
         f"m{at},{at},{at},{at},{at}\n" for at in range(8)
     )
-    found = regression.regressions(table, scores.parse(text.encode()))
+    found = regression.compute_regressions(table, scores.parse_scores(text.encode()))
     assert list(zip(found["attack"], found["score"], strict=True)) == [
         (attack, score) for score in ("average_vision", "neural_vision") for attack in ("a", "b")
     ]
     assert found["slope"].tolist() == pytest.approx([0.1] * 4)
-    assert regression.regressions(table, None).columns.tolist() == found.columns.tolist()
+    assert regression.compute_regressions(table, None).columns.tolist() == found.columns.tolist()

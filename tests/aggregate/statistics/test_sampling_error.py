@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from aggregate.scores.scores import Column, Scores
+from aggregate.scores.scores import ScoreColumn, Scores
 from aggregate.statistics import partial, resampling, sampling_error
 
 
@@ -23,13 +23,13 @@ def test_the_slopes_interval_is_the_binomials():
     both = _both()
     x, p = both["alignment"] - both["alignment"].mean(), both["robust_accuracy"]
     error = np.sqrt((x**2 * p * (1 - p) / 100).sum()) / (x**2).sum()
-    found = sampling_error.propagate(both)
+    found = sampling_error.estimate_intervals(both)
     assert found.slope_images_low == pytest.approx(found.slope - 1.96 * error, abs=0.25 * error)
     assert found.slope_images_high == pytest.approx(found.slope + 1.96 * error, abs=0.25 * error)
 
 
 def test_more_images_leave_less_noise_and_models_as_much_as_there_was():
-    few, many = (sampling_error.propagate(_both(images=images)) for images in (100, 1_000_000))
+    few, many = (sampling_error.estimate_intervals(_both(images=images)) for images in (100, 1_000_000))
     assert many.spearman_images_high - many.spearman_images_low < 0.02
     assert few.slope_images_high - few.slope_images_low > 50 * (many.slope_images_high - many.slope_images_low)
     assert few.spearman_images_low < few.spearman_r < few.spearman_images_high
@@ -38,7 +38,7 @@ def test_more_images_leave_less_noise_and_models_as_much_as_there_was():
 
 
 def test_the_same_question_has_the_same_answer():
-    assert sampling_error.propagate(_both()) == sampling_error.propagate(_both())
+    assert sampling_error.estimate_intervals(_both()) == sampling_error.estimate_intervals(_both())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_same_question_has_the_same_answer():
     ],
 )  # fmt: skip
 def test_no_number_where_there_is_none(both, note):
-    assert sampling_error.propagate(both) == sampling_error.Propagated(len(both), note=note)
+    assert sampling_error.estimate_intervals(both) == sampling_error.SamplingIntervals(len(both), note=note)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_no_number_where_there_is_none(both, note):
     ],
 )  # fmt: skip
 def test_the_rest_stands_where_a_part_cannot(both, note):
-    found = sampling_error.propagate(both)
+    found = sampling_error.estimate_intervals(both)
     assert found.note == note
     assert found.spearman_images_low is not None
     assert (found.spearman_both_low is None) == (len(both) == 7)
@@ -77,7 +77,7 @@ def _by_definition(both):
     x, robust, clean = (both[name].to_numpy() for name in ("alignment", "robust_accuracy", "clean_accuracy"))
     images, n = both["images"].to_numpy(), len(x)
     rng = np.random.default_rng([resampling.SEED, n])
-    drawn = rng.binomial(images, robust, size=(resampling.REDRAWS, n))
+    drawn = rng.binomial(images, robust, size=(resampling.RESAMPLES, n))
     models = rng.integers(n, size=drawn.shape)
     rest = rng.binomial(images - drawn, ((clean - robust) / (1 - robust)).clip(0, 1))
     y, z = drawn / images, (drawn + rest) / images
@@ -93,11 +93,11 @@ def _by_definition(both):
         found["slope_images"].append(stats.linregress(x, y[at]).slope)
         found["spearman_both"].append(stats.spearmanr(x[again], y[at][again]).statistic)
         found["slope_both"].append(stats.linregress(x[again], y[at][again]).slope)
-        found["partial_images"].append(partial.given(x, y[at], z[at]).r)
+        found["partial_images"].append(partial.compute_partial(x, y[at], z[at]).r)
     counted = {
         "spearman": stats.spearmanr(x, robust).statistic,
         "slope": stats.linregress(x, robust).slope,
-        "partial": partial.given(x, robust, clean).r,
+        "partial": partial.compute_partial(x, robust, clean).r,
     }
     ends = {}
     for name, values in found.items():
@@ -116,7 +116,7 @@ def test_every_end_is_the_plain_definitions():
         alignment=both["alignment"].round(1), clean_accuracy=both["clean_accuracy"].clip(upper=1),
         images=[20, 25, 50] * 8,
     )  # fmt: skip
-    found = sampling_error.propagate(both)
+    found = sampling_error.estimate_intervals(both)
     for name, end in _by_definition(both).items():
         assert getattr(found, name) == pytest.approx(end, abs=1e-12), name
 
@@ -126,17 +126,17 @@ def test_scores_that_share_their_redraws_are_told_what_they_are_told_alone():
     tables = [_both(n=12).assign(model=[*"abcdefghijkl"], attack="x", norm="Linf", eps=eps, eps_value=float(eps))
               for eps in ("1", "2")]  # fmt: skip
     tables[1]["robust_accuracy"] /= 2
-    columns = tuple(Column(name, "category", name) for name in ("one_vision", "two_vision", "three_vision"))
+    columns = tuple(ScoreColumn(name, "category", name) for name in ("one_vision", "two_vision", "three_vision"))
     rows = {name: {"one_vision": at, "two_vision": at % 5} for at, name in enumerate("abcdefghijkl")}
     for name in [*rows][1:]:
         rows[name]["three_vision"] = -(rows[name]["one_vision"] ** 2)
-    found = sampling_error.propagated(pd.concat(tables), Scores(columns, rows))
+    found = sampling_error.compute_sampling_intervals(pd.concat(tables), Scores(columns, rows))
     assert list(found["score"]) == [column.name for column in columns for _ in tables]
     assert list(found["eps"]) == ["1", "2"] * 3
     for row in found.itertuples():
         part = tables[int(row.eps) - 1]
         score = part["model"].map({name: of[row.score] for name, of in rows.items() if row.score in of})
-        alone = sampling_error.propagate(part.assign(alignment=score.astype("float64"))[score.notna()])
+        alone = sampling_error.estimate_intervals(part.assign(alignment=score.astype("float64"))[score.notna()])
         assert {name: getattr(row, name) for name in sampling_error.NUMBERS} == {
             name: getattr(alone, name) for name in sampling_error.NUMBERS
         }

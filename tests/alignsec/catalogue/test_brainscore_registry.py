@@ -89,7 +89,7 @@ def test_the_catalogue_and_the_table_agree(tmp_path: Path):
     generator.write(package, written)
     catalogue = {tuple(line.split(",")[:2]) for line in written.getvalue().splitlines()[1:]}
     text = "Model,V1\n" + "".join(f"{name},1\n" for name in ("twice", "only_a", "only_b", "keyword", "same"))
-    table = join_scores(read_registrations(package), scores.parse(text.encode()))
+    table = join_scores(read_registrations(package), scores.parse_scores(text.encode()))
     scored = table[table["state"] == "scored"]
     assert catalogue == set(zip(scored["registry_name"], scored["folder"], strict=True))
     assert table[table["registry_name"] == "twice"]["state"].tolist() == ["ambiguous", "ambiguous"]

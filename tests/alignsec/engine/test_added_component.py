@@ -57,7 +57,7 @@ def test_an_added_component_passes_from_the_study_to_the_figure(tmp_path):
     assert isinstance(read, Record)
     assert read.legend["r"] == "broken by random-search"
 
-    data = table.frame(table.rows(read, "f" * 64))
+    data = table.make_frame(table.count_rows(read, "f" * 64))
     assert list(data["broken_by_random_search"]) == [small_budget.count("r"), large_budget.count("r")]
     assert breakage.list_verdicts(data) == ["robust", "broken by random-search"]
     assert style.verdict_colours()["broken by random-search"] == RANDOM_SEARCH.colour
@@ -75,4 +75,4 @@ def test_the_reference_does_not_have_it(tmp_path):
 
 def test_the_columns_without_it_are_unchanged():
     assert not [name for name in table.column_names() if "random" in name]
-    assert isinstance(table.frame([]), pd.DataFrame)
+    assert isinstance(table.make_frame([]), pd.DataFrame)

@@ -1,85 +1,26 @@
-"""Run folders: every path of a run, and the plan that says what makes it complete."""
+"""The paths of a run folder."""
 
-import json
 from pathlib import Path
 
-import pytest
-
-from alignsec.errors import ConfigErrors
-from alignsec.run.folder import Plan, Planned, PlannedScores, RunFolder
-from alignsec.spec.pair import File
-from tests.tiny import attack, pair
-
-PLAN = Plan(
-    name="r",
-    title="A run",
-    seed=3,
-    study_sha256="1" * 64,
-    code_sha256="2" * 64,
-    written="2025-11-23T20:00:00+00:00",
-    images=File(name="images.tar", sha256="2" * 64),
-    image_count=4,
-    scores=PlannedScores(source="scores.csv", sha256="3" * 64, label="made up"),
-    planned=tuple(Planned(pair=pair(name=name), inputs=("/data/w.pt",)) for name in ("b", "a", "ü")),
-)
+from alignsec.run.folder import RunFolder
 
 
-def test_a_plan_comes_back_equal(tmp_path: Path):
-    PLAN.write(RunFolder(tmp_path))
-    assert Plan.read(RunFolder(tmp_path)) == PLAN
-
-
-def test_a_plan_is_its_pairs_in_the_studys_order():
-    assert [one.model.name for one in PLAN] == ["b", "a", "ü"]
-
-
-def test_a_folder_without_a_plan_is_no_run(tmp_path: Path):
-    with pytest.raises(ConfigErrors, match=r"is not a run folder: it has no plan\.json; make submit"):
-        Plan.read(RunFolder(tmp_path))
-
-
-def test_what_pairs_share_is_written_and_read_once(tmp_path: Path):
-    """A plan of 100,000 pairs is a few megabytes, in the file and in memory."""
-    folder = RunFolder(tmp_path)
-    pairs = [pair(name=name, attack=attack(name=f"attack {n}")) for name in "ab" for n in range(3)]
-    PLAN.model_copy(update={"planned": tuple(Planned(pair=one, inputs=()) for one in pairs)}).write(folder)
-    content = json.loads(folder.plan.read_bytes())
-    assert [len(content[part]) for part in ("models", "attacks", "packs", "planned")] == [2, 3, 1, 6]
-    back = list(Plan.read(folder))
-    assert [one.id for one in back] == [one.id for one in pairs]
-    assert len({id(one.model) for one in back}) == 2
-    assert len({id(one.attack) for one in back}) == 3
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"schema_version": 1}, r"plan\.json of another version \(1 differences\)"),
-        ({"image_count": 0}, r"plan\.json of another version"),
-        ({"new": 1}, r"plan\.json of another version"),
-        ({"planned": [{}]}, r"plan\.json of another version"),
-        ({"models": []}, "name models it does not list"),
-    ],
-)
-def test_a_plan_of_another_version_is_refused(tmp_path: Path, change: dict[str, object], says: str):
-    folder = RunFolder(tmp_path)
-    PLAN.write(folder)
-    folder.plan.write_text(json.dumps({**json.loads(folder.plan.read_bytes()), **change}), encoding="utf-8")
-    with pytest.raises(ConfigErrors, match=says):
-        Plan.read(folder)
-
-
-def test_a_plan_cut_short_is_refused(tmp_path: Path):
-    folder = RunFolder(tmp_path)
-    PLAN.write(folder)
-    folder.plan.write_bytes(folder.plan.read_bytes()[:-100])
-    with pytest.raises(ConfigErrors):
-        Plan.read(folder)
-
-
-def test_every_path_is_below_the_root(tmp_path: Path):
+def test_every_path_is_different_and_below_the_root(tmp_path: Path):
     folder = RunFolder(tmp_path)
     names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
-    paths = [getattr(folder, name) for name in names] + [folder.pair("x"), folder.outcome("x"), folder.log("x")]
-    assert len(set(paths)) == len(paths) > 10
+    methods = (folder.pair, folder.outcome, folder.log, folder.output, folder.error_output, folder.job_scratch)
+    paths = [getattr(folder, name) for name in names] + [method("x") for method in methods]
+    assert len(set(paths)) == len(paths) > 25
     assert all(path.is_relative_to(tmp_path) for path in paths)
+
+
+def test_paths_relative_to_the_run_folder():
+    """Submit descriptions and DAG files name them like this."""
+    relative = RunFolder(Path())
+    assert str(relative.plan) == "plan.json"
+    assert str(relative.outcome("$(JOB)")) == "outcomes/$(JOB).json"
+    assert str(relative.error_output("final")) == "logs/final.err"
+
+
+def test_a_comparison_is_named_after_the_other_run(tmp_path: Path):
+    assert RunFolder(tmp_path / "b").comparison(tmp_path / "a") == tmp_path / "b" / "compare" / "a"

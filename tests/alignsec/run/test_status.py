@@ -9,8 +9,8 @@ import pytest
 
 from alignsec import digest
 from alignsec.run import outcome_file, status
-from alignsec.run.folder import Plan, Planned
 from alignsec.run.outcome import Failure, Record
+from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.status import PairStatus
 from alignsec.spec.pair import File, Pair
 from tests.tiny import failure, pair, record
@@ -32,7 +32,7 @@ def plan_of(pairs: list[Pair]) -> Plan:
         scores=None,
         images=File(name="i", sha256="1" * 64),
         image_count=4,
-        planned=tuple(Planned(pair=one, inputs=()) for one in pairs),
+        planned=tuple(PlannedPair(pair=one, inputs=()) for one in pairs),
     )
 
 

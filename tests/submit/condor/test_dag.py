@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from alignsec.run.folder import Plan, Planned
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan, PlannedPair
 from alignsec.spec.pair import Pair
 from submit.condor import dag
 from submit.requests import estimate
@@ -26,7 +27,7 @@ def asks(pair: Pair, weights_bytes: int = 4000) -> ResourceRequests:
 
 def text_of(checkout: Path, pairs: list[Pair], **keys: object) -> list[str]:
     """The DAG's lines for some pairs."""
-    planned = tuple(Planned(pair=pair, inputs=("weights/w.safetensors", "images/i.tar")) for pair in pairs)
+    planned = tuple(PlannedPair(pair=pair, inputs=("weights/w.safetensors", "images/i.tar")) for pair in pairs)
     made: Plan = plan().model_copy(update={"planned": planned})
     done = keys.pop("done", ())
     given: Site = site(checkout, **{key: str(value) for key, value in keys.items()})
@@ -88,7 +89,7 @@ def test_the_pre_script_packs_every_outcome_and_the_log(tmp_path: Path) -> None:
     for number in range(3):
         (outcomes / f"{number}.json").write_text(str(number))
     (outcomes / ".half-written").write_text("x")
-    (tmp_path / dag.NODES_LOG).write_text("log")
+    (RunFolder(tmp_path).events).write_text("log")
     (tmp_path / "pre.sh").write_text(dag.pre_script())
     subprocess.run(["/bin/sh", "pre.sh"], cwd=tmp_path, env={}, check=True)
     with tarfile.open(tmp_path / "outcomes.tar") as archive:

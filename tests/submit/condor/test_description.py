@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignsec.run.folder import Plan, Planned
+from alignsec.run.plan import Plan, PlannedPair
 from submit.condor import description
 from submit.site import Site
 from tests import tiny
@@ -44,7 +44,7 @@ def plan() -> Plan:
         scores=None,
         images=pair.images,
         image_count=4,
-        planned=(Planned(pair=pair, inputs=("weights/w.safetensors", "images/images.tar")),),
+        planned=(PlannedPair(pair=pair, inputs=("weights/w.safetensors", "images/images.tar")),),
     )
 
 

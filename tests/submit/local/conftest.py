@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from alignsec.run import outcome_file
-from alignsec.run.folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Failure, Record
+from alignsec.run.plan import Plan
 from submit import layout
 from submit.local import Local
 from submit.validation import ValidatedStudy

@@ -49,7 +49,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from alignsec.run_folder import Plan, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan
 from submit import local
 from submit.site import Site
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from alignsec import command
 from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file
-from alignsec.run.folder import Plan, Planned, RunFolder
+from alignsec.run.folder import RunFolder
+from alignsec.run.plan import Plan, PlannedPair
 from alignsec.spec.pair import Pair
 from submit import code, failures, status
 from submit.condor import submission
@@ -46,7 +47,7 @@ def folder(tmp_path: Path) -> RunFolder:
         *(text.submitted(4, 0, FOUR), text.held(4, 62, 13, "Transfer input files failure")),
         *(text.submitted(5, 0, FIVE), text.held(5, 3, 12, "no output"), text.aborted(5, 63, "held too long")),
     )
-    text.write(tmp_path / submission.DAGMAN_LOG, text.submitted(99, 0, ""), text.executing(99, 0))
+    text.write(RunFolder(tmp_path).dagman_log, text.submitted(99, 0, ""), text.executing(99, 0))
     (run.logs / f"{THREE}.out").write_text(
         "progress: 3/8 images, 10.0 passes/s, at most 40 s left (step 2 of 4)\nnot progress\n"
     )
@@ -54,7 +55,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def write_plan(run: RunFolder, pairs: list[Pair]) -> None:
-    planned = tuple(Planned(pair=pair, inputs=("weights/w", "images/i")) for pair in pairs)
+    planned = tuple(PlannedPair(pair=pair, inputs=("weights/w", "images/i")) for pair in pairs)
     made: Plan = plan().model_copy(update={"planned": planned})
     made.write(run)
 
@@ -98,7 +99,7 @@ def test_an_earlier_failure_does_not_hide_a_retry_that_runs(folder: RunFolder) -
 
 
 def test_a_run_nobody_submitted_waits(folder: RunFolder) -> None:
-    (folder.root / submission.DAGMAN_LOG).unlink()
+    (folder.dagman_log).unlink()
     folder.events.unlink()
     now = Watch(folder).look()
     assert now.dag == "not submitted"
@@ -190,16 +191,18 @@ def test_writing_a_dag_again_puts_the_earlier_one_aside(folder: RunFolder, check
     folder.study.write_text("name = 'x'")
     (folder.weights / "weights.safetensors").write_bytes(b"w" * 100)
     made = Plan.read(folder).model_copy(
-        update={"planned": tuple(Planned(pair=pair, inputs=("weights/weights.safetensors",)) for pair in PAIRS)}
+        update={
+            "planned": tuple(PlannedPair(pair=pair, inputs=("weights/weights.safetensors",)) for pair in PAIRS)
+        }
     )
     write(folder, made, checkout)
     assert f"JOB {ONE} pair.sub DONE" in (folder.root / "study.dag").read_text()
-    assert (folder.root / submission.PAST / "1" / "study.dag.nodes.log").exists()
+    assert (folder.submissions / "1" / "study.dag.nodes.log").exists()
     assert not folder.events.exists()
     assert folder.study.exists()
     (folder.root / "study.dag.rescue001").write_text("rescue")
     write(folder, made, checkout)
-    assert (folder.root / submission.PAST / "2" / "study.dag.rescue001").read_text() == "rescue"
+    assert (folder.submissions / "2" / "study.dag.rescue001").read_text() == "rescue"
 
 
 def test_a_log_of_a_pool_that_is_gone_does_not_refuse_for_ever(folder: RunFolder) -> None:
