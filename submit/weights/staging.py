@@ -64,7 +64,7 @@ class WeightsStager:
         return [address for address in wanted if address not in known or not self._is_valid(known[address])]
 
     def run(self, wanted: Sequence[str]) -> Iterator[FetchResult]:
-        """Stage several addresses, and yield each result as soon as it is there.
+        """Stage several addresses, and yield each result when it is complete.
 
         The manifest is written after each file. After an interruption, complete files are kept and incomplete
         downloads resume. The caller must hold the folder's lock.

@@ -1,11 +1,11 @@
-"""A real pool for the tests, brought up once; without one they are skipped with the reason, or fail in CI.
+"""A real pool for the tests, started once. Without a pool the tests are skipped with the reason, or fail in CI.
 
-ALIGNSEC_TEST_POOL names the folder of a pool to use and to leave up. ALIGNSEC_TEST_SUITE fetches Debian's HTCondor
-of that suite even where one is installed.
+ALIGNSEC_TEST_POOL is the folder of a pool to use and to keep running. ALIGNSEC_TEST_SUITE is a Debian suite whose
+HTCondor is downloaded even if one is installed.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ import pytest
 
 from submit.pool.pool import Pool, PoolOptions, PoolStartError, PoolUnavailableError
 from submit.pool.private import clean, find_installed, up
-
-MakePool = Callable[..., Pool]
+from tests.pool.pool_steps import MakePool
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def _private_pool(folder: Path, **options: Any) -> Iterator[Pool]:
         yield up(folder, PoolOptions(**{"cpus": 16, "memory_mb": 16384, **chosen, **options}))
     except PoolUnavailableError as reason:
         if isinstance(reason, PoolStartError) or os.environ.get("CI"):
-            pytest.fail(f"no pool, which is a fault here and in CI: {reason}")
+            pytest.fail(f"no pool, which is an error here or in CI: {reason}")
         pytest.skip(f"no pool: {reason}")
     finally:
         clean(folder)
@@ -34,7 +33,7 @@ def _private_pool(folder: Path, **options: Any) -> Iterator[Pool]:
 
 @pytest.fixture(scope="session")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
-    """One pool for all tests that only submit to it: 16 CPUs and 16 GB offered, whatever the machine has."""
+    """One pool with 16 CPUs and 16 GB, independent of the machine, for all tests that only submit to it."""
     folder = os.environ.get("ALIGNSEC_TEST_POOL")
     if folder:
         yield up(Path(folder))
@@ -45,7 +44,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 
 @pytest.fixture
 def make_pool(tmp_path: Path) -> Iterator[MakePool]:
-    """Bring up pools of the test's own: `make_pool("name", cpus=1)`; the same name again is the same folder."""
+    """A function that starts pools for one test: `make_pool("name", cpus=1)`. Each name has its own folder."""
     with ExitStack() as stack:
 
         def make(name: str, **options: Any) -> Pool:

@@ -1,4 +1,4 @@
-"""Tiny studies laid out and submitted on a real pool, as `make submit` does it."""
+"""Tiny studies that are written and submitted on a real pool as `make submit` does."""
 
 import json
 import shutil
@@ -31,12 +31,12 @@ from tests.paths import CHECKOUT
 from tests.tiny import GREY, OPTIONS, SOURCE, write_image
 
 WAIT_SECONDS = 200
-"""Several times what a run takes: the machine may be busy with other tests."""
+"""Several times the duration of a run, because other tests may keep the machine busy."""
 IMAGES = 4
 
 
 def toml(value: object) -> str:
-    """A value as an inline TOML table, list, string or number."""
+    """Return a value as an inline TOML table, list, string or number."""
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, tuple | list):
@@ -47,7 +47,7 @@ def toml(value: object) -> str:
 
 @dataclass
 class TinyRun:
-    """A study of tiny models in a folder of its own, and the pool it runs on."""
+    """A study of tiny models in its own folder, and the pool on which it runs."""
 
     folder: Path
     pool: Pool
@@ -60,24 +60,24 @@ class TinyRun:
         for number in range(IMAGES):
             write_image(self.folder / "images" / f"{number}.png", seed=number)
         for number, model in enumerate(self.models):
-            self.weights(model, number)
+            self.write_weights(model, number)
         rows = "".join(f"{n}.png,{label}\n" for n, label in enumerate(self._predicted()))
         (self.folder / "labels.csv").write_text("file,label\n" + rows)
 
     @property
     def run(self) -> RunFolder:
-        """Its run folder."""
+        """The run folder."""
         return RunFolder(self.folder / "runs" / "tiny")
 
-    def weights(self, model: str, seed: int) -> Path:
-        """A checkpoint of random weights."""
+    def write_weights(self, model: str, seed: int) -> Path:
+        """Write a file of random weights."""
         torch.manual_seed(seed)
         path = self.folder / f"{model}.safetensors"
         save_file(timm.create_model("vit_tiny_patch16_224", **OPTIONS).state_dict(), path)
         return path
 
     def _predicted(self) -> list[int]:
-        """The first model's own answers, so that there is something to attack."""
+        """Return the first model's predictions as labels, so that the attacks have correct images to attack."""
         names = [f"{number}.png" for number in range(IMAGES)]
         unlabelled = [Candidate(name, 0, self.folder / "images" / name) for name in names]
         pack = image_pack.write(unlabelled, self.folder)
@@ -90,12 +90,12 @@ class TinyRun:
         return answers
 
     def site(self, **overrides: object) -> Site:
-        """The default site with this folder's runs and the given keys."""
+        """Return the default site with this folder's runs and the given keys."""
         keys = {"RUNS": self.folder / "runs", "PYTHON": sys.executable, **overrides}
         return Site.read(CHECKOUT / ".env", {key: str(value) for key, value in keys.items()})
 
-    def study(self) -> Path:
-        """The study file as it stands; no hub's cache but this folder's is looked in."""
+    def write_study(self) -> Path:
+        """Write the study file."""
         lines = ['name = "tiny"', f"seed = {self.seed}", "[images]", 'folder = "images"', 'labels = "labels.csv"']
         for model in self.models:
             lines += ["[[models]]", f"name = {toml(model)}", f"source = {toml(SOURCE)}"]
@@ -108,52 +108,52 @@ class TinyRun:
         return path
 
     def write(self, site: Site) -> Plan:
-        """Check, lay out and write the DAG."""
-        plan = layout.write(validation.validate(self.study(), self.folder / "hub"), self.run)
+        """Validate the study and write the run folder and the DAG."""
+        plan = layout.write(validation.validate(self.write_study(), self.folder / "hub"), self.run)
         asked = requests.request_resources(plan, self.run, site, site.weights, Measurements([]))
         submission.write(self.run, plan, site, asked, submission.done(self.run, plan))
         return plan
 
     def submit(self, **overrides: object) -> int:
-        """As `make submit` does; DAGMan's cluster."""
+        """Submit the study as `make submit` does and return DAGMan's cluster id."""
         self.write(self.site(**overrides))
         return submission.submit(self.run, self.pool.run).cluster
 
-    def until(self, what: str, seconds: float = WAIT_SECONDS) -> RunStatus:
-        """Wait until some pair is in a state, or, for "ended", until the DAG is over."""
+    def wait_for(self, state: str, seconds: float = WAIT_SECONDS) -> RunStatus:
+        """Wait until a pair has the given state or, for "ended", until the DAG has ended."""
         watch, deadline = Watch(self.run), time.monotonic() + seconds
         while True:
             now = watch.look()
-            if now.over if what == "ended" else now.counts[what]:
+            if now.over if state == "ended" else now.counts[state]:
                 return now
-            assert time.monotonic() < deadline, f"not {what} after {seconds} s: {now}\n{self.dagman_says()}"
+            assert time.monotonic() < deadline, f"not {state} after {seconds} s: {now}\n{self.dagman_log()}"
             time.sleep(0.2)
 
-    def until_said(self, pair_id: str, words: str) -> None:
-        """Wait until a running job has printed some words; its output is streamed."""
+    def wait_for_output(self, pair_id: str, text: str) -> None:
+        """Wait until a running job has printed a text; its output is streamed."""
         out, deadline = self.run.logs / f"{pair_id}.out", time.monotonic() + WAIT_SECONDS
-        while not (out.exists() and words in out.read_text()):
-            assert time.monotonic() < deadline, f"it did not say {words!r}\n{self.dagman_says()}"
+        while not (out.exists() and text in out.read_text()):
+            assert time.monotonic() < deadline, f"the job did not print {text!r}\n{self.dagman_log()}"
             time.sleep(0.1)
 
-    def dagman_says(self) -> str:
-        """The end of DAGMan's own log, for a failed test."""
+    def dagman_log(self) -> str:
+        """Return the end of DAGMan's own log for the message of a failed test."""
         out = self.run.root / "study.dag.dagman.out"
         lines = out.read_text().splitlines() if out.exists() else ["no dagman.out"]
         return "\n".join(line for line in lines if "Statistics" not in line)[-3000:]
 
     def exit_code(self) -> int:
-        """What DAGMan ended with."""
+        """Return the exit code of DAGMan."""
         text = (self.run.root / "study.dag.dagman.out").read_text()
         return int(text.rsplit("EXITING WITH STATUS ", 1)[1].split()[0])
 
-    def records(self) -> dict[str, Record]:
-        """The records there are, by pair."""
+    def read_records(self) -> dict[str, Record]:
+        """Return the records by pair."""
         found = {path.stem: outcome_file.read(path) for path in self.run.outcomes.glob("*.json")}
         return {pair_id: record for pair_id, record in found.items() if isinstance(record, Record)}
 
     def fake_python(self, script: str) -> Path:
-        """A stand-in for the site's Python: pairs run the shell script, the FINAL node the real analysis."""
+        """Return a fake of the site's Python. Pairs run the script, and the FINAL node runs the real analysis."""
         path = self.folder / "python"
         path.write_text(
             f'#!/bin/sh\ncase "$*" in *aggregate*) exec "{sys.executable}" "$@" ;; esac\n{script}\n',
@@ -163,5 +163,5 @@ class TinyRun:
         return path
 
     def remove(self) -> None:
-        """Take the whole folder away."""
+        """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Whatever stands in .env reaches the job as it stands there, by the word of the real condor_submit."""
+"""The values of .env reach the job unchanged, as the real condor_submit shows."""
 
 from pathlib import Path
 
@@ -15,23 +15,23 @@ from tests.submit.condor.test_description import new_syntax, plan, site
 WORDS = st.text(
     st.characters(blacklist_categories=("Cc", "Cs"), blacklist_characters='"'), min_size=1, max_size=20
 )
-"""What Site accepts: one line without double quotes."""
+"""Values that Site accepts: one line without double quotes."""
 
 
 def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
-    """The job's ClassAd as condor_submit would send it."""
+    """Return the job's ClassAd as condor_submit would send it."""
     (RunFolder(folder).job_script).write_text(description.job_script())
     (folder / "pair.sub").write_text(text)
     macros = {"JOB": "node", **asks(tiny.pair()).macros}
     added = [word for name, value in macros.items() for word in ("-a", f"{name} = {value}")]
-    told = pool.run(["condor_submit", "-dry-run", "-", *added, "pair.sub"], cwd=folder)
-    assert told.returncode == 0, told.stdout + told.stderr
-    return dict(line.split("=", 1) for line in told.stdout.splitlines() if "=" in line)
+    done = pool.run(["condor_submit", "-dry-run", "-", *added, "pair.sub"], cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(python=WORDS, project=st.from_regex(r"[A-Za-z0-9_.+-]{1,20}", fullmatch=True))
-def test_paths_and_projects_arrive_as_they_are(
+def test_paths_and_projects_are_unchanged(
     pool: Pool, tmp_path: Path, checkout: Path, python: str, project: str
 ) -> None:
     given_site = site(checkout, PYTHON=f"/opt/{python}", PROJECT_NAME=project)
@@ -45,7 +45,7 @@ def test_paths_and_projects_arrive_as_they_are(
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(image=WORDS.map(str.strip).filter(bool))
 def test_the_image_is_one_attribute(pool: Pool, tmp_path: Path, checkout: Path, image: str) -> None:
-    """Its name adds no attribute of its own and takes no other's place."""
+    """No image name adds or replaces another attribute."""
     text = "\n".join(description.pair(plan(), site(checkout, CONTAINER_IMAGE=f"docker://{image}"))) + "\n"
     plain = "\n".join(description.pair(plan(), site(checkout, CONTAINER_IMAGE="docker://x"))) + "\n"
     assert ad(pool, tmp_path, text).keys() == ad(pool, tmp_path, plain).keys()

@@ -1,4 +1,4 @@
-"""A model of each source, the whole way: from a study file through a job on a real pool to the report."""
+"""A model of each source, from the study file through a job on a real pool to the report."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ name = "a timm tag, from the hub's cache"
 source = "timm:test_resnet.r160_in1k"
 
 [[models]]
-name = "a checkpoint"
+name = "a file of weights"
 source = "checkpoint:timm/test_resnet"
 weights = "checkpoint.safetensors"
 preprocessing = { input_size = [3, 64, 64], STATED }
@@ -66,7 +66,7 @@ def build(width):
 
 
 class EverySource(TinyRun):
-    """A study of models from every source. Weights are stand-ins, everything else is real."""
+    """A study of models from every source. The weights are random, everything else is real."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,15 +82,15 @@ class EverySource(TinyRun):
         shufflenet = torchvision.models.shufflenet_v2_x1_0().state_dict()
         torch.save(shufflenet, self.folder / "shufflenet.pth")
         (self.folder / "mine.py").write_text(MINE)
-        # What its plugin would fetch, where it would put it.
+        # The file that the plugin would download, in the folder that it would use.
         url = torchvision.models.ShuffleNet_V2_X1_0_Weights.IMAGENET1K_V1.url
         home = self.folder / "home" / "torch" / "hub" / "checkpoints"
         home.mkdir(parents=True)
         torch.save(shufflenet, home / url.rpartition("/")[2])
         brainscore_archive.pack_home(self.folder / "home", self.folder / "shufflenet.tar")
 
-    def study(self) -> Path:
-        """Brain-Score's model only where its environment is."""
+    def write_study(self) -> Path:
+        """Write the study file. Brain-Score's model is included if its environment exists."""
         path = self.folder / "tiny.toml"
         path.write_text(STUDY.replace("STATED", STATED) + (BRAINSCORE if self.python.exists() else "") + ATTACKS)
         return path
@@ -100,15 +100,15 @@ def test_a_model_of_each_source(pool: Pool, tmp_path: Path) -> None:
     """From the study file through a job on a real pool to the report."""
     every = EverySource(tmp_path, pool)
     every.submit(PYTHON=every.python if every.python.exists() else sys.executable)
-    now = every.until("ended", seconds=300)
+    now = every.wait_for("ended", seconds=300)
     assert {pair.id: pair.reason for pair in now.pairs if pair.state != "ok"} == {}
     assert every.exit_code() == 0
     assert (every.run.analysis / "report.html").exists()
-    by_model = {record.pair.model.name: record for record in every.records().values()}
+    by_model = {record.pair.model.name: record for record in every.read_records().values()}
     classes = {name: record.classes for name, record in by_model.items()}
     assert classes.pop("code of my own") == 10
     assert set(classes.values()) == {1000}
-    # The same network and weights; torchvision cuts the middle out, Brain-Score's plugin squashes.
+    # The network and weights are the same, but torchvision crops the centre and Brain-Score's plugin squashes.
     assert by_model["a torchvision model"].pair.model.preprocessing.crop_mode == "center"
     if every.python.exists():
         assert by_model["shufflenet_v2_x1_0"].pair.model.preprocessing.crop_mode == "squash"

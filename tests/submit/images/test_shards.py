@@ -55,7 +55,7 @@ def read(*shards: Path) -> image_set.ImageSet:
 
 @pytest.mark.parametrize("kind", ["parquet", "cls", "json"])
 def test_shards_give_the_same_pack_as_files(tmp_path: Path, images: list[bytes], kind: str):
-    """The same names, labels and bytes give the same pack, whatever rows and shards contain them."""
+    """The same names, labels and bytes give the same pack, independent of rows and shards."""
     if kind == "parquet":
         shards = [parquet(tmp_path / "0.parquet", images[:3]), parquet(tmp_path / "1.parquet", images[3:], 3)]
     else:
