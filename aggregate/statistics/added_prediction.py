@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import RidgeCV
 
-Floats = npt.NDArray[np.float64]
+from aggregate.statistics.arrays import Floats
+
 Ints = npt.NDArray[np.int64]
 
 MIN_MODELS = 20

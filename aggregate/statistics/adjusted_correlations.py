@@ -105,7 +105,7 @@ def _of_budget(
     networks: Networks,
     robust: Mapping[tuple[str, str, str], Bits],
 ) -> Iterator[dict[str, object]]:
-    measured, names, sampling = _measure(budget, part, networks, robust)
+    measured, names, sampling = measure(budget, part, networks, robust)
     for given in ("", GIVEN_CLEAN):
         question = measured if given else Measured(measured.robust, measured.families, error=measured.error)
         found = [(column, *correlate(_values(column, names, scores), question)) for column in scores.columns]
@@ -128,13 +128,23 @@ def _familywise(found: Sequence[tuple[ScoreColumn, Adjusted, Floats]]) -> Floats
     return p
 
 
-def _measure(
+def measure(
     budget: tuple[str, str, str, float],
     part: pd.DataFrame,
     networks: Networks,
     robust: Mapping[tuple[str, str, str], Bits],
 ) -> tuple[Measured, list[list[str]], str]:
-    """Return the accuracies of each network, the names that each has, and the origin of the sampling error."""
+    """Prepare the input of `family_correlation` for one budget.
+
+    Args:
+        budget: Attack, norm, eps and value of eps.
+        part: The table's rows of this budget.
+        networks: Facts about the models.
+        robust: Packed bits of the robust images, by model, attack and eps.
+
+    Returns:
+        The accuracies of each network, the names under which it is listed, and the origin of the sampling error.
+    """
     attack, _, eps, _ = budget
     network = part["model"].map(lambda name: networks.network.get(name, name))
     names = [list(group) for _, group in part["model"].groupby(network, sort=False)]

@@ -72,12 +72,14 @@ class Measured:
         families: Family index from 0, shape (models,).
         clean: Clean accuracy to adjust for, shape (models,); None for no adjustment.
         error: Error covariance of the measured accuracies; None if it is unknown or negligible.
+        covariates: Further values to adjust for, without error, shape (models, covariates); None for none.
     """
 
     robust: Floats
     families: npt.NDArray[np.int64]
     clean: Floats | None = None
     error: ImageError | None = None
+    covariates: Floats | None = None
 
     def take(self, rows: npt.NDArray[np.bool_]) -> "Measured":
         """Return a subset of the models."""
@@ -86,6 +88,7 @@ class Measured:
             self.families[rows],
             None if self.clean is None else self.clean[rows],
             None if self.error is None else self.error.take(rows),
+            None if self.covariates is None else self.covariates[rows],
         )
 
 
@@ -106,11 +109,15 @@ def correlate(score: Floats, measured: Measured) -> tuple[Adjusted, Floats]:
     if measured.clean is not None:
         known &= np.isfinite(measured.clean)
     x, part = score[known], measured.take(known)
-    sizes = np.bincount(part.families, minlength=families).astype(np.float64)
-    n, present = len(x), int((sizes > 0).sum())
+    present = len(np.unique(part.families))
     if note := _refusal(x, part, present):
-        return Adjusted(n, present, note=note), nothing
-    terms = _terms(normal_scores(x), part)
+        return Adjusted(len(x), present, note=note), nothing
+    normal, part = _partial_out(normal_scores(x), part)
+    sizes = np.bincount(part.families, minlength=families).astype(np.float64)
+    n, present = len(normal), int((sizes > 0).sum())
+    if n < MIN_MODELS or present < MIN_FAMILIES:
+        return Adjusted(n, present, note="too few models differ beyond the covariates"), nothing
+    terms = _terms(normal, part)
     by_family = np.array([np.bincount(part.families, weights=term, minlength=families) for term in terms])
     total = by_family.sum(axis=1)
     r = float(_correlation(total))
@@ -152,15 +159,26 @@ def familywise_p(sums: Floats) -> Floats:
     if not tested.any():
         return p
     part = sums[:, tested]
-    rng = np.random.default_rng(SEED)
-    # Webb's six points: with few families, two signs give too few different sums.
-    size = np.sqrt(rng.choice([0.5, 1.0, 1.5], size=(RESAMPLES, len(part))))
-    weights = size * rng.choice([-1.0, 1.0], size=(RESAMPLES, len(part)))
+    weights = draw_weights(len(part))
     observed = np.abs(part.sum(axis=0)) / np.sqrt((part**2).sum(axis=0))
     drawn = np.abs(weights @ part) / np.sqrt(np.maximum(weights**2 @ part**2, 1e-300))
     largest = drawn.max(axis=1)
     p[tested] = [(1 + int((largest >= value - 1e-12).sum())) / (RESAMPLES + 1) for value in observed]
     return p
+
+
+def draw_weights(families: int) -> Floats:
+    """Return random weights of families for a score wild bootstrap, shape (RESAMPLES, families); always the same.
+
+    Two signs would give too few different sums if there are few families, hence six points.
+
+    Reference:
+        Webb 2023, Canadian Journal of Economics 56, 839-858.
+    """
+    rng = np.random.default_rng(SEED)
+    size = np.sqrt(rng.choice([0.5, 1.0, 1.5], size=(RESAMPLES, families)))
+    weights: Floats = size * rng.choice([-1.0, 1.0], size=(RESAMPLES, families))
+    return weights
 
 
 def normal_scores(values: Floats) -> Floats:
@@ -179,6 +197,30 @@ def _refusal(x: Floats, part: Measured, families: int) -> str:
         if values is not None and np.ptp(values) <= 1e-12:
             return f"the {name} is the same for all {n} models"
     return ""
+
+
+def _partial_out(x: Floats, part: Measured) -> tuple[Floats, Measured]:
+    """Regress the score and the accuracies on the covariates; models that these determine are left out.
+
+    A model of leverage h keeps the share 1 - h of its error variance.
+    """
+    if part.covariates is None:
+        return x, part
+    design = np.column_stack([np.ones(len(x)), part.covariates])
+    basis, sizes, _ = np.linalg.svd(design, full_matrices=False)
+    basis = basis[:, sizes > 1e-9 * sizes[0]]
+    kept = 1 - (basis * basis).sum(axis=1)
+    rows = kept > 1e-9
+
+    def rest(values: Floats) -> Floats:
+        found: Floats = (values - basis @ (basis.T @ values))[rows]
+        return found
+
+    error = part.error and ImageError(
+        *(values[rows] * kept[rows] for values in (part.error.clean, part.error.both, part.error.robust))
+    )
+    clean = None if part.clean is None else rest(part.clean)
+    return rest(x), Measured(rest(part.robust), part.families[rows], clean, error)
 
 
 def _terms(x: Floats, part: Measured) -> Floats:

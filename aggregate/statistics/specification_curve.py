@@ -1,0 +1,221 @@
+"""The specification curve: how the answer changes with every defensible choice of the analysis.
+
+Each specification is one choice of scores, aggregation, control, budget and set of models. All go through
+`family_correlation`. The joint test compares the mean of the studentised statistics with its distribution under
+random weights of the families, which keeps the dependence between specifications.
+
+Reference: Simonsohn, Simmons & Nelson 2020, Nature Human Behaviour 4, 1208-1214.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aggregate.scores.hierarchy import AVERAGE, CATEGORIES
+from aggregate.scores.labels import RECOMPUTED
+from aggregate.scores.scores import Scores
+from aggregate.statistics.adjusted_correlations import Networks, measure
+from aggregate.statistics.arrays import Bits, Floats
+from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, draw_weights
+
+SCORE_SETS: Mapping[str, tuple[str, ...]] = {
+    "neural and behavioural": CATEGORIES[:2],
+    "neural": CATEGORIES[:1],
+    "behavioural": CATEGORIES[1:2],
+}
+CONTROLS = ("none", "clean accuracy", "clean accuracy and coverage", "clean accuracy and family")
+WELL_COVERED = 0.9
+"""Share of its benchmarks that a model needs for the set of well-covered models."""
+MODEL_SETS = ("all models", "models with 90 % of the scores", "without the largest family")
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One choice of each kind; the fields of `Adjusted` follow in the table."""
+
+    attack: str
+    norm: str
+    eps: str
+    eps_value: float
+    scores: str
+    aggregation: str
+    control: str
+    models: str
+
+
+COLUMNS = [field.name for kind in (Specification, Adjusted) for field in fields(kind)]
+SUMMARY = ["attack", "specifications", "median_r", "same_sign", "excluding_0", "p", "note"]
+
+
+def specification_curve(
+    table: pd.DataFrame,
+    scores: Scores | None,
+    networks: Networks,
+    robust: Mapping[tuple[str, str, str], Bits],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return one row per specification, and a summary row per attack.
+
+    Args:
+        table: Columns model, attack, norm, eps, eps_value, images, robust_accuracy and clean_accuracy.
+        scores: The scores; None gives empty tables.
+        networks: Facts about the models.
+        robust: Packed bits of the robust images, by model, attack and eps.
+
+    Returns:
+        The specifications in a fixed order, and for each attack: number of specifications with an estimate,
+        median r, share with the sign of the median, share whose interval excludes 0, and the p value of the
+        joint test of the specifications that adjust for clean accuracy.
+    """
+    rows: list[dict[str, object]] = []
+    summary: list[dict[str, object]] = []
+    known = table[table["robust_accuracy"].notna()]
+    for attack, part in known.groupby("attack", sort=False):
+        found = list(_of_attack(part, scores, networks, robust)) if scores is not None else []
+        if not found:
+            continue
+        rows.extend({**asdict(choice), **asdict(adjusted)} for choice, adjusted, _ in found)
+        summary.append({"attack": attack, **_summarise(found)})
+    numbers = ["effective_models", "r", "low", "high", "p"]
+    return (
+        pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(numbers, "float64")),
+        pd.DataFrame(summary, columns=SUMMARY).astype(
+            dict.fromkeys(["median_r", "same_sign", "excluding_0", "p"], "float64")
+        ),
+    )
+
+
+Found = tuple[Specification, Adjusted, Mapping[str, float]]
+
+
+def _of_attack(
+    part: pd.DataFrame, scores: Scores, networks: Networks, robust: Mapping[tuple[str, str, str], Bits]
+) -> Iterator[Found]:
+    for budget, rows in part.groupby(["attack", "norm", "eps", "eps_value"], sort=False):
+        attack, norm, eps, value = budget
+        measured, names, _ = measure(budget, rows, networks, robust)
+        labels = _family_labels(names, networks)
+        for set_name, categories in SCORE_SETS.items():
+            values = _benchmark_values(names, scores, categories)
+            coverage = np.isfinite(values).mean(axis=1) if values.shape[1] else np.zeros(len(names))
+            for aggregation, score in _aggregations(names, scores, categories, values).items():
+                for control in CONTROLS:
+                    adjusted_for = _control(measured, control, coverage)
+                    for models in MODEL_SETS:
+                        chosen = np.where(_members(models, coverage, labels), score, np.nan)
+                        choice = Specification(attack, norm, eps, value, set_name, aggregation, control, models)
+                        result, sums = correlate(chosen, adjusted_for)
+                        yield choice, result, dict(zip(labels_of(measured, labels), sums, strict=True))
+
+
+def _summarise(found: list[Found]) -> dict[str, object]:
+    known = [(choice, adjusted, sums) for choice, adjusted, sums in found if adjusted.p is not None]
+    if not known:
+        return {"specifications": 0, "note": found[0][1].note if found else "no specification"}
+    r = np.array([adjusted.r for _, adjusted, _ in known])
+    median = float(np.median(r))
+    outside = [not (adjusted.low or 0) <= 0 <= (adjusted.high or 0) for _, adjusted, _ in known]
+    return {
+        "specifications": len(known),
+        "median_r": median,
+        "same_sign": float((np.sign(r) == np.sign(median)).mean()),
+        "excluding_0": float(np.mean(outside)),
+        "p": _joint_p([sums for choice, _, sums in known if choice.control != "none"]),
+        "note": "",
+    }
+
+
+def _joint_p(sums: list[Mapping[str, float]]) -> float:
+    """Return the p value of the mean studentised statistic under random weights of the families."""
+    if not sums:
+        return float("nan")
+    families = sorted({family for one in sums for family in one})
+    matrix = np.array([[one.get(family, 0.0) for one in sums] for family in families])
+    weights = draw_weights(len(families))
+    observed = float((matrix.sum(axis=0) / np.sqrt((matrix**2).sum(axis=0))).mean())
+    drawn = ((weights @ matrix) / np.sqrt(np.maximum(weights**2 @ matrix**2, 1e-300))).mean(axis=1)
+    return float((1 + (np.abs(drawn) >= abs(observed) - 1e-12).sum()) / (len(weights) + 1))
+
+
+def _family_labels(names: list[list[str]], networks: Networks) -> npt.NDArray[np.str_]:
+    return np.array([networks.family.get(group[0], "") or group[0] for group in names])
+
+
+def labels_of(measured: Measured, labels: npt.NDArray[np.str_]) -> list[str]:
+    """Return the family name of each index of `measured.families`."""
+    first = {int(index): str(label) for index, label in zip(measured.families, labels, strict=True)}
+    return [first[index] for index in range(len(first))]
+
+
+def _benchmark_values(names: list[list[str]], scores: Scores, categories: tuple[str, ...]) -> Floats:
+    columns = [column.name for column in scores.benchmarks if column.category in categories]
+    found = np.full((len(names), len(columns)), np.nan)
+    for row, group in enumerate(names):
+        for at, column in enumerate(columns):
+            values = [scores.rows[name][column] for name in group if column in scores.rows.get(name, {})]
+            if values:
+                found[row, at] = np.mean(values)
+    # Benchmarks that fewer than half of the models have would decide by who was tested.
+    common = np.isfinite(found).mean(axis=0) >= 0.5 if len(names) else np.zeros(len(columns), dtype=bool)
+    return found[:, common]
+
+
+def _aggregations(
+    names: list[list[str]], scores: Scores, categories: tuple[str, ...], values: Floats
+) -> dict[str, Floats]:
+    """Return the score of each network under each way to aggregate benchmarks, shape (networks,) each."""
+    name = AVERAGE if len(categories) > 1 else categories[0]
+    available = {column.name for column in scores.columns}
+    found = {}
+    for label, column in (("leaderboard", name), ("mean of the scores a model has", name + RECOMPUTED)):
+        if column in available:
+            found[label] = _column(names, scores, column)
+    if values.shape[1] > 1:
+        standard = _standardise(values)
+        found["mean of standardised scores"] = np.nanmean(standard, axis=1, where=np.isfinite(standard))
+        found["first principal component"] = _first_component(standard)
+    return found
+
+
+def _column(names: list[list[str]], scores: Scores, column: str) -> Floats:
+    found = []
+    for group in names:
+        values = [scores.rows[name][column] for name in group if column in scores.rows.get(name, {})]
+        found.append(float(np.mean(values)) if values else np.nan)
+    return np.array(found)
+
+
+def _standardise(values: Floats) -> Floats:
+    scale = np.nanstd(values, axis=0)
+    found: Floats = (values - np.nanmean(values, axis=0)) / np.where(scale > 0, scale, 1.0)
+    return found
+
+
+def _first_component(standard: Floats) -> Floats:
+    """Return the first principal component of standardised scores, with missing scores at their mean."""
+    filled = np.nan_to_num(standard)
+    _, _, axes = np.linalg.svd(filled, full_matrices=False)
+    component: Floats = filled @ axes[0] * (1.0 if axes[0].sum() >= 0 else -1.0)
+    return np.where(np.isfinite(standard).any(axis=1), component, np.nan)
+
+
+def _control(measured: Measured, control: str, coverage: Floats) -> Measured:
+    if control == "none":
+        return Measured(measured.robust, measured.families, error=measured.error)
+    covariates = None
+    if control.endswith("coverage"):
+        covariates = coverage[:, None]
+    elif control.endswith("family"):
+        covariates = np.eye(int(measured.families.max()) + 1)[measured.families]
+    return Measured(measured.robust, measured.families, measured.clean, measured.error, covariates)
+
+
+def _members(models: str, coverage: Floats, labels: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    if models == MODEL_SETS[1]:
+        return coverage >= WELL_COVERED
+    if models == MODEL_SETS[2]:
+        kinds, counts = np.unique(labels, return_counts=True)
+        return np.asarray(labels != kinds[counts.argmax()], dtype=np.bool_)
+    return np.ones(len(labels), dtype=bool)

@@ -1,0 +1,84 @@
+"""The table that the report's claims rest on."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, adjusted_correlations, claims
+from tests.aggregate.statistics.simulated_study import simulated_study
+
+
+def test_one_row_per_attack_budget_score_and_adjustment():
+    found = adjusted_correlations(*simulated_study(0.0))
+    assert len(found) == 2 * 2 * 11
+    assert set(found["given"]) == {"", GIVEN_CLEAN}
+    assert set(found["sampling"]) == {"verdicts"}
+    assert (found["n"] == 60).all()
+    assert (found["low"] < found["r"]).all()
+    assert (found["r"] < found["high"]).all()
+    assert (found["p_familywise"].dropna() >= 1 / 5000).all()
+
+
+def test_an_effect_of_neural_scores_is_claimed_and_behaviour_is_not():
+    claimed = claims(adjusted_correlations(*simulated_study(1.0, seed=2)))
+    names = set(claimed["score"])
+    assert {f"neural-{at}" for at in range(6)} <= names
+    assert not {name for name in names if name.startswith("behaviour")}
+
+
+def test_scores_that_only_follow_clean_accuracy_are_related_but_not_claimed():
+    found = adjusted_correlations(*simulated_study(0.0, seed=4))
+    marginal = found[(found["given"] == "") & (found["score"] == "average_vision")]
+    assert (marginal["low"] > 0.2).all()
+    assert claims(found).empty
+
+
+def test_a_network_under_three_names_counts_once():
+    table, scores, networks, robust = simulated_study(0.5)
+    alone = adjusted_correlations(table, scores, networks, robust)
+    names = ("copy", "again")
+    more = [table[table["model"] == "m00"].assign(model=name) for name in names]
+    bits = {(name, attack, eps): b for (m, attack, eps), b in robust.items() if m == "m00" for name in names}
+    together = adjusted_correlations(
+        pd.concat([table, *more], ignore_index=True),
+        dataclasses.replace(scores, rows={**scores.rows, **dict.fromkeys(names, scores.rows["m00"])}),
+        dataclasses.replace(
+            networks,
+            family={**networks.family, **dict.fromkeys(names, networks.family["m00"])},
+            clean={**networks.clean, **dict.fromkeys(names, networks.clean["m00"])},
+            network=dict.fromkeys(("m00", *names), "weights"),
+        ),
+        {**robust, **bits},
+    )
+    assert together["n"].tolist() == alone["n"].tolist()
+    assert np.allclose(together["r"], alone["r"])
+
+
+def test_without_verdicts_the_sampling_error_is_a_bound_from_counts():
+    table, scores, networks, _ = simulated_study(0.5)
+    found = adjusted_correlations(table, scores, networks, {})
+    assert set(found["sampling"]) == {"counts"}
+
+
+def test_without_image_counts_the_sampling_error_is_unknown():
+    table, scores, networks, robust = simulated_study(0.5)
+    found = adjusted_correlations(table.assign(images=np.nan), scores, networks, robust)
+    assert set(found["sampling"]) == {"unknown"}
+
+
+def test_no_scores_give_an_empty_table():
+    table, _, networks, robust = simulated_study(0.0)
+    assert adjusted_correlations(table, None, networks, robust).empty
+    assert claims(adjusted_correlations(table, None, networks, robust)).empty
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_the_order_of_models_changes_nothing(seed: int):
+    table, scores, networks, robust = simulated_study(0.5, seed)
+    found = adjusted_correlations(table, scores, networks, robust)
+    shuffled = table.sample(frac=1, random_state=seed).sort_values("eps_value", kind="stable")
+    again = adjusted_correlations(shuffled, scores, networks, robust)
+    assert np.allclose(found["r"], again["r"])
+    assert np.allclose(found["p"], again["p"])
