@@ -1,4 +1,4 @@
-"""The two image recipes, read as text: same base, same pins, the same compiler, none of our code."""
+"""The two image recipes, read as text: same base image, libraries and compiler, none of the project's code."""
 
 import re
 from pathlib import Path
@@ -13,17 +13,17 @@ def recipe(request: pytest.FixtureRequest, checkout: Path) -> str:
     return (checkout / "containers" / request.param).read_text()
 
 
-def test_installs_the_pinned_requirements_and_nothing_else(recipe: str) -> None:
+def test_recipe_installs_only_the_pinned_requirements(recipe: str) -> None:
     assert "requirements/image.txt" in recipe
     installed = re.findall(r"pip install ([^\n&\\]*)", recipe)
     assert {line.split()[-1] for line in installed} <= {"uv", "/tmp/image.txt", "/opt/image.txt"}  # noqa: S108
 
 
-def test_brings_a_compiler_for_torch_compile_and_no_other_package_of_debian_s(recipe: str) -> None:
+def test_recipe_installs_a_compiler_and_no_other_debian_package(recipe: str) -> None:
     assert re.findall(r"apt-get install (.*?) &&", recipe) == ["--yes --no-install-recommends g++"]
 
 
-def test_holds_none_of_our_code(recipe: str) -> None:
+def test_recipe_copies_none_of_the_project_s_code(recipe: str) -> None:
     copied = re.findall(
         r"^(?:COPY|ADD)\s+(\S+)|^\s+(requirements\S*|alignsec\S*|jobs\S*|aggregate\S*)\s+/", recipe, re.M
     )
@@ -32,7 +32,7 @@ def test_holds_none_of_our_code(recipe: str) -> None:
     assert recipe.count("REQUIREMENTS}") == 1 or recipe.count("{{ REQUIREMENTS }} /opt/image.txt") == 1
 
 
-def test_both_start_from_one_base(checkout: Path) -> None:
+def test_recipes_have_the_same_base_image(checkout: Path) -> None:
     bases = {
         re.search(r"^(?:FROM|From:)\s+(\S+)", (checkout / "containers" / name).read_text(), re.M)[1]
         for name in RECIPES
@@ -40,7 +40,7 @@ def test_both_start_from_one_base(checkout: Path) -> None:
     assert len(bases) == 1
 
 
-def test_the_docker_image_does_not_run_as_root(checkout: Path) -> None:
+def test_docker_image_does_not_run_as_root(checkout: Path) -> None:
     users = re.findall(r"^USER\s+(\S+)", (checkout / "containers" / "Dockerfile").read_text(), re.M)
     assert users
     assert users[-1] not in ("root", "0")
@@ -53,6 +53,6 @@ def test_requirements_are_exact_and_name_no_index(checkout: Path, name: str) -> 
     assert not any("://" in line for line in lines)
 
 
-def test_the_access_point_stays_light(checkout: Path) -> None:
+def test_access_point_requirements_have_no_heavy_library(checkout: Path) -> None:
     light = (checkout / "requirements" / "access-point.txt").read_text()
     assert not re.search(r"^(torch|timm|pandas|matplotlib|numpy|scipy)==", light, re.M)
