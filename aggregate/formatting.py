@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from alignsec.spec.attack import SEVERITY
+from alignsec.spec.level import find_label_kind
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 """Between a number and its sign or unit, so that a line never ends between them."""
@@ -68,4 +68,4 @@ def format_budget(eps: str, method: str = "") -> str:
     """
     if method == "clean":
         return "clean"
-    return eps if eps.startswith(SEVERITY) else f"eps {eps}"
+    return eps if find_label_kind(eps) == "severity" else f"eps {eps}"

@@ -28,7 +28,7 @@ def evaluate(
     Raises:
         ModelError: If the model returns no usable logits, or a label is outside its classes.
     """
-    if task.attack.method == "corruption":
+    if task.attack.level_kind == "severity":
         return corruption_run.evaluate(task, resume_from, memory_bytes)
     if task.attack.implementation == "reference":
         return reference_run.evaluate(task, resume_from)

@@ -8,6 +8,7 @@ severity of the study, and of no other, as a mean over fewer would be another me
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
+from operator import attrgetter
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from aggregate.collect.table import Row, exact_interval
 from aggregate.collect.tally import PairState
 from aggregate.formatting import counted
 from alignsec.run.plan import Plan
-from alignsec.spec.attack import SEVERITY
+from alignsec.spec.level import find_kind, join_labels
 from alignsec.spec.pair import Pair
 
 ATTACK = "mean over corruptions"
@@ -52,14 +53,14 @@ _SHARES = ("clean_accuracy", "mean_accuracy", "low", "high")
 
 def average_corruptions(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame) -> pd.DataFrame:
     """One row a model of the plan; none where the plan has fewer than two types of corruption."""
-    asked = [pair for pair in plan if pair.attack.method == "corruption"]
+    asked = [pair for pair in plan if pair.attack.level_kind == "severity"]
     found = []
     if len({pair.attack.series for pair in asked}) > 1:
         by_model: dict[str, list[Pair]] = {}
         for pair in asked:
             by_model.setdefault(pair.model.name, []).append(pair)
         why = {pair.id: pair.state for pair in pairs if pair.state != "ok"}
-        answered = dict(iter(table[table["method"] == "corruption"].groupby("model", sort=False)))
+        answered = dict(iter(table[table["method"].map(find_kind) == "severity"].groupby("model", sort=False)))
         none = table.iloc[:0]
         found = [_mean(model, of, why, answered.get(model, none)) for model, of in by_model.items()]
     frame = pd.DataFrame([asdict(mean) for mean in found], columns=COLUMNS)
@@ -67,8 +68,8 @@ def average_corruptions(plan: Plan, pairs: Sequence[PairState], table: pd.DataFr
 
 
 def _mean(model: str, asked: list[Pair], why: Mapping[str, str], rows: pd.DataFrame) -> CorruptionMean:
-    levels = sorted({pair.attack.level(pair.attack.budgets[0]) for pair in asked}, key=lambda level: level[1])
-    severities = SEVERITY + ", ".join(text.removeprefix(SEVERITY) for text, _ in levels)
+    levels = sorted({pair.attack.level(pair.attack.budgets[0]) for pair in asked}, key=attrgetter("value"))
+    severities = join_labels([level.label for level in levels])
     types, known = len({pair.attack.series for pair in asked}), rows[rows["robust_accuracy"].notna()]
     first = model, types, len(asked), len(known), severities
     absent = [
@@ -102,7 +103,7 @@ def append_means(table: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(table: pd.DataFrame, means: pd.DataFrame) -> Iterator[dict[str, object]]:
-    corrupted = table[table["method"] == "corruption"]
+    corrupted = table[table["method"].map(find_kind) == "severity"]
     severity = corrupted.groupby("model")["eps_value"].mean()
     kept = ["model", "method", *(field.name for field in fields(Row) if field.name.startswith("clean_"))]
     of_model = corrupted.drop_duplicates("model").set_index("model", drop=False)[kept]

@@ -75,6 +75,7 @@ def count_rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
     model, series, norm = (sys.intern(name) for name in (record.pair.model.name, attack.series, attack.norm or ""))
     deviations = sys.intern("; ".join((*attack.deviations, *record.notes)))
     for budget in record.budgets:
+        level = attack.level(budget.eps)
         times = np.bincount(np.frombuffer(budget.verdicts.encode("ascii"), dtype=np.uint8), minlength=128).tolist()
         robust = times[ord(ROBUST)] + times[ord(MENDED)]
         broken = tuple(times[ord(breaker.letter)] for breaker in breakers())
@@ -85,8 +86,8 @@ def count_rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
             attack=series,
             method=sys.intern(attack.method),
             norm=norm,
-            eps=sys.intern(attack.level(budget.eps)[0]),
-            eps_value=attack.level(budget.eps)[1],
+            eps=sys.intern(level.label),
+            eps_value=level.value,
             corruption=attack.corruption or "",
             severity=attack.severity,
             images=images,
@@ -115,7 +116,7 @@ def count_rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
 
 def _passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
     spent = list(budget.passes.values())
-    if record.pair.attack.method == "clean":
+    if record.pair.attack.level_kind == "clean":
         spent.append(record.clean_passes)
     return sum(p.forward for p in spent), sum(p.backward for p in spent)
 

@@ -112,7 +112,7 @@ def _read(file: OutcomeFile, planned: bool) -> PairResult | _NotOk:
 def _answer(record: Record) -> PairResult:
     attack = record.pair.attack
     return PairResult(
-        {b.eps.exact: BudgetResult(attack.series, attack.level(b.eps)[0], b.verdicts) for b in record.budgets},
+        {b.eps.exact: BudgetResult(attack.series, attack.level(b.eps).label, b.verdicts) for b in record.budgets},
         tuple(record.images),
         tuple(record.labels),
         _facts(record),

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from aggregate.collect import corruptions
 from aggregate.figures import robustness, split, style
 from aggregate.figures.drawing import Drawing, FigureInputs, FigureKind, Margins, Panel
-from alignsec.spec.attack import SEVERITY
+from alignsec.spec.level import strip_kind
 
 KIND = FigureKind(
     name="robustness-curves",
@@ -79,7 +79,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
     _draw_names(axes, [(float(wide.loc[name].iloc[-1]), name) for name in named])
     axes.set_xlim(0, x.max() * 1.03)
     axes.set_xticks(*_make_ticks(budgets, x.max()))
-    is_corruption = "method" in table and (table["method"] == "corruption").all()
+    is_corruption = split.find_level_kind(table) == "severity"
     axes.set_xlabel(
         "severity" if is_corruption else f"eps ({table['norm'].iloc[0]})" if table["norm"].iloc[0] else "eps"
     )
@@ -94,7 +94,7 @@ def _make_ticks(budgets: pd.DataFrame, largest: float) -> tuple[list[float], lis
     places, labels = [0.0], ["clean"]
     for value, text in zip(budgets["eps_value"], budgets["eps"], strict=True):
         places.append(float(value))
-        label = text.removeprefix(SEVERITY)
+        label = strip_kind(text)
         labels.append(label if value - _last_labelled(places, labels) > 0.14 * largest else "")
     return places, labels
 

@@ -74,7 +74,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes, *, dense: bool = False) -> None:
             color=series.colour,
             label=split.format_budget_of(rows),
         )
-    is_corruption = "method" in table and (table["method"] == "corruption").all()
+    is_corruption = split.find_level_kind(table) == "severity"
     style.set_percent_axis(axes, "accuracy" if is_corruption else "robust accuracy", sparse=dense)
     axes.legend(
         loc="lower right", bbox_to_anchor=(1.03, 1.0), ncols=4, handletextpad=0.1, columnspacing=0.8,

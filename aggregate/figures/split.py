@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from aggregate.formatting import format_budget
-from alignsec.spec.attack import SEVERITY
+from alignsec.spec.level import LevelKind, find_kind, join_labels
 from alignsec.spec.pair import slug
 
 
@@ -39,6 +39,11 @@ def split_by_attack(table: pd.DataFrame, kind: str) -> Iterator[AttackRows]:
         yield AttackRows(str(attack), name, rows)
 
 
+def find_level_kind(rows: pd.DataFrame) -> LevelKind:
+    """Return the kind of the levels of one attack's rows; "eps" if the table has no column `method`."""
+    return find_kind(str(rows["method"].iloc[0])) if "method" in rows else "eps"
+
+
 def format_budget_of(rows: pd.DataFrame) -> str:
     """Return the label of the one budget of these rows, such as "eps 1/255", "severity 3" or "clean"."""
     first = rows.iloc[0]
@@ -47,7 +52,5 @@ def format_budget_of(rows: pd.DataFrame) -> str:
 
 def format_budgets_of(rows: pd.DataFrame) -> str:
     """Return the budgets of these rows in ascending order, such as "eps 0.001, 0.5/255 and 1/255"."""
-    first, *rest = (str(eps) for eps in rows.sort_values("eps_value", kind="stable")["eps"].unique())
-    names = [first, *(eps.removeprefix(SEVERITY) for eps in rest)]
-    text = " and ".join([", ".join(names[:-1]), names[-1]]) if rest else first
-    return format_budget(text, str(rows["method"].iloc[0]) if "method" in rows else "")
+    labels = [str(eps) for eps in rows.sort_values("eps_value", kind="stable")["eps"].unique()]
+    return format_budget(join_labels(labels, " and "), str(rows["method"].iloc[0]) if "method" in rows else "")

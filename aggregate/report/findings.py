@@ -11,6 +11,7 @@ from aggregate.formatting import NO_BREAK, count, counted, decimal, ends, format
 from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
+from alignsec.spec.level import find_kind
 
 CHANCE = 0.05
 _NAMED = 3
@@ -52,7 +53,7 @@ def findings(table: pd.DataFrame, statistics: Tables) -> list[Finding]:
             sentences = tuple(_clean(part))
         elif attack == corruptions.ATTACK:
             continue
-        elif not means.empty and part["method"].iloc[0] == "corruption":
+        elif not means.empty and find_kind(part["method"].iloc[0]) == "severity":
             # Fifteen of them would fill the page; the tables below say the rest.
             sentences = (_medians(part),)
         else:
@@ -126,7 +127,7 @@ def _medians(part: pd.DataFrame) -> str:
         f"{percent(at['robust_accuracy'].median())} at {_called(at['eps'].iloc[0])}"
         for _, at in part.groupby("eps_value")
     ]
-    robust = "accuracy" if (part["method"] == "corruption").all() else "robust accuracy"
+    robust = "accuracy" if find_kind(part["method"].iloc[0]) == "severity" else "robust accuracy"
     if len(clean) == 1:
         return f"One model, clean accuracy {percent(clean.iloc[0])}; {robust} {listed(steps)}."
     medians = f"Median clean accuracy of {len(clean)} models: {percent(clean.median())}"

@@ -63,9 +63,9 @@ def build_matrix(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame, me
     named: dict[tuple[str, str, str], str] = {}
     for pair in attacked:
         for eps in pair.attack.budgets:
-            level, value = pair.attack.level(eps)
-            columns.setdefault(pair.attack.series, {})[level] = value
-            named[pair.model.name, pair.attack.series, level] = pair.attack.name
+            level = pair.attack.level(eps)
+            columns.setdefault(pair.attack.series, {})[level.label] = level.value
+            named[pair.model.name, pair.attack.series, level.label] = pair.attack.name
     states = {(pair.model, pair.attack): pair.state for pair in pairs if pair.state != "stale"}
     robust = {
         (row.model, row.attack, row.eps): Cell(

@@ -25,7 +25,7 @@ def apgd_ce(
 ) -> Tensor:
     """Run APGD on the cross-entropy loss."""
     common = _common_arguments(attack, eps, seed, images)
-    parameters = {"n_iter": attack.steps, "n_restarts": attack.number("restarts", "apgd-ce")}
+    parameters = {"n_iter": attack.steps, "n_restarts": attack.parameter_value("restarts", "apgd-ce")}
     component = APGDAttack(classifier, loss="ce", use_largereps=attack.norm == "L1", **parameters, **common)
     return _clamp(component.perturb(images, labels))
 
@@ -35,8 +35,8 @@ def apgd_t(
 ) -> Tensor:
     """Run APGD on the targeted DLR loss, for one target class after another."""
     common = _common_arguments(attack, eps, seed, images)
-    parameters = {"n_iter": attack.steps, "n_restarts": attack.number("restarts", "apgd-t")}
-    parameters |= {"n_target_classes": attack.number("targets", "apgd-t")}
+    parameters = {"n_iter": attack.steps, "n_restarts": attack.parameter_value("restarts", "apgd-t")}
+    parameters |= {"n_target_classes": attack.parameter_value("targets", "apgd-t")}
     component = APGDAttack_targeted(classifier, use_largereps=attack.norm == "L1", **parameters, **common)
     return _clamp(component.perturb(images, labels))
 
@@ -44,7 +44,7 @@ def apgd_t(
 def fab_t(classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int) -> Tensor:
     """Run targeted FAB, for one target class after another."""
     common = _common_arguments(attack, eps, seed, images)
-    parameters = {"n_iter": attack.steps, "n_target_classes": attack.number("targets", "fab-t")}
+    parameters = {"n_iter": attack.steps, "n_target_classes": attack.parameter_value("targets", "fab-t")}
     component = FABAttack_PT(classifier, targeted=True, **parameters, **common)
     adversarial: Tensor = component.perturb(images, labels)
     return adversarial

@@ -85,13 +85,13 @@ def _plan_steps(attack: Attack, image_count: int, classes: int) -> list[Step]:
         for index, budget in enumerate(attack.budgets)
         if budget.exact > 0
         for start in range(0, image_count, attack.batch)
-        for component in attack.run_on(classes)
+        for component in attack.components_for(classes)
     ]
 
 
 def _limit_targets(attack: Attack, component: str, classes: int) -> Attack:
     """Return the attack with at most as many targets for a component as the model has other classes."""
-    return attack.model_copy(update={"targets": min(attack.number("targets", component), classes - 1)})
+    return attack.model_copy(update={"targets": min(attack.parameter_value("targets", component), classes - 1)})
 
 
 def _reference(component: str) -> Reference:

@@ -1,4 +1,4 @@
-"""Attacks as a study writes them: which exist, what they may be told, what counts as standard."""
+"""Attacks: the `[[attacks]]` tables of a study, their parameters and their standard values."""
 
 from functools import lru_cache
 from typing import Annotated, Literal, Self
@@ -12,6 +12,7 @@ from alignsec.spec import corruption
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, STANDARD, Norm, Parameter, methods
 from alignsec.spec.engine_limits import SLOTS
+from alignsec.spec.level import Level, LevelKind, find_kind
 
 SearchPrecision = Literal["fp32", "tf32", "bf16"]
 
@@ -29,233 +30,226 @@ Method = Annotated[str, AfterValidator(_check_method)]
 """A key of `alignsec.spec.components.methods`: "clean", "corruption", "autoattack" or the name of a component."""
 
 SHORTCUTS = frozenset({"search", "compile", "carry"})
-"""What any attack of our engine takes, at a price in strength."""
+"""Fields that trade strength for time; every attack of alignsec's engine accepts them."""
 
-SEVERITY = "severity "
-"""Prefix of a corruption's level label, such as "severity 3"; the label of other attacks is eps."""
-
-ANSWERS_VERSION = 1
-"""Raised whenever a change to our code could change a verdict: it is part of every pair's digest."""
+VERDICTS_VERSION = 1
+"""Part of every pair's digest. Increase it with every change of the code that can change a verdict."""
 
 
 class Attack(StrictModel):
     """One attack at one or more budgets. The defaults are those of AutoAttack's standard version."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")
-    """What tables and figures call it; unique in a study. A study may leave it out: method and norm then."""
+    """Name in tables and figures, unique in a study. Default: the method and the norm, such as
+    "autoattack-Linf"."""
     method: Method
     norm: Norm | None = None
-    """The distance that eps bounds, in pixels of [0,1]; none for `clean` and `corruption`."""
+    """Norm of the distance that eps bounds, in pixels of [0,1]; None for `clean` and `corruption`."""
     eps: tuple[Budget, ...] = ()
     corruption: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] | None = None
-    """Which of the common corruptions, or the folder of any other in the study's set of corrupted images. In a
-    study a list, or a group of them, and the attack becomes one for each; so does severity."""
+    """Type of the corruption: one of the common corruptions, or a folder in the study's set of corrupted images. A
+    study may list several types or name a group; it then has one attack per type and severity."""
     severity: Annotated[int, Field(ge=1, le=5)] | None = None
+    """Severity of the corruption. A study may list several."""
     generator: str = ""
-    """The library, with its version, that makes the corrupted images of the clean ones: not for a study to say.
-    Empty where they come as a set."""
+    """Library and version that generate the corrupted images from the clean ones; a study cannot set it. Empty
+    if the corrupted images come as a set."""
     steps: Annotated[int, Field(ge=1, le=10_000)] = STANDARD["steps"]
     """Gradient steps of APGD and FAB."""
     restarts: Annotated[int, Field(ge=1, le=100)] | None = None
-    """Random starts of APGD; none where each component takes its standard number."""
+    """Random starts of APGD. Default: the standard number of each component."""
     targets: Annotated[int, Field(ge=1, le=999)] | None = None
-    """Most likely other classes that APGD-T and FAB-T aim at, none where each takes its standard number;
-    classes - 1 where a model has fewer."""
+    """Number of target classes of APGD-T and FAB-T, the most likely wrong classes first. Default: the standard
+    number of each component. At most the number of classes minus 1."""
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = STANDARD["queries"]
     """Random squares that Square tries."""
     batch: Annotated[int, Field(ge=1, le=10_000)] = SLOTS
-    """Most images the model is given at once. The reference's random draws depend on it, so it is part of its
-    fingerprint; the engine's verdicts do not."""
+    """Largest number of images in one model pass. The reference's random draws depend on it, so it is part of the
+    reference's fingerprint. The verdicts of alignsec's engine do not depend on it."""
     implementation: Literal["alignsec", "reference"] = "alignsec"
-    """Our engine, or the package pyautoattack, which needs more passes for the same verdicts."""
+    """alignsec's engine, or the package pyautoattack, which needs more passes for the same verdicts."""
     search: SearchPrecision = "fp32"
-    """What the search computes in. An image is broken only if float32 confirms it, whatever this is; but less than
-    float32 may miss what float32 finds. bf16 is torch's autocast; tf32 does nothing but on NVIDIA GPUs of compute
-    capability 8.0 and newer."""
+    """Precision of the search. An image counts as broken only if float32 confirms it. A lower precision may miss
+    adversarial examples that float32 finds. bf16 uses torch's autocast; tf32 has an effect only on NVIDIA GPUs of
+    compute capability 8.0 and newer."""
     compile: bool = False
-    """The search's full batches go through torch.compile: other rounding and perhaps less time. An image is broken
-    only if the network as it is confirms it in float32."""
+    """Run the full batches of the search through torch.compile, which rounds differently and may save time. An
+    image counts as broken only if the uncompiled network confirms it in float32."""
     carry: bool = False
-    """An image broken at one budget counts as broken at every larger one, without a search there."""
+    """Count an image that is broken at one budget as broken at every larger budget, without a search there."""
 
     @model_validator(mode="before")
     @classmethod
-    def _name_it(cls, data: object) -> object:
-        """An attack without a name is called by its method and norm."""
+    def _add_default_name(cls, data: object) -> object:
         if isinstance(data, dict) and "name" not in data and isinstance(data.get("method"), str):
-            norm = data.get("norm")
-            return {**data, "name": f"{data['method']}-{norm}" if isinstance(norm, str) else data["method"]}
+            return {**data, "name": default_name(data["method"], data.get("norm"))}
         return data
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        """Clean images and corruptions have no distance; every attack proper has a norm, distinct budgets and its
-        own parameters."""
+    def _check(self) -> Self:
         self._check_corruption()
-        if self.method in {"clean", "corruption"}:
-            if self.norm or self.eps:
-                why = "clean accuracy, which has" if self.method == "clean" else "accuracy under corruption, with"
-                raise PydanticCustomError("attack", f"is {why} no norm and no eps; remove them")
-        elif not (self.norm and self.eps):
-            missing = "norm" if not self.norm else "eps"
-            example = 'norm = "Linf"' if not self.norm else 'eps = ["1/255"]'
-            raise PydanticCustomError("attack", f"has no {missing}; add {example}")
-        if self.norm == "Linf" and (above := [eps.text for eps in self.eps if eps.exact > 1]):
-            why = f"has eps {', '.join(above)}, but no two pixels in [0,1] are further apart than 1"
-            raise PydanticCustomError("attack", '{why}; write 8 of 255 as "8/255"', {"why": why})
-        if len(set(self.eps)) < len(self.eps):
-            raise PydanticCustomError("attack", "names one budget twice in eps; name each once")
+        self._check_budgets()
         self._check_components()
-        if self.components and self.implementation == "reference" and (ours := self._shortcuts):
-            why = f"has {', '.join(ours)}, which the reference does not have; remove implementation or those"
-            raise PydanticCustomError("attack", "{why}", {"why": why})
-        allowed = self._taken | SHORTCUTS if self.components else frozenset[str]()
-        if unused := sorted(self._unusual - allowed):
-            can = f"it takes {', '.join(sorted(allowed))}" if allowed else "it takes none"
-            raise PydanticCustomError(
-                "attack", f"has {', '.join(unused)}, which {self.method} does not use; {can}"
-            )
+        self._check_used_fields()
         return self
+
+    def _check_corruption(self) -> None:
+        """Require type and severity for a corruption and reject them otherwise; only known types can be
+        generated."""
+        if self.method != "corruption":
+            if self.corruption or self.severity or self.generator:
+                raise _error('has a corruption or a severity, which only method = "corruption" uses; remove them')
+            return
+        if not self.corruption:
+            raise _error('has no type; add corruption = ["fog"] or corruption = "common"')
+        if not self.severity:
+            raise _error("has no severity; add severity = [1, 3, 5]")
+        known = (*corruption.COMMON, *corruption.EXTRA)
+        if self.generator and self.corruption not in known:
+            raise _error(f"has the unknown corruption {self.corruption}; {nearest(self.corruption, known)}")
+
+    def _check_budgets(self) -> None:
+        """Require a norm and distinct budgets for an attack with components, and reject them otherwise."""
+        if self.level_kind != "eps":
+            if self.norm or self.eps:
+                measured = "clean accuracy" if self.method == "clean" else "accuracy under corruption"
+                raise _error(f"measures {measured}, which has no norm and no eps; remove them")
+            return
+        if not self.norm:
+            raise _error('has no norm; add norm = "Linf"')
+        if not self.eps:
+            raise _error('has no eps; add eps = ["1/255"]')
+        if self.norm == "Linf" and (too_large := [eps.text for eps in self.eps if eps.exact > 1]):
+            why = f"has eps {', '.join(too_large)}, but two pixels in [0,1] differ by at most 1"
+            raise _error(f'{why}; write 8 of 255 as "8/255"')
+        if len(set(self.eps)) < len(self.eps):
+            raise _error("names one budget twice in eps; name each budget once")
 
     def _check_components(self) -> None:
         """Reject too few steps for L1, and a reference implementation that does not exist."""
         for component in (COMPONENTS[name] for name in self.components):
             if self.norm == "L1" and "steps" in component.parameters and self.steps < component.fewest_steps_l1:
                 fewest, reason = component.fewest_steps_l1, component.fewest_steps_l1_reason
-                why = f"has fewer than {fewest} steps, but {reason}; give {fewest} or more"
-                raise PydanticCustomError("attack", "{why}", {"why": why})
+                raise _error(f"has fewer than {fewest} steps, but {reason}; give {fewest} or more")
             if self.implementation == "reference" and component.reference is None:
-                why = (
-                    f'has implementation = "reference", but pyautoattack does not have {component.name}; remove it'
-                )
-                raise PydanticCustomError("attack", "{why}", {"why": why})
+                lacks = f"pyautoattack does not have {component.name}"
+                raise _error(f'has implementation = "reference", but {lacks}; remove it')
 
-    def _check_corruption(self) -> None:
-        """Type and severity go with corruptions, and only with them; only known types can be generated."""
-        if self.method != "corruption":
-            if self.corruption or self.severity or self.generator:
-                why = 'has a corruption or a severity, which only method = "corruption" takes; remove them'
-                raise PydanticCustomError("attack", why)
-            return
-        if not self.corruption:
-            raise PydanticCustomError("attack", 'has no type; add corruption = ["fog"] or corruption = "common"')
-        if not self.severity:
-            raise PydanticCustomError("attack", "has no severity; add severity = [1, 3, 5]")
-        known = (*corruption.COMMON, *corruption.EXTRA)
-        if self.generator and self.corruption not in known:
-            given = {"given": self.corruption, "why": nearest(self.corruption, known)}
-            raise PydanticCustomError("attack", "has no such corruption as {given}; {why}", given)
+    def _check_used_fields(self) -> None:
+        """Reject fields that the attack does not use."""
+        if self.components and self.implementation == "reference" and self._shortcuts:
+            fields = ", ".join(self._shortcuts)
+            raise _error(f"has {fields}, which the reference does not have; remove implementation or {fields}")
+        allowed = self._used_parameters | SHORTCUTS if self.components else frozenset[str]()
+        if unused := sorted(self._changed_fields - allowed):
+            choices = f"it uses {', '.join(sorted(allowed))}" if allowed else "it uses none"
+            raise _error(f"has {', '.join(unused)}, which {self.method} does not use; {choices}")
 
     @property
     def series(self) -> str:
-        """What the analysis calls it: the severities of a corruption are one attack there, as budgets are."""
+        """Name of the attack in the analysis, where all severities of a corruption are one attack."""
         return self.name.removesuffix(f"-{self.severity}")
 
-    def level(self, budget: Budget) -> tuple[str, float]:
-        """A budget as the analysis writes it, and as a number to sort by: "1/255", or "severity 3"."""
-        return (f"{SEVERITY}{self.severity}", self.severity) if self.severity else (budget.text, float(budget))
+    @property
+    def level_kind(self) -> LevelKind:
+        """Kind of the attack's levels: budgets, severities, or clean images."""
+        return find_kind(self.method)
+
+    def level(self, budget: Budget) -> Level:
+        """Return the level at a budget; for a corruption, its severity."""
+        if self.severity is not None:
+            return Level.from_severity(self.severity)
+        return Level.clean() if self.level_kind == "clean" else Level.from_budget(budget)
 
     @property
     def components(self) -> tuple[str, ...]:
         """Names of the components in the order in which they run, each on the images that are still robust."""
         return methods()[self.method]
 
+    def components_for(self, classes: int) -> tuple[str, ...]:
+        """Return the components that run on a model with this number of classes."""
+        return tuple(name for name in self.components if classes >= COMPONENTS[name].fewest_classes)
+
     @property
     def budgets(self) -> tuple[Budget, ...]:
-        """The budgets in ascending order; 0 for clean accuracy and corruptions, which have none."""
+        """The budgets in ascending order; the budget 0 for clean images and corruptions, which have none."""
         return tuple(sorted(self.eps)) or (Budget.parse("0"),)
 
-    def number(self, parameter: Parameter, component: str) -> int:
+    def parameter_value(self, parameter: Parameter, component: str) -> int:
         """Return the value of a parameter for one component: the given value, or the standard one."""
         given: int | None = getattr(self, parameter)
         return COMPONENTS[component].standard(parameter, self.norm) if given is None else given
 
     def parameters(self, component: str) -> dict[Parameter, int]:
         """Return the value of every parameter that a component uses."""
-        return {name: self.number(name, component) for name in COMPONENTS[component].parameters}
+        return {name: self.parameter_value(name, component) for name in COMPONENTS[component].parameters}
 
     @property
-    def _taken(self) -> frozenset[Parameter]:
-        """The parameters that mean something to this attack."""
+    def _used_parameters(self) -> frozenset[Parameter]:
         return frozenset[Parameter]().union(*(COMPONENTS[name].parameters for name in self.components))
 
     def _by_component(self, parameter: Parameter, standard: bool = False) -> dict[str, int]:
+        """Return a parameter's value, or its standard value, for every component that uses it."""
         users = (COMPONENTS[name] for name in self.components if parameter in COMPONENTS[name].parameters)
         return {
-            user.name: user.standard(parameter, self.norm) if standard else self.number(parameter, user.name)
+            user.name: user.standard(parameter, self.norm)
+            if standard
+            else self.parameter_value(parameter, user.name)
             for user in users
         }
 
     @property
     def fingerprint(self) -> dict[str, object]:
-        """Everything that changes the verdicts, JSON-able, with eps exact: what a pair's digest is made of."""
-        return dict(_fingerprint(self))
-
-    def _asked(self) -> dict[str, object]:
-        asked: dict[str, object] = {}
-        if self.components:
-            batch = {"batch"} if self.implementation == "reference" else set[str]()
-            asked = self.model_dump(include={"implementation", *batch})
-            asked |= {name: _one_or_each(self._by_component(name)) for name in self._taken}
-        exact = [f"{b.exact.numerator}/{b.exact.denominator}" for b in self.budgets]
-        fixed = {"name": self.name, "method": self.method, "norm": self.norm, "eps": exact}
-        if self.method == "corruption":
-            asked = self.model_dump(include={"corruption", "severity", "generator"})
-        return {**asked, **fixed, **self._shortcuts, "version": ANSWERS_VERSION}
+        """Everything that changes the verdicts as JSON values, with eps exact; part of a pair's digest."""
+        return dict(_compute_fingerprint(self))
 
     @property
     def _shortcuts(self) -> dict[str, object]:
-        """Those that are taken. At one budget there is nothing to carry to."""
-        taken: dict[str, object] = {} if self.search == "fp32" else {"search": self.search}
+        """The shortcuts that have an effect. With one budget, `carry` has none."""
+        used: dict[str, object] = {} if self.search == "fp32" else {"search": self.search}
         if self.compile:
-            taken["compile"] = True
-        return {**taken, "carry": True} if self.carry and len(self.eps) > 1 else taken
+            used["compile"] = True
+        return {**used, "carry": True} if self.carry and len(self.eps) > 1 else used
 
     @property
-    def _unusual(self) -> frozenset[str]:
-        """The fields of a search that are not as they are by default in Linf and L2."""
-        told = {name for name, usual in STANDARD.items() if getattr(self, name) not in {None, usual}}
+    def _changed_fields(self) -> frozenset[str]:
+        """Parameters and shortcuts that differ from the standard version for Linf and L2."""
+        parameters = {name for name, usual in STANDARD.items() if getattr(self, name) not in {None, usual}}
         fields = type(self).model_fields
-        return frozenset({*told, *(name for name in SHORTCUTS if getattr(self, name) != fields[name].default)})
+        shortcuts = {name for name in SHORTCUTS if getattr(self, name) != fields[name].default}
+        return frozenset(parameters | shortcuts)
 
     @property
     def deviations(self) -> tuple[str, ...]:
-        """How this attack differs from the reference's standard settings, in words for the report."""
-        both = {name: (self._by_component(name), self._by_component(name, standard=True)) for name in self._taken}
-        shortcuts = []
+        """Differences from the standard version, as text for the report."""
+        found = []
+        for name in sorted(self._used_parameters):
+            standard = self._by_component(name, standard=True)
+            if self._by_component(name) != standard:
+                found.append(f"{name} = {getattr(self, name)} (standard: {_format_values(standard)})")
         if self.search != "fp32":
-            shortcuts.append(f"searched in {self.search}, successes judged again in fp32 (standard: all in fp32)")
+            found.append(f"searched in {self.search}, successes judged again in fp32 (standard: all in fp32)")
         if self.compile:
-            shortcuts.append(
-                "searched through torch.compile, successes judged again by the network as it is, in fp32 "
-                "(standard: all by the network as it is)"
+            found.append(
+                "searched with torch.compile, successes judged again by the uncompiled network in fp32 "
+                "(standard: all by the uncompiled network)"
             )
         if "carry" in self._shortcuts:
-            shortcuts.append(
-                "images broken at one budget count as broken at larger ones, unattacked there "
-                "(standard: every budget by itself)"
+            found.append(
+                "images broken at one budget count as broken at larger ones without an attack there "
+                "(standard: every budget is attacked)"
             )
-        return (
-            *(
-                f"{name} = {getattr(self, name)} (standard: {_in_words(standard)})"
-                for name, (asked, standard) in sorted(both.items())
-                if asked != standard
-            ),
-            *shortcuts,
-        )
+        return tuple(found)
 
-    def run_on(self, classes: int) -> tuple[str, ...]:
-        """The components that a model with so many classes admits."""
-        return tuple(name for name in self.components if classes >= COMPONENTS[name].fewest_classes)
-
-    def deviations_on(self, classes: int) -> list[str]:
-        """How this attack on a model with so many classes differs from the standard one, for the report."""
-        run = self.run_on(classes)
+    def deviations_for(self, classes: int) -> list[str]:
+        """Return the differences from the standard version on a model with this number of classes, as
+        sentences."""
+        run = self.components_for(classes)
         notes = [f"not the standard attack: {text}" for text in self.deviations]
-        aims = self._by_component("targets")
-        if too_many := {part: aim for part, aim in aims.items() if part in run and aim > classes - 1}:
-            wanted = _in_words(too_many)
-            notes.append(f"{classes - 1} target classes instead of {wanted}: the model has {classes} classes")
+        targets = self._by_component("targets")
+        if too_many := {name: count for name, count in targets.items() if name in run and count > classes - 1}:
+            usual = _format_values(too_many)
+            notes.append(f"{classes - 1} target classes instead of {usual}: the model has {classes} classes")
         notes += [
             f"{name} left out: it needs {COMPONENTS[name].fewest_classes} classes, the model has {classes}"
             for name in self.components
@@ -264,18 +258,36 @@ class Attack(StrictModel):
         return notes
 
 
+def default_name(method: str, norm: object) -> str:
+    """Return the name of an attack that a study does not name: the method, and the norm if there is one."""
+    return f"{method}-{norm}" if isinstance(norm, str) else method
+
+
 @lru_cache(maxsize=64)
-def _fingerprint(attack: Attack) -> dict[str, object]:
-    """Worked out once for all pairs of an attack: each of 100,000 outcomes that are read is asked for its id."""
-    return attack._asked()
+def _compute_fingerprint(attack: Attack) -> dict[str, object]:
+    """Cached, because reading 100,000 outcomes computes the id of each pair."""
+    values: dict[str, object] = {}
+    if attack.level_kind == "eps":
+        batch = {"batch"} if attack.implementation == "reference" else set[str]()
+        values = attack.model_dump(include={"implementation", *batch})
+        values |= {name: _merge(attack._by_component(name)) for name in attack._used_parameters}
+    elif attack.level_kind == "severity":
+        values = attack.model_dump(include={"corruption", "severity", "generator"})
+    exact = [f"{budget.exact.numerator}/{budget.exact.denominator}" for budget in attack.budgets]
+    fixed = {"name": attack.name, "method": attack.method, "norm": attack.norm, "eps": exact}
+    return {**values, **fixed, **attack._shortcuts, "version": VERDICTS_VERSION}
 
 
-def _one_or_each(numbers: dict[str, int]) -> object:
-    """The number that all share, or each one's."""
-    return next(iter(numbers.values())) if len(set(numbers.values())) == 1 else numbers
+def _merge(values: dict[str, int]) -> object:
+    """Return the value that all components share, or the value of each component."""
+    return next(iter(values.values())) if len(set(values.values())) == 1 else values
 
 
-def _in_words(numbers: dict[str, int]) -> str:
-    if len(set(numbers.values())) == 1:
-        return str(next(iter(numbers.values())))
-    return ", ".join(f"{number} for {component}" for component, number in numbers.items())
+def _format_values(values: dict[str, int]) -> str:
+    if len(set(values.values())) == 1:
+        return str(next(iter(values.values())))
+    return ", ".join(f"{value} for {component}" for component, value in values.items())
+
+
+def _error(why: str) -> PydanticCustomError:
+    return PydanticCustomError("attack", "{why}", {"why": why})

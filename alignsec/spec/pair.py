@@ -74,7 +74,7 @@ class Pair(StrictModel):
     @model_validator(mode="after")
     def _one_source_of_corrupted_images(self) -> Self:
         """A corruption is generated or comes as a set; no other attack has corrupted images."""
-        if (self.corrupted is not None) != (self.attack.method == "corruption" and not self.attack.generator):
+        if (self.corrupted is not None) != (self.attack.level_kind == "severity" and not self.attack.generator):
             raise ValueError("the corrupted images are either a pack or made by the attack's generator")
         return self
 

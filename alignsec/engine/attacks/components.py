@@ -21,7 +21,7 @@ def plan_stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
     Returns:
         One stage for each component; none for the clean attack, which has no norm either.
     """
-    return tuple(_plan_stage(COMPONENTS[name], attack, classes) for name in attack.run_on(classes))
+    return tuple(_plan_stage(COMPONENTS[name], attack, classes) for name in attack.components_for(classes))
 
 
 def _plan_stage(component: Component, attack: Attack, classes: int) -> Stage:

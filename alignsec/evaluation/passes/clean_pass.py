@@ -91,7 +91,7 @@ def start_evaluation(task: Task, clean: CleanPass) -> Evaluation:
         steps=0,
         undecided=0,
         passes_left=0,
-        notes=(*task.attack.deviations_on(classes), *clean.warnings),
+        notes=(*task.attack.deviations_for(classes), *clean.warnings),
         image_bytes=clean.image_bytes,
     )
 

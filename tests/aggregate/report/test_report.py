@@ -129,7 +129,7 @@ def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
         (
             {"method": "autoattack", "search": "bf16", "eps": ["1/255", "2/255"], "carry": True},
             "<b>Not standard AutoAttack</b> (Linf): searched in bf16, successes judged again in fp32 (standard: "
-            "all in fp32); images broken at one budget count as broken at larger ones, unattacked there",
+            "all in fp32); images broken at one budget count as broken at larger ones without an attack there",
         ),
         ({"method": "square"}, "<b>Not AutoAttack</b>: its component square alone (Linf)."),
     ],

@@ -23,7 +23,7 @@ def linf(method: str = "autoattack", **fields: object) -> Attack:
 def numbers(attack: Attack) -> dict[str, tuple[int, ...]]:
     return {
         component: tuple(
-            attack.number(parameter, component) for parameter in sorted(COMPONENTS[component].parameters)
+            attack.parameter_value(parameter, component) for parameter in sorted(COMPONENTS[component].parameters)
         )
         for component in attack.components
     }
@@ -74,7 +74,7 @@ def test_the_standard_s_number_is_no_deviation_and_the_same_question():
     ],
 )
 def test_too_few_classes_are_told(norm: str, classes: int, says: str):
-    assert make(method="autoattack", norm=norm, eps=["1"]).deviations_on(classes) == [says]
+    assert make(method="autoattack", norm=norm, eps=["1"]).deviations_for(classes) == [says]
 
 
 def test_a_name_is_made_of_method_and_norm():
@@ -104,11 +104,11 @@ def test_clean_has_the_budget_zero():
         ({"method": "square", "norm": "L0", "eps": ["1"]}, "'Linf', 'L2' or 'L1'"),
         ({"method": "autoattack", "norm": "L1", "eps": ["1"], "steps": 2}, "fewer than 3 steps.*give 3 or more"),
         ({"method": "square", "norm": "L2", "eps": ["1"], "search": "fp16"}, "'fp32', 'tf32' or 'bf16'"),
-        ({"method": "clean", "search": "bf16"}, "has search, which clean does not use; it takes none"),
-        ({"method": "clean", "compile": True}, "has compile, which clean does not use; it takes none"),
+        ({"method": "clean", "search": "bf16"}, "has search, which clean does not use; it uses none"),
+        ({"method": "clean", "compile": True}, "has compile, which clean does not use; it uses none"),
         (
             {"method": "corruption", "corruption": "fog", "severity": 1, "compile": True},
-            "has compile, which corruption does not use; it takes none",
+            "has compile, which corruption does not use; it uses none",
         ),
         (
             {"method": "square", "norm": "L2", "eps": ["1"], "compile": True, "implementation": "reference"},
@@ -136,7 +136,7 @@ def test_a_parameter_is_used_or_refused(method: str, parameter: str, value: int)
     """One that is taken changes the fingerprint and is told as a deviation; any other is refused by name."""
     used = any(parameter in COMPONENTS[component].parameters for component in linf(method).components)
     if not used:
-        with pytest.raises(ValidationError, match=f"has {parameter}, which {method} does not use; it takes "):
+        with pytest.raises(ValidationError, match=f"has {parameter}, which {method} does not use; it uses "):
             linf(method, **{parameter: value})
         return
     changed = linf(method, **{parameter: value})
@@ -145,7 +145,7 @@ def test_a_parameter_is_used_or_refused(method: str, parameter: str, value: int)
 
 
 def test_clean_takes_no_parameter():
-    with pytest.raises(ValidationError, match="has steps, which clean does not use; it takes none"):
+    with pytest.raises(ValidationError, match="has steps, which clean does not use; it uses none"):
         make(method="clean", steps=5)
 
 
@@ -179,7 +179,7 @@ def test_the_shortcuts_are_told_and_leave_the_question_where_they_are_not_taken(
     assert not linf(carry=True).deviations
     rough, compiled, carried = linf(search="bf16", compile=True, carry=True, **two).deviations
     assert rough == "searched in bf16, successes judged again in fp32 (standard: all in fp32)"
-    assert compiled.startswith("searched through torch.compile, successes judged again by the network as it is")
+    assert compiled.startswith("searched with torch.compile, successes judged again by the uncompiled network")
     assert carried.startswith("images broken at one budget count as broken at larger ones")
 
 

@@ -60,7 +60,7 @@ def test_the_question_names_what_made_the_images():
 @pytest.mark.parametrize(
     ("entry", "field", "told"),
     [
-        ('corruption = ["fogg"]', "attacks[1]", "has no such corruption as fogg; did you mean fog"),
+        ('corruption = ["fogg"]', "attacks[1]", "has the unknown corruption fogg; did you mean fog"),
         ('corruption = ["fog", "snow"]\nseverity = [0]', "attacks[1].severity", "should be greater than or equal"),
         ('corruption = "fog"\nseverity = "high"', "attacks[1].severity", "should be a valid integer"),
         ("severity = 3", "attacks[1]", "has no type; add corruption"),

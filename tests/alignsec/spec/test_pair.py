@@ -61,7 +61,7 @@ def test_what_does_not_change_the_answer_leaves_the_id(changes: dict[str, Any]):
 
 
 def test_the_id_is_pinned():
-    """An id that moves by accident makes every finished outcome stale; move it only with ANSWERS_VERSION."""
+    """An id that moves by accident makes every finished outcome stale; move it only with VERDICTS_VERSION."""
     assert pair().id == "tiny--apgd-ce-linf--5b9e1ad624"
 
 

@@ -130,7 +130,7 @@ def test_an_empty_study_lacks_everything(folder: Path):
 @pytest.mark.parametrize(
     ("old", "new", "field", "remedy"),
     [
-        ('"1/255"', '"1001/255"', "attacks[1]", "further apart than 1"),
+        ('"1/255"', '"1001/255"', "attacks[1]", "differ by at most 1"),
         ('"1/255"', '"-1/255"', "attacks[1].eps[0]", "out of range"),
         ('"1/255"', '"2/2000"', "attacks[1]", "names one budget twice"),
         ('"Linf"', '"linf"', "attacks[1].norm", "is not one of Linf, L2, L1; did you mean Linf?"),

@@ -55,11 +55,11 @@ def test_square_breaking_what_gradients_could_not_is_told_unless_it_ran_alone():
 def test_deviations_from_the_standard_are_told():
     standard = {"steps": 100, "targets": 9}
     attack = small.attack("apgd-t", "L2", ("1", "2"), **standard)
-    assert attack.deviations_on(1000) == []
-    carried, few = small.attack("apgd-t", "L2", ("1", "2"), carry=True, **standard).deviations_on(3)
+    assert attack.deviations_for(1000) == []
+    carried, few = small.attack("apgd-t", "L2", ("1", "2"), carry=True, **standard).deviations_for(3)
     assert few == "apgd-t left out: it needs 4 classes, the model has 3"
     assert carried.startswith("not the standard attack: images broken at one budget count")
-    assert attack.deviations_on(5) == ["4 target classes instead of 9: the model has 5 classes"]
+    assert attack.deviations_for(5) == ["4 target classes instead of 9: the model has 5 classes"]
 
 
 def test_carrying_saves_passes_and_breaks_no_fewer_images():
