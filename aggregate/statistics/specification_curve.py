@@ -29,7 +29,7 @@ SCORE_SETS: Mapping[str, tuple[str, ...]] = {
 CONTROLS = ("none", "clean accuracy", "clean accuracy and coverage", "clean accuracy and family")
 WELL_COVERED = 0.9
 """Share of its benchmarks that a model needs for the set of well-covered models."""
-MODEL_SETS = ("all models", "models with 90 % of the scores", "without the largest family")
+MODEL_SETS = ("all", "90 % of the scores or more", "without the largest family")
 
 
 @dataclass(frozen=True)
