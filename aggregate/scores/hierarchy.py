@@ -1,8 +1,9 @@
-"""The hierarchy of Brain-Score's benchmarks: which scores are means of which, known by their names.
+"""The hierarchy of Brain-Score's benchmarks: which score is the mean of which other scores.
 
-The leaderboard is a tree written flat: average_vision of categories, those of regions and families, those of
-benchmarks. Only some exports write it depth first, so the tree is read from names. On the snapshot of 2025-09-08
-every parent is the mean of the children below, a missing child counted as 0, to the last of three decimals.
+The leaderboard is a flattened tree: average_vision is the mean of categories, a category is the mean of regions
+and groups of benchmarks, and these are means of benchmarks. Only some exports list the columns depth first, so the
+tree is derived from their names. In the snapshot of 2025-09-08, every parent equals the mean of its children to
+all three decimals, with a missing child counted as 0.
 """
 
 import itertools
@@ -14,10 +15,10 @@ from statistics import fmean
 AVERAGE = "average_vision"
 CATEGORIES = ("neural_vision", "behavior_vision", "engineering_vision")
 SET_ASIDE = frozenset({"Kar2019-ost"})
-"""The study's 105 benchmarks are the leaderboard's 106 without this one, which few models have been scored on."""
+"""Benchmark that the study leaves out because few models have a score: 105 of the leaderboard's 106 remain."""
 
 _CATEGORY = re.compile(r".+_vision")
-_OF_V1 = {
+_V1_GROUPS = {
     "V1-orientation": "pref_or|circular_variance|cv_bandwidth_ratio|opr_cv_diff|or_bandwidth|or_selective"
     "|orth_pref_ratio",
     "V1-receptive_field_size": "grating_summation_field|surround_diameter",
@@ -28,7 +29,7 @@ _OF_V1 = {
     "V1-texture_modulation": "(abs_)?texture_modulation_index",
 }
 _RULES = [
-    *((re.compile(rf"Marques2020_.+-({names})"), parent) for parent, names in _OF_V1.items()),
+    *((re.compile(rf"Marques2020_.+-({names})"), parent) for parent, names in _V1_GROUPS.items()),
     *((re.compile(pattern), parent) for pattern, parent in {
         r"V1-[a-z_]+": "Marques2020",
         r"Marques2020": "V1",
@@ -44,47 +45,58 @@ _RULES = [
         r"Hermann2020|.+-top[15]": "engineering_vision",
     }.items()),
 ]  # fmt: skip
-"""Parents by the whole of a name; the first that fits counts."""
+"""Patterns of a whole name and the parent of the names that match; the first match counts."""
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """The tree of a file's columns."""
+    """The tree of a file's score columns."""
 
     parents: Mapping[str, str]
-    """Of each column; empty where it has none. A parent need not be a column of the file itself."""
+    """Parent of each column; empty if it has none. A parent is not always a column of the file."""
     children: Mapping[str, Sequence[str]]
+    """Children of each parent, in the file's order."""
 
     def category(self, name: str) -> str:
-        """The category that a column is or belongs to; empty for the average and where there is none."""
+        """Return the category that a column is or belongs to; empty for the average and without a category."""
         while name and not is_category(name):
-            name = self.parents.get(name) or ("" if name == AVERAGE else _by_rule(name))
+            name = self.parents.get(name) or ("" if name == AVERAGE else _find_parent(name))
         return name
 
     def mean(self, name: str, row: Mapping[str, float], missing: float | None = None) -> float | None:
-        """The mean of a column's children, which are means likewise, down to a model's scores of benchmarks.
+        """Return the mean of a column's children, computed recursively from the benchmark scores of a model.
 
-        missing: what stands for a score that it has not; None leaves it out. None where nothing is left.
+        Args:
+            name: The column.
+            row: Scores of the model by column.
+            missing: Value of a missing score; None leaves the score out of the mean.
+
+        Returns:
+            The mean, or None if the model has none of the scores.
         """
         if name not in self.children:
             return row.get(name, missing)
-        found = [self.mean(child, row, missing) for child in self.children[name]]
-        present = [value for value in found if value is not None]
+        means = [self.mean(child, row, missing) for child in self.children[name]]
+        present = [value for value in means if value is not None]
         return fmean(present) if present else None
 
 
 def is_category(name: str) -> bool:
-    """Whether a column is a category, such as `neural_vision`."""
+    """Return True if a column is a category, such as `neural_vision`."""
     return name != AVERAGE and bool(_CATEGORY.fullmatch(name))
 
 
 def build_hierarchy(columns: Sequence[str]) -> Hierarchy:
-    """The tree of these columns, in the file's order.
+    """Return the tree of these columns.
 
-    A benchmark that no rule knows belongs to the last category to its left, unless categories stand side by
-    side: then the order says nothing, and it belongs to none.
+    The parent of a benchmark follows from its name. A benchmark with an unknown name belongs to the nearest
+    category to its left. If two categories are adjacent, the file is not in depth-first order, and the benchmark
+    belongs to no category.
+
+    Args:
+        columns: Score columns in the file's order.
     """
-    side_by_side = any(is_category(a) and is_category(b) for a, b in itertools.pairwise(columns))
+    adjacent = any(is_category(a) and is_category(b) for a, b in itertools.pairwise(columns))
     parents: dict[str, str] = {}
     last = ""
     for name in columns:
@@ -92,15 +104,15 @@ def build_hierarchy(columns: Sequence[str]) -> Hierarchy:
             continue
         if is_category(name):
             last = name
-            # Engineering is no part of the average: it is not alignment.
+            # The engineering category is not part of the average, because it does not measure alignment.
             parents[name] = AVERAGE if name in CATEGORIES[:2] else ""
         else:
-            parents[name] = _by_rule(name) or ("" if side_by_side else last)
-    # A parent that is no column of the file still stands in the tree: its children count as one.
+            parents[name] = _find_parent(name) or ("" if adjacent else last)
+    # A parent that is not a column of the file is part of the tree too: its children count as one child.
     for name in list(parents):
         above = parents[name]
         while above and above != AVERAGE and above not in parents:
-            parents[above] = AVERAGE if above in CATEGORIES[:2] else _by_rule(above)
+            parents[above] = AVERAGE if above in CATEGORIES[:2] else _find_parent(above)
             above = parents[above]
     children: dict[str, list[str]] = {}
     for name, parent in parents.items():
@@ -109,5 +121,5 @@ def build_hierarchy(columns: Sequence[str]) -> Hierarchy:
     return Hierarchy(parents, children)
 
 
-def _by_rule(name: str) -> str:
+def _find_parent(name: str) -> str:
     return next((parent for pattern, parent in _RULES if pattern.fullmatch(name)), "")

@@ -1,4 +1,4 @@
-"""Scores: how well models align with brains and behaviour, and which of a study's models have them."""
+"""Scores: the alignment of models with brains and behaviour, and the models of a study that have scores."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,78 +14,80 @@ from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
 
 _ROUNDING = 0.002
-"""Three decimals, rounded at each of the levels between a benchmark and its category."""
+"""Tolerance for means of scores with three decimals, rounded at each level between a benchmark and its
+category."""
 
 ScoreLevel = Literal["average", "category", "recomputed", "group", "benchmark", "set aside"]
 
 
 @dataclass(frozen=True)
 class ScoreColumn:
-    """One score of every model."""
+    """One score column."""
 
     name: str
     level: ScoreLevel
-    """A group is a mean of benchmarks below a category, such as `V1`; a recomputed column is an average or a
-    category of the scores that a model has; one benchmark is set aside by the study."""
+    """A "group" is a mean of benchmarks below a category, such as `V1`. A "recomputed" column is an average or a
+    category, recomputed from the scores that each model has. The study leaves out the benchmark "set aside"."""
     category: str
-    """That a column is or belongs to, such as `neural_vision`; empty where it belongs to none."""
+    """Category that the column is or belongs to, such as `neural_vision`; empty if there is none."""
 
     @property
     def label(self) -> str:
-        """What figures and tables call it: `neural_vision` is "neural"."""
+        """Text that figures and tables print, such as "neural" for `neural_vision`."""
         return score_label(self.name)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A scores table, as far as it can be read."""
+    """The scores of a file, with recomputed averages."""
 
     columns: tuple[ScoreColumn, ...] = ()
     rows: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By model and column; a missing score has no entry. Models whose rows contradict each other are absent."""
+    """Scores by model and column. A missing score has no entry. A model with contradicting rows is absent."""
     contradicting: tuple[str, ...] = ()
-    """Models with several rows that differ: nobody can say which is theirs."""
+    """Models with several different rows, of which none can be chosen."""
     remarks: tuple[str, ...] = ()
-    """What could not be taken as it stands, in sentences for the report."""
+    """Sentences for the report about content that could not be read as given."""
     generated: str = ""
-    """When the file says it was made; empty where it does not say."""
+    """Generation time as stated in the file; empty if it has none."""
 
     @property
     def aggregates(self) -> tuple[ScoreColumn, ...]:
         """The average and the categories, in the file's order."""
-        return self.of("average", "category")
+        return self.select_columns("average", "category")
 
     @property
     def summaries(self) -> tuple[ScoreColumn, ...]:
-        """The average and the categories, the file's own and recomputed; every column, where there is none."""
-        return self.of("average", "category", "recomputed") or self.columns
+        """The average and the categories, from the file and recomputed; all columns if there are none."""
+        return self.select_columns("average", "category", "recomputed") or self.columns
 
     @property
     def benchmarks(self) -> tuple[ScoreColumn, ...]:
-        """The benchmarks, means and the one set aside left out: 105 of the leaderboard's 130 columns."""
-        return self.of("benchmark")
+        """The benchmarks without means and without the one set aside: 105 of the leaderboard's 130 columns."""
+        return self.select_columns("benchmark")
 
-    def of(self, *levels: ScoreLevel) -> tuple[ScoreColumn, ...]:
-        """The columns of these levels, in the file's order."""
+    def select_columns(self, *levels: ScoreLevel) -> tuple[ScoreColumn, ...]:
+        """Return the columns of these levels, in the file's order."""
         return tuple(column for column in self.columns if column.level in levels)
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Which of a study's models have scores. Names are compared letter by letter."""
+    """The match between a study's models and the rows of a scores file. Names must be equal in every letter."""
 
     matched: tuple[str, ...]
     without_row: tuple[str, ...]
     contradicting: tuple[str, ...]
-    """Models of the study left out because their rows differ."""
+    """Models of the study that are left out because their rows differ."""
     not_in_study: tuple[str, ...]
-    """Names of rows that no model of the study has."""
+    """Names of rows that are not models of the study."""
 
 
 def read_run_scores(folder: RunFolder, plan: Plan) -> Scores | None:
-    """The scores a run was submitted with, or None if its study has none.
+    """Return the scores that a run was submitted with, or None if its study has no scores.
 
-    Raises Mistakes if the file is gone or is not the one that was submitted.
+    Raises:
+        ConfigErrors: The file is missing, or its digest differs from the plan's.
     """
     if plan.scores is None:
         return None
@@ -98,31 +100,35 @@ def read_run_scores(folder: RunFolder, plan: Plan) -> Scores | None:
     if found != plan.scores.sha256:
         remedy = (
             f"was changed after submission: its SHA-256 begins with {found[:10]}, the plan's with "
-            f"{plan.scores.sha256[:10]}; put the old file back or submit the study again"
+            f"{plan.scores.sha256[:10]}; restore the original file or submit the study again"
         )
         raise ConfigErrors.about(folder.scores, remedy)
     return parse_scores(data)
 
 
 def parse_scores(data: bytes) -> Scores:
-    """Read a leaderboard in any form that `aggregate.scores.leaderboard` knows, and recompute its averages.
+    """Read a scores file and recompute its averages.
 
-    Never raises for content: what cannot be read becomes a remark, and no value is made up for it.
+    Args:
+        data: The bytes of a file in any format that `aggregate.scores.leaderboard` reads.
+
+    Returns:
+        The scores. Invalid content raises no error: it is left out, and a remark describes it.
     """
-    sheet = leaderboard.read_leaderboard(data)
-    tree = hierarchy.build_hierarchy(sheet.columns)
-    columns = [ScoreColumn(name, _level(name, tree), tree.category(name)) for name in sheet.columns]
-    rows = {model: dict(row) for model, row in sheet.rows.items()}
-    remarks = list(sheet.remarks)
-    for column, values, remark in _recomputed(sheet, tree):
+    read = leaderboard.read_leaderboard(data)
+    tree = hierarchy.build_hierarchy(read.columns)
+    columns = [ScoreColumn(name, _find_level(name, tree), tree.category(name)) for name in read.columns]
+    rows = {model: dict(row) for model, row in read.rows.items()}
+    remarks = list(read.remarks)
+    for column, values, remark in _recompute_averages(read, tree):
         columns.append(column)
         remarks.append(remark)
         for model, value in values.items():
             rows[model][column.name] = value
-    return Scores(tuple(columns), rows, sheet.contradicting, tuple(remarks), sheet.generated)
+    return Scores(tuple(columns), rows, read.contradicting, tuple(remarks), read.generated)
 
 
-def _level(name: str, tree: Hierarchy) -> ScoreLevel:
+def _find_level(name: str, tree: Hierarchy) -> ScoreLevel:
     if name == AVERAGE:
         return "average"
     if hierarchy.is_category(name):
@@ -132,44 +138,44 @@ def _level(name: str, tree: Hierarchy) -> ScoreLevel:
     return "set aside" if name in hierarchy.SET_ASIDE else "benchmark"
 
 
-def _recomputed(sheet: Leaderboard, tree: Hierarchy) -> Iterator[tuple[ScoreColumn, dict[str, float], str]]:
-    """The averages of the scores that each model has, where the file's own differ or it has none."""
+def _recompute_averages(read: Leaderboard, tree: Hierarchy) -> Iterator[tuple[ScoreColumn, dict[str, float], str]]:
+    """Yield each average that the file does not have or that differs from the mean of a model's scores."""
     for name in (AVERAGE, *CATEGORIES):
         if len(tree.children.get(name, ())) < 2:
             continue
-        found = {model: tree.mean(name, row) for model, row in sheet.rows.items()}
-        values = {model: value for model, value in found.items() if value is not None}
-        remark = _remark(name, values, sheet, tree)
+        means = {model: tree.mean(name, row) for model, row in read.rows.items()}
+        values = {model: value for model, value in means.items() if value is not None}
+        remark = _describe_average(name, values, read, tree)
         if remark:
             yield ScoreColumn(name + RECOMPUTED, "recomputed", tree.category(name)), values, remark
 
 
-def _remark(name: str, values: Mapping[str, float], sheet: Leaderboard, tree: Hierarchy) -> str:
-    """What is to be said of a recomputed average; empty where the file's own is the same."""
-    if name not in sheet.columns:
+def _describe_average(name: str, values: Mapping[str, float], read: Leaderboard, tree: Hierarchy) -> str:
+    """Return the remark about a recomputed average; empty if it equals the file's."""
+    label = score_label(name + RECOMPUTED)
+    if name not in read.columns:
         return (
-            f"The file has no column {name}. The report uses the mean of the scores below it, "
-            f"labelled “{score_label(name + RECOMPUTED)}”."
+            f"The file has no column {name}. The report uses the mean of the scores below it, labelled “{label}”."
         )
-    given = {model: sheet.rows[model][name] for model in values if name in sheet.rows[model]}
-    apart = [abs(values[model] - value) for model, value in given.items()]
-    differing = sum(gap > _ROUNDING for gap in apart)
+    given = {model: read.rows[model][name] for model in values if name in read.rows[model]}
+    differences = [abs(values[model] - value) for model, value in given.items()]
+    differing = sum(difference > _ROUNDING for difference in differences)
     if not differing:
         return ""
-    with_zeros = {model: tree.mean(name, sheet.rows[model], missing=0.0) or 0.0 for model in given}
+    with_zeros = {model: tree.mean(name, read.rows[model], missing=0.0) or 0.0 for model in given}
     as_zero = sum(abs(with_zeros[model] - value) <= _ROUNDING for model, value in given.items())
-    # Brain-Score's own averages do this, so a model that was measured on less looks less aligned.
+    # Brain-Score's own averages count a missing score as 0, so a model with fewer scores looks less aligned.
     what = (
         "counts a missing score as 0" if as_zero > 0.9 * len(given) else "is not the mean of the scores below it"
     )
     return (
         f"{name} {what}: the mean of the scores that a model has differs for {differing} of {len(given)} models, "
-        f"by up to {max(apart):.3f}. The report also shows this mean, labelled “{score_label(name + RECOMPUTED)}”."
+        f"by up to {max(differences):.3f}. The report also shows this mean, labelled “{label}”."
     )
 
 
 def match_models(models: Iterable[str], scores: Scores) -> Matching:
-    """Join a study's models to the rows of a scores table, by exact name."""
+    """Match a study's models with the rows of a scores file by exact name."""
     names = list(dict.fromkeys(models))
     contradicting = set(scores.contradicting)
     known = set(names)

@@ -1,1 +1,1 @@
-"""Statistics over models: what robust accuracy goes with, how surely, and what else would explain it."""
+"""Statistics over the models of a study: correlations, regressions, predictions and their uncertainty."""

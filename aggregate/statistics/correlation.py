@@ -1,4 +1,4 @@
-"""Correlations: how robust accuracy goes with alignment, over models, with its n and its p or a reason why not."""
+"""Correlations of robust accuracy with alignment over models."""
 
 import itertools
 import math
@@ -16,41 +16,15 @@ from aggregate.statistics import bootstrap, multiple_testing, partial
 from aggregate.statistics.arrays import Floats
 
 MIN_MODELS = 4
-"""Models below which no number is given: three points always lie near some line."""
+"""Smallest number of models for a correlation: three points are always close to some line."""
 MAX_EXACT_MODELS = 8
-"""Models up to which Spearman's p counts all orders (8! = 40,320); above, Student's t approximates it well."""
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """What links two values of the same models. A number that cannot be given is None, and `note` says why."""
-
-    n: int
-    """Models that have both."""
-    spearman_r: float | None = None
-    spearman_p: float | None = None
-    spearman_low: float | None = None
-    """The ends of the 95 % interval, by the bootstrap over models; of pearson_low and pearson_high too."""
-    spearman_high: float | None = None
-    pearson_r: float | None = None
-    pearson_p: float | None = None
-    pearson_low: float | None = None
-    pearson_high: float | None = None
-    slope: float | None = None
-    """Of the least-squares line: robust accuracy (a share) per unit of score."""
-    intercept: float | None = None
-    r2: float | None = None
-    ols_p: float | None = None
-    """Of the slope being zero, two-sided; with one predictor it is the F-test's."""
-    partial_r: float | None = None
-    """Spearman's, given clean accuracy."""
-    partial_p: float | None = None
-    note: str = ""
+"""Largest number of models for which Spearman's p counts all orders (8! = 40,320). Above it, Student's t is a good
+approximation."""
 
 
 @dataclass(frozen=True)
 class ScoreBudget:
-    """Which robust accuracy is set against which score."""
+    """One score column and one attack at one budget: the key of a row of most tables."""
 
     attack: str
     norm: str
@@ -61,33 +35,129 @@ class ScoreBudget:
     category: str
 
 
+@dataclass(frozen=True)
+class Correlation:
+    """Correlations and least-squares line of two values over models.
+
+    A number that cannot be computed is None, and `note` gives the reason.
+    """
+
+    n: int
+    """Number of models that have both values."""
+    spearman_r: float | None = None
+    spearman_p: float | None = None
+    spearman_low: float | None = None
+    """Lower end of the 95 % bootstrap interval over models. spearman_high, pearson_low and pearson_high are ends
+    of such intervals too."""
+    spearman_high: float | None = None
+    pearson_r: float | None = None
+    pearson_p: float | None = None
+    pearson_low: float | None = None
+    pearson_high: float | None = None
+    slope: float | None = None
+    """Slope of the least-squares line: robust accuracy (a share) per unit of score."""
+    intercept: float | None = None
+    r2: float | None = None
+    ols_p: float | None = None
+    """Two-sided p value for a slope of zero. With one predictor it equals the p value of the F-test."""
+    partial_r: float | None = None
+    """Spearman's partial correlation given clean accuracy."""
+    partial_p: float | None = None
+    note: str = ""
+
+
 Q_COLUMNS = {"spearman_q": "spearman_p", "pearson_q": "pearson_p", "partial_q": "partial_p"}
-"""p corrected for the number of scores of one level, under one attack at one budget."""
+"""Each q column and its p column; p is corrected for the number of scores of one level, attack and budget."""
+_NUMBERS = frozenset(field.name for field in fields(Correlation)) - {"n", "note"}
+
+
+def compute_correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
+    """Return one row per attack, budget and score column, in the order of the table and of the scores file.
+
+    Args:
+        table: Columns model, attack, norm, eps, eps_value, robust_accuracy and clean_accuracy.
+        scores: The alignment scores; None gives an empty table.
+
+    Returns:
+        The fields of `ScoreBudget` and `Correlation`, and the columns Q_COLUMNS after their p columns.
+    """
+    names = [field.name for kind in (ScoreBudget, Correlation) for field in fields(kind)]
+    frame = pd.DataFrame(list(_compute_rows(table, scores)) if scores else [], columns=names)
+    frame = frame.astype(dict.fromkeys([name for name in names if name in _NUMBERS], "float64"))
+    for q, p in Q_COLUMNS.items():
+        corrected = multiple_testing.adjust_p(frame, p, ["attack", "eps", "level"])
+        frame.insert(list(frame.columns).index(p) + 1, q, corrected)
+    return frame
+
+
+def _compute_rows(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
+    for key, joined in iter_score_budgets(table, scores, scores.columns):
+        correlation = compute_correlation(*extract_arrays(joined))
+        if not any(key.score in row for row in scores.rows.values()):
+            correlation = replace(correlation, note="no model has this score")
+        yield {**asdict(key), **asdict(correlation)}
+
+
+def iter_score_budgets(
+    table: pd.DataFrame, scores: Scores, columns: Iterable[ScoreColumn]
+) -> Iterator[tuple[ScoreBudget, pd.DataFrame]]:
+    """Yield each of these scores at each attack and budget, with the joined rows of `join_scores`."""
+    by = ["attack", "norm", "eps", "eps_value"]
+    budgets = list(table.groupby(by, sort=False).groups)
+    for column in columns:
+        joined = join_scores(table, scores, column.name)
+        parts = dict(iter(joined.groupby(by, sort=False)))
+        for attack, norm, eps, eps_value in budgets:
+            key = ScoreBudget(attack, norm, eps, eps_value, column.name, column.level, column.category)
+            yield key, parts.get((attack, norm, eps, eps_value), joined.iloc[:0])
+
+
+def join_scores(table: pd.DataFrame, scores: Scores, score: str) -> pd.DataFrame:
+    """Return the rows with a known accuracy whose model has this score, with the score as column `alignment`."""
+    alignment = table["model"].map({name: row[score] for name, row in scores.rows.items() if score in row})
+    joined = table.assign(alignment=alignment.astype("float64"))
+    return joined[joined["alignment"].notna() & joined["robust_accuracy"].notna()]
+
+
+def extract_arrays(joined: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Return alignment, robust accuracy and clean accuracy of joined rows, each of shape (n,)."""
+    alignment, robust, clean = (
+        joined[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy", "clean_accuracy")
+    )
+    return alignment, robust, clean
 
 
 def compute_correlation(alignment: Floats, robust: Floats, clean: Floats | None = None) -> Correlation:
-    """Spearman, Pearson and least squares of robust accuracy on alignment, and Spearman given clean accuracy.
+    """Return the correlations and the least-squares line of robust accuracy on alignment.
 
-    All of shape (n,), the first two finite; without clean accuracy nothing is said of it.
-    Refuses, with a note, where there are fewer than four models or a value is the same for all of them.
+    Args:
+        alignment: One score per model, shape (n,), finite.
+        robust: Robust accuracy of each model, shape (n,), finite.
+        clean: Clean accuracy of each model, shape (n,); NaN where unknown. None skips the partial correlation.
+
+    Returns:
+        The correlations. Without numbers, and with a note, if there are fewer than four models or one of the
+        values is the same for all of them.
     """
     n = len(alignment)
-    if why := check_computable(alignment, robust):
-        return Correlation(n, note=why)
+    if reason := check_computable(alignment, robust):
+        return Correlation(n, note=reason)
     spearman_r, spearman_p = compute_spearman(alignment, robust)
     pearson = stats.pearsonr(alignment, robust)
     line = stats.linregress(alignment, robust)
-    of_spearman, of_pearson = bootstrap.bootstrap_intervals(alignment, robust)
+    spearman_interval, pearson_interval = bootstrap.bootstrap_intervals(alignment, robust)
     notes = []
-    if of_spearman.low is None:
+    if spearman_interval.low is None:
         few = n < bootstrap.MIN_MODELS
         notes.append(
             f"an interval needs at least {bootstrap.MIN_MODELS} models"
             if few
             else "the resamples give no interval"
         )
-    given = partial.PartialCorrelation() if clean is None else partial.compute_partial(alignment, robust, clean)
-    notes.extend([given.note] if given.note else [])
+    partial_correlation = (
+        partial.PartialCorrelation() if clean is None else partial.compute_partial(alignment, robust, clean)
+    )
+    notes.extend([partial_correlation.note] if partial_correlation.note else [])
     return Correlation(
         n=n,
         spearman_r=spearman_r,
@@ -98,18 +168,18 @@ def compute_correlation(alignment: Floats, robust: Floats, clean: Floats | None 
         intercept=float(line.intercept),
         r2=float(line.rvalue) ** 2,
         ols_p=float(line.pvalue),
-        spearman_low=of_spearman.low,
-        spearman_high=of_spearman.high,
-        pearson_low=of_pearson.low,
-        pearson_high=of_pearson.high,
-        partial_r=given.r,
-        partial_p=given.p,
+        spearman_low=spearman_interval.low,
+        spearman_high=spearman_interval.high,
+        pearson_low=pearson_interval.low,
+        pearson_high=pearson_interval.high,
+        partial_r=partial_correlation.r,
+        partial_p=partial_correlation.p,
         note="; ".join(notes),
     )
 
 
 def check_computable(alignment: Floats, robust: Floats) -> str:
-    """Why nothing can be said of these two, both of shape (n,); empty where something can."""
+    """Return the reason why no correlation of these values, both of shape (n,), can be computed; "" if it can."""
     n = len(alignment)
     if n == 0:
         return "no model has both a score and an outcome"
@@ -124,82 +194,34 @@ def check_computable(alignment: Floats, robust: Floats) -> str:
 
 
 def compute_spearman(x: Floats, y: Floats) -> tuple[float, float]:
-    """Spearman's r with average ranks for ties, and its two-sided p.
+    """Return Spearman's r with average ranks for ties, and its two-sided p value.
 
-    p is that of the exact permutation test up to eight models. Above, it is Student's t approximation, but
-    never below 2/n!, the smallest that a permutation test of n models can give.
+    Up to eight models, p is that of the exact permutation test. Above, it is Student's t approximation, but at
+    least 2/n!, the smallest p value that a permutation test of n models can give.
+
+    Args:
+        x: Shape (n,), finite and not constant.
+        y: Shape (n,), finite and not constant.
     """
     n = len(x)
     ranks_x, ranks_y = (stats.rankdata(values) - (n + 1) / 2 for values in (x, y))
     if n > MAX_EXACT_MODELS:
-        found = stats.spearmanr(x, y)
-        floor = 2 / math.factorial(n) if n <= 170 else 0.0
-        return float(found.statistic), max(float(found.pvalue), floor)
+        result = stats.spearmanr(x, y)
+        smallest_p = 2 / math.factorial(n) if n <= 170 else 0.0
+        return float(result.statistic), max(float(result.pvalue), smallest_p)
     observed = ranks_x @ ranks_y
     r = float(observed / math.sqrt((ranks_x @ ranks_x) * (ranks_y @ ranks_y)))
-    # Products of half ranks are exact in float64, but a sum's order may cost its last bit.
-    extreme = np.abs(ranks_x[_orders(n)] @ ranks_y) >= abs(observed) - 1e-9
+    # Products of half ranks are exact in float64, but the order of a sum may change its last bit.
+    extreme = np.abs(ranks_x[_permutations(n)] @ ranks_y) >= abs(observed) - 1e-9
     return max(-1.0, min(1.0, r)), float(extreme.mean())
 
 
 @cache
-def _orders(n: int) -> npt.NDArray[np.int8]:
-    """Every order of n things: shape (n!, n)."""
+def _permutations(n: int) -> npt.NDArray[np.int8]:
+    """Return all permutations of n indices, shape (n!, n)."""
     return np.array(list(itertools.permutations(range(n))), dtype=np.int8)
 
 
 def is_constant(values: Floats) -> bool:
-    """Equal but for the last bits of a float."""
+    """Return True if all values are equal up to the rounding error of a float."""
     return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
-
-
-def join_scores(table: pd.DataFrame, scores: Scores, score: str) -> pd.DataFrame:
-    """The table's rows whose model has this score and whose accuracy is known, with it as column `alignment`."""
-    alignment = table["model"].map({name: row[score] for name, row in scores.rows.items() if score in row})
-    both = table.assign(alignment=alignment.astype("float64"))
-    return both[both["alignment"].notna() & both["robust_accuracy"].notna()]
-
-
-def compute_correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
-    """One row per attack, budget and score column, in the order of the table and of the scores file."""
-    names = [field.name for kind in (ScoreBudget, Correlation) for field in fields(kind)]
-    found = pd.DataFrame(list(_answers(table, scores)) if scores else [], columns=names)
-    numbers = [name for name in names if name in _NUMBERS]
-    found = found.astype(dict.fromkeys(numbers, "float64"))
-    for q, p in Q_COLUMNS.items():
-        corrected = multiple_testing.adjust_p(found, p, ["attack", "eps", "level"])
-        found.insert(list(found.columns).index(p) + 1, q, corrected)
-    return found
-
-
-_NUMBERS = frozenset(field.name for field in fields(Correlation)) - {"n", "note"}
-
-
-def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
-    for question, both in iter_score_budgets(table, scores, scores.columns):
-        relation = compute_correlation(*extract_arrays(both))
-        if not any(question.score in row for row in scores.rows.values()):
-            relation = replace(relation, note="no model has this score")
-        yield {**asdict(question), **asdict(relation)}
-
-
-def iter_score_budgets(
-    table: pd.DataFrame, scores: Scores, columns: Iterable[ScoreColumn]
-) -> Iterator[tuple[ScoreBudget, pd.DataFrame]]:
-    """Every score under every attack at every budget, with the rows of the models that have both."""
-    by = ["attack", "norm", "eps", "eps_value"]
-    budgets = list(table.groupby(by, sort=False).groups)
-    for column in columns:
-        both = join_scores(table, scores, column.name)
-        parts = dict(iter(both.groupby(by, sort=False)))
-        for attack, norm, eps, eps_value in budgets:
-            question = ScoreBudget(attack, norm, eps, eps_value, column.name, column.level, column.category)
-            yield question, parts.get((attack, norm, eps, eps_value), both.iloc[:0])
-
-
-def extract_arrays(both: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
-    """Alignment, robust accuracy and clean accuracy of joined rows."""
-    alignment, robust, clean = (
-        both[name].to_numpy(dtype=np.float64) for name in ("alignment", "robust_accuracy", "clean_accuracy")
-    )
-    return alignment, robust, clean

@@ -1,7 +1,9 @@
-"""McNemar's test: whether one model is more robust than another on the same images, or by chance.
+"""McNemar's test: pairwise comparison of the robustness of models on the same images.
 
-Of the images on which exactly one of the two stays robust, either model holds about half if they are equally
-robust: p is that of the exact binomial test. Source: McNemar 1947, Psychometrika 12, 153-157.
+The test looks at the images on which exactly one of two models is robust. If the models are equally robust, each
+of them is the robust one on half of these images. p is that of the exact binomial test.
+
+Reference: McNemar 1947, Psychometrika 12, 153-157.
 """
 
 import itertools
@@ -14,64 +16,66 @@ import pandas as pd
 from scipy import stats
 
 from aggregate.statistics import multiple_testing
-from aggregate.statistics.arrays import Bits
+from aggregate.statistics.arrays import Bits, Floats
 
 MAX_MODELS = 300
-"""Models compared with each other: pairs grow with the square, and nobody reads more than 45,000 of them."""
+"""Largest number of compared models. Pairs grow with the square: 300 models give about 45,000 of them."""
 COLUMNS = [
-    "attack",
-    "norm",
-    "eps",
-    "eps_value",
-    "model_a",
-    "model_b",
-    "images",
-    "only_a",
-    "only_b",
-    "p",
-    "q",
-    "note",
-]
+    "attack", "norm", "eps", "eps_value", "model_a", "model_b", "images", "only_a", "only_b", "p", "q", "note",
+]  # fmt: skip
 
 
-def compute_p(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The exact two-sided p of each pair: images robust on one model alone, and on the other alone."""
+def compute_p(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> Floats:
+    """Return the exact two-sided p value of each pair of models.
+
+    Args:
+        only_a: Number of images on which only the first model is robust.
+        only_b: Number of images on which only the second model is robust, of the same shape.
+    """
     a, b = np.asarray(only_a), np.asarray(only_b)
-    p: npt.NDArray[np.float64] = np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(a, b), a + b, 0.5))
+    p: Floats = np.minimum(1.0, 2 * stats.binom.cdf(np.minimum(a, b), a + b, 0.5))
     return p
 
 
 def compare_models(table: pd.DataFrame, robust: Mapping[tuple[str, str, str], Bits]) -> pd.DataFrame:
-    """One row per attack, budget and two models, the more robust of the two first.
+    """Return one row per attack, budget and pair of models; the more robust model comes first.
 
-    robust: by model, attack and eps (as text), the packed bits of the images that stay robust, in the pack's
-    order. Beyond 300 models only the most robust 300 are compared. q is p corrected within attack and budget.
+    Args:
+        table: Columns model, attack, norm, eps, eps_value, images and robust.
+        robust: Packed bits of the robust images in pack order, by model, attack and eps as text.
+
+    Returns:
+        The columns COLUMNS. q is p corrected within attack and budget. With more than 300 models, only the 300
+        most robust are compared.
     """
     budgets = table.groupby(["attack", "eps"], sort=False)
-    found = pd.DataFrame([row for _, part in budgets for row in _of_budget(part, robust)], columns=COLUMNS)
-    found = found.astype({"p": "float64", "images": "int64"})
-    found["q"] = multiple_testing.adjust_p(found, "p", ["attack", "eps"])
-    return found
+    frame = pd.DataFrame([row for _, part in budgets for row in _compare_at_budget(part, robust)], columns=COLUMNS)
+    frame = frame.astype({"p": "float64", "images": "int64"})
+    frame["q"] = multiple_testing.adjust_p(frame, "p", ["attack", "eps"])
+    return frame
 
 
-def _of_budget(part: pd.DataFrame, robust: Mapping[tuple[str, str, str], Bits]) -> Iterator[dict[str, object]]:
+def _compare_at_budget(
+    part: pd.DataFrame, robust: Mapping[tuple[str, str, str], Bits]
+) -> Iterator[dict[str, object]]:
     rows = part.sort_values(["robust", "model"], ascending=[False, True]).head(MAX_MODELS)
     known = [row for row in rows.itertuples() if (row.model, row.attack, row.eps) in robust and row.images]
-    return _pairs(known, robust)
+    return _compare_rows(known, robust)
 
 
-def _pairs(rows: list[Any], robust: Mapping[tuple[str, str, str], Bits]) -> Iterator[dict[str, object]]:
+def _compare_rows(rows: list[Any], robust: Mapping[tuple[str, str, str], Bits]) -> Iterator[dict[str, object]]:
+    """Compare each pair of models with the same number of images."""
     for images, group in itertools.groupby(sorted(rows, key=lambda row: row.images), key=lambda row: row.images):
-        same = list(group)
-        bits = np.array([np.unpackbits(robust[row.model, row.attack, row.eps])[:images] for row in same])
+        models = list(group)
+        bits = np.array([np.unpackbits(robust[row.model, row.attack, row.eps])[:images] for row in models])
         counts = bits.astype(np.float32)
         both = np.rint(counts @ counts.T).astype(np.int64)
-        alone = bits.sum(axis=1, dtype=np.int64)[:, None] - both
-        at_a, at_b = np.triu_indices(len(same), k=1)
-        for a, b, p in zip(at_a, at_b, compute_p(alone[at_a, at_b], alone[at_b, at_a]), strict=True):
-            row = same[a]
+        only = bits.sum(axis=1, dtype=np.int64)[:, None] - both
+        first, second = np.triu_indices(len(models), k=1)
+        for a, b, p in zip(first, second, compute_p(only[first, second], only[second, first]), strict=True):
+            row = models[a]
             yield {
                 "attack": row.attack, "norm": row.norm, "eps": row.eps, "eps_value": row.eps_value,
-                "model_a": row.model, "model_b": same[b].model, "images": images,
-                "only_a": int(alone[a, b]), "only_b": int(alone[b, a]), "p": p, "note": "",
+                "model_a": row.model, "model_b": models[b].model, "images": images,
+                "only_a": int(only[a, b]), "only_b": int(only[b, a]), "p": p, "note": "",
             }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Regression: robust accuracy on alignment by ordinary least squares, alone and given clean accuracy."""
+"""Regression: ordinary least squares of robust accuracy on alignment, alone and together with clean accuracy."""
 
 import warnings
 from collections.abc import Iterator
@@ -15,31 +15,35 @@ from aggregate.statistics.correlation import ScoreBudget
 
 MIN_MODELS = correlation.MIN_MODELS
 MIN_MODELS_GIVEN_CLEAN = 6
-"""Two predictors and an intercept leave three degrees of freedom."""
+"""Smallest number of models with clean accuracy as second predictor. With six models and an intercept, three
+degrees of freedom remain."""
 
 
 @dataclass(frozen=True)
 class RegressionFit:
-    """Robust accuracy (a share) on a score. A number that cannot be given is None, and `note` says why."""
+    """Regression of robust accuracy (a share) on a score.
+
+    A number that cannot be computed is None, and `note` gives the reason.
+    """
 
     n: int
-    """Models that have both."""
+    """Number of models that have both values."""
     r2: float | None = None
     f_p: float | None = None
-    """Of the F-test that the slope is zero, with 1 and n - 2 degrees of freedom."""
+    """p value of the F-test for a slope of zero, with 1 and n - 2 degrees of freedom."""
     slope: float | None = None
-    """Robust accuracy per unit of score; its 95 % interval is of Student's t, and so are those below."""
+    """Robust accuracy per unit of score. All intervals are 95 % intervals of Student's t."""
     slope_low: float | None = None
     slope_high: float | None = None
     intercept: float | None = None
     slope_given_clean: float | None = None
-    """Robust accuracy per unit of score, of two models of one clean accuracy."""
+    """Robust accuracy per unit of score between models of equal clean accuracy."""
     slope_given_clean_low: float | None = None
     slope_given_clean_high: float | None = None
     slope_given_clean_p: float | None = None
     r2_of_clean_alone: float | None = None
     r2_with_clean: float | None = None
-    """Of clean accuracy and the score together."""
+    """R2 of clean accuracy and the score together."""
     note: str = ""
 
 
@@ -47,13 +51,35 @@ COLUMNS = [field.name for kind in (ScoreBudget, RegressionFit) for field in fiel
 NUMBERS = [field.name for field in fields(RegressionFit) if field.name not in {"n", "note"}]
 
 
+def compute_regressions(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
+    """Return one row per attack, budget and aggregate score; every score if the file has no aggregate.
+
+    Args:
+        table: Columns model, attack, norm, eps, eps_value, robust_accuracy and clean_accuracy.
+        scores: The alignment scores; None gives an empty table.
+    """
+    frame = pd.DataFrame(list(_compute_rows(table, scores)) if scores else [], columns=COLUMNS)
+    return frame.astype(dict.fromkeys(NUMBERS, "float64"))
+
+
+def _compute_rows(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
+    for key, joined in correlation.iter_score_budgets(table, scores, scores.summaries):
+        yield {**asdict(key), **asdict(fit_regressions(*correlation.extract_arrays(joined)))}
+
+
 def fit_regressions(alignment: Floats, robust: Floats, clean: Floats | None = None) -> RegressionFit:
-    """The regressions of one score, all of shape (n,); alignment and robust accuracy are finite."""
+    """Return the regressions of robust accuracy on one score.
+
+    Args:
+        alignment: Shape (n,), finite.
+        robust: Robust accuracy of each model, shape (n,), finite.
+        clean: Clean accuracy of each model, shape (n,); NaN where unknown. None skips the second regression.
+    """
     n = len(alignment)
-    if refusal := correlation.check_computable(alignment, robust):
-        return RegressionFit(n, note=refusal)
-    alone = _least_squares(robust, alignment)
-    found = {
+    if reason := correlation.check_computable(alignment, robust):
+        return RegressionFit(n, note=reason)
+    alone = _fit_least_squares(robust, alignment)
+    numbers = {
         "r2": alone.rsquared,
         "f_p": alone.f_pvalue,
         "slope": alone.params[1],
@@ -61,48 +87,39 @@ def fit_regressions(alignment: Floats, robust: Floats, clean: Floats | None = No
         "slope_high": alone.conf_int()[1][1],
         "intercept": alone.params[0],
     }
-    note = "" if clean is None else _refusal_given_clean(alignment, robust, clean)
+    note = "" if clean is None else _check_clean(alignment, robust, clean)
     if clean is not None and not note:
-        of_clean, both = _least_squares(robust, clean), _least_squares(robust, clean, alignment)
-        found |= {
+        clean_alone = _fit_least_squares(robust, clean)
+        both = _fit_least_squares(robust, clean, alignment)
+        numbers |= {
             "slope_given_clean": both.params[2],
             "slope_given_clean_low": both.conf_int()[2][0],
             "slope_given_clean_high": both.conf_int()[2][1],
             "slope_given_clean_p": both.pvalues[2],
-            "r2_of_clean_alone": of_clean.rsquared,
+            "r2_of_clean_alone": clean_alone.rsquared,
             "r2_with_clean": both.rsquared,
         }
-    return RegressionFit(n, note=note, **{name: float(value) for name, value in found.items()})
+    return RegressionFit(n, note=note, **{name: float(value) for name, value in numbers.items()})
 
 
-def _least_squares(y: Floats, *x: Floats) -> "sm.regression.linear_model.RegressionResults":
+def _fit_least_squares(y: Floats, *x: Floats) -> "sm.regression.linear_model.RegressionResults":
     with warnings.catch_warnings():
-        # A perfect fit has an infinite F and p = 0: what it should be.
+        # A perfect fit divides by zero; the resulting infinite F and p = 0 are correct.
         warnings.simplefilter("ignore", RuntimeWarning)
         return sm.OLS(y, sm.add_constant(np.column_stack(x))).fit()
 
 
-def _refusal_given_clean(alignment: Floats, robust: Floats, clean: Floats) -> str:
+def _check_clean(alignment: Floats, robust: Floats, clean: Floats) -> str:
+    """Return the reason why clean accuracy cannot be a second predictor; "" if it can."""
     n = len(clean)
     if n < MIN_MODELS_GIVEN_CLEAN:
-        return f"given clean accuracy at least {MIN_MODELS_GIVEN_CLEAN} models are needed"
+        return f"a regression with clean accuracy needs at least {MIN_MODELS_GIVEN_CLEAN} models"
     if unknown := int((~np.isfinite(clean)).sum()):
-        return f"clean accuracy is not known of {unknown} of {n} models"
+        return f"clean accuracy is unknown for {unknown} of {n} models"
     if correlation.is_constant(clean):
         return f"clean accuracy is the same for all {n} models"
     if 1 - abs(np.corrcoef(alignment, clean)[0, 1]) < 1e-9:
-        return "the score is a straight line of clean accuracy"
+        return "the score is a linear function of clean accuracy"
     if 1 - abs(np.corrcoef(robust, clean)[0, 1]) < 1e-9:
-        return "robust accuracy is a straight line of clean accuracy"
+        return "robust accuracy is a linear function of clean accuracy"
     return ""
-
-
-def compute_regressions(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
-    """One row per attack, budget and aggregate score (every score, where there is no aggregate)."""
-    found = pd.DataFrame(list(_answers(table, scores)) if scores else [], columns=COLUMNS)
-    return found.astype(dict.fromkeys(NUMBERS, "float64"))
-
-
-def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
-    for question, both in correlation.iter_score_budgets(table, scores, scores.summaries):
-        yield {**asdict(question), **asdict(fit_regressions(*correlation.extract_arrays(both)))}

@@ -1,4 +1,4 @@
-"""Redraws: models' images drawn anew, a thousand times, and ranks within each redraw."""
+"""Resampling of images: simulated accuracies on new samples of images, and their ranks."""
 
 from dataclasses import dataclass
 
@@ -15,30 +15,38 @@ SEED = 20250218
 
 @dataclass(frozen=True)
 class ModelResamples:
-    """Redraws of models and of their images, arrays of shape (REDRAWS, n)."""
+    """Resamples of models and of their images. All arrays have the shape (RESAMPLES, n)."""
 
     models: npt.NDArray[np.int64]
+    """Index of each drawn model."""
     robust: Floats
+    """Resampled robust accuracy of each drawn model."""
     ranks: Floats
+    """Centred ranks of `robust` within each resample."""
 
 
 @dataclass(frozen=True)
 class ImageResamples:
-    """All that is redrawn at one budget, whatever the score; arrays of shape (REDRAWS, n), ranks centred."""
+    """Resamples at one budget, shared by all scores. Arrays have the shape (RESAMPLES, n); ranks are centred."""
 
     robust: Floats
-    """Accuracy."""
+    """Resampled robust accuracy."""
     ranks: Floats
     both: ModelResamples | None
-    """None where there are too few models."""
+    """Resamples of models too; None with too few models."""
     clean_ranks: Floats | None
-    """Of clean accuracy, redrawn with the same images; None where that cannot be."""
+    """Ranks of clean accuracy on the same resampled images; None if it cannot be resampled."""
 
 
 def resample_images(robust_bytes: bytes, clean_bytes: bytes, images_bytes: bytes) -> ImageResamples:
-    """The redraws of models of these robust and clean accuracies (float64) and numbers of images (int64).
+    """Resample the images of every model.
 
-    Each of shape (n,) and given as its bytes, so that a cache can tell whether two scores have the same models.
+    The arguments are the bytes of arrays of shape (n,), so that a cache recognises two scores of the same models.
+
+    Args:
+        robust_bytes: Robust accuracies, float64.
+        clean_bytes: Clean accuracies, float64.
+        images_bytes: Numbers of images, int64.
     """
     robust, clean = np.frombuffer(robust_bytes), np.frombuffer(clean_bytes)
     images, n = np.frombuffer(images_bytes, dtype=np.int64), len(robust)
@@ -52,26 +60,35 @@ def resample_images(robust_bytes: bytes, clean_bytes: bytes, images_bytes: bytes
         both = ModelResamples(models, ys, centre_ranks(ys))
     broken = clean - robust
     clean_ranks = None
-    # Under a corruption images may be mended, so that robust ones are no part of the clean ones.
+    # Under a corruption, an image can be wrong when clean and right when corrupted. Then the robust images are not
+    # a subset of the images that are right when clean, and the two counts cannot be resampled together.
     if np.isfinite(clean).all() and (broken >= -1e-9).all():
-        of_rest = np.divide(broken, 1 - robust, out=np.zeros(n), where=robust < 1).clip(0, 1)
-        clean_ranks = centre_ranks((drawn + rng.binomial(images - drawn, of_rest)) / images)
+        broken_share = np.divide(broken, 1 - robust, out=np.zeros(n), where=robust < 1).clip(0, 1)
+        clean_ranks = centre_ranks((drawn + rng.binomial(images - drawn, broken_share)) / images)
     return ImageResamples(y, centre_ranks(y), both, clean_ranks)
 
 
 def centre_ranks(values: Floats) -> Floats:
-    """Ranks within each row, less their mean. Average ranks are halves, so these and sums of their products are
-    exact in float64, in whatever order they are added."""
-    found: Floats = stats.rankdata(values, axis=1) - (values.shape[1] + 1) / 2
-    return found
+    """Return ranks within each row minus their mean, with average ranks for ties.
+
+    Average ranks are multiples of one half. They and sums of their products are therefore exact in float64, in any
+    order of addition.
+    """
+    ranks: Floats = stats.rankdata(values, axis=1) - (values.shape[1] + 1) / 2
+    return ranks
 
 
 def rank_drawn(values: Floats, models: npt.NDArray[np.int64]) -> Floats:
-    """What `ranks` gives of `values[models]`, by counting: the values are n, and sorted once for all rows."""
+    """Return `centre_ranks(values[models])`, computed from counts: the n values are sorted once for all rows.
+
+    Args:
+        values: One value per model, shape (n,).
+        models: Indices of the drawn models, shape (resamples, n).
+    """
     distinct, place = np.unique(values, return_inverse=True)
     places = place[models]
     rows = np.arange(len(models))[:, None] * len(distinct)
-    times = np.bincount((rows + places).ravel(), minlength=len(models) * len(distinct)).reshape(len(models), -1)
-    by_value = np.cumsum(times, axis=1) - (times - 1) / 2 - (models.shape[1] + 1) / 2
-    found: Floats = np.take_along_axis(by_value, places, axis=1)
-    return found
+    counts = np.bincount((rows + places).ravel(), minlength=len(models) * len(distinct)).reshape(len(models), -1)
+    rank_of_value = np.cumsum(counts, axis=1) - (counts - 1) / 2 - (models.shape[1] + 1) / 2
+    ranks: Floats = np.take_along_axis(rank_of_value, places, axis=1)
+    return ranks

@@ -1,4 +1,4 @@
-"""Sampling: how much of the difference between models is due to the few images they were tried on."""
+"""Sampling: the part of the variance between models that is due to the number of images."""
 
 import pandas as pd
 
@@ -9,20 +9,31 @@ COLUMNS = [
 
 
 def estimate_sampling(table: pd.DataFrame) -> pd.DataFrame:
-    """One row per attack and budget: the variance of robust accuracy over models, and what chance adds to it.
+    """Return the variance of robust accuracy over models and the part of it that sampling of images adds.
 
-    A share p counted on m images has the variance p(1 - p)/m around the model's own; (k/m)(1 - k/m)/(m - 1) is
-    its unbiased estimate from a count k. `share` is the mean of those over models as a share of the variance
-    over models, and no correlation with the counted accuracies can be expected above `largest_r`, the root of
-    what is left (attenuation: Spearman 1904, Am. J. Psychol. 15, 72-101). Images are drawn once for all models,
-    which makes their errors alike and the true share, if anything, smaller.
+    A share p counted on m images has the variance p(1 - p)/m around the model's true value. Its unbiased estimate
+    from a count k is (k/m)(1 - k/m)/(m - 1). `share` is the mean of these estimates over models, as a share of the
+    variance over models. `largest_r` is the square root of the rest: no correlation with the counted accuracies
+    is expected above it (attenuation). All models share one sample of images, so their errors are alike and the
+    true share is smaller, if anything.
+
+    Args:
+        table: Columns attack, norm, eps, eps_value, images and robust_accuracy.
+
+    Returns:
+        One row per attack and budget, with the columns COLUMNS.
+
+    Reference:
+        Spearman 1904, Am. J. Psychol. 15, 72-101.
     """
-    rows = [_of_budget(part) for _, part in table.groupby(["attack", "norm", "eps", "eps_value"], sort=False)]
-    found = pd.DataFrame(rows, columns=COLUMNS)
-    return found.astype(dict.fromkeys(["variance", "sampling_variance", "share", "largest_r"], "float64"))
+    rows = [
+        _estimate_at_budget(part) for _, part in table.groupby(["attack", "norm", "eps", "eps_value"], sort=False)
+    ]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame.astype(dict.fromkeys(["variance", "sampling_variance", "share", "largest_r"], "float64"))
 
 
-def _of_budget(part: pd.DataFrame) -> dict[str, object]:
+def _estimate_at_budget(part: pd.DataFrame) -> dict[str, object]:
     first = part.iloc[0]
     row: dict[str, object] = dict.fromkeys(COLUMNS)
     row |= {name: first[name] for name in ("attack", "norm", "eps", "eps_value")}
@@ -31,14 +42,14 @@ def _of_budget(part: pd.DataFrame) -> dict[str, object]:
     n = len(part)
     row |= {"n": n, "note": "", "images": int(part["images"].median()) if n else 0}
     if known.empty:
-        return row | {"note": "on how many images accuracies were counted is not known"}
+        return row | {"note": "the number of images is unknown"}
     if n < 2:
         return row | {"note": "at least 2 models are needed"}
-    share = part["robust_accuracy"].astype("float64")
-    chance = float((share * (1 - share) / (part["images"] - 1)).mean())
-    over_models = float(share.var(ddof=1))
-    row |= {"variance": over_models, "sampling_variance": chance}
-    if over_models <= 1e-12:
+    accuracy = part["robust_accuracy"].astype("float64")
+    sampling_variance = float((accuracy * (1 - accuracy) / (part["images"] - 1)).mean())
+    variance = float(accuracy.var(ddof=1))
+    row |= {"variance": variance, "sampling_variance": sampling_variance}
+    if variance <= 1e-12:
         return row | {"note": f"robust accuracy is the same for all {n} models"}
-    of_chance = min(1.0, chance / over_models)
-    return row | {"share": of_chance, "largest_r": (1 - of_chance) ** 0.5}
+    share = min(1.0, sampling_variance / variance)
+    return row | {"share": share, "largest_r": (1 - share) ** 0.5}

@@ -1,12 +1,13 @@
-"""Propagation: how far correlations and slopes may be off because robust accuracies were counted on few images.
+"""Sampling error: uncertainty of correlations and slopes that comes from counting accuracies on few images.
 
-Each model's images are redrawn: of m images with shares robust, broken and wrong when clean as they were counted,
-m are drawn anew (multinomial; its margins are the binomials behind the exact intervals), a thousand times. Once
-the models stay as they are, which shows the images' part alone; once they are drawn anew too. Redrawing adds the
-noise a second time, which pulls r towards 0, so it is the redraws' spread about their own median that is laid
-around the counted value, for r in Fisher's z. The pull that the counted r itself has suffered is not taken back:
-`sampling.largest_r` tells it. Counted noise is in the spread over models too, so the intervals of both together
-are, if anything, too wide.
+The images of each model are resampled a thousand times. Of m images with the counted shares of robust, broken and
+wrong ones, m new images are drawn (multinomial; its margins are the binomials of the exact intervals). One set of
+intervals keeps the models, and shows the contribution of the images alone. A second set resamples the models too.
+
+Resampling adds the noise a second time, which pulls r towards 0. The interval is therefore the spread of the
+resamples around their own median, centred on the counted value; for r this is done in Fisher's z. The attenuation
+that the counted r itself contains is not corrected; `sampling.largest_r` reports it. The spread over models
+contains the counting noise too, so the intervals of models and images together are too wide, if anything.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,17 +27,18 @@ from aggregate.statistics.resampling import ImageResamples
 
 @dataclass(frozen=True)
 class SamplingIntervals:
-    """95 % intervals under redrawn images. A number that cannot be given is None, and `note` says why."""
+    """95 % intervals with resampled images. A number that cannot be computed is None, and `note` gives the reason.
+
+    Columns that contain "images" resample images only; columns that contain "both" resample models too.
+    """
 
     n: int
     images: int | None = None
-    """The median over models."""
+    """Median number of images over models."""
     spearman_r: float | None = None
     spearman_images_low: float | None = None
-    """Images redrawn, models as they are; so are the others that say images."""
     spearman_images_high: float | None = None
     spearman_both_low: float | None = None
-    """Models redrawn too; so are the others that say both."""
     spearman_both_high: float | None = None
     slope: float | None = None
     """Robust accuracy (a share) per unit of score."""
@@ -45,7 +47,7 @@ class SamplingIntervals:
     slope_both_low: float | None = None
     slope_both_high: float | None = None
     partial_r: float | None = None
-    """Spearman's, given clean accuracy, which is redrawn with the same images."""
+    """Spearman's partial correlation given clean accuracy, which is counted on the same resampled images."""
     partial_images_low: float | None = None
     partial_images_high: float | None = None
     note: str = ""
@@ -53,118 +55,132 @@ class SamplingIntervals:
 
 COLUMNS = [field.name for kind in (ScoreBudget, SamplingIntervals) for field in fields(kind)]
 NEEDED = ["model", "attack", "norm", "eps", "eps_value", "images", "robust_accuracy", "clean_accuracy"]
-"""Columns of the table; all scores' rows are kept at once."""
+"""Columns used from the table. The rows of all scores are in memory together, so the others are dropped."""
 NUMBERS = [field.name for field in fields(SamplingIntervals) if field.name not in {"n", "images", "note"}]
 
 
 def compute_sampling_intervals(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
-    """One row per attack, budget and average or category; none where the scores have neither."""
-    rows = list(_answers(table, scores)) if scores else []
+    """Return one row per attack, budget and average or category; no row if the scores have neither.
+
+    Args:
+        table: The columns NEEDED.
+        scores: The alignment scores; None gives an empty table.
+    """
+    rows = list(_compute_rows(table, scores)) if scores else []
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(NUMBERS, "float64") | {"images": "Int64"})
 
 
-def _answers(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
-    columns = scores.of("average", "category", "recomputed")
-    asked = list(correlation.iter_score_budgets(table[NEEDED], scores, columns))
-    budgets = {budget: at for at, budget in enumerate(dict.fromkeys(map(_budget, (one for one, _ in asked))))}
-    # Budget by budget, as its scores share their redraws, of which no more than a few fit into memory.
-    redraw = lru_cache(maxsize=2)(resampling.resample_images)
-    found = {
-        one: estimate_intervals(both, redraw)
-        for one, both in sorted(asked, key=lambda asked: budgets[_budget(asked[0])])
+def _compute_rows(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
+    columns = scores.select_columns("average", "category", "recomputed")
+    joined = list(correlation.iter_score_budgets(table[NEEDED], scores, columns))
+    order = {budget: at for at, budget in enumerate(dict.fromkeys(_budget(key) for key, _ in joined))}
+    # Scores at one budget share their resamples, of which only a few fit into memory: compute budget by budget.
+    resample = lru_cache(maxsize=2)(resampling.resample_images)
+    intervals = {
+        key: estimate_intervals(rows, resample)
+        for key, rows in sorted(joined, key=lambda pair: order[_budget(pair[0])])
     }
-    for question, _ in asked:
-        yield {**asdict(question), **asdict(found[question])}
+    for key, _ in joined:
+        yield {**asdict(key), **asdict(intervals[key])}
 
 
-def _budget(question: ScoreBudget) -> tuple[str, str, str, float]:
-    return question.attack, question.norm, question.eps, question.eps_value
+def _budget(key: ScoreBudget) -> tuple[str, str, str, float]:
+    return key.attack, key.norm, key.eps, key.eps_value
 
 
 def estimate_intervals(
-    both: pd.DataFrame, redraw: Callable[[bytes, bytes, bytes], ImageResamples] = resampling.resample_images
+    joined: pd.DataFrame, resample: Callable[[bytes, bytes, bytes], ImageResamples] = resampling.resample_images
 ) -> SamplingIntervals:
-    """The intervals of joined rows: columns alignment, robust_accuracy, clean_accuracy, images.
+    """Return the intervals of one score at one budget.
 
-    redraw: `redraws.of`, or a cache before it.
+    Args:
+        joined: Columns alignment, robust_accuracy, clean_accuracy and images.
+        resample: `resampling.resample_images`, or a cached version of it.
     """
-    alignment, robust, clean = correlation.extract_arrays(both)
+    alignment, robust, clean = correlation.extract_arrays(joined)
     n = len(alignment)
-    if why := correlation.check_computable(alignment, robust):
-        return SamplingIntervals(n, note=why)
-    if both["images"].isna().any():
-        return SamplingIntervals(n, note="on how many images accuracies were counted is not known")
-    images = both["images"].to_numpy(dtype=np.int64)
-    drawn = redraw(robust.tobytes(), clean.tobytes(), images.tobytes())
+    if reason := correlation.check_computable(alignment, robust):
+        return SamplingIntervals(n, note=reason)
+    if joined["images"].isna().any():
+        return SamplingIntervals(n, note="the number of images is unknown")
+    images = joined["images"].to_numpy(dtype=np.int64)
+    resamples = resample(robust.tobytes(), clean.tobytes(), images.tobytes())
     x, y = (resampling.centre_ranks(values[None]) for values in (alignment, robust))
-    r, slope = float(_r(x, y)[0]), float(_slope(alignment[None], robust[None])[0])
-    every = np.broadcast_to(alignment, drawn.robust.shape)
-    found: dict[str, float | None] = {"spearman_r": r, "slope": slope}
-    found |= _ends("images", r, slope, _r(x, drawn.ranks), _slope(every, drawn.robust))
+    r, slope = float(_correlate(x, y)[0]), float(_slope(alignment[None], robust[None])[0])
+    repeated = np.broadcast_to(alignment, resamples.robust.shape)
+    numbers: dict[str, float | None] = {"spearman_r": r, "slope": slope}
+    slopes = _slope(repeated, resamples.robust)
+    numbers |= _make_ends("images", r, slope, _correlate(x, resamples.ranks), slopes)
     notes = []
-    if drawn.both is None:
+    if resamples.both is None:
         notes.append(f"an interval over models needs at least {bootstrap.MIN_MODELS}")
     else:
-        again = drawn.both
-        rs = _r(resampling.rank_drawn(alignment, again.models), again.ranks)
-        found |= _ends("both", r, slope, rs, _slope(alignment[again.models], again.robust))
-    held = partial.compute_partial(alignment, robust, clean)
-    given = held.r
-    if given is None:
-        notes.append(held.note)
-    elif drawn.clean_ranks is None:
-        notes.append("images are right only when corrupted, so clean accuracy cannot be redrawn with them")
+        both = resamples.both
+        rs = _correlate(resampling.rank_drawn(alignment, both.models), both.ranks)
+        numbers |= _make_ends("both", r, slope, rs, _slope(alignment[both.models], both.robust))
+    partial_correlation = partial.compute_partial(alignment, robust, clean)
+    partial_r = partial_correlation.r
+    if partial_r is None:
+        notes.append(partial_correlation.note)
+    elif resamples.clean_ranks is None:
+        notes.append("some images are right only when corrupted, so clean accuracy cannot be resampled with them")
     else:
-        ends = _around(given, _partial(x, drawn.ranks, drawn.clean_ranks), fisher=True)
-        found |= {"partial_r": given, "partial_images_low": ends.low, "partial_images_high": ends.high}
-    return SamplingIntervals(n, int(np.median(images)), **found, note="; ".join(notes))
+        partial_rs = _partial_correlation(x, resamples.ranks, resamples.clean_ranks)
+        ends = _centre_interval(partial_r, partial_rs, fisher=True)
+        numbers |= {"partial_r": partial_r, "partial_images_low": ends.low, "partial_images_high": ends.high}
+    return SamplingIntervals(n, int(np.median(images)), **numbers, note="; ".join(notes))
 
 
-def _ends(name: str, r: float, slope: float, rs: Floats, slopes: Floats) -> dict[str, float | None]:
-    """The ends that these redraws lay around Spearman's r and the slope of what was counted."""
-    of_r, of_slope = _around(r, rs, fisher=True), _around(slope, slopes)
+def _make_ends(name: str, r: float, slope: float, rs: Floats, slopes: Floats) -> dict[str, float | None]:
+    """Return the columns with the ends of the intervals around the counted r and slope."""
+    r_ends, slope_ends = _centre_interval(r, rs, fisher=True), _centre_interval(slope, slopes)
     return {
-        f"spearman_{name}_low": of_r.low, f"spearman_{name}_high": of_r.high,
-        f"slope_{name}_low": of_slope.low, f"slope_{name}_high": of_slope.high,
+        f"spearman_{name}_low": r_ends.low, f"spearman_{name}_high": r_ends.high,
+        f"slope_{name}_low": slope_ends.low, f"slope_{name}_high": slope_ends.high,
     }  # fmt: skip
 
 
-def _around(observed: float, redrawn: Floats, *, fisher: bool = False) -> bootstrap.Interval:
-    """95 % of the redraws, moved so that their median is the counted value; none where a tenth have no number."""
-    known = redrawn[np.isfinite(redrawn)]
-    if len(known) < 0.9 * len(redrawn):
+def _centre_interval(observed: float, resampled: Floats, *, fisher: bool = False) -> bootstrap.Interval:
+    """Return the central 95 % of the resamples, shifted so that their median is the observed value.
+
+    There is no interval if more than a tenth of the resamples have no number.
+    """
+    known = resampled[np.isfinite(resampled)]
+    if len(known) < 0.9 * len(resampled):
         return bootstrap.Interval()
     if not fisher:
         low, middle, high = np.quantile(known, [0.025, 0.5, 0.975])
         return bootstrap.Interval(float(observed + low - middle), float(observed + high - middle))
-    z, redrawn_z = (np.arctanh(np.clip(r, -0.999999, 0.999999)) for r in (observed, known))
-    low, middle, high = np.quantile(redrawn_z, [0.025, 0.5, 0.975])
+    z, resampled_z = (np.arctanh(np.clip(r, -0.999999, 0.999999)) for r in (observed, known))
+    low, middle, high = np.quantile(resampled_z, [0.025, 0.5, 0.975])
     return bootstrap.Interval(float(np.tanh(z + low - middle)), float(np.tanh(z + high - middle)))
 
 
-def _product(x: Floats, y: Floats) -> Floats:
-    found: Floats = np.einsum("rn,rn->r", x, y)
-    return found
+def _sum_products(x: Floats, y: Floats) -> Floats:
+    sums: Floats = np.einsum("rn,rn->r", x, y)
+    return sums
 
 
-def _r(x: Floats, y: Floats) -> Floats:
-    """Spearman's r row by row, of centred ranks; x may be one row for all. NaN where either is constant."""
-    both = _product(x, x) * _product(y, y)
-    return _over(_product(np.broadcast_to(x, y.shape), y), np.sqrt(both), both > 0)
+def _correlate(x: Floats, y: Floats) -> Floats:
+    """Return Spearman's r row by row, from centred ranks; x may have one row for all. NaN where one is
+    constant."""
+    product = _sum_products(x, x) * _sum_products(y, y)
+    return _divide(_sum_products(np.broadcast_to(x, y.shape), y), np.sqrt(product), product > 0)
 
 
 def _slope(x: Floats, y: Floats) -> Floats:
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     xx = (x * x).sum(axis=1)
-    return _over((x * y).sum(axis=1), xx, xx > 0)
+    return _divide((x * y).sum(axis=1), xx, xx > 0)
 
 
-def _partial(x: Floats, y: Floats, z: Floats) -> Floats:
-    xy, xz, yz = _r(x, y), _r(x, z), _r(y, z)
-    left = (1 - xz**2) * (1 - yz**2)
-    return _over(xy - xz * yz, np.sqrt(left.clip(0)), left > 1e-12)
+def _partial_correlation(x: Floats, y: Floats, z: Floats) -> Floats:
+    xy, xz, yz = _correlate(x, y), _correlate(x, z), _correlate(y, z)
+    product = (1 - xz**2) * (1 - yz**2)
+    return _divide(xy - xz * yz, np.sqrt(product.clip(0)), product > 1e-12)
 
 
-def _over(above: Floats, below: Floats, known: npt.NDArray[np.bool_]) -> Floats:
-    found: Floats = np.divide(above, below, out=np.full(len(above), np.nan), where=known)
-    return found
+def _divide(numerator: Floats, denominator: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """Return the quotient; NaN where `known` is false."""
+    quotient: Floats = np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=known)
+    return quotient

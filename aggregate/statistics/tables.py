@@ -1,4 +1,4 @@
-"""The tables of an analysis: everything that is said about models, one tidy frame a question."""
+"""Tables of an analysis: one tidy data frame per statistical method."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -21,7 +21,10 @@ from aggregate.statistics.arrays import Bits
 
 @dataclass(frozen=True)
 class Tables:
-    """One frame a CSV file of analysis/, named as the field; docs/statistics.md says what each column is."""
+    """The data frames of an analysis. Each is written to analysis/ as a CSV file with the name of its field.
+
+    docs/statistics.md describes the columns.
+    """
 
     correlations: pd.DataFrame
     regressions: pd.DataFrame
@@ -34,7 +37,7 @@ class Tables:
     corruptions: pd.DataFrame
 
     def named(self) -> dict[str, pd.DataFrame]:
-        """The frames by name."""
+        """Return the data frames by field name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -45,11 +48,15 @@ def compute_tables(
     robust: Mapping[tuple[str, str, str], Bits] | None = None,
     means: pd.DataFrame | None = None,
 ) -> Tables:
-    """All statistics of a table of models under attack.
+    """Compute all statistics of a table of accuracies.
 
-    table: columns of `aggregate.collect.table.Row`, at least model, attack, norm, eps, eps_value, images, robust,
-    robust_accuracy and clean_accuracy. family: of each model. robust: see `mcnemar.comparisons`. means: of
-    `corruptions.means`, whose rows the table has already.
+    Args:
+        table: Columns of `aggregate.collect.table.Row`, at least model, attack, norm, eps, eps_value, images,
+            robust, robust_accuracy and clean_accuracy.
+        scores: The alignment scores; None leaves all tables that need scores empty.
+        family: Architecture family of each model.
+        robust: Packed bits of the robust images, see `mcnemar.compare_models`. None skips the pairwise tests.
+        means: Result of `corruptions.average_corruptions`; its rows are already part of the table.
     """
     predicted, importance = prediction.compute_predictions(table, scores, family)
     return Tables(

@@ -66,7 +66,7 @@ def test_names_are_matched_letter_by_letter_and_all_counted():
         (b"Model,V1\n,1\na,2\n", "Rows without a model's name, left out: 1."),
         (b"Model,V1\na,2,3\nb\n", "Rows with more or fewer cells than the header has columns: 2."),
         (b"Model,V1,V2\na,high,inf\n", "taken as missing: 2; the first is “high” (a, V1)."),
-        (b"Model,V1,V1\na,1,2\n", "the leftmost: V1."),
+        (b"Model,V1,V1\na,1,2\n", "only the leftmost is read: V1."),
     ],
 )
 def test_what_cannot_be_read_is_said(data, remark):
@@ -120,9 +120,9 @@ def test_todays_leaderboard():
 def test_the_studys_105_benchmarks():
     """The 130 columns less the 24 means and less Kar2019-ost, each of one category."""
     read = scores.parse_scores(LEADERBOARD.read_bytes())
-    means = read.of("average", "category", "group")
+    means = read.select_columns("average", "category", "group")
     assert (len(read.benchmarks), len(means)) == (105, 24)
-    assert [column.name for column in read.of("set aside")] == ["Kar2019-ost"]
+    assert [column.name for column in read.select_columns("set aside")] == ["Kar2019-ost"]
     counted = Counter(column.category for column in read.benchmarks)
     assert counted == {"neural_vision": 37, "behavior_vision": 43, "engineering_vision": 25}
 
@@ -133,7 +133,7 @@ def test_an_average_that_counts_missing_scores_as_zero_is_recomputed():
         b"Model,average_vision,neural_vision,V1,V2,behavior_vision,x-i2n\n"
         b"a,.5,.6,.6,.6,.4,.4\nb,.3,.2,.4,,.4,.4\nc,.3,.5,.5,.5,.1,.1\n"
     )
-    assert [column.name for column in read.of("recomputed")] == [
+    assert [column.name for column in read.select_columns("recomputed")] == [
         "average_vision_recomputed",
         "neural_vision_recomputed",
     ]
@@ -153,4 +153,4 @@ def test_an_average_of_another_kind_is_not_called_one_of_zeros():
 
 def test_averages_that_agree_are_left_alone():
     read = scores.parse_scores(b"Model,neural_vision,V1,V2\na,.3,.2,.4\nb,.333,.333,.3333\n")
-    assert (read.remarks, read.of("recomputed")) == ((), ())
+    assert (read.remarks, read.select_columns("recomputed")) == ((), ())

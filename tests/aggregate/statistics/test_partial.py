@@ -46,12 +46,12 @@ def test_p_is_even_where_nothing_is_left():
 @pytest.mark.parametrize(
     ("x", "y", "z", "note"),
     [
-        ([1, 2, 3, 4, 5], [2, 1, 3, 5, 4], [1, 3, 2, 5, 4], "given clean accuracy at least 6 models are needed"),
+        ([1, 2, 3, 4, 5], [2, 1, 3, 5, 4], [1, 3, 2, 5, 4], "a partial correlation needs at least 6 models"),
         ([1, 2, 3, 4, 5, 6], [2, 1, 3, 5, 4, 6], [0.5] * 6, "clean accuracy is the same for all 6 models"),
         ([2, 1, 3, 5, 4, 6], [1, 4, 9, 16, 25, 36], [1, 2, 3, 4, 5, 6],
-         "robust accuracy ranks the models just as clean accuracy does"),
+         "robust accuracy and clean accuracy rank the models identically"),
         ([-1, -2, -3, -4, -5, -6], [2, 1, 3, 5, 4, 6], [1, 2, 3, 4, 5, 6],
-         "the score ranks the models just as clean accuracy does"),
+         "the score and clean accuracy rank the models identically"),
     ],
 )  # fmt: skip
 def test_no_number_where_there_is_none(x, y, z, note):

@@ -73,7 +73,7 @@ def test_a_benchmark_that_few_models_have_is_left_out():
 
 def test_without_clean_accuracy_the_benchmarks_alone_speak():
     row, _ = _asked(clean=[np.nan, *[0.5] * 39])
-    assert row.note == "clean accuracy is not known of 1 of 40 models"
+    assert row.note == "clean accuracy is unknown for 1 of 40 models"
     assert not np.isnan(row.r2_cv)
     assert np.isnan([row.r2_cv_of_clean_alone, row.r2_cv_with_clean, row.r2_cv_of_alignment_with_clean]).all()
 
@@ -87,5 +87,5 @@ def test_benchmarks_of_no_category_are_no_alignment():
 
 def test_few_families_are_not_held_out():
     row, _ = _asked(families=4)
-    assert row.note == "families are held out only where there are at least 5"
+    assert row.note == "holding out families needs at least 5 families"
     assert np.isnan(row.r2_cv_new_families)

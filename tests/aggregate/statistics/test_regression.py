@@ -53,8 +53,8 @@ def test_given_clean_accuracy_it_is_the_slope_of_residuals():
     ("clean", "note"),
     [
         ([0.7] * 8, "clean accuracy is the same for all 8 models"),
-        ([2, 1, 4, 3, 6, 5, 8, 7], "the score is a straight line of clean accuracy"),
-        ([1, 2, 3, 4, 5, 6, 7, 9], "robust accuracy is a straight line of clean accuracy"),
+        ([2, 1, 4, 3, 6, 5, 8, 7], "the score is a linear function of clean accuracy"),
+        ([1, 2, 3, 4, 5, 6, 7, 9], "robust accuracy is a linear function of clean accuracy"),
     ],
 )
 def test_what_clean_accuracy_leaves_nothing_of(clean, note):
@@ -67,7 +67,7 @@ def test_few_models_are_refused_and_a_perfect_line_is_not():
     assert _fit([1, 2, 3], [1, 2, 3]).note.startswith("only 3 models have both")
     perfect = _fit([1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4], [1, 4, 2, 8])
     assert (perfect.r2, perfect.slope) == (pytest.approx(1.0), pytest.approx(0.1))
-    assert perfect.note == "given clean accuracy at least 6 models are needed"
+    assert perfect.note == "a regression with clean accuracy needs at least 6 models"
 
 
 def test_every_average_has_its_row():

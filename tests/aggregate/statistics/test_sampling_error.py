@@ -47,7 +47,7 @@ def test_the_same_question_has_the_same_answer():
         (_both(n=3), "only 3 models have both a score and an outcome; at least 4 are needed"),
         (_both().assign(robust_accuracy=0.0), "robust accuracy is the same for all 30 models"),
         (_both().assign(images=pd.array([None] * 30, dtype="Int64")),
-         "on how many images accuracies were counted is not known"),
+         "the number of images is unknown"),
     ],
 )  # fmt: skip
 def test_no_number_where_there_is_none(both, note):
@@ -59,9 +59,10 @@ def test_no_number_where_there_is_none(both, note):
     [
         (_both(n=7).assign(clean_accuracy=[0.7, 0.9, 0.8, 0.95, 0.75, 0.85, 0.99]),
          "an interval over models needs at least 8"),
-        (_both().assign(clean_accuracy=np.nan), "clean accuracy is not known of 30 of 30 models"),
-        (_both(clean=0.0), "robust accuracy ranks the models just as clean accuracy does"),
-        (_both(clean=-0.1), "images are right only when corrupted, so clean accuracy cannot be redrawn with them"),
+        (_both().assign(clean_accuracy=np.nan), "clean accuracy is unknown for 30 of 30 models"),
+        (_both(clean=0.0), "robust accuracy and clean accuracy rank the models identically"),
+        (_both(clean=-0.1),
+         "some images are right only when corrupted, so clean accuracy cannot be resampled with them"),
     ],
 )  # fmt: skip
 def test_the_rest_stands_where_a_part_cannot(both, note):
