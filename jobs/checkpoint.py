@@ -83,7 +83,7 @@ class Checkpoint:
 
         The file is written under a temporary name and then renamed, so a crash leaves the earlier file unchanged.
         The first evaluation of a run is never saved, because it contains nothing new. Otherwise a job whose files
-        take longer than `every` to load would restart for ever.
+        take longer than `every` to load would restart endlessly.
 
         Raises:
             CheckpointSaved: If the file was written.

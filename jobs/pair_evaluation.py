@@ -96,7 +96,7 @@ def _load_clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:
 
 
 def _load_corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractContextManager[ImageLoader | None]:
-    """Load the corrupted images from a pack of their own, or make them from the clean images."""
+    """Load the corrupted images from a separate pack, or make them from the clean images."""
     attack, preprocessing = pair.attack, pair.model.preprocessing
     if pair.corrupted is not None:
         pack = folder / pair.corrupted.name

@@ -1,4 +1,4 @@
-"""Tiny networks: quick to build, quick to train, quick to attack."""
+"""Tiny networks that are built, trained and attacked quickly."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -17,7 +17,7 @@ from tests.tiny import OPTIONS, SOURCE
 
 
 def vit(seed: int = 0, options: Mapping[str, Any] = OPTIONS) -> nn.Module:
-    """The network of tiny.SOURCE and tiny.OPTIONS, with weights large enough that its classes differ."""
+    """Build the network of tiny.SOURCE and tiny.OPTIONS, with weights so large that its classes differ."""
     torch.manual_seed(seed)
     network: nn.Module = timm.create_model(SOURCE.removeprefix("timm:"), **options)
     with torch.no_grad():
@@ -30,7 +30,7 @@ def vit(seed: int = 0, options: Mapping[str, Any] = OPTIONS) -> nn.Module:
 
 
 def save(network: nn.Module, path: Path) -> Path:
-    """Its state dict, as safetensors or as a torch file, by the name's ending."""
+    """Write a network's state dict as safetensors or as a torch file, according to the suffix."""
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     if path.suffix == ".safetensors":
         save_file(state, path)
@@ -40,28 +40,28 @@ def save(network: nn.Module, path: Path) -> Path:
 
 
 def classifier(network: nn.Module, channels: int = 1, mean: float = 0.0, std: float = 1.0) -> Classifier:
-    """A network on images of any size, behind a normalisation that does nothing unless told."""
+    """Wrap a network for images of any size, by default without normalisation."""
     values = {"mean": (mean,) * channels, "std": (std,) * channels}
     preprocessing = Preprocessing(input_size=(channels, 8, 8), interpolation="bilinear", crop_pct=1, **values)
     return Classifier(network, preprocessing)
 
 
 @cache
-def digits() -> tuple[Tensor, Tensor]:
-    """scikit-learn's 1797 digits: N x 1 x 8 x 8 in [0,1], and their labels."""
+def load_all_digits() -> tuple[Tensor, Tensor]:
+    """Return scikit-learn's 1797 digits, N x 1 x 8 x 8 in [0,1], and their labels."""
     data = load_digits()
     return torch.tensor(data.images, dtype=torch.float32)[:, None] / 16, torch.tensor(data.target)
 
 
 @cache
-def trained(classes: int = 10) -> nn.Module:
-    """A small convnet that knows the digits below `classes`; trained in about a second, always the same."""
+def trained_network(classes: int = 10) -> nn.Module:
+    """Train a small convolutional network on the digits below `classes`, reproducibly, in about a second."""
     torch.manual_seed(0)
     network = nn.Sequential(
         *(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.ReLU()),
         *(nn.Flatten(), nn.Linear(256, classes)),
     )
-    images, labels = few(classes, 1797)
+    images, labels = first_digits(classes, 1797)
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(8):
         for batch in torch.randperm(len(labels)).split(128):
@@ -71,8 +71,8 @@ def trained(classes: int = 10) -> nn.Module:
     return network.eval()
 
 
-def few(classes: int, count: int) -> tuple[Tensor, Tensor]:
-    """The first digits below `classes`."""
-    images, labels = digits()
+def first_digits(classes: int, count: int) -> tuple[Tensor, Tensor]:
+    """Return the first `count` digits below `classes` and their labels."""
+    images, labels = load_all_digits()
     chosen = (labels < classes).nonzero().squeeze(1)[:count]
     return images[chosen], labels[chosen]

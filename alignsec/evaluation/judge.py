@@ -43,7 +43,7 @@ def confirm(
 ) -> Tensor:
     """Return which adversarial images count.
 
-    An image counts if it is finite, lies in [0,1] and within eps of the clean image, and the float32 model
+    An image counts if it is finite, in [0,1] and within eps of the clean image, and the float32 model
     misclassifies it with finite logits.
 
     Args:

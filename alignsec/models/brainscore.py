@@ -39,7 +39,7 @@ class NetworkWithArguments(nn.Module):
         self.network = network
         self._arguments = dict(arguments)
 
-    def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - whatever the network returns
+    def forward(self, images: Tensor) -> Any:  # noqa: ANN401 - any type that the network returns
         """Call the network with the images and the keyword arguments."""
         return self.network(images, **self._arguments)
 

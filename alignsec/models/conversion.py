@@ -1,6 +1,6 @@
 """Entry point: `python -m alignsec.models.conversion IN OUT` converts a torch file of tensors to safetensors.
 
-It is a program of its own because the program that downloads weights may run without torch, and because an
+It is a separate program because the program that downloads weights may run without torch, and because an
 untrusted file is better opened in a separate process.
 """
 

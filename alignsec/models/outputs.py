@@ -1,4 +1,4 @@
-"""Outputs: extracts logits from whatever a network returns."""
+"""Outputs: extracts the logits from the output of a network."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
-"""Run in Brain-Score's environment by test_brainscore.py: plugins registered as theirs are, and one of theirs.
+"""Tests of Brain-Score's plugins, which test_brainscore.py runs in Brain-Score's environment.
 
-The package is the real one, but for its folder of plugins: one real plugin, whose weights are stand-ins, and a few
-that are written here.
+They use the real package with another folder of plugins: one real plugin with random weights, and a few plugins
+that this file writes.
 """
 
 import importlib
@@ -69,7 +69,7 @@ def by_opencv(paths):
     shown = [albumentations.Compose(steps)(image=numpy.array(Image.open(path)))["image"] for path in paths]
     return numpy.stack(shown).transpose(0, 3, 1, 2)
 """
-"""As Brain-Score's scaling models do it: squashed by OpenCV, bicubic, then cut."""
+"""Preprocessing of Brain-Score's scaling models: OpenCV resizes without keeping the aspect ratio, then crops."""
 PLUGINS = {
     "halves": {"preprocessing": HALVES},
     "scaled": {"preprocessing": HALVES, "arguments": ", forward_kwargs={'scale': 3}"},
@@ -125,24 +125,26 @@ def load(
     return classifier.load(model, folder, torch.device("cpu"))
 
 
-def test_the_catalogue_is_what_the_installed_package_registers(installed: Path):
-    """After a change of brainscore_vision's version: `make catalogue`."""
+def test_catalogue_equals_registry_of_installed_package(installed: Path):
+    """After a change of brainscore_vision's version, run `make catalogue`."""
     written = io.StringIO()
     brainscore_models.write(installed, written)
     kept = Path(brainscore.__file__).with_name(brainscore.FILE)
     assert written.getvalue() == kept.read_text(encoding="utf-8")
 
 
-def told() -> list[Preprocessing]:
-    """Each way to preprocess that the catalogue tells of."""
+def catalogue_preprocessings() -> list[Preprocessing]:
+    """Return each preprocessing in the catalogue once."""
     ways = {str(entry.preprocessing): entry.preprocessing for entry in brainscore.entries().values()}
     return [Preprocessing.model_validate(way) for way in ways.values() if way]
 
 
-@pytest.mark.parametrize("way", told(), ids=lambda way: f"{way.crop_mode}-{way.input_size[1]}-{way.mean[0]}")
+@pytest.mark.parametrize(
+    "way", catalogue_preprocessings(), ids=lambda way: f"{way.crop_mode}-{way.input_size[1]}-{way.mean[0]}"
+)
 @pytest.mark.parametrize("shape", [(137, 211), (500, 375)])
-def test_preprocessing_is_what_their_loader_does(tmp_path: Path, way: Preprocessing, shape: tuple[int, int]):
-    """Pixel by pixel, also where it squashes and where it cuts."""
+def test_preprocessing_equals_brainscore_s_loader(tmp_path: Path, way: Preprocessing, shape: tuple[int, int]):
+    """All pixels are equal, for squashing and for cropping."""
     loader = importlib.import_module("brainscore_vision.model_helpers.activations.pytorch")
     path = tmp_path / "x.png"
     height, width = shape
@@ -158,8 +160,8 @@ def test_preprocessing_is_what_their_loader_does(tmp_path: Path, way: Preprocess
     assert torch.allclose(theirs, (ours - mean) / std, atol=1e-5)
 
 
-def test_one_of_their_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """shufflenet_v2_x1_0 as they load it: weights from torch's cache, preprocessing from its partial; no pip."""
+def test_real_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """shufflenet_v2_x1_0 takes weights from torch's cache and preprocessing from a partial, without pip."""
     torch.manual_seed(0)
     network = torchvision.models.shufflenet_v2_x1_0().eval()
     weights = io.BytesIO()
@@ -187,8 +189,8 @@ def test_one_of_their_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(("name", "scale"), [("halves", 1), ("scaled", 3)])
-def test_a_plugin_registered_as_theirs_are(tmp_path: Path, name: str, scale: int):
-    """Its output is a mapping; what its wrapper calls it with is kept."""
+def test_written_plugin(tmp_path: Path, name: str, scale: int):
+    """The output is a mapping, and the keyword arguments of the wrapper are used."""
     loaded = load(tmp_path, name, SMALL)
     torch.manual_seed(0)
     head = nn.Linear(3, 4)
@@ -197,7 +199,7 @@ def test_a_plugin_registered_as_theirs_are(tmp_path: Path, name: str, scale: int
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "said"),
+    ("name", "change", "message"),
     [
         ("halves", {"std": (0.229, 0.224, 0.225)}, "normalises images differently from the study"),
         ("halves", {"crop_mode": "center"}, "resizes images differently from the study"),
@@ -213,13 +215,13 @@ def test_a_plugin_registered_as_theirs_are(tmp_path: Path, name: str, scale: int
         ("in_two_places", {}, "in several folders"),
     ],
 )
-def test_what_is_refused(tmp_path: Path, name: str, change: dict[str, Any], said: str):
-    with pytest.raises(ModelError, match=said):
+def test_unusable_plugins_are_rejected(tmp_path: Path, name: str, change: dict[str, Any], message: str):
+    with pytest.raises(ModelError, match=message):
         load(tmp_path, name, SMALL.model_copy(update=change))
 
 
-def test_a_function_of_its_own_is_taken_where_the_study_states_what_it_does(tmp_path: Path):
-    """own_function doubles what ImageNet's mean and half its std do as well."""
+def test_custom_preprocessing_is_accepted_if_study_states_it(tmp_path: Path):
+    """own_function doubles the result, which equals half of ImageNet's std."""
     stated = {"mean": ALEXNETS["mean"], "std": tuple(value / 2 for value in ALEXNETS["std"])}
     assert load(tmp_path, "own_function", SMALL.model_copy(update=stated))(torch.rand(1, 3, 32, 32)).shape == (
         1,
@@ -227,14 +229,14 @@ def test_a_function_of_its_own_is_taken_where_the_study_states_what_it_does(tmp_
     )
 
 
-def test_resizing_without_a_filter_is_taken_to_a_grey_level(tmp_path: Path):
-    """As OpenCV resizes, which rounds as it likes."""
+def test_resizing_without_filter_may_differ_by_grey_level(tmp_path: Path):
+    """OpenCV rounds differently from torch."""
     stated = {"crop_pct": 32 / 36, "interpolation": "bicubic", "antialias": False}
     assert load(tmp_path, "opencv", SMALL.model_copy(update=stated))(torch.rand(1, 3, 32, 32)).shape == (1, 4)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"PK\x03\x04"])
-def test_a_file_that_is_no_archive(tmp_path: Path, data: bytes):
+def test_file_that_is_not_an_archive(tmp_path: Path, data: bytes):
     archive(tmp_path, {})
     (tmp_path / "w.tar").write_bytes(data)
     model = PairModel(
@@ -244,8 +246,8 @@ def test_a_file_that_is_no_archive(tmp_path: Path, data: bytes):
         classifier.load(model, tmp_path, torch.device("cpu"))
 
 
-def test_an_archive_is_the_same_for_the_same_files(tmp_path: Path):
-    """Whatever their times and links, and without what libraries leave beside them."""
+def test_archive_of_same_files_is_identical(tmp_path: Path):
+    """Times and links of files do not matter, and files that libraries leave are excluded."""
     for home in ("one", "two"):
         (tmp_path / home / "torch" / "hub").mkdir(parents=True)
         (tmp_path / home / "torch" / "hub" / "w.pth").write_bytes(b"weights")

@@ -1,4 +1,4 @@
-"""Brain-Score's models, in the environment that has them: `make brainscore` makes it, beside this one."""
+"""Models of Brain-Score, in a separate environment that `make brainscore` creates."""
 
 import os
 import subprocess
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 
-def test_their_plugins_in_their_environment(checkout: Path, tmp_path: Path):
-    """plugins.py, with the real brainscore_vision: its registry, its loader, its wrapper, its numpy."""
+def test_plugins_in_brainscore_environment(checkout: Path, tmp_path: Path):
+    """Run plugins.py with the real brainscore_vision: its registry, loader, wrapper and numpy."""
     python = checkout / ".brainscore" / "bin" / "python"
     if not python.exists():
         pytest.skip("needs Brain-Score's environment: make brainscore")

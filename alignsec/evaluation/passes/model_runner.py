@@ -56,7 +56,7 @@ class ModelRunner:
 
     @property
     def memory_pools(self) -> int:
-        """Number of memory pools that a pass needs: CUDA graphs have one of their own."""
+        """Number of memory pools that a pass needs: CUDA graphs use a separate one."""
         return 2 if self.compiled and torch.cuda.is_available() else 1
 
     def take_compared(self) -> int:

@@ -1,4 +1,4 @@
-"""What is asked of the evaluator in tests: the reference's attacks, on digits and on networks for them."""
+"""Tasks for tests of the evaluator: attacks of the reference on digits and on small networks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,28 +10,28 @@ from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.task import Task
 from alignsec.spec.attack import Attack
 from tests import tiny_networks
-from tests.tiny_networks import few, trained
+from tests.tiny_networks import first_digits, trained_network
 
 SEED = 3
 LINF, L2 = ("0.06", "0.25"), ("0.3", "1.5")
-"""On the digits network: the smaller budget breaks some images, the larger all but a few at once."""
+"""Budgets for the digits network. The smaller one breaks some images, the larger one most at once."""
 
 
 def attack(method: str = "autoattack", norm: str = "Linf", eps: Sequence[str] = LINF, **fields: object) -> Attack:
-    asked = {"method": method, "norm": norm, "eps": list(eps), "implementation": "reference"}
-    return Attack.model_validate({**asked, **fields})
+    given = {"method": method, "norm": norm, "eps": list(eps), "implementation": "reference"}
+    return Attack.model_validate({**given, **fields})
 
 
-def task(asked: Attack, network: nn.Module | None = None, classes: int = 10, count: int = 20) -> Task:
-    images, labels = few(classes, count)
-    return Task(tiny_networks.classifier(network or trained(classes)), images, labels, asked, SEED)
+def task(attack: Attack, network: nn.Module | None = None, classes: int = 10, count: int = 20) -> Task:
+    images, labels = first_digits(classes, count)
+    return Task(tiny_networks.classifier(network or trained_network(classes)), images, labels, attack, SEED)
 
 
-def finish(asked: Task, known: Evaluation | None = None) -> Evaluation:
-    *_, last = evaluator.evaluate(asked, known)
+def run_to_end(task: Task, known: Evaluation | None = None) -> Evaluation:
+    *_, last = evaluator.evaluate(task, known)
     return last
 
 
-def timeless(evaluation: Evaluation) -> dict[str, Any]:
-    """All of an evaluation but the seconds it took."""
+def without_seconds(evaluation: Evaluation) -> dict[str, Any]:
+    """Return all fields of an evaluation except seconds."""
     return evaluation.model_dump(exclude={"budgets": {"__all__": {"seconds"}}})

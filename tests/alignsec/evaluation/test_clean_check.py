@@ -1,4 +1,4 @@
-"""The gate: published accuracy, the size of the sample, and what is said when they do not fit."""
+"""Clean check: published accuracy, sample size and error messages."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from alignsec.spec.verdicts import BudgetVerdicts, Passes
 from tests import tiny
 
 
-def known(correct: int, count: int, classes: int = 5) -> Evaluation:
+def evaluation(correct: int, count: int, classes: int = 5) -> Evaluation:
     letters = "R" * correct + "W" * (count - correct)
     budget = BudgetVerdicts(eps="1/255", verdicts=letters, largest_distance=0, seconds=0, passes={})
     return Evaluation(
@@ -22,18 +22,16 @@ def known(correct: int, count: int, classes: int = 5) -> Evaluation:
 
 
 @given(st.integers(1, 300), st.floats(0, 1), st.floats(0, 1))
-def test_the_tail_is_the_binomials(trials: int, part: float, share: float):
+def test_binomial_cdf_equals_scipy(trials: int, part: float, probability: float):
     successes = round(part * trials)
-    assert clean_check.binomial_cdf(successes, trials, share) == pytest.approx(
-        binom.cdf(successes, trials, share), abs=1e-9
+    assert clean_check.binomial_cdf(successes, trials, probability) == pytest.approx(
+        binom.cdf(successes, trials, probability), abs=1e-9
     )
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.floats(0.01, 1), st.floats(0, 0.2))
-def test_plausible_is_that_the_exact_interval_meets_the_tolerance(
-    count: int, part: float, top1: float, tolerance: float
-):
-    """As scipy computes the interval, where the two are not within rounding of each other."""
+def test_plausible_if_exact_interval_overlaps_tolerance(count: int, part: float, top1: float, tolerance: float):
+    """The interval is scipy's; cases where the two ranges are within rounding of each other are skipped."""
     correct = round(part * count)
     interval = binomtest(correct, count).proportion_ci(0.999, method="exact")
     gap = max(interval.low - (top1 + tolerance), (top1 - tolerance) - interval.high)
@@ -45,7 +43,7 @@ def test_plausible_is_that_the_exact_interval_meets_the_tolerance(
 @pytest.mark.parametrize(
     ("correct", "count", "passes"),
     [
-        # Of a model of 76.1 %, tolerance 5 %: 20 images tell only a broken one, 50,000 a changed one.
+        # Published: 76.1 %, tolerance 5 %. 20 images detect only a broken model, 50,000 images a changed one.
         *(
             (10, 20, True),
             (3, 20, False),
@@ -58,27 +56,27 @@ def test_plausible_is_that_the_exact_interval_meets_the_tolerance(
         (0, 1, True),
     ],
 )
-def test_the_tolerance_widens_with_a_small_sample(correct: int, count: int, passes: bool):
+def test_small_samples_have_wider_tolerance(correct: int, count: int, passes: bool):
     assert clean_check.is_plausible(correct, count, Published(top1=0.761)) == passes
 
 
-def test_a_model_that_is_not_the_published_one_is_told_with_numbers():
+def test_error_message_has_numbers():
     model = tiny.pair(published=Published(top1=0.761, where="a table")).model
     with pytest.raises(CleanAccuracyError) as caught:
-        clean_check.check_clean_accuracy(model, known(24, 200))
+        clean_check.check_clean_accuracy(model, evaluation(24, 200))
     assert str(caught.value) == (
         "tiny classifies 24 of 200 clean images correctly, 12.0%; expected 76.1% (a table) with a tolerance of "
         "5.0%; check the preprocessing and weights"
     )
     with pytest.raises(CleanAccuracyError, match="and whether the model was trained on these images"):
-        clean_check.check_clean_accuracy(model, known(200, 200))
+        clean_check.check_clean_accuracy(model, evaluation(200, 200))
 
 
-def test_other_logits_than_known_are_refused():
+def test_other_number_of_classes_is_rejected():
     with pytest.raises(CleanAccuracyError, match="returned 5 logits for each image; expected 1000"):
-        clean_check.check_clean_accuracy(tiny.pair(classes=1000).model, known(4, 4))
+        clean_check.check_clean_accuracy(tiny.pair(classes=1000).model, evaluation(4, 4))
 
 
-def test_what_cannot_be_checked_is_noted():
-    assert clean_check.check_clean_accuracy(tiny.pair().model, known(0, 4)) == (clean_check.NOT_CHECKED,)
-    assert clean_check.check_clean_accuracy(tiny.pair(published=Published(top1=0.5)).model, known(2, 4)) == ()
+def test_missing_published_accuracy_gives_note():
+    assert clean_check.check_clean_accuracy(tiny.pair().model, evaluation(0, 4)) == (clean_check.NOT_CHECKED,)
+    assert clean_check.check_clean_accuracy(tiny.pair(published=Published(top1=0.5)).model, evaluation(2, 4)) == ()

@@ -1,4 +1,4 @@
-"""A network whose robustness is proven: any honest attack must land between its clean and its certified error."""
+"""A network with certified robustness: the error of an attack must be between clean and certified error."""
 
 import gzip
 import math
@@ -17,8 +17,8 @@ from tests.tiny_networks import classifier
 EPS = 0.1
 
 
-def provable(shared: Path) -> nn.Sequential:
-    """The provably robust MNIST network of Wong and Kolter (locuslab/convex_adversarial)."""
+def load_provable(shared: Path) -> nn.Sequential:
+    """Load the provably robust MNIST network of Wong and Kolter (locuslab/convex_adversarial)."""
     network = nn.Sequential(
         *(nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU()),
         *(nn.Flatten(), nn.Linear(1568, 100), nn.ReLU(), nn.Linear(100, 10)),
@@ -30,8 +30,8 @@ def provable(shared: Path) -> nn.Sequential:
     return network.eval()
 
 
-def mnist(shared: Path, count: int) -> tuple[Tensor, Tensor]:
-    """The first test images, N x 1 x 28 x 28 in [0,1], and labels: IDX files, big-endian headers."""
+def load_mnist(shared: Path, count: int) -> tuple[Tensor, Tensor]:
+    """Return the first test images, N x 1 x 28 x 28 in [0,1], and labels. IDX files have big-endian headers."""
     found = {}
     for kind, header in (("images", 16), ("labels", 8)):
         files = sorted((shared / "mnist").glob(f"t10k-{kind}*"))
@@ -44,8 +44,8 @@ def mnist(shared: Path, count: int) -> tuple[Tensor, Tensor]:
     return found["images"].view(count, 1, 28, 28).float() / 255, found["labels"]
 
 
-def affine(network: nn.Sequential) -> list[tuple[Tensor, Tensor]]:
-    """Its layers between the ReLUs as dense matrices and offsets."""
+def affine_layers(network: nn.Sequential) -> list[tuple[Tensor, Tensor]]:
+    """Return the layers between the ReLUs as dense matrices and offsets."""
     found, shape = [], (1, 28, 28)
     for layer in network:
         if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -58,10 +58,12 @@ def affine(network: nn.Sequential) -> list[tuple[Tensor, Tensor]]:
 
 
 def is_certified(layers: list[tuple[Tensor, Tensor]], image: Tensor, label: int) -> bool:
-    """Whether no image within EPS has another class, by the linear relaxation the network was trained with.
+    """Return True if a linear relaxation proves that all images within EPS have the same class.
 
-    Wong and Kolter 2018 (arXiv 1711.00851), in the form of Fast-Lin (Weng et al. 2018): each ReLU that may go
-    both ways lies between two parallel lines.
+    The network was trained with this relaxation: two parallel lines bound a ReLU whose input can have either sign.
+
+    Reference:
+        Wong and Kolter 2018 (arXiv 1711.00851), in the form of Fast-Lin (Weng et al. 2018).
     """
     low, high = (image.flatten() - EPS).clamp(0, 1), (image.flatten() + EPS).clamp(0, 1)
     middle, radius = (low + high) / 2, (high - low) / 2
@@ -79,32 +81,34 @@ def is_certified(layers: list[tuple[Tensor, Tensor]], image: Tensor, label: int)
             rows = rows @ matrix
         centre, spread = rows @ middle + constant, rows.abs() @ radius
         least, most = centre + under - spread, centre + over + spread
-        both_ways = (least < 0) & (most > 0)
-        slopes.append(torch.where(both_ways, most / (most - least), (least >= 0).float()))
-        shifts.append(torch.where(both_ways, -slopes[-1] * least, 0.0))
+        either_sign = (least < 0) & (most > 0)
+        slopes.append(torch.where(either_sign, most / (most - least), (least >= 0).float()))
+        shifts.append(torch.where(either_sign, -slopes[-1] * least, 0.0))
     least[label] = torch.inf
     return bool((least > 1e-4).all())
 
 
 @pytest.mark.parametrize("method", ["apgd-ce", "square"])
 @torch.no_grad()
-def test_an_attack_lands_between_clean_and_certified(shared: Path, method: str):
-    """Published: clean error 1.8 %, PGD error 4.1 %, certified error at most 5.8 % at Linf 0.1 on all 10,000.
+def test_attack_error_is_between_clean_and_certified(shared: Path, method: str):
+    """Published for all 10,000 images at Linf 0.1: clean error 1.8 %, PGD 4.1 %, certified at most 5.8 %.
 
-    And image by image: what is proven robust, by a certificate computed here, no attack may have broken.
+    In addition, no attack may break an image that is proven robust by a certificate computed here.
     """
     count = 300
-    images, labels = mnist(shared, count)
-    network = provable(shared)
+    images, labels = load_mnist(shared, count)
+    network = load_provable(shared)
     changes = {"queries": 200} if method == "square" else {"steps": 20}
-    asked = Attack.model_validate({"method": method, "norm": "Linf", "eps": [str(EPS)], "batch": count, **changes})
-    *_, last = evaluator.evaluate(Task(classifier(network), images, labels, asked, 0))
+    chosen = Attack.model_validate(
+        {"method": method, "norm": "Linf", "eps": [str(EPS)], "batch": count, **changes}
+    )
+    *_, last = evaluator.evaluate(Task(classifier(network), images, labels, chosen, 0))
     (verdicts,) = last.budgets
     wrong, errors = verdicts.verdicts.count("W"), count - verdicts.robust
     assert 0 < wrong < errors <= 0.08 * count
     assert 0.09 < verdicts.largest_distance <= EPS + 1e-6
-    layers = affine(network)
+    layers = affine_layers(network)
     broken = [index for index, letter in enumerate(verdicts.verdicts) if letter not in "RW"]
     assert not [index for index in broken if is_certified(layers, images[index], int(labels[index]))]
     robust = [index for index in range(8) if is_certified(layers, images[index], int(labels[index]))]
-    assert len(robust) >= 6, "the certificate proves nothing: the assertion above is empty"
+    assert len(robust) >= 6, "the certificate must prove some images robust, or the assertion above is empty"

@@ -1,4 +1,4 @@
-"""Torch files rewritten as safetensors: every bit the same, and read by timm as the torch file is."""
+"""Conversion to safetensors: the same bits, and the same result when timm reads the file."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from alignsec.models.conversion import ConversionError
 from tests import tiny_networks
 
 
-def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+def have_same_tensors(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(conversion._is_same(one[key], other[key]) for key in one)
 
 
 @pytest.fixture
 def state() -> dict[str, Tensor]:
-    """The tiny network's, with what is hard to keep: NaN, -0, halves, shared and transposed tensors, a scalar."""
+    """The tiny network's weights with special tensors: NaN, -0, halves, shared and transposed ones, a scalar."""
     whole = dict(tiny_networks.vit().state_dict())
     odd = torch.tensor([float("nan"), -0.0, float("inf"), 1e-45])
     shared = torch.arange(12.0).reshape(3, 4)
@@ -29,21 +29,21 @@ def state() -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("wrapper", [None, "state_dict", "model", "state_dict_ema"])
-def test_every_bit_is_kept_and_timm_reads_the_same(tmp_path: Path, state: dict[str, Tensor], wrapper: str | None):
-    """Also with what training leaves around the tensors, and with the prefix of a parallel wrapper."""
+def test_bits_are_kept_and_timm_reads_the_same(tmp_path: Path, state: dict[str, Tensor], wrapper: str | None):
+    """The torch file may also contain training state, and keys with the prefix of a parallel wrapper."""
     named = {f"module.{key}": tensor for key, tensor in state.items()} if wrapper else state
     content = {"epoch": 3, "model": {}, "optimizer": {"lr": 0.1}, wrapper: named} if wrapper else named
     if wrapper not in (None, "model"):
         content["model"] = {"w": torch.zeros(1)}
     torch.save(content, tmp_path / "w.pth")
     conversion.convert(tmp_path / "w.pth", tmp_path / "w.safetensors")
-    assert same(load_file(tmp_path / "w.safetensors"), named)
+    assert have_same_tensors(load_file(tmp_path / "w.safetensors"), named)
     by_timm = [load_state_dict(str(tmp_path / name)) for name in ("w.pth", "w.safetensors")]
-    assert same(by_timm[0], by_timm[1])
+    assert have_same_tensors(by_timm[0], by_timm[1])
 
 
-def test_timms_own_conversion_of_keys_still_applies(tmp_path: Path):
-    """A tag whose published keys differ from its network's: both files give the same network."""
+def test_timm_still_renames_keys(tmp_path: Path):
+    """For a tag whose published keys differ from its network's keys, both files give the same network."""
     name, options = "swin_tiny_patch4_window7_224", {"depths": (1, 1), "embed_dim": 24, "num_heads": (1, 2)}
     torch.manual_seed(1)
     published = timm.create_model(name, **options).state_dict()
@@ -57,8 +57,8 @@ def test_timms_own_conversion_of_keys_still_applies(tmp_path: Path):
         timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"file": str(tmp_path / file)}, **options)
         for file in ("w.pth", "w.safetensors")
     ]
-    assert same(networks[0].state_dict(), networks[1].state_dict())
-    assert same(networks[1].state_dict(), published)
+    assert have_same_tensors(networks[0].state_dict(), networks[1].state_dict())
+    assert have_same_tensors(networks[1].state_dict(), published)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_timms_own_conversion_of_keys_still_applies(tmp_path: Path):
     ],
     ids=["config", "number", "empty", "list", "sparse"],
 )
-def test_what_would_lose_something_stays_as_it_is(tmp_path: Path, content: object):
+def test_unsupported_content_is_not_converted(tmp_path: Path, content: object):
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(ConversionError):
         conversion.convert(tmp_path / "w.pth", tmp_path / "w.safetensors")
@@ -81,13 +81,13 @@ def test_what_would_lose_something_stays_as_it_is(tmp_path: Path, content: objec
 
 
 class Bomb:
-    """A pickle that would run code."""
+    """A pickle that runs code when it is loaded."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (Path.touch, (Path("bomb"),))  # type: ignore[return-value]
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_file_that_runs_code_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     torch.save({"w": Bomb()}, tmp_path / "w.pth")
     assert conversion.main(str(tmp_path / "w.pth"), str(tmp_path / "out")) == conversion.UNREADABLE
     assert "UnpicklingError" in capsys.readouterr().err
@@ -95,7 +95,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("data", [b"", b"neither", b"PK\x03\x04"])
-def test_what_torch_cannot_read_is_told(tmp_path: Path, data: bytes, capsys: pytest.CaptureFixture[str]):
+def test_unreadable_file_gives_message(tmp_path: Path, data: bytes, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "w.pth").write_bytes(data)
     assert conversion.main(str(tmp_path / "w.pth"), str(tmp_path / "out")) == conversion.UNREADABLE
     assert capsys.readouterr().err

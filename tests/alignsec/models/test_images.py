@@ -1,4 +1,4 @@
-"""Photographs: what a model is shown is what timm would show it, less the normalisation."""
+"""Images: preprocessing equals timm's, without normalisation."""
 
 import io
 from pathlib import Path
@@ -16,8 +16,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from alignsec.images import pack as image_pack
 from alignsec.images.pack import BadPack, Candidate
-from alignsec.models import images as photographs
-from alignsec.models.images import ImageError, ImageLoader, ImageTransform
+from alignsec.models.images import ImageError, ImageLoader, ImageTransform, load_images
 from alignsec.spec.preprocessing import Preprocessing
 from tests.tiny import GREY, unchecked_pack, write_image
 
@@ -42,12 +41,12 @@ def pack(folder: Path, names: list[str], into: Path) -> tuple[Path, str]:
 @pytest.mark.parametrize(
     "settings", SETTINGS, ids=lambda s: f"{s['input_size']} {s['interpolation']} {s.get('crop_mode', 'center')}"
 )
-def test_equal_to_timms_own_pipeline(shared: Path, tmp_path: Path, settings: dict[str, Any]):
-    """On real JPEGs, bit for bit: our pixels, normalised, are what timm's evaluation would feed the network."""
+def test_pixels_equal_timm_s_pipeline(shared: Path, tmp_path: Path, settings: dict[str, Any]):
+    """On real JPEG files the normalised pixels have the same bits as the input in timm's evaluation."""
     folder = shared / "imagenet_sample"
     names = sorted(path.name for path in folder.glob("*.JPEG"))[:3]
     preprocessing = Preprocessing(**settings)
-    found = photographs.load_images(*pack(folder, names, tmp_path), preprocessing)
+    found = load_images(*pack(folder, names, tmp_path), preprocessing)
     transform = create_transform(is_training=False, **settings)
     mode = "L" if preprocessing.input_size[0] == 1 else "RGB"
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocessing.mean, preprocessing.std))
@@ -63,8 +62,8 @@ def test_equal_to_timms_own_pipeline(shared: Path, tmp_path: Path, settings: dic
 
 @pytest.mark.parametrize("crop_mode", ["center", "squash"])
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
-def test_without_a_low_pass_filter(tmp_path: Path, crop_mode: str, interpolation: str):
-    """As torch resizes tensors of one image; Pillow blurs what shrinks, and picks other neighbours."""
+def test_resizing_without_low_pass_filter(tmp_path: Path, crop_mode: str, interpolation: str):
+    """The result equals torch's resizing of tensors. Pillow filters when shrinking and picks other neighbours."""
     write_image(tmp_path / "0.png", seed=0, size=90, mode="RGB")
     shown = Preprocessing(
         input_size=(3, 24, 24), mean=(0,) * 3, std=(1,) * 3, crop_pct=0.8,
@@ -79,52 +78,52 @@ def test_without_a_low_pass_filter(tmp_path: Path, crop_mode: str, interpolation
     assert (ImageTransform(shown)(picture).float() - filtered).abs().max() > 10
 
 
-def test_pixels_of_the_input_size_are_left_alone(tmp_path: Path):
-    """No resizing, no rounding: 8-bit values over 255."""
+def test_image_of_input_size_is_not_resized(tmp_path: Path):
+    """The pixels are the 8-bit values divided by 255."""
     write_image(tmp_path / "a.png", seed=3)
-    found = photographs.load_images(*pack(tmp_path, ["a.png"], tmp_path), Preprocessing(**GREY))
+    found = load_images(*pack(tmp_path, ["a.png"], tmp_path), Preprocessing(**GREY))
     expected = torch.tensor(list(Image.open(tmp_path / "a.png").tobytes())).view(1, 1, 16, 16) / 255
     assert torch.equal(found.pixels[:], expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "LA", "P", "1"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_kind_of_image_has_the_models_channels(tmp_path: Path, mode: str, channels: int):
+def test_image_modes_are_converted_to_channels_of_model(tmp_path: Path, mode: str, channels: int):
     file = tmp_path / "a.tif"
     write_image(tmp_path / "rgb.png", seed=4, mode="RGB")
     Image.open(tmp_path / "rgb.png").convert(mode).save(file)
     values = {"input_size": (channels, 16, 16), "mean": (0.5,) * channels, "std": (0.5,) * channels}
-    found = photographs.load_images(*pack(tmp_path, ["a.tif"], tmp_path), Preprocessing(**{**GREY, **values}))
+    found = load_images(*pack(tmp_path, ["a.tif"], tmp_path), Preprocessing(**{**GREY, **values}))
     assert found.pixels.shape == (1, channels, 16, 16)
 
 
-def test_a_rotated_photograph_stays_as_it_lies(tmp_path: Path):
-    """EXIF says to turn it; neither torchvision's loader nor timm's does, so no published number rests on that."""
+def test_exif_rotation_is_ignored(tmp_path: Path):
+    """The loaders of torchvision and timm ignore the rotation in EXIF, so published results do not use it."""
     write_image(tmp_path / "a.png", seed=2, mode="RGB", size=16)
     picture = Image.open(tmp_path / "a.png")
     exif = picture.getexif()
     exif[0x0112] = 6
     picture.save(tmp_path / "turned.png", exif=exif)
     picture.save(tmp_path / "plain.png")
-    found = photographs.load_images(*pack(tmp_path, ["plain.png", "turned.png"], tmp_path), Preprocessing(**RGB))
+    found = load_images(*pack(tmp_path, ["plain.png", "turned.png"], tmp_path), Preprocessing(**RGB))
     assert torch.equal(found.pixels[0], found.pixels[1])
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG", "GIF", "TIFF"])
-def test_of_an_animation_the_first_picture_is_shown(tmp_path: Path, kind: str):
-    """As convert("RGB") has it, which every pipeline calls."""
+def test_first_frame_of_animation_is_used(tmp_path: Path, kind: str):
+    """convert("RGB"), which every pipeline calls, returns the first frame."""
     frames = []
     for seed in (1, 2, 3):
         write_image(tmp_path / f"{seed}.png", seed=seed, mode="L", size=16)
         frames.append(Image.open(tmp_path / f"{seed}.png").convert("RGB"))
     more = {"lossless": True} if kind == "WEBP" else {}
     frames[0].save(tmp_path / "moving.png", kind, save_all=True, append_images=frames[1:], **more)
-    found = photographs.load_images(*pack(tmp_path, ["1.png", "moving.png"], tmp_path), Preprocessing(**RGB))
+    found = load_images(*pack(tmp_path, ["1.png", "moving.png"], tmp_path), Preprocessing(**RGB))
     assert torch.equal(found.pixels[0], found.pixels[1])
 
 
-def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path):
-    """A pack made elsewhere: its digest fits, an image in it does not decode."""
+def test_error_names_image_that_cannot_be_decoded(tmp_path: Path):
+    """The pack, made by another program, has the expected digest but contains an invalid image."""
     write_image(tmp_path / "a.png", seed=1)
     broken = [
         image_pack.LabelledImage("a.png", 0, (tmp_path / "a.png").read_bytes()),
@@ -132,24 +131,22 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path: Path):
     ]
     data = unchecked_pack(broken)
     (tmp_path / "p.tar").write_bytes(data)
-    with photographs.load_images(
-        tmp_path / "p.tar", image_pack.digest.sha256_of_bytes(data), Preprocessing(**GREY)
-    ) as found:
+    with load_images(tmp_path / "p.tar", image_pack.digest.sha256_of_bytes(data), Preprocessing(**GREY)) as found:
         assert found.pixels[:1].shape == (1, 1, 16, 16)
         with pytest.raises(ImageError, match=r"half\.png cannot be decoded"):
             _ = found.pixels[:2]
 
 
-def test_a_pack_cut_short_is_refused(tmp_path: Path):
+def test_truncated_pack_is_rejected(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=1)
     path, sha256 = pack(tmp_path, ["a.png"], tmp_path)
     path.write_bytes(io.BytesIO(path.read_bytes()).read(2000))
     with pytest.raises(BadPack):
-        photographs.load_images(path, sha256, Preprocessing(**GREY))
+        load_images(path, sha256, Preprocessing(**GREY))
 
 
 @pytest.mark.parametrize("threads", [1, 7])
-def test_order_is_the_packs_whatever_the_threads(tmp_path: Path, threads: int):
+def test_order_does_not_depend_on_threads(tmp_path: Path, threads: int):
     names = [f"{number:02}.png" for number in range(40)]
     for number, name in enumerate(names):
         write_image(tmp_path / name, seed=number)
@@ -160,8 +157,8 @@ def test_order_is_the_packs_whatever_the_threads(tmp_path: Path, threads: int):
         assert pixels.mul(255).round().byte().flatten().tolist() == list(Image.open(tmp_path / name).tobytes())
 
 
-def test_the_first_images_do_not_wait_for_the_last(tmp_path: Path):
-    """A batch is there while a later image is still being decoded; leaving early ends the threads."""
+def test_first_images_do_not_wait_for_last(tmp_path: Path):
+    """A batch is available while a later image is still decoding, and leaving the loader ends the threads."""
     for number in range(9):
         write_image(tmp_path / f"{number}.png", seed=number)
     images = image_pack.entries(*pack(tmp_path, [f"{number}.png" for number in range(9)], tmp_path))
@@ -179,8 +176,8 @@ def test_the_first_images_do_not_wait_for_the_last(tmp_path: Path):
         assert found.pixels[8].shape == (1, 16, 16)
 
 
-def test_what_is_not_wanted_any_more_is_not_decoded(tmp_path: Path):
-    """A job that is stopped does not first decode all the rest."""
+def test_decoding_stops_with_loader(tmp_path: Path):
+    """A job that stops does not decode the remaining images first."""
     write_image(tmp_path / "a.png", seed=1)
     images = image_pack.entries(*pack(tmp_path, ["a.png"], tmp_path)) * 200
     seen = []

@@ -1,4 +1,4 @@
-"""Networks of each source, built in the job from the files it is handed."""
+"""Builders: networks of each source, built from the files of a pair."""
 
 from pathlib import Path
 from typing import Any
@@ -41,17 +41,17 @@ def images() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("suffix", ["pt", "safetensors"])
-def test_torchvisions_own_weights(tmp_path: Path, suffix: str):
-    """As they are published, with the key names of old, which torchvision's builder knows."""
+def test_torchvision_weights(tmp_path: Path, suffix: str):
+    """Published weights have old key names, which torchvision's builder converts."""
     torch.manual_seed(0)
     network = get_model("densenet121", weights=None).eval()
-    old = {
+    published = {
         key.replace("norm1", "norm.1").replace("conv2", "conv.2"): value
         for key, value in network.state_dict().items()
     }
-    old = {key: value for key, value in old.items() if "num_batches" not in key}
+    published = {key: value for key, value in published.items() if "num_batches" not in key}
     holder = torch.nn.Module()
-    holder.state_dict = lambda: old  # type: ignore[method-assign]
+    holder.state_dict = lambda: published  # type: ignore[method-assign]
     tiny_networks.save(holder, tmp_path / f"w.{suffix}")
     source = {"source": "torchvision:densenet121.IMAGENET1K_V1", "weights": f"w.{suffix}"}
     loaded = load(tmp_path, **source, conversion="torchvision")
@@ -60,7 +60,7 @@ def test_torchvisions_own_weights(tmp_path: Path, suffix: str):
         load(tmp_path, **source)
 
 
-def test_a_checkpoint_of_a_torchvision_architecture(tmp_path: Path):
+def test_state_dict_of_torchvision_architecture(tmp_path: Path):
     torch.manual_seed(0)
     network = get_model("resnet18", num_classes=7).eval()
     tiny_networks.save(network, tmp_path / "w.safetensors")
@@ -68,8 +68,8 @@ def test_a_checkpoint_of_a_torchvision_architecture(tmp_path: Path):
     assert torch.equal(loaded(images()), network(images()))
 
 
-def test_a_users_network(tmp_path: Path):
-    """Built by the callable from the options, filled from the weights file where there is one."""
+def test_user_network(tmp_path: Path):
+    """The function gets the options; the weights file is loaded if there is one."""
     (tmp_path / "code.py").write_text(CODE)
     built = load(tmp_path, source="python:build", code="code.py", options={"classes": 4})
     assert built(images()).shape == (2, 4)
@@ -79,20 +79,20 @@ def test_a_users_network(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("source", "options", "said"),
+    ("source", "options", "message"),
     [
         ("python:number", {}, "number returned int; expected a torch.nn.Module"),
         ("python:gone", {}, "has no attribute 'gone'"),
         ("python:build", {"depth": 3}, "unexpected keyword argument 'depth'"),
     ],
 )
-def test_a_users_code_that_builds_nothing(tmp_path: Path, source: str, options: dict[str, Any], said: str):
+def test_user_code_without_network(tmp_path: Path, source: str, options: dict[str, Any], message: str):
     (tmp_path / "code.py").write_text(CODE)
-    with pytest.raises(ModelError, match=said):
+    with pytest.raises(ModelError, match=message):
         load(tmp_path, source=source, code="code.py", options=options)
 
 
 @pytest.mark.parametrize("source", ["timm:resnet10t", "torchvision:resnet18"])
-def test_random_weights_are_no_model(tmp_path: Path, source: str):
+def test_missing_weights_file_is_rejected(tmp_path: Path, source: str):
     with pytest.raises(ModelError, match="no weights file"):
         load(tmp_path, source=source)

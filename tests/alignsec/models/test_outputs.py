@@ -1,4 +1,4 @@
-"""Logits out of whatever a network returns."""
+"""Outputs: logits are extracted from the output of a network."""
 
 from collections import namedtuple
 from typing import Any
@@ -18,7 +18,7 @@ Named = namedtuple("Named", ["features", "logits"])
 
 
 class ModelOutput(dict[str, Any]):
-    """As Hugging Face returns it: a mapping whose keys are attributes too."""
+    """Output of a Hugging Face model: a mapping whose keys are also attributes."""
 
     def __getattr__(self, name: str) -> object:
         return self.get(name)
@@ -44,7 +44,7 @@ def test_logits_are_found(returned: object):
 
 
 @pytest.mark.parametrize(
-    ("returned", "said"),
+    ("returned", "message"),
     [
         (None, "returned NoneType"),
         ((), "returned tuple"),
@@ -53,12 +53,12 @@ def test_logits_are_found(returned: object):
         ((FEATURES, LOGITS), r"shape \(2, 4, 4\)"),
     ],
 )
-def test_no_logits_are_guessed(returned: object, said: str):
-    with pytest.raises(ModelError, match=said):
+def test_ambiguous_output_is_rejected(returned: object, message: str):
+    with pytest.raises(ModelError, match=message):
         outputs.extract_logits(returned)
 
 
-def test_a_classifier_gives_logits_whatever_its_network_returns():
+def test_classifier_extracts_logits():
     class Wrapped(nn.Module):
         def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             return images.flatten(1), images

@@ -1,4 +1,4 @@
-"""Pixels: bytes that are given as the floats ToTensor would make of them."""
+"""Pixels: bytes that are converted to the floats that ToTensor returns."""
 
 import pytest
 import torch
@@ -16,8 +16,8 @@ BYTES = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
 @pytest.mark.parametrize(
     "index", [0, 3, -1, slice(None), slice(1, 3), slice(2, 2), slice(3, 0, -2), [2, 0], torch.tensor([3, 3, 1])]
 )
-def test_the_same_floats_as_division(index):
-    """Bit for bit, whatever part is asked for."""
+def test_floats_equal_division(index):
+    """All kinds of indices return the same bits."""
     if isinstance(index, slice) and index.step:
         with pytest.raises(ValueError, match="step must be greater than zero"):
             _ = Pixels(BYTES)[index]
@@ -27,22 +27,22 @@ def test_the_same_floats_as_division(index):
     assert torch.equal(given, (BYTES.float() / 255)[index])
 
 
-def test_the_table_says_what_division_says():
-    """What devices other than CPUs look up."""
+def test_table_equals_division():
+    """Devices other than CPUs look the values up in the table."""
     looked_up = Pixels(BYTES)
     looked_up._table = pixels._FLOAT_OF_BYTE
     assert torch.equal(looked_up[:], Pixels(BYTES)[:])
 
 
-def test_only_what_is_asked_for_is_waited_for():
-    asked: list[int] = []
-    given = Pixels(BYTES, wait=asked.append)
+def test_index_waits_only_for_requested_images():
+    waits: list[int] = []
+    given = Pixels(BYTES, wait=waits.append)
     _ = given[0:2], given[1], given[:1], given[2], given[torch.tensor([0])], given[:]
-    assert asked == [2, 3, 4]
+    assert waits == [2, 3, 4]
 
 
-def test_another_device_is_given_each_image_once():
-    """As on a GPU, played on the CPU: what is ready is copied over, once, and looked up there."""
+def test_each_image_is_copied_to_device_once():
+    """The CPU plays the role of a GPU: decoded images are copied once and looked up there."""
     values = torch.zeros_like(BYTES)
     ready = []
 
@@ -58,18 +58,18 @@ def test_another_device_is_given_each_image_once():
 
 
 @pytest.mark.parametrize("implementation", ["alignsec", "reference"])
-def test_verdicts_are_those_of_a_float_tensor(implementation: str):
-    """The whole of AutoAttack, stopped and taken up once: every letter, step and distance."""
-    images, labels = tiny_networks.few(10, 24)
+def test_verdicts_equal_those_of_float_tensor(implementation: str):
+    """All verdicts, steps and distances of AutoAttack are equal."""
+    images, labels = tiny_networks.first_digits(10, 24)
     values = images.mul(255).round().byte()
-    classifier = tiny_networks.classifier(tiny_networks.trained())
-    asked = Attack.model_validate(
+    classifier = tiny_networks.classifier(tiny_networks.trained_network())
+    attack = Attack.model_validate(
         {"method": "autoattack", "norm": "Linf", "eps": ["0.06"], "steps": 5, "queries": 20, "batch": 8}
         | {"implementation": implementation}
     )
     ends = []
-    for shown in (Pixels(values), values.float() / 255):
-        *_, last = evaluator.evaluate(Task(classifier, shown, labels, asked, 0))
+    for images_ in (Pixels(values), values.float() / 255):
+        *_, last = evaluator.evaluate(Task(classifier, images_, labels, attack, 0))
         ends.append(last.model_dump(exclude={"budgets": {"__all__": {"seconds"}}}))
     assert ends[0] == ends[1]
     assert set(ends[0]["budgets"][0]["verdicts"]) > {"R", "c"}

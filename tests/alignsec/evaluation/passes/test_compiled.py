@@ -1,4 +1,4 @@
-"""Passes through torch.compile: at one size, with the results of the network as it is."""
+"""Compiled network: one batch size, and the results of the eager network."""
 
 import pytest
 import torch
@@ -11,64 +11,68 @@ from tests.alignsec.engine.compiling import SLOTS, Backend, passage_of
 pytestmark = pytest.mark.usefixtures("inductor_folder")
 
 
-def test_sizes_to_compile_for_are_few():
+def test_number_of_batch_sizes_is_limited():
     backend = Backend()
-    passage = passage_of(backend, most=64)
+    runner = passage_of(backend, most=64)
     for most in (64, 32, 16, 8):
-        passage.max_batch = most
-        passage.forward(small.digits()[0][:most])
-        passage.forward(small.digits()[0][:most])
-        passage.compiled.release()
-        assert not any(program() for program in backend.programs), "it keeps the memory that ran out"
+        runner.max_batch = most
+        runner.forward(small.digits()[0][:most])
+        runner.forward(small.digits()[0][:most])
+        runner.compiled.release()
+        assert not any(program() for program in backend.programs), "a released program still holds memory"
     assert backend.compiled == compiled.MAX_SIZES
-    assert passage.compiled.failure == "memory ran out at 3 batch sizes"
+    assert runner.compiled.failure == "memory ran out at 3 batch sizes"
 
 
 @pytest.mark.parametrize(("images", "full"), [(8, True), (7, True), (6, False), (1, False)])
-def test_lots_that_are_nearly_full_are_filled_up(images, full):
+def test_nearly_full_batches_are_padded(images, full):
     shapes = []
     backend = Backend(change=lambda results: shapes.append(len(results[0])) or results)
-    passage, points = passage_of(backend), small.digits()[0][:images]
-    seen = passage.forward(points)
+    runner, points = passage_of(backend), small.digits()[0][:images]
+    result = runner.forward(points)
     assert shapes == ([8] if full else [])
-    assert passage.take_compared() == (images if full else 0)
-    assert passage.take_compared() == 0
-    assert torch.allclose(seen.logits, passage.classifier(points).detach(), atol=1e-4)
-    assert len(seen.logits) == images
-    again = [(passage.forward(points), passage.take_compared())[1] for _ in range(3)]
+    assert runner.take_compared() == (images if full else 0)
+    assert runner.take_compared() == 0
+    assert torch.allclose(result.logits, runner.classifier(points).detach(), atol=1e-4)
+    assert len(result.logits) == images
+    again = [(runner.forward(points), runner.take_compared())[1] for _ in range(3)]
     assert again == ([0, images, 0] if full else [0, 0, 0])
 
 
-def test_gradients_of_a_filled_up_lot_are_its_own():
+def test_padding_does_not_change_gradients():
     points, labels = (part[:7] for part in small.digits())
 
-    def climbed(passage):
-        return passage.forward_backward(
+    def run_gradient_pass(runner):
+        return runner.forward_backward(
             points, lambda lot, logits: nn.functional.cross_entropy(logits, labels[lot], reduction="none")
         )
 
     backend = Backend()
-    seen, plain = climbed(passage_of(backend)), passage_of(backend)
+    result, plain = run_gradient_pass(passage_of(backend)), passage_of(backend)
     plain.compiled = None
-    other = climbed(plain)
+    other = run_gradient_pass(plain)
     assert backend.run == 1
-    for one, same in ((seen.logits, other.logits), (seen.losses, other.losses), (seen.gradients, other.gradients)):
+    for one, same in (
+        (result.logits, other.logits),
+        (result.losses, other.losses),
+        (result.gradients, other.gradients),
+    ):
         assert torch.allclose(one, same, rtol=1e-4, atol=1e-5)
 
 
-def test_what_a_pass_gave_is_not_written_over_by_the_next():
-    """As with CUDA graphs: every replay writes its outputs to the same place."""
+def test_next_pass_does_not_overwrite_results():
+    """The backend writes all outputs to the same memory, as replays of a CUDA graph do."""
     static = torch.empty(SLOTS, 10)
     backend = Backend(change=lambda results: (static.copy_(results[0]),))
-    passage = passage_of(backend)
-    first = passage.forward(small.digits()[0][:SLOTS]).logits
+    runner = passage_of(backend)
+    first = runner.forward(small.digits()[0][:SLOTS]).logits
     kept = first.clone()
-    passage.forward(1 - small.digits()[0][:SLOTS])
+    runner.forward(1 - small.digits()[0][:SLOTS])
     assert torch.equal(first, kept)
     assert backend.run == 2
 
 
-def test_the_record_says_what_was_compiled():
+def test_record_states_compilation():
     cpu = torch.device("cpu")
     assert precision.describe_precision("fp32", cpu, compiled=True) == "search fp32 compiled, verdicts fp32"
     assert precision.describe_precision("bf16", cpu, compiled=True) == "search bf16 compiled, verdicts fp32"

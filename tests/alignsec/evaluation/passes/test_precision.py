@@ -1,4 +1,4 @@
-"""A search in less than float32: it may miss images, but breaks none that float32 does not confirm."""
+"""Search in lower precision: it can miss images, but breaks none that float32 does not confirm."""
 
 import pytest
 import torch
@@ -16,28 +16,28 @@ BUDGETS = {"Linf": ("0.05", "0.12"), "L2": ("0.4", "0.9")}
 METHODS = ("apgd-ce", "apgd-t", "fab-t", "square")
 
 
-def low() -> bool:
+def is_bfloat16() -> bool:
     return torch.is_autocast_enabled("cpu")
 
 
-class Fickle(nn.Module):
-    """One function in bfloat16, another in float32; it counts the images that each has seen."""
+class PrecisionDependent(nn.Module):
+    """A network with another function in bfloat16 than in float32, which counts the images of each."""
 
     def __init__(self, network, in_low):
         super().__init__()
         self.network, self.in_low = network, in_low
-        self.seen = {True: 0, False: 0}
+        self.image_counts = {True: 0, False: 0}
 
     def forward(self, images):
-        """Logits."""
-        self.seen[low()] += len(images)
+        """Return logits."""
+        self.image_counts[is_bfloat16()] += len(images)
         logits = self.network(images)
-        return self.in_low(logits) if low() else logits
+        return self.in_low(logits) if is_bfloat16() else logits
 
 
-def fickle(in_low, attack, images=6):
+def precision_dependent_task(in_low, attack, images=6):
     what = small.task(False, attack, images)
-    model = Fickle(small.network(False), in_low)
+    model = PrecisionDependent(small.network(False), in_low)
     return Task(small.classifier(model), what.pixels, what.labels, attack, 0), model
 
 
@@ -46,58 +46,60 @@ def spent(known):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_float32_does_not_confirm_is_not_broken_and_its_search_goes_on(method):
-    """In bfloat16 every image looks misclassified; in float32 none is at so small a budget."""
+def test_unconfirmed_image_is_not_broken_and_search_continues(method):
+    """In bfloat16 every image seems misclassified; in float32 none is at this small budget."""
     attack = small.attack(method, eps=("0.0001", "0.3"), search="bf16")
-    what, model = fickle(lambda logits: logits.roll(1, 1), attack)
+    what, model = precision_dependent_task(lambda logits: logits.roll(1, 1), attack)
     known = small.finished(what, slots=7)
     assert known.budgets[0].robust == 6
     assert known.budgets[1].robust < 6
-    # FAB's points lie beyond the smaller budget, so they claim nothing there.
+    # FAB's points are outside the smaller budget, so none is claimed there.
     assert known.budgets[0].rejected == (0 if method == "fab-t" else 6)
-    assert spent(known) + known.clean_passes.forward == sum(model.seen.values())
+    assert spent(known) + known.clean_passes.forward == sum(model.image_counts.values())
     whole = small.finished(small.task(False, small.attack(method, eps=("0.0001",)), 6))
-    assert known.budgets[0].passes[method].forward > spent(whole), "some searches were given up"
+    assert known.budgets[0].passes[method].forward > spent(whole), "some searches ended early"
 
 
-def test_every_pass_in_float32_is_counted_and_told():
-    what, model = fickle(lambda logits: logits, small.attack(eps=("0.12",), search="bf16"), images=12)
+def test_float32_passes_are_counted_and_noted():
+    what, model = precision_dependent_task(
+        lambda logits: logits, small.attack(eps=("0.12",), search="bf16"), images=12
+    )
     known = small.finished(what)
-    again = model.seen[False] - known.clean_passes.forward
+    again = model.image_counts[False] - known.clean_passes.forward
     assert again >= sum(letter in "ctfs" for letter in known.budgets[0].verdicts)
-    assert spent(known) == model.seen[True] + again
+    assert spent(known) == model.image_counts[True] + again
     assert f"{again} of the forward passes checked apparent successes of the search in fp32" in known.notes
 
 
 def test_clean_images_are_classified_in_float32():
-    what, model = fickle(lambda logits: logits.roll(1, 1), small.attack(search="bf16"))
+    what, model = precision_dependent_task(lambda logits: logits.roll(1, 1), small.attack(search="bf16"))
     first = next(evaluate(what))
     assert first.budgets[0].verdicts.count("R") == 6
-    assert model.seen == {True: 0, False: first.clean_passes.forward}
+    assert model.image_counts == {True: 0, False: first.clean_passes.forward}
 
 
-def test_a_tie_of_the_rounded_logits_ends_no_search():
-    """Square ends on a tie; in bfloat16 ties come from rounding."""
+def test_tie_of_rounded_logits_does_not_end_search():
+    """Square ends at a tie of two logits. In bfloat16, rounding causes ties."""
     attack = small.attack("square", eps=("0.0001",), search="bf16")
-    what, model = fickle(torch.zeros_like, attack)
+    what, model = precision_dependent_task(torch.zeros_like, attack)
     assert small.finished(what).budgets[0].robust == 6
-    assert model.seen[True] == 6 * (1 + attack.queries)
+    assert model.image_counts[True] == 6 * (1 + attack.queries)
 
 
-def test_what_a_search_ends_with_is_judged_in_float32_whatever_it_looked_like():
-    """In bfloat16 class 0 is always far ahead, and the images are of class 0."""
+def test_last_point_of_search_is_checked_in_float32():
+    """In bfloat16 class 0, the class of all images, always has by far the largest logit."""
     zeros = [at for at, label in enumerate(small.digits()[1][small.TRAINED_ON :].tolist()) if label == 0][:4]
     ahead = 100 * torch.eye(10)[0]
     attack = small.attack("apgd-t", eps=("0.3",), search="bf16")
     what = small.task(False, attack, zeros)
-    model = Fickle(small.network(False), lambda logits: logits + ahead)
+    model = PrecisionDependent(small.network(False), lambda logits: logits + ahead)
     known = small.finished(Task(small.classifier(model), what.pixels, what.labels, attack, 0))
     assert small.verdicts(known) == ["tttt"]
     assert {one.step for one in known.adversarial_images} == {attack.steps}
     assert known.budgets[0].rejected == 0
 
 
-def test_images_whose_margin_rounding_could_make_are_looked_at_in_float32():
+def test_small_margins_are_doubtful():
     logits = torch.tensor([[1.0, 0.0], [100.0, 99.9], [1.0, 1.0]])
     margins = logits[:, 0] - logits[:, 1]
     assert find_doubtful(margins, logits, relative_rounding("bf16")).tolist() == [False, True, True]
@@ -116,7 +118,7 @@ def test_bfloat16_breaks_about_as_many(norm):
         assert b.largest_distance <= float(b.eps) + 1e-6
 
 
-def test_a_search_in_bfloat16_is_taken_up_where_it_was_left():
+def test_bfloat16_search_is_resumed():
     what = small.task(False, small.attack("autoattack", "Linf", BUDGETS["Linf"], search="bf16"), 5)
     how = Settings(slots=6, seconds_between_yields=0)
     stopped = [known.model_dump_json() for known in evaluate(what, settings=how)]
@@ -130,16 +132,16 @@ def test_a_search_in_bfloat16_is_taken_up_where_it_was_left():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_logits_that_only_bfloat16_loses_are_no_verdict(method):
-    what, _ = fickle(lambda logits: logits * torch.nan, small.attack(method, search="bf16"))
+def test_logits_not_finite_in_bfloat16_are_rejected(method):
+    what, _ = precision_dependent_task(lambda logits: logits * torch.nan, small.attack(method, search="bf16"))
     with pytest.raises(
         ModelError, match='the logits of 6 of 6 images are not finite in bf16; set search = "fp32"'
     ):
         small.finished(what)
 
 
-def test_tf32_is_on_for_the_search_alone(monkeypatch: pytest.MonkeyPatch):
-    """Passes forward and backward; a CPU computes the same either way, so only the flags can be seen."""
+def test_tf32_is_enabled_for_search_only(monkeypatch: pytest.MonkeyPatch):
+    """The flags are set in forward and backward passes. A CPU ignores them, so the test checks the flags."""
     monkeypatch.setattr(precision, "effective_precision", lambda search, device: search)
     flags: list[bool] = []
 
@@ -164,13 +166,13 @@ def test_tf32_is_on_for_the_search_alone(monkeypatch: pytest.MonkeyPatch):
 def small_layer(function):
     class Layer(nn.Module):
         def forward(self, logits):
-            """Whatever the function gives."""
+            """Apply the function."""
             return function(logits)
 
     return Layer()
 
 
-def test_what_was_searched_in_is_told():
+def test_description_of_precision():
     cpu = torch.device("cpu")
     assert precision.describe_precision("fp32", cpu) == "fp32"
     assert precision.describe_precision("bf16", cpu) == "search bf16, verdicts fp32"

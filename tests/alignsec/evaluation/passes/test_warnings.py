@@ -1,4 +1,4 @@
-"""What an evaluation says about itself."""
+"""Warnings and notes of an evaluation."""
 
 from collections import Counter
 
@@ -21,16 +21,16 @@ def finished(network, attack=None, **settings):
     return small.finished(Task(small.classifier(network), pixels, labels, attack or small.attack(), 0), **settings)
 
 
-def test_a_softmax_inside_the_model_is_told():
+def test_softmax_gives_warning():
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Softmax(1))
     assert any("softmax" in note for note in finished(network).notes)
     assert not any("softmax" in note for note in finished(network[:2]).notes)
 
 
-def test_a_randomised_model_is_told():
+def test_randomised_model_gives_warning():
     class Noisy(nn.Linear):
         def forward(self, images):
-            """Logits with noise."""
+            """Return logits with noise."""
             logits = super().forward(images.flatten(1))
             return logits + 0.1 * torch.rand_like(logits)
 
@@ -38,7 +38,7 @@ def test_a_randomised_model_is_told():
     assert not any("randomised" in note for note in finished(small.network(False)).notes)
 
 
-def test_a_search_that_missed_what_a_smaller_budget_found_is_told():
+def test_missed_images_give_warning():
     found = [budget("1/255", "cRWR"), budget("2/255", "RRWR"), budget("3/255", "ccWR")]
     assert warnings.find_search_warnings(Counter(), found) == [
         "1 images are broken at one budget and robust at a larger one: the search missed adversarial "
@@ -46,13 +46,13 @@ def test_a_search_that_missed_what_a_smaller_budget_found_is_told():
     ]
 
 
-def test_square_breaking_what_gradients_could_not_is_told_unless_it_ran_alone():
+def test_images_broken_only_by_square_give_warning():
     both, alone = budget("1/255", "sRRR", "apgd-ce", "square"), budget("1/255", "sRRR", "square")
     assert "Square broke 1 images" in warnings.find_search_warnings(Counter(), [both])[0]
     assert warnings.find_search_warnings(Counter(), [alone]) == []
 
 
-def test_deviations_from_the_standard_are_told():
+def test_deviations_from_standard_are_noted():
     standard = {"steps": 100, "targets": 9}
     attack = small.attack("apgd-t", "L2", ("1", "2"), **standard)
     assert attack.deviations_for(1000) == []
@@ -62,7 +62,7 @@ def test_deviations_from_the_standard_are_told():
     assert attack.deviations_for(5) == ["4 target classes instead of 9: the model has 5 classes"]
 
 
-def test_carrying_saves_passes_and_breaks_no_fewer_images():
+def test_carry_saves_passes_and_breaks_no_fewer_images():
     attacks = [small.attack("apgd-ce", "Linf", ("0.15", "0.2", "0.3"), carry=carry) for carry in (False, True)]
     apart, carried = (finished(small.network(False), attack, slots=1) for attack in attacks)
 
@@ -75,7 +75,7 @@ def test_carrying_saves_passes_and_breaks_no_fewer_images():
     assert all(one.largest_distance <= float(one.eps) + 1e-6 for one in carried.budgets)
 
 
-def test_what_was_found_tells_by_which_component_when_and_how_far():
+def test_adversarial_images_have_component_and_distance():
     known = finished(small.network(False), small.attack("autoattack", "Linf", ("0.1", "0.3")))
     letters = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s"}
     assert known.adversarial_images
