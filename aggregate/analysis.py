@@ -69,10 +69,10 @@ def analyse(
     for drawing in drawings:
         display.advance()
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
-    files.update({f"tables/{name}": data for name, data in paper_tables.files(rows, statistics).items()})
+    files.update({f"tables/{name}": data for name, data in paper_tables.format_tables(rows, statistics).items()})
     display.begin("report")
-    evidence = report.Evidence(plan, found, rows, statistics, alignment, matching, drawings)
-    files[REPORT] = report.html(evidence)
+    inputs = report.ReportInputs(plan, found, rows, statistics, alignment, matching, drawings)
+    files[REPORT] = report.render_report(inputs)
     write_analysis(out, files)
     return Analysis(out / REPORT, len(found.planned), len(found.not_ok))
 

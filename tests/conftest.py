@@ -12,7 +12,7 @@ from tests.paths import CHECKOUT, SHARED_DATA
 # Set before torch is imported: tiny networks are slower on many threads than on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-SLOW_FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_evidence", "pool"}
+SLOW_FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_inputs", "pool"}
 """Fixtures of slow tests: they start a pool or a browser, compile a model, or make a run of full size."""
 SLOW_FOLDERS = ("tests/pool", "tests/brainscore")
 

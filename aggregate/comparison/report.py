@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from markupsafe import Markup
 
 from aggregate.comparison.agreement import VERDICTS, Agreement, Comparison
 from aggregate.formatting import count, counted, listed, percent
-from aggregate.report.report import environment, template
+from aggregate.report.page import render_page
 from aggregate.statistics import multiple_testing
 
 NAMED = 5
@@ -184,16 +183,14 @@ def render_comparison(found: Comparison) -> bytes:
     """The page. Names are escaped wherever they stand."""
     rows = sorted(found.rows, key=lambda row: -len(row.changes))
     changed = [row for row in rows if row.changes]
-    text = environment().get_template("compare.html").render(
-        found=found,
-        verdict=summarize_agreement(found),
-        findings=list(describe_findings(found)),
-        differences=list_differences(found),
-        rows=[(row, describe_changes(row)) for row in rows[:ROWS]],
-        changed=changed,
-        lists=changed[:LISTS],
-        most={"rows": ROWS, "alone": ALONE, "names": NAMES},
-        script_digests=[],
-        style=Markup(template("report.css")),  # noqa: S704 # our own file
-    )  # fmt: skip
-    return text.encode()
+    values = {
+        "found": found,
+        "verdict": summarize_agreement(found),
+        "findings": list(describe_findings(found)),
+        "differences": list_differences(found),
+        "rows": [(row, describe_changes(row)) for row in rows[:ROWS]],
+        "changed": changed,
+        "lists": changed[:LISTS],
+        "most": {"rows": ROWS, "alone": ALONE, "names": NAMES},
+    }
+    return render_page("compare.html", values)

@@ -1,1 +1,1 @@
-"""The figures of an analysis: each a function of (table, axes), in one style, laid out in inches of a page."""
+"""The figures of an analysis, drawn with matplotlib in one style and written as PDF, PNG and SVG."""

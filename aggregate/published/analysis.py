@@ -40,8 +40,8 @@ def analyse_published(
     for drawing in drawings:
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
     snapshot = PlannedScores(source=scores_file.name, sha256=digest.sha256_of_bytes(data), label=label)
-    evidence = page.PageInputs(file.name, found, statistics, alignment, snapshot, matching, drawings)
-    files[REPORT] = page.render_page(evidence)
+    inputs = page.PublishedInputs(file.name, found, statistics, alignment, snapshot, matching, drawings)
+    files[REPORT] = page.render_published(inputs)
     analysis.write_analysis(out, files)
     met = f"{len(matching.matched)} of {counted(len(models), 'model')} have a row in {scores_file.name}"
     return out / REPORT, met

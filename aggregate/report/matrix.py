@@ -1,4 +1,4 @@
-"""The matrix: every model against every budget of every attack, or a state where there is no number."""
+"""The matrix: robust accuracy of every model at every budget, or the state of the pair where there is none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,111 +14,133 @@ from alignsec.run.plan import Plan
 
 @dataclass(frozen=True)
 class Cell:
-    """One model at one budget."""
+    """The accuracy of one model at one budget."""
 
     state: Literal["ok", "failed", "missing", "not planned"]
     count: int | None = 0
-    """None of the mean over corruptions, which is none of images."""
+    """Number of robust images; None for the mean over corruptions, which does not count images."""
     images: int = 0
     share: float = 0.0
+    """Accuracy, from 0 to 1."""
     low: float = 0.0
     high: float = 0.0
     note: str = ""
-    """Why there is no mean over corruptions."""
+    """Reason if there is no mean over corruptions."""
 
     @property
     def order(self) -> str:
-        """What its column is sorted by; empty in cells without a number, which come after all others."""
+        """Value by which the column is sorted; empty in cells without a number, which are sorted last."""
         return str(self.share) if self.state == "ok" else ""
 
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """One model."""
+    """The accuracies of one model."""
 
     model: str
     clean: Cell
     top5: float | None
-    """Share of images whose label is among the five highest logits when clean; None where it was not recorded."""
+    """Clean top-5 accuracy, from 0 to 1; None if it was not recorded."""
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Columns, grouped by attack, and rows, the most robust model first."""
+    """Columns grouped by attack, and rows sorted by robust accuracy, highest first."""
 
     attacks: tuple[tuple[str, tuple[str, ...]], ...]
-    """Each attack that is not the clean one, and its budgets as text; those of a corruption are its severities.
-    The mean over corruptions comes last, where there is one."""
+    """Name and budgets of each attack except the clean one. The budgets of a corruption are its severities. The
+    mean over corruptions, if any, is the last."""
     rows: tuple[MatrixRow, ...]
 
 
 def build_matrix(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame, means: pd.DataFrame) -> Matrix:
-    """Lay the table out, and the means over corruptions (`corruptions.means`) behind it.
+    """Arrange the table as a matrix, with the means over corruptions as last column.
 
-    Clean accuracy is that of any pair of the model: all judge the same clean images.
+    Clean accuracy is taken from any pair of the model, because all pairs have the same clean images.
+
+    Args:
+        plan: The plan of the run.
+        pairs: States of all pairs.
+        table: Rows of table.csv.
+        means: Rows of `corruptions.means`.
+
+    Returns:
+        The matrix.
     """
-    attacked = [pair for pair in plan if pair.attack.method != "clean"]
-    columns: dict[str, dict[str, float]] = {}
-    named: dict[tuple[str, str, str], str] = {}
-    for pair in attacked:
-        for eps in pair.attack.budgets:
-            level = pair.attack.level(eps)
-            columns.setdefault(pair.attack.series, {})[level.label] = level.value
-            named[pair.model.name, pair.attack.series, level.label] = pair.attack.name
+    columns, planned = _plan_columns(plan)
     states = {(pair.model, pair.attack): pair.state for pair in pairs if pair.state != "stale"}
-    robust = {
-        (row.model, row.attack, row.eps): Cell(
-            "ok", row.robust, row.images, row.robust_accuracy, row.robust_low, row.robust_high
-        )
-        for row in table.itertuples()
-        if row.images
-    }
-    clean = {
-        row.model: Cell("ok", row.clean_correct, row.images, row.clean_accuracy, row.clean_low, row.clean_high)
-        for row in table.itertuples()
-        if row.images
-    }
+    robust, clean, top5 = _read_accuracies(table)
+    last_cells = {mean.model: (_make_mean_cell(mean),) for mean in means.itertuples()}
 
-    top5 = {
-        row.model: row.clean_top5_accuracy
-        for row in table.itertuples()
-        if row.clean_top5_accuracy is not None and not pd.isna(row.clean_top5_accuracy)
-    }
-
-    def cell(model: str, attack: str, eps: str) -> Cell:
-        state = states.get((model, named.get((model, attack, eps), "")), "not planned")
+    def make_cell(model: str, attack: str, eps: str) -> Cell:
+        state = states.get((model, planned.get((model, attack, eps), "")), "not planned")
         if state == "failed":
             return Cell("failed")
         return robust.get((model, attack, eps), Cell("missing" if state != "not planned" else "not planned"))
 
-    last = {mean.model: (_mean(mean),) for mean in means.itertuples()}
-    grouped = tuple((name, tuple(sorted(levels, key=lambda eps: levels[eps]))) for name, levels in columns.items())
-    return Matrix(
-        (*grouped, *((corruptions.ATTACK, (eps,)) for eps in means["severities"].iloc[:1])),
-        tuple(
-            MatrixRow(
-                name,
-                clean.get(name, Cell("missing")),
-                top5.get(name),
-                (
-                    *(cell(name, attack, eps) for attack, budgets in grouped for eps in budgets),
-                    *last.get(name, ()),
-                ),
-            )
-            for name in _order(plan, table, next(iter(columns), None))
-        ),
+    rows = tuple(
+        MatrixRow(
+            model,
+            clean.get(model, Cell("missing")),
+            top5.get(model),
+            (
+                *(make_cell(model, attack, eps) for attack, budgets in columns for eps in budgets),
+                *last_cells.get(model, ()),
+            ),
+        )
+        for model in _order_models(plan, table, columns[0][0] if columns else None)
     )
+    last_column = tuple((corruptions.ATTACK, (eps,)) for eps in means["severities"].iloc[:1])
+    return Matrix((*columns, *last_column), rows)
 
 
-def _mean(mean: Any) -> Cell:  # noqa: ANN401 # a row of itertuples has no name of its own
+def _plan_columns(plan: Plan) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], dict[tuple[str, str, str], str]]:
+    """Return the planned columns.
+
+    Returns:
+        Name and budgets of each attack, the budgets in ascending order; and the name of the pair's attack by
+        model, attack of the column, and budget. The two names differ for severities of one corruption.
+    """
+    levels: dict[str, dict[str, float]] = {}
+    planned: dict[tuple[str, str, str], str] = {}
+    for pair in plan:
+        if pair.attack.method == "clean":
+            continue
+        for eps in pair.attack.budgets:
+            level = pair.attack.level(eps)
+            levels.setdefault(pair.attack.series, {})[level.label] = level.value
+            planned[pair.model.name, pair.attack.series, level.label] = pair.attack.name
+    columns = tuple((attack, tuple(sorted(values, key=values.__getitem__))) for attack, values in levels.items())
+    return columns, planned
+
+
+def _read_accuracies(
+    table: pd.DataFrame,
+) -> tuple[dict[tuple[str, str, str], Cell], dict[str, Cell], dict[str, float]]:
+    """Return robust accuracy by model, attack and budget; clean accuracy by model; top-5 accuracy by model."""
+    robust, clean, top5 = {}, {}, {}
+    for row in table.itertuples():
+        if row.images:
+            robust[row.model, row.attack, row.eps] = Cell(
+                "ok", row.robust, row.images, row.robust_accuracy, row.robust_low, row.robust_high
+            )
+            clean[row.model] = Cell(
+                "ok", row.clean_correct, row.images, row.clean_accuracy, row.clean_low, row.clean_high
+            )
+        if not pd.isna(row.clean_top5_accuracy):
+            top5[row.model] = row.clean_top5_accuracy
+    return robust, clean, top5
+
+
+def _make_mean_cell(mean: Any) -> Cell:  # noqa: ANN401 # rows of itertuples have no type
     if mean.note:
         return Cell("missing", note=mean.note)
     return Cell("ok", None, mean.images, mean.mean_accuracy, mean.low, mean.high)
 
 
-def _order(plan: Plan, table: pd.DataFrame, attack: str | None) -> list[str]:
-    """As in the first attack's figure; models without a number there follow in the plan's order."""
+def _order_models(plan: Plan, table: pd.DataFrame, attack: str | None) -> list[str]:
+    """Return the models as in the figure of an attack; models without a number follow in the order of the plan."""
     names = dict.fromkeys(pair.model.name for pair in plan)
     rows = table[table["images"] > 0]
     ranked = robustness.rank_models(rows[rows["attack"] == attack] if attack else rows)

@@ -1,4 +1,4 @@
-"""Page data: the numbers that the report's script shows on request, a page a model and the chart's points."""
+"""The data of the page's scripts: the chart's points and the pages of single models, as JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from alignsec.spec.pair import File, PairModel
 _FIT = ("n", "spearman_r", "spearman_low", "spearman_high", "spearman_p", "spearman_q", "partial_r", "partial_q",
         "r2", "slope", "intercept", "note")  # fmt: skip
 _DIGITS = 5
-"""Significant digits: more than any chart or table of the page shows."""
+"""Significant digits of numbers, more than any chart or table of the page shows."""
 
 Json = dict[str, Any]
 
@@ -25,38 +25,50 @@ def build_page_data(
     models: Mapping[str, PairModel], order: Sequence[str], tally: Tally, table: pd.DataFrame,
     correlations: pd.DataFrame, scores: Scores | None,
 ) -> Json:  # fmt: skip
-    """All of it, as values that JSON has; a number that is not known is null."""
+    """Build the data of the page's scripts.
+
+    Args:
+        models: The models of the plan by name.
+        order: Names of the models in the order of the matrix.
+        tally: Outcomes of the run.
+        table: Rows of table.csv.
+        correlations: Rows of correlations.csv.
+        scores: Alignment scores, or None if the study has none.
+
+    Returns:
+        Values that JSON can represent. Unknown numbers are None. Lists of one value per model are in `order`.
+    """
     budgets = list(table.groupby(["attack", "eps", "method"], sort=False))
-    counted = table[table["pair"] != ""]  # not means over corruptions
-    verdicts = _verdicts(counted)
+    counted = table[table["pair"] != ""]  # without means over corruptions
+    results = _build_results(counted)
     pairs: dict[str, list[PairState]] = {}
     for pair in tally.pairs:
         pairs.setdefault(pair.model, []).append(pair)
     return {
         "models": list(order),
-        "clean": _by_model(table, "clean_accuracy", order),
+        "clean": _list_by_model(table, "clean_accuracy", order),
         "budgets": [
             {
                 "attack": attack,
                 "eps": eps,
                 "label": f"{attack}, {formatting.format_budget(eps, method)}" if method != "clean" else attack,
                 "clean": method == "clean",
-                "robust": _by_model(rows, "robust_accuracy", order),
+                "robust": _list_by_model(rows, "robust_accuracy", order),
             }
             for (attack, eps, method), rows in budgets
         ],
-        "scores": _scores(order, correlations, scores, [(attack, eps) for (attack, eps, _), _ in budgets]),
-        "parts": [part for part in style.verdict_colours() if part in breakage.list_verdicts(counted)],
-        "pages": [_page(models[name], pairs.get(name, []), verdicts.get(name, [])) for name in order],
+        "scores": _build_scores(order, correlations, scores, [(attack, eps) for (attack, eps, _), _ in budgets]),
+        "verdicts": [verdict for verdict in style.verdict_colours() if verdict in breakage.list_verdicts(counted)],
+        "pages": [_build_page(models[name], pairs.get(name, []), results.get(name, [])) for name in order],
     }
 
 
-def _by_model(rows: pd.DataFrame, column: str, order: Sequence[str]) -> list[float | None]:
-    found = rows.drop_duplicates("model").set_index("model")[column]
-    return [_number(found.get(name)) for name in order]
+def _list_by_model(rows: pd.DataFrame, column: str, order: Sequence[str]) -> list[float | None]:
+    values = rows.drop_duplicates("model").set_index("model")[column]
+    return [_round(values.get(name)) for name in order]
 
 
-def _scores(
+def _build_scores(
     order: Sequence[str], correlations: pd.DataFrame, scores: Scores | None, budgets: list[tuple[str, str]]
 ) -> list[Json]:
     if scores is None:
@@ -66,34 +78,35 @@ def _scores(
         {
             "name": column.label,
             "group": score_label(column.category) if column.level == "benchmark" else "",
-            "values": [_number(scores.rows.get(name, {}).get(column.name)) for name in order],
-            "fits": [_fit(fits.get((*budget, column.name))) for budget in budgets],
+            "values": [_round(scores.rows.get(name, {}).get(column.name)) for name in order],
+            "fits": [_build_fit(fits.get((*budget, column.name))) for budget in budgets],
         }
         for column in scores.columns
     ]
 
 
-def _fit(row: Any) -> Json | None:  # noqa: ANN401 # a row of itertuples has no name of its own
+def _build_fit(row: Any) -> Json | None:  # noqa: ANN401 # rows of itertuples have no type
     if row is None:
         return None
-    found = {name: getattr(row, name) for name in _FIT}
-    # Nothing where nothing is known: most of a page's bytes would be nulls.
-    known = {name: value if name in {"n", "note"} else _number(value) for name, value in found.items()}
+    values = {name: getattr(row, name) for name in _FIT}
+    # Unknown values are left out: null would be most of the page's bytes.
+    known = {name: value if name in {"n", "note"} else _round(value) for name, value in values.items()}
     return {name: value for name, value in known.items() if value not in (None, "")}
 
 
-def _page(model: PairModel, pairs: list[PairState], verdicts: list[Json]) -> Json:
-    files = {verdict["pair"]: verdict["sha256"] for verdict in verdicts}
+def _build_page(model: PairModel, pairs: list[PairState], results: list[Json]) -> Json:
+    outcome_files = {result["pair"]: result["sha256"] for result in results}
     return {
-        "about": _about(model),
-        "verdicts": [{key: value for key, value in v.items() if key != "sha256"} for v in verdicts],
+        "about": _describe_model(model),
+        "results": [{key: value for key, value in result.items() if key != "sha256"} for result in results],
         "pairs": [
-            {key: value for key, value in _pair(pair, files.get(pair.id, "")).items() if value} for pair in pairs
+            {key: value for key, value in _build_pair(pair, outcome_files.get(pair.id, "")).items() if value}
+            for pair in pairs
         ],
     }
 
 
-def _pair(pair: PairState, sha256: str) -> Json:
+def _build_pair(pair: PairState, sha256: str) -> Json:
     return {
         "attack": pair.attack, "state": pair.state, "reason": pair.reason, "id": pair.id, "sha256": sha256,
         "host": pair.host, "device": pair.device, "precision": pair.precision, "code": pair.code,
@@ -102,40 +115,44 @@ def _pair(pair: PairState, sha256: str) -> Json:
     }  # fmt: skip
 
 
-def _about(model: PairModel) -> list[list[str]]:
-    size, crop = model.preprocessing.input_size, model.preprocessing
-    means = ", ".join(f"{value:g}" for value in crop.mean), ", ".join(f"{value:g}" for value in crop.std)
-    published, filtered = model.published, "" if crop.antialias else " without antialiasing"
+def _describe_model(model: PairModel) -> list[list[str]]:
+    """Return pairs of a term and a text: source, weights, preprocessing, published accuracy."""
+    preprocessing, published = model.preprocessing, model.published
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
+    antialias = "" if preprocessing.antialias else " without antialiasing"
+    crop = f"crop {preprocessing.crop_pct:g} {preprocessing.crop_mode}"
     lines = [
         ("Source", model.source),
         ("Options", ", ".join(f"{key} = {value}" for key, value in model.options.items())),
-        ("Weights", _file(model.weights) or "made by the network’s own code"),
-        ("Code", _file(model.code)),
-        ("Input", "×".join(str(side) for side in size)),
-        ("Resizing", f"{crop.interpolation}{filtered}, crop {crop.crop_pct:g} {crop.crop_mode}"),
-        ("Normalisation", f"mean {means[0]}; std {means[1]}"),
-        ("Published", f"{formatting.percent(published.top1)} clean top-1 {published.where}" if published else ""),
+        ("Weights", _describe_file(model.weights) or "created by the model’s code"),
+        ("Code", _describe_file(model.code)),
+        ("Input", "×".join(str(side) for side in preprocessing.input_size)),
+        ("Resizing", f"{preprocessing.interpolation}{antialias}, {crop}"),
+        ("Normalisation", f"mean {mean}; std {std}"),
+        (
+            "Published accuracy",
+            f"{formatting.percent(published.top1)} clean top-1 {published.where}" if published else "",
+        ),
     ]
     return [[term, text] for term, text in lines if text]
 
 
-def _file(file: File | None) -> str:
+def _describe_file(file: File | None) -> str:
     return f"{file.name}, SHA-256 {file.sha256}" if file else ""
 
 
-def _verdicts(table: pd.DataFrame) -> dict[str, list[Json]]:
-    """By model, in the table's order."""
+def _build_results(table: pd.DataFrame) -> dict[str, list[Json]]:
+    """Return the results of each model, one per budget, in the order of the table."""
     counts = breakage.count_verdicts(table)
-    found: dict[str, list[Json]] = {}
+    results: dict[str, list[Json]] = {}
     for at, row in enumerate(table.itertuples()):
-        parts = {part: int(count[at]) for part, count in counts.items() if count[at]}
-        found.setdefault(row.model, []).append({
+        results.setdefault(row.model, []).append({
             "attack": row.attack,
             "budget": formatting.format_budget(row.eps, row.method),
             "images": int(row.images),
             "accuracy": formatting.percent(row.robust_accuracy),
             "interval": formatting.ends(row.robust_low, row.robust_high),
-            "parts": parts,
+            "verdicts": {verdict: int(count[at]) for verdict, count in counts.items() if count[at]},
             "rejected": int(row.rejected),
             "distance": f"{row.largest_distance:.4g}",
             "seconds": formatting.duration(row.seconds),
@@ -145,11 +162,11 @@ def _verdicts(table: pd.DataFrame) -> dict[str, list[Json]]:
             "pair": row.pair,
             "sha256": row.outcome_sha256,
         })  # fmt: skip
-    return found
+    return results
 
 
-def _number(value: Any) -> float | None:  # noqa: ANN401 - a frame's cells have no type
-    """A float of few digits, or None for what is missing or no number in JSON."""
+def _round(value: Any) -> float | None:  # noqa: ANN401 # cells of a frame have no type
+    """Return a float rounded to `_DIGITS` digits, or None for a missing or infinite value."""
     if value is None or pd.isna(value) or not math.isfinite(float(value)):
         return None
     return float(f"{float(value):.{_DIGITS}g}")

@@ -1,135 +1,172 @@
-"""A paper's tables: the frames of the analysis as LaTeX, one file a table, for `\\input`."""
+"""Tables for papers: the frames of the analysis as LaTeX, one file per table, for `\\input`."""
+
+from collections.abc import Callable
 
 import pandas as pd
 
 from aggregate.report import table_rows
-from aggregate.report.latex import NO_NUMBER, Group, chance, escaped, interval, number, percent, table
+from aggregate.report.latex import (
+    NO_NUMBER,
+    RowGroup,
+    escape,
+    format_interval,
+    format_number,
+    format_p,
+    format_percent,
+    format_table,
+)
 from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
 
-NAMES = ("robust-accuracy", "correlations", "benchmarks", "regressions", "families", "prediction", "importance")
-"""Of every table there can be: what an earlier analysis wrote and this one does not is removed."""
+
+def format_tables(frame: pd.DataFrame, statistics: Tables) -> dict[str, bytes]:
+    """Format every table that has rows.
+
+    Args:
+        frame: Rows of table.csv.
+        statistics: All tables of statistics.
+
+    Returns:
+        The contents of each file by file name.
+    """
+    texts = {name: format_one(frame, statistics) for name, format_one in _TABLES.items()}
+    return {f"{name}.tex": text.encode() for name, text in texts.items() if text}
 
 
-def files(frame: pd.DataFrame, statistics: Tables) -> dict[str, bytes]:
-    """Every table by its file name; one without any row is left out."""
-    links = statistics.correlations
-    found = {
-        "robust-accuracy": _accuracy(frame) if not frame.empty else "",
-        "correlations": _correlations(links[links["level"] != "benchmark"], "the average and the categories"),
-        "benchmarks": _correlations(links[links["level"] == "benchmark"], "each benchmark"),
-        "regressions": _regressions(statistics.regressions),
-        "families": _families(statistics.families, links),
-        "prediction": _prediction(statistics.prediction),
-        "importance": _importance(statistics.importance),
-    }
-    return {f"{name}.tex": text.encode() for name, text in found.items() if text}
-
-
-def _name(score: str) -> str:
-    return escaped(score_label(score))
-
-
-def _accuracy(frame: pd.DataFrame) -> str:
+def _format_accuracies(frame: pd.DataFrame) -> str:
+    if frame.empty:
+        return ""
     attacked = frame[frame["method"] != "clean"]
     budgets = attacked.drop_duplicates(["attack", "eps"])[["attack", "eps"]].itertuples(index=False)
     columns = [(attack, eps) for attack, eps in budgets]
-    cells = {(row.model, row.attack, row.eps): percent(row.robust_accuracy) for row in attacked.itertuples()}
+    cells = {
+        (row.model, row.attack, row.eps): format_percent(row.robust_accuracy) for row in attacked.itertuples()
+    }
     clean = frame.drop_duplicates("model").set_index("model")
     rows = tuple(
-        (escaped(model), str(row["images"]), percent(row["clean_accuracy"]),
+        (escape(model), str(row["images"]), format_percent(row["clean_accuracy"]),
          *(cells.get((model, *column), NO_NUMBER) for column in columns))
         for model, row in clean.iterrows()
     )  # fmt: skip
     several = len({attack for attack, _ in columns}) > 1
-    names = [escaped(f"{attack} {eps}" if several else eps) for attack, eps in columns]
-    caption = "Clean and robust accuracy in per cent at each budget, of all images."
+    names = [escape(f"{attack} {eps}" if several else eps) for attack, eps in columns]
+    caption = "Clean accuracy, and robust accuracy at each budget, in per cent of all images."
     headings = ["Model", "images", "clean", *names]
-    return table(caption, "tab:robust-accuracy", "l" + "r" * (len(headings) - 1), headings, [Group("", rows)])
+    return format_table(
+        caption, "tab:robust-accuracy", "l" + "r" * (len(headings) - 1), headings, [RowGroup("", rows)]
+    )
 
 
-def _correlations(links: pd.DataFrame, what: str) -> str:
-    if links.empty:
+def _format_aggregates(correlations: pd.DataFrame) -> str:
+    rows = correlations[correlations["level"] != "benchmark"]
+    return _format_correlations(rows, "the average and the categories", "tab:correlations")
+
+
+def _format_benchmarks(correlations: pd.DataFrame) -> str:
+    return _format_correlations(
+        correlations[correlations["level"] == "benchmark"], "each benchmark", "tab:benchmarks"
+    )
+
+
+def _format_correlations(correlations: pd.DataFrame, scores: str, label: str) -> str:
+    if correlations.empty:
         return ""
     groups = [
-        Group(heading, tuple(
-            (_name(row.score), str(row.n), number(row.spearman_r), interval(row.spearman_low, row.spearman_high),
-             chance(row.spearman_p), chance(row.spearman_q), number(row.partial_r), chance(row.partial_q),
-             number(row.pearson_r), chance(row.pearson_q))
+        RowGroup(heading, tuple(
+            (escape(score_label(row.score)), str(row.n), format_number(row.spearman_r),
+             format_interval(row.spearman_low, row.spearman_high), format_p(row.spearman_p),
+             format_p(row.spearman_q), format_number(row.partial_r), format_p(row.partial_q),
+             format_number(row.pearson_r), format_p(row.pearson_q))
             for row in rows
         ))
-        for heading, rows in table_rows.by_budget(links)
+        for heading, rows in table_rows.group_by_budget(correlations)
     ]  # fmt: skip
     caption = (
-        f"Correlations of {what} with robust accuracy over models: Spearman's $r$ with its bootstrap interval "
-        r"(95\,\%), $p$ and $q$ (Benjamini, Hochberg), the rank correlation given clean accuracy, Pearson's $r$."
+        f"Correlations of {scores} with robust accuracy over models: Spearman's $r$ with bootstrap interval "
+        r"(95\,\%), $p$ and $q$ (Benjamini and Hochberg), partial rank correlation given clean accuracy, and "
+        "Pearson's $r$."
     )
     headings = ["Score", "$n$", "$r_s$", r"95\,\%", "$p$", "$q$", "$r_s$ given clean", "$q$", "$r$", "$q$"]
-    label = "tab:benchmarks" if what.startswith("each") else "tab:correlations"
-    return table(caption, label, "lr" + "r" * 8, headings, groups)
+    return format_table(caption, label, "lr" + "r" * 8, headings, groups)
 
 
-def _regressions(frame: pd.DataFrame) -> str:
+def _format_regressions(frame: pd.DataFrame) -> str:
     if frame.empty:
         return ""
     groups = [
-        Group(heading, tuple(
-            (_name(row.score), str(row.n), number(row.slope), interval(row.slope_low, row.slope_high),
-             number(row.r2), chance(row.f_p), number(row.slope_given_clean),
-             interval(row.slope_given_clean_low, row.slope_given_clean_high), chance(row.slope_given_clean_p),
-             number(row.r2_of_clean_alone), number(row.r2_with_clean))
+        RowGroup(heading, tuple(
+            (escape(score_label(row.score)), str(row.n), format_number(row.slope),
+             format_interval(row.slope_low, row.slope_high), format_number(row.r2), format_p(row.f_p),
+             format_number(row.slope_given_clean),
+             format_interval(row.slope_given_clean_low, row.slope_given_clean_high),
+             format_p(row.slope_given_clean_p), format_number(row.r2_of_clean_alone),
+             format_number(row.r2_with_clean))
             for row in rows
         ))
-        for heading, rows in table_rows.by_budget(frame)
+        for heading, rows in table_rows.group_by_budget(frame)
     ]  # fmt: skip
     caption = (
-        r"Robust accuracy (a share) on each score by least squares, alone and beside clean accuracy: slopes with "
-        r"95\,\% intervals, $R^2$ and the F-test's $p$."
+        r"Least squares of robust accuracy (from 0 to 1) on each score, alone and together with clean accuracy: "
+        r"slopes with 95\,\% intervals, $R^2$, and $p$ of the F test."
     )
     headings = ["Score", "$n$", "slope", r"95\,\%", "$R^2$", "$p$", "slope given clean", r"95\,\%", "$p$",
                 "$R^2$ clean", "$R^2$ both"]  # fmt: skip
-    return table(caption, "tab:regressions", "lr" + "r" * 9, headings, groups)
+    return format_table(caption, "tab:regressions", "lr" + "r" * 9, headings, groups)
 
 
-def _families(frame: pd.DataFrame, links: pd.DataFrame) -> str:
+def _format_families(frame: pd.DataFrame, correlations: pd.DataFrame) -> str:
     rows = tuple(
-        (escaped(row.budget), escaped(row.score), str(row.n), number(row.spearman_r), number(row.lowest),
-         escaped(row.without_lowest), number(row.highest), escaped(row.without_highest))
-        for row in table_rows.families(frame, links)
+        (escape(row.budget), escape(row.score), str(row.n), format_number(row.spearman_r),
+         format_number(row.lowest), escape(row.without_lowest), format_number(row.highest),
+         escape(row.without_highest))
+        for row in table_rows.summarize_families(frame, correlations)
     )  # fmt: skip
     if not rows:
         return ""
-    caption = "Spearman's $r$ as one family of architectures is left out: its lowest and highest value."
+    caption = "Lowest and highest Spearman's $r$ when one family of architectures is left out."
     headings = ["Budget", "Score", "$n$", "$r_s$", "lowest", "without", "highest", "without"]
-    return table(caption, "tab:families", "llrrrlrl", headings, [Group("", rows)])
+    return format_table(caption, "tab:families", "llrrrlrl", headings, [RowGroup("", rows)])
 
 
-def _prediction(frame: pd.DataFrame) -> str:
+def _format_prediction(frame: pd.DataFrame) -> str:
     rows = tuple(
-        (escaped(heading), str(row.n), str(row.benchmarks), number(row.r2_cv), number(row.r2_cv_of_clean_alone),
-         number(row.r2_cv_with_clean), number(row.r2_cv_new_families))
-        for heading, part in table_rows.by_budget(frame)
-        for row in part
+        (escape(heading), str(row.n), str(row.benchmarks), format_number(row.r2_cv),
+         format_number(row.r2_cv_of_clean_alone), format_number(row.r2_cv_with_clean),
+         format_number(row.r2_cv_new_families))
+        for heading, rows_at_budget in table_rows.group_by_budget(frame)
+        for row in rows_at_budget
     )  # fmt: skip
     if not rows:
         return ""
-    caption = "Cross-validated $R^2$ of predictions of robust accuracy for models that were held out."
+    caption = "Cross-validated $R^2$ of predictions of robust accuracy for held-out models."
     headings = ["Budget", "$n$", "benchmarks", "benchmarks' $R^2$", "clean alone", "both", "new families"]
-    return table(caption, "tab:prediction", "lrrrrrr", headings, [Group("", rows)])
+    return format_table(caption, "tab:prediction", "lrrrrrr", headings, [RowGroup("", rows)])
 
 
-def _importance(frame: pd.DataFrame) -> str:
+def _format_importance(frame: pd.DataFrame) -> str:
     groups = [
-        Group(heading, tuple(
-            (escaped(row.benchmark), _name(row.category), number(row.importance, 3),
-             interval(row.low, row.high, 3))
+        RowGroup(heading, tuple(
+            (escape(row.benchmark), escape(score_label(row.category)), format_number(row.importance, 3),
+             format_interval(row.low, row.high, 3))
             for row in rows
         ))
-        for heading, rows in table_rows.importance(frame)
+        for heading, rows in table_rows.select_most_important(frame)
     ]  # fmt: skip
     if not groups:
         return ""
-    caption = (
-        "The benchmarks that the prediction leans on most: $R^2$ lost when a benchmark's scores are shuffled."
-    )
-    return table(caption, "tab:importance", "llrr", ["Benchmark", "Category", "$R^2$ lost", r"95\,\%"], groups)
+    caption = "Benchmarks with the largest permutation importance: $R^2$ lost when the scores of a benchmark are "
+    headings = ["Benchmark", "Category", "$R^2$ lost", r"95\,\%"]
+    return format_table(caption, "tab:importance", "llrr", headings, groups)
+
+
+_TABLES: dict[str, Callable[[pd.DataFrame, Tables], str]] = {
+    "robust-accuracy": lambda frame, _: _format_accuracies(frame),
+    "correlations": lambda _, statistics: _format_aggregates(statistics.correlations),
+    "benchmarks": lambda _, statistics: _format_benchmarks(statistics.correlations),
+    "regressions": lambda _, statistics: _format_regressions(statistics.regressions),
+    "families": lambda _, statistics: _format_families(statistics.families, statistics.correlations),
+    "prediction": lambda _, statistics: _format_prediction(statistics.prediction),
+    "importance": lambda _, statistics: _format_importance(statistics.importance),
+}
+NAMES = tuple(_TABLES)
+"""Names of all tables. Files of an earlier analysis with these names are removed if the table has no rows now."""

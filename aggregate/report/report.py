@@ -1,169 +1,93 @@
-"""The report: one HTML file that holds everything, needs no network, and runs nothing it was not written with."""
+"""The report of a run: one HTML file with all results, which needs no network."""
 
 import base64
 import gzip
 import hashlib
 from dataclasses import dataclass
-from importlib import resources
 from importlib.metadata import version
-from itertools import groupby
-from urllib.parse import quote
 
 import pandas as pd
 import plotly.offline
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 
-from aggregate import formatting
 from aggregate.collect.tally import Tally
-from aggregate.figures import page_svg, style
 from aggregate.figures.drawing import Drawing
-from aggregate.report import findings, matrix, page_data, table_rows
-from aggregate.scores.labels import score_label
+from aggregate.report import findings, matrix, page, page_data, table_rows
 from aggregate.scores.scores import Matching, Scores
-from aggregate.statistics import mcnemar
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import PairModel
 from alignsec.spec.verdicts import legend
 
-_MADE_WITH = ("numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "plotly")
+_LIBRARIES = ("numpy", "pandas", "scipy", "statsmodels", "scikit-learn", "matplotlib", "plotly")
+_SCRIPTS = ("report.js", "model.js", "scatter.js")
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """All that a report is made of."""
+class ReportInputs:
+    """The results of a run, from which its report is rendered."""
 
     plan: Plan
     tally: Tally
     table: pd.DataFrame
+    """Rows of table.csv."""
     statistics: Tables
     scores: Scores | None
+    """Alignment scores, or None if the study has none."""
     matching: Matching | None
+    """Models of the study and rows of the scores file that match by name; None without scores."""
     drawings: list[Drawing]
+    """All figures in the order of the report."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A drawing as the page shows it: one SVG a panel, so that a narrow page can stack them."""
+def render_report(inputs: ReportInputs) -> bytes:
+    """Render the report of a run.
 
-    drawing: Drawing
-    svgs: tuple[Markup, ...]
+    Args:
+        inputs: The results of the run.
 
-
-def html(evidence: Evidence) -> bytes:
-    """The report's file. Names are escaped wherever they stand; the page's own policy forbids every request."""
-    plan, tally = evidence.plan, evidence.tally
-    script = "".join(template(f"{name}.js") for name in ("report", "model", "scatter"))
-    chart = plotly.offline.get_plotlyjs()
+    Returns:
+        The HTML file.
+    """
+    plan, tally = inputs.plan, inputs.tally
+    chart_library = plotly.offline.get_plotlyjs()
     attacks: dict[str, Attack] = {pair.attack.series: pair.attack for pair in plan}
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
-    statistics, links = evidence.statistics, evidence.statistics.correlations
-    laid = matrix.build_matrix(plan, tally.pairs, evidence.table, statistics.corruptions)
-    page = environment().get_template("report.html").render(
-        plan=plan,
-        tally=tally,
-        states=tally.states,
-        attacks=attacks,
-        models=models,
-        completeness=findings.completeness(plan, tally),
-        findings=findings.findings(evidence.table, statistics),
-        cautions=findings.cautions(plan, tally, evidence.table),
-        reasons=_reasons(tally),
-        matrix=laid,
-        means=statistics.corruptions,
-        data=page_data.build_page_data(
-            models, [row.model for row in laid.rows], tally, evidence.table, links, evidence.scores
-        ),
-        # Packed: it is two thirds of the page, and the page must travel.
-        plotly=base64.b64encode(gzip.compress(chart.encode(), mtime=0)).decode(),
-        pictures=[picture(drawing) for drawing in evidence.drawings],
-        scores=evidence.scores,
-        snapshot=plan.scores,
-        matching=evidence.matching,
-        aggregates=table_rows.by_budget(links[links["level"] != "benchmark"]),
-        benchmarks=table_rows.by_budget(links[links["level"] == "benchmark"]),
-        regressions=table_rows.by_budget(statistics.regressions),
-        families=list(table_rows.families(statistics.families, links)),
-        prediction=table_rows.by_budget(statistics.prediction),
-        importance=table_rows.importance(statistics.importance),
-        comparisons=list(table_rows.comparisons(statistics.comparisons, evidence.table)),
-        most_compared=mcnemar.MAX_MODELS,
-        sampling=table_rows.by_budget(statistics.sampling),
-        propagated=table_rows.by_budget(statistics.propagated),
-        legend=legend(),
-        style=Markup(template("report.css") + _verdict_colours()),  # noqa: S704 # our own file
-        script=Markup(script),  # noqa: S704 # our own file
-        analysis_versions=[(name, version(name)) for name in _MADE_WITH],
-        plotly_sha256=hashlib.sha256(chart.encode()).hexdigest(),
-        script_digests=[script_digest(script), script_digest(chart)],
-    )  # fmt: skip
-    return page.encode()
-
-
-def _verdict_colours() -> str:
-    """Return CSS variables with the colour of each verdict, such as `--part-broken-by-apgd-ce`."""
-    variables = (
-        f"--part-{verdict.replace(' ', '-')}: {page_svg.themed(colour)};"
-        for verdict, colour in style.verdict_colours().items()
+    rows = matrix.build_matrix(plan, tally.pairs, inputs.table, inputs.statistics.corruptions)
+    order = [row.model for row in rows.rows]
+    data = page_data.build_page_data(
+        models, order, tally, inputs.table, inputs.statistics.correlations, inputs.scores
     )
-    return f"body {{ {' '.join(variables)} }}\n"
+    values = {
+        "plan": plan,
+        "tally": tally,
+        "states": tally.states,
+        "attacks": attacks,
+        "models": models,
+        "completeness": findings.describe_completeness(plan, tally),
+        "findings": findings.summarize_attacks(inputs.table, inputs.statistics),
+        "cautions": findings.list_cautions(plan, tally, inputs.table),
+        "reasons": _count_reasons(tally),
+        "matrix": rows,
+        "means": inputs.statistics.corruptions,
+        "data": data,
+        # Compressed, because the library is two thirds of the page.
+        "plotly": base64.b64encode(gzip.compress(chart_library.encode(), mtime=0)).decode(),
+        "figures": page.render_figures(inputs.drawings),
+        "scores": inputs.scores,
+        "snapshot": plan.scores,
+        "matching": inputs.matching,
+        **table_rows.make_statistics_values(inputs.statistics, inputs.table),
+        "legend": legend(),
+        "analysis_versions": [(name, version(name)) for name in _LIBRARIES],
+        "plotly_sha256": hashlib.sha256(chart_library.encode()).hexdigest(),
+    }
+    return page.render_page("report.html", values, _SCRIPTS, [chart_library])
 
 
-def script_digest(script: str) -> str:
-    """As a content security policy names a script."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _reasons(tally: Tally) -> list[tuple[str, int]]:
-    """Why pairs are not ok, the most frequent reason first."""
+def _count_reasons(tally: Tally) -> list[tuple[str, int]]:
+    """Count the reasons why pairs are not ok, the most frequent reason first."""
     counts: dict[str, int] = {}
     for pair in tally.not_ok:
         counts[pair.reason] = counts.get(pair.reason, 0) + 1
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-
-def picture(drawing: Drawing) -> Picture:
-    """A drawing as SVG."""
-    svgs = (drawing.svg(panel, f"{drawing.name}-{at}-") for at, panel in enumerate(drawing.panels))
-    return Picture(drawing, tuple(Markup(svg) for svg in svgs))  # noqa: S704 # an XML writer escaped it
-
-
-def _by_kind(pictures: list[Picture]) -> list[tuple[str, list[Picture]]]:
-    return [(kind, list(drawn)) for kind, drawn in groupby(pictures, lambda picture: picture.drawing.kind)]
-
-
-def template(name: str) -> str:
-    """The text of a file of templates/."""
-    # Not by path: the room may be running from a zip.
-    return resources.files("aggregate.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def environment() -> Environment:
-    """What templates are rendered in: they escape every name."""
-    environment = Environment(
-        loader=FunctionLoader(template),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        {
-            "percent": formatting.percent,
-            "budget": formatting.format_budget,
-            "ends": lambda cell: formatting.ends(cell.low, cell.high),
-            "decimal": formatting.decimal,
-            "p_value": formatting.p_value,
-            "count": formatting.count,
-            "groupby_kind": _by_kind,
-            "score_label": score_label,
-            # As encodeURIComponent does it, so that a link and the script agree.
-            "fragment": lambda name: quote(name, safe="!'()*-._~"),
-            "listed": lambda items: formatting.listed([str(item) for item in items]),
-            "duration": formatting.duration,
-            "median": lambda values: sorted(values)[len(values) // 2],
-        }
-    )
-    return environment

@@ -149,8 +149,8 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 
 @pytest.fixture(scope="session")
-def paper_evidence(tmp_path_factory: pytest.TempPathFactory) -> "report.Evidence":
+def paper_inputs(tmp_path_factory: pytest.TempPathFactory) -> "report.ReportInputs":
     """What a report of 144 models and 105 benchmarks is made of."""
     from tests.aggregate import paper  # noqa: PLC0415 # it makes its run with this file
 
-    return paper.evidence(paper.write(tmp_path_factory.mktemp("paper") / "run"))
+    return paper.make_inputs(paper.write(tmp_path_factory.mktemp("paper") / "run"))

@@ -77,7 +77,7 @@ def write(
     return run
 
 
-def evidence(run: MadeRun) -> report.Evidence:
+def make_inputs(run: MadeRun) -> report.ReportInputs:
     """What the report of the run is made of; few resamples and no prediction, which take minutes at this size."""
     found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.make_frame(found.rows)
@@ -94,7 +94,7 @@ def evidence(run: MadeRun) -> report.Evidence:
     pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIR_COLUMNS)
     drawings = gallery.draw_all(rows, pairs, statistics, alignment)
     matching = scores.match_models([pair.model.name for pair in run.plan], alignment)
-    return report.Evidence(run.plan, found, rows, statistics, alignment, matching, drawings)
+    return report.ReportInputs(run.plan, found, rows, statistics, alignment, matching, drawings)
 
 
 def _verdicts(right, strength, rng, letters="cctfs"):

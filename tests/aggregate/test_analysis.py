@@ -180,7 +180,7 @@ def test_nothing_ok_still_makes_a_report(make_run):
     run.fail("a", "clean", "no such weights")
     done = _analyse(run)
     assert (done.planned, done.not_ok) == (8, 8)
-    assert "none is ok" in done.report.read_text(encoding="utf-8")
+    assert "No results: " in done.report.read_text(encoding="utf-8")
     assert _read(run.folder.analysis / "table.csv") == []
     assert list((run.folder.analysis / "figures").iterdir()) == []
 

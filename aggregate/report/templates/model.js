@@ -1,57 +1,59 @@
-// A page a model: shown instead of the overview while the address ends in #model/NAME.
+// The page of a single model. It replaces the overview while the address ends in #model/NAME.
 const overview = $("main");
-const title = document.title;
+const overviewTitle = document.title;
 
-function cells(tag, texts) {
+function makeCells(tag, texts) {
   return texts.map((text) => element(tag, tag === "th" ? { scope: "col" } : {}, text));
 }
 
-function facts(list, lines) {
-  list.replaceChildren(...lines.flatMap(([term, text]) => [element("dt", {}, term), element("dd", {}, text)]));
+function fillFacts(list, facts) {
+  list.replaceChildren(...facts.flatMap(([term, text]) => [element("dt", {}, term), element("dd", {}, text)]));
 }
 
-const color = (part) => `var(--part-${part.replaceAll(" ", "-")})`;
+const verdictColour = (verdict) => `var(--verdict-${verdict.replaceAll(" ", "-")})`;
 
-function verdicts(page) {
-  const names = data.parts.filter((part) => page.verdicts.some((verdict) => verdict.parts[part]));
-  $("keys").replaceChildren(...names.map((part) => {
+// Show one row per budget: accuracy, a bar of verdicts, and the number of images with each verdict.
+function showResults(page) {
+  const verdicts = data.verdicts.filter((verdict) => page.results.some((result) => result.verdicts[verdict]));
+  $("keys").replaceChildren(...verdicts.map((verdict) => {
     const box = element("i", {});
-    box.style.background = color(part);
-    return element("span", {}, box, part);
+    box.style.background = verdictColour(verdict);
+    return element("span", {}, box, verdict);
   }));
   $("verdicts").tHead.replaceChildren(
-    element("tr", {}, ...cells("th", ["Attack", "Budget", "Accuracy", "What became of the images", ...names, "Claims rejected", "Largest distance"])),
+    element("tr", {}, ...makeCells("th", ["Attack", "Budget", "Accuracy", "Share of images", ...verdicts, "Claims rejected", "Largest distance"])),
   );
-  $("verdicts").tBodies[0].replaceChildren(...page.verdicts.map((verdict) => {
-    const bar = element("span", { class: "parts", "aria-hidden": "true" });
-    for (const part of names) {
+  $("verdicts").tBodies[0].replaceChildren(...page.results.map((result) => {
+    const bar = element("span", { class: "shares", "aria-hidden": "true" });
+    for (const verdict of verdicts) {
       const piece = element("i", {});
-      piece.style.width = `${(100 * (verdict.parts[part] ?? 0)) / verdict.images}%`;
-      piece.style.background = color(part);
+      piece.style.width = `${(100 * (result.verdicts[verdict] ?? 0)) / result.images}%`;
+      piece.style.background = verdictColour(verdict);
       bar.append(piece);
     }
     return element(
-      "tr", {}, element("th", { scope: "row" }, verdict.attack), ...cells("td", [verdict.budget]),
-      element("td", {}, element("b", {}, verdict.accuracy), " ", element("small", {}, verdict.interval)),
-      element("td", {}, bar), ...cells("td", [...names.map((part) => String(verdict.parts[part] ?? 0)), String(verdict.rejected), verdict.distance]),
+      "tr", {}, element("th", { scope: "row" }, result.attack), ...makeCells("td", [result.budget]),
+      element("td", {}, element("b", {}, result.accuracy), " ", element("small", {}, result.interval)),
+      element("td", {}, bar), ...makeCells("td", [...verdicts.map((verdict) => String(result.verdicts[verdict] ?? 0)), String(result.rejected), result.distance]),
     );
   }));
 }
 
-function pairs(page) {
+// Show cost and provenance of each pair of the model.
+function showPairs(page) {
   $("pairs-of-model").replaceChildren(...page.pairs.map((pair) => {
-    const mine = page.verdicts.filter((verdict) => verdict.pair === pair.id);
+    const results = page.results.filter((result) => result.pair === pair.id);
     const list = element("dl", { class: "facts" });
-    facts(list, [
+    fillFacts(list, [
       ["State", pair.reason ? `${pair.state}: ${pair.reason}` : pair.state],
-      ["Time, whole job", pair.seconds],
-      ["Attack alone", mine.map((verdict) => `${verdict.budget} ${verdict.seconds}`).join("; ")],
-      ["Passes, forward and backward", mine.map((verdict) => `${verdict.budget} ${verdict.forward} and ${verdict.backward}`).join("; ")],
-      ["Deviations and notes", mine[0]?.deviations],
-      ["Ran on", [pair.device, pair.host, pair.precision].filter(Boolean).join(", ")],
+      ["Time of the job", pair.seconds],
+      ["Time of the attack", results.map((result) => `${result.budget}: ${result.seconds}`).join("; ")],
+      ["Forward and backward passes", results.map((result) => `${result.budget}: ${result.forward} and ${result.backward}`).join("; ")],
+      ["Deviations and notes", results[0]?.deviations],
+      ["Device, host, precision", [pair.device, pair.host, pair.precision].filter(Boolean).join(", ")],
       ["Started", pair.started],
-      ["Jobs", pair.tries ? `${pair.tries}, evicted ${pair.evictions} times` : ""],
-      ["Held because", pair.holds],
+      ["Jobs", pair.tries ? `${pair.tries}, evictions: ${pair.evictions}` : ""],
+      ["Reason of hold", pair.holds],
       ["Code", pair.code],
       ["Container", pair.container],
       ["Pair", pair.id],
@@ -61,13 +63,14 @@ function pairs(page) {
   }));
 }
 
-function scores(at) {
-  const rows = data.scores.filter((score) => score.values[at] !== null).map((score) => {
+// Show the scores of the model with this index, and its rank among the models that have each score.
+function showScores(index) {
+  const rows = data.scores.filter((score) => score.values[index] !== null).map((score) => {
     const known = score.values.filter((value) => value !== null);
-    const rank = 1 + known.filter((value) => value > score.values[at]).length;
+    const rank = 1 + known.filter((value) => value > score.values[index]).length;
     return element(
       "tr", {}, element("th", { scope: "row" }, score.name), element("td", {}, score.group),
-      element("td", { class: "number", "data-order": score.values[at] }, decimal(score.values[at], 3)),
+      element("td", { class: "number", "data-order": score.values[index] }, formatDecimal(score.values[index], 3)),
       element("td", { class: "number", "data-order": rank }, `${rank} of ${known.length}`),
     );
   });
@@ -76,42 +79,43 @@ function scores(at) {
   $("no-scores").hidden = rows.length > 0;
 }
 
-function way(link, name, mark) {
+function setModelLink(link, name, format) {
   link.hidden = name === undefined;
   if (link.hidden) return;
-  link.href = address(name);
-  link.textContent = mark(name);
+  link.href = modelAddress(name);
+  link.textContent = format(name);
 }
 
-function route() {
-  const asked = location.hash.startsWith("#model/") ? location.hash.slice(7) : null;
-  let at = -1;
+// Show the page that the address names: a model, or the overview if the model is unknown.
+function showPageOfAddress() {
+  const encoded = location.hash.startsWith("#model/") ? location.hash.slice(7) : null;
+  let index = -1;
   try {
-    at = asked === null ? -1 : data.models.indexOf(decodeURIComponent(asked));
+    index = encoded === null ? -1 : data.models.indexOf(decodeURIComponent(encoded));
   } catch {
-    // A half-written %-sequence names no model.
+    // An incomplete %-sequence is not the name of a model.
   }
-  const was = !$("model").hidden;
-  $("model").hidden = at < 0;
-  overview.hidden = at >= 0;
-  document.body.classList.toggle("one-model", at >= 0);
-  if (at < 0) {
-    document.title = title;
-    if (was && location.hash) $(location.hash.slice(1))?.scrollIntoView();
+  const wasModel = !$("model").hidden;
+  $("model").hidden = index < 0;
+  overview.hidden = index >= 0;
+  document.body.classList.toggle("one-model", index >= 0);
+  if (index < 0) {
+    document.title = overviewTitle;
+    if (wasModel && location.hash) $(location.hash.slice(1))?.scrollIntoView();
     dispatchEvent(new Event("overview"));
     return;
   }
-  const name = data.models[at];
-  const page = data.pages[at];
-  document.title = `${name} – ${title}`;
+  const name = data.models[index];
+  const page = data.pages[index];
+  document.title = `${name} – ${overviewTitle}`;
   $("model-heading").textContent = name;
-  way($("previous"), data.models[at - 1], (other) => `← ${other}`);
-  way($("next"), data.models[at + 1], (other) => `${other} →`);
-  facts($("about"), [["Clean accuracy", percent(data.clean[at])], ["Place", `${at + 1} of ${data.models.length}, in the matrix’s order`], ...page.about]);
-  verdicts(page);
-  pairs(page);
-  scores(at);
+  setModelLink($("previous"), data.models[index - 1], (other) => `← ${other}`);
+  setModelLink($("next"), data.models[index + 1], (other) => `${other} →`);
+  fillFacts($("about"), [["Clean accuracy", formatPercent(data.clean[index])], ["Rank", `${index + 1} of ${data.models.length}, in the order of the matrix`], ...page.about]);
+  showResults(page);
+  showPairs(page);
+  showScores(index);
   scrollTo(0, 0);
   $("model-heading").focus();
 }
-addEventListener("hashchange", route);
+addEventListener("hashchange", showPageOfAddress);

@@ -73,7 +73,7 @@ def test_words(run, found):
     means = corruptions.average_corruptions(run.plan, found.pairs, rows)
     rows = corruptions.append_means(rows, means)
     statistics = tables.compute_tables(rows, None, {}, found.robust, means)
-    told = [sentence for one in findings.findings(rows, statistics) for sentence in one.sentences]
+    told = [sentence for one in findings.summarize_attacks(rows, statistics) for sentence in one.sentences]
     text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
     assert "median accuracy 70.0 % at severity 1" in text
     assert "Mean accuracy under 2 corruptions in 4 settings" in text

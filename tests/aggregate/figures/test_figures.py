@@ -55,9 +55,9 @@ def _links(r, **more):
     return frame.assign(**more)
 
 
-def test_every_figure_fits_a_page_and_no_text_leaves_it(paper_evidence):
+def test_every_figure_fits_a_page_and_no_text_leaves_it(paper_inputs):
     """At the paper's size: no wider than the text, no taller than a page, nothing cut off at an edge."""
-    drawings = paper_evidence.drawings
+    drawings = paper_inputs.drawings
     assert {drawing.kind for drawing in drawings} == set(gallery.KINDS) - {importance.KIND}
     for drawing in drawings:
         figure = _drawn(drawing)
@@ -81,8 +81,8 @@ def _drawn(drawing):
     return kept[0]
 
 
-def test_files_are_the_same_twice_and_print_well(paper_evidence):
-    drawing = next(d for d in paper_evidence.drawings if d.kind is coverage.KIND)
+def test_files_are_the_same_twice_and_print_well(paper_inputs):
+    drawing = next(d for d in paper_inputs.drawings if d.kind is coverage.KIND)
     files = drawing.files()
     assert files == drawing.files()
     assert set(files) == {"coverage.pdf", "coverage.png"}
@@ -92,9 +92,9 @@ def test_files_are_the_same_twice_and_print_well(paper_evidence):
     assert dots == pytest.approx((300, 300), abs=1)
 
 
-def test_a_page_of_figures_stays_small(paper_evidence):
+def test_a_page_of_figures_stays_small(paper_inputs):
     """144 models, two attacks: what the report holds of each drawing."""
-    for drawing in paper_evidence.drawings:
+    for drawing in paper_inputs.drawings:
         for at, panel in enumerate(drawing.panels):
             assert len(drawing.svg(panel, f"x{at}-")) < 160_000, panel.title
 
@@ -181,8 +181,8 @@ def test_coverage_counts_what_is_there(axes):
     assert drawing.panels[0].summary.startswith("2 of 4 pairs of 2 models and 2 attacks are ok")
 
 
-def test_what_broke_the_images_adds_up_to_all_of_them(paper_evidence):
-    table = paper_evidence.table
+def test_what_broke_the_images_adds_up_to_all_of_them(paper_inputs):
+    table = paper_inputs.table
     parts = breakage.count_verdicts(table)
     assert np.array_equal(sum(parts.values()), table["images"].to_numpy(dtype=float))
     corrupted = table.head(1).assign(robust=7, mended=2, clean_correct=6, images=10, broken_by_corruption=1)
@@ -256,9 +256,9 @@ def test_models_with_equal_accuracy_stand_in_order_of_their_names():
     assert robustness.rank_models(table) == ["c", "a", "b"]
 
 
-def test_a_panel_for_a_page_has_no_colours_of_its_own(paper_evidence):
+def test_a_panel_for_a_page_has_no_colours_of_its_own(paper_inputs):
     """Light and dark pages set them."""
-    drawing = next(d for d in paper_evidence.drawings if d.kind is coverage.KIND)
+    drawing = next(d for d in paper_inputs.drawings if d.kind is coverage.KIND)
     svg = drawing.svg(drawing.panels[0], "p-")
     assert f"var(--ink, {style.INK})" in svg
     assert not re.search(r"(?<!, )" + re.escape(style.INK), svg)

@@ -17,7 +17,7 @@ def _found(run, text=None):
 
 def _said(run, text=None):
     _, rows, links = _found(run, text)
-    sentences = [s for finding in findings.findings(rows, links) for s in finding.sentences]
+    sentences = [s for finding in findings.summarize_attacks(rows, links) for s in finding.sentences]
     return [sentence.replace("\N{NO-BREAK SPACE}", " ") for sentence in sentences]
 
 
@@ -28,16 +28,18 @@ def _robust(run, counts):
 
 def test_completeness_in_every_state(make_run):
     run = make_run(models=["a", "b"])
-    assert findings.completeness(run.plan, _found(run)[0]) == (
-        "Nothing to report yet: of 4 pairs (2 models, 2 attacks, 10 images), none is ok; 4 missing."
+    assert findings.describe_completeness(run.plan, _found(run)[0]) == (
+        "No results: 0 of 4 pairs ok, 4 missing (2 models, 2 attacks, 10 images)."
     )
     run.answer("a", "clean", "R" * 10)
     run.fail("b", "clean", "out of memory")
-    assert "1 is ok, 1 failed and 2 missing" in findings.completeness(run.plan, _found(run)[0])
+    assert "Incomplete: 1 of 4 pairs ok, 1 failed and 2 missing (" in findings.describe_completeness(
+        run.plan, _found(run)[0]
+    )
     run.answer("b", "clean", "R" * 10)
     _robust(run, {"a": 1, "b": 1})
-    assert findings.completeness(run.plan, _found(run)[0]) == (
-        "Complete: every planned pair is ok (4 pairs; 2 models, 2 attacks, 10 images)."
+    assert findings.describe_completeness(run.plan, _found(run)[0]) == (
+        "Complete: 4 of 4 pairs ok (2 models, 2 attacks, 10 images)."
     )
 
 
@@ -45,7 +47,7 @@ def test_the_most_robust_models_are_named_with_their_counts(make_run):
     run = make_run()
     _robust(run, {"a": 2, "b": 5, "c": 2, "d": 2})
     medians, leaders, sampling = _said(run)
-    assert sampling.startswith("Sampling of 10 images makes about ")
+    assert sampling.startswith("The sample of 10 images causes about ")
     assert medians == (
         "Median clean accuracy of 4 models: 90.0 %; "
         "median robust accuracy 90.0 % at eps 0.5/255 and 20.0 % at eps 1/255."
@@ -53,7 +55,7 @@ def test_the_most_robust_models_are_named_with_their_counts(make_run):
     assert leaders == (
         "Most robust at eps 1/255: b (50.0 %, 5 of 10 images, 95 % interval 18.7–81.3 %), "
         "a (20.0 %, 2 of 10 images, 95 % interval 2.5–55.6 %) and "
-        "c (20.0 %, 2 of 10 images, 95 % interval 2.5–55.6 %); 1 other tie with the last."
+        "c (20.0 %, 2 of 10 images, 95 % interval 2.5–55.6 %); 1 other model has the same accuracy as the last."
     )
 
 
@@ -62,7 +64,7 @@ def test_where_nothing_is_robust_the_smaller_budget_speaks(make_run):
     _robust(run, {"a": 0})
     assert "Most robust at eps 0.5/255: a (90.0 %" in _said(run)[1]
     run.answer("a", "autoattack-Linf", "c" * 9 + "W", "c" * 9 + "W")
-    assert _said(run)[1] == "At eps 0.5/255, the smallest budget, no image of any model is robust."
+    assert _said(run)[1] == "At eps 0.5/255, the smallest budget, no model is robust on any image."
 
 
 def test_alignment_is_told_with_r_p_and_n(make_run):
@@ -70,12 +72,12 @@ def test_alignment_is_told_with_r_p_and_n(make_run):
     _robust(run, {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5})
     said = _said(run, "Model,average_vision,V1\na,.1,5\nb,.2,4\nc,.3,3\nd,.4,1\ne,.5,2\n")
     assert said[2] == (
-        "Spearman correlation of alignment with robust accuracy at eps 1/255: average 1.00 "
-        "(p = 0.017, q = 0.017, n = 5); average is unlikely to be chance at the 5 % level."
+        "Spearman correlation of alignment scores with robust accuracy at eps 1/255, over models: average 1.00 "
+        "(p = 0.017, q = 0.017, n = 5). Significant after correction (q < 0.05): average."
     )
     assert said[3] == (
-        "Of 1 benchmark with enough models, 0 reach q < 0.05 (p corrected for their number) at eps 1/255; "
-        "given clean accuracy none could be tested."
+        "Benchmarks that correlate significantly with robust accuracy at eps 1/255 (q < 0.05, corrected over "
+        "benchmarks): 0 of 1 with enough models; given clean accuracy, none could be tested."
     )
 
 
@@ -97,7 +99,7 @@ def test_clean_accuracy_is_told_only_where_there_is_nothing_else(make_run):
 def test_what_was_not_made_alike_is_said(make_run):
     run = make_run(models=["a", "b"], attacks=[Attack(method="clean", name="clean")])
     run.answer("a", "clean", "R" * 10)
-    assert findings.cautions(run.plan, *_found(run)[:2]) == []
+    assert findings.list_cautions(run.plan, *_found(run)[:2]) == []
     run.provenance = run.provenance.model_copy(
         update={
             "code": "d" * 64,
@@ -107,13 +109,13 @@ def test_what_was_not_made_alike_is_said(make_run):
         }
     )
     run.answer("b", "clean", "R" * 8)
-    assert findings.cautions(run.plan, *_found(run)[:2]) == [
-        "The ok outcomes were made by 2 different versions of the code.",
-        "1 ok outcome came from other code than this submission's.",
-        "The ok outcomes were made in 2 different containers.",
+    assert findings.list_cautions(run.plan, *_found(run)[:2]) == [
+        "The ok outcomes come from 2 versions of the code.",
+        "1 ok outcome comes from code that differs from the submitted code.",
+        "The ok outcomes come from 2 containers.",
         "The ok outcomes differ in precision: bfloat16 and float32.",
         "The ok outcomes differ in the versions of python.",
-        "1 pair answered on 8 images, where the plan has 10.",
+        "1 pair has outcomes for 8 images; the plan has 10.",
     ]
 
 
@@ -121,10 +123,10 @@ def test_clean_accuracy_that_differs_between_attacks_is_said(make_run):
     run = make_run(models=["a"])
     run.answer("a", "clean", "R" * 10)
     _robust(run, {"a": 3})
-    (said,) = findings.cautions(run.plan, *_found(run)[:2])
-    assert said == "Clean accuracy differs between attacks, though the images are the same: a."
+    (said,) = findings.list_cautions(run.plan, *_found(run)[:2])
+    assert said == "Clean accuracy differs between attacks on the same images: a."
 
 
 def test_an_empty_table_has_no_findings():
     rows = table.make_frame([])
-    assert findings.findings(rows, tables.compute_tables(rows, None, {})) == []
+    assert findings.summarize_attacks(rows, tables.compute_tables(rows, None, {})) == []

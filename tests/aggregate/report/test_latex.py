@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from aggregate.report import latex, paper_tables
-from aggregate.report.latex import Group
+from aggregate.report.latex import RowGroup
 
 HOSTILE = r"\input{/etc/passwd} 100% & $x_1^2$ #1 ~a~ <b> |c| \"d\" `e` -- [f] *g*"
 DOCUMENT = r"""\documentclass{article}
@@ -18,52 +18,52 @@ DOCUMENT = r"""\documentclass{article}
 
 
 def test_names_are_set_letter_by_letter():
-    assert latex.escaped("a_b & 50% #1 {x}$") == r"a\_b \& 50\% \#1 \{x\}\$"
-    assert latex.escaped("\\") == r"\textbackslash{}"
-    assert latex.escaped("a--b\x07") == "a-{}-{}b "
-    assert latex.escaped("[1]") == "{[}1{]}", "behind a line's end a bracket would be an argument"
+    assert latex.escape("a_b & 50% #1 {x}$") == r"a\_b \& 50\% \#1 \{x\}\$"
+    assert latex.escape("\\") == r"\textbackslash{}"
+    assert latex.escape("a--b\x07") == "a-{}-{}b "
+    assert latex.escape("[1]") == "{[}1{]}", "behind a line's end a bracket would be an argument"
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.5, "0.50"), (-0.125, "$-$0.12"), (-0.001, "0.00"), (None, "--"), (float("nan"), "--")]
 )
 def test_numbers_have_fixed_digits_and_a_true_minus(value, text):
-    assert latex.number(value) == text
+    assert latex.format_number(value) == text
 
 
 def test_chances_shares_and_intervals():
-    assert [latex.chance(p) for p in (0.0004, 0.04, None)] == ["$<$0.001", "0.040", "--"]
-    assert [latex.percent(share) for share in (0.625, None)] == ["62.5", "--"]
-    assert latex.interval(-0.1, 0.5) == "[$-$0.10, 0.50]"
-    assert latex.interval(None, 0.5) == ""
+    assert [latex.format_p(p) for p in (0.0004, 0.04, None)] == ["$<$0.001", "0.040", "--"]
+    assert [latex.format_percent(share) for share in (0.625, None)] == ["62.5", "--"]
+    assert latex.format_interval(-0.1, 0.5) == "[$-$0.10, 0.50]"
+    assert latex.format_interval(None, 0.5) == ""
 
 
 def test_a_table_has_booktabs_rules_and_its_groups():
-    text = latex.table(
-        "Caption", "tab:x", "lr", ["a", "b"], [Group("g_1", (("x", "1"),)), Group("", (("y", "2"),))]
+    text = latex.format_table(
+        "Caption", "tab:x", "lr", ["a", "b"], [RowGroup("g_1", (("x", "1"),)), RowGroup("", (("y", "2"),))]
     )
     assert text.count(r"\toprule") == text.count(r"\midrule") == 2, "at the first page and at every other"
     assert r"\multicolumn{2}{l}{\textit{g\_1}} \\*" in text
     assert text.index(r"x & 1 \\") < text.index(r"\addlinespace") < text.index(r"y & 2 \\")
 
 
-def test_every_table_of_a_study_and_the_same_bytes_twice(paper_evidence):
-    files = paper_tables.files(paper_evidence.table, paper_evidence.statistics)
-    assert files == paper_tables.files(paper_evidence.table, paper_evidence.statistics)
+def test_every_table_of_a_study_and_the_same_bytes_twice(paper_inputs):
+    files = paper_tables.format_tables(paper_inputs.table, paper_inputs.statistics)
+    assert files == paper_tables.format_tables(paper_inputs.table, paper_inputs.statistics)
     assert set(files) == {f"{name}.tex" for name in set(paper_tables.NAMES) - {"importance", "prediction"}}
     accuracy = files["robust-accuracy.tex"].decode()
-    first = paper_evidence.table.iloc[0]
-    clean = latex.percent(first["clean_accuracy"])
-    assert f"\n{latex.escaped(first['model'])} & 200 & {clean} & " in accuracy
+    first = paper_inputs.table.iloc[0]
+    clean = latex.format_percent(first["clean_accuracy"])
+    assert f"\n{latex.escape(first['model'])} & 200 & {clean} & " in accuracy
     benchmarks = files["benchmarks.tex"].decode()
     assert benchmarks.count(r" \\" + "\n") > 105 * 6
     assert "nan" not in benchmarks.lower().replace("finance", "")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
-def test_latex_takes_them(paper_evidence, tmp_path):
-    hostile = paper_evidence.table.replace({"model": {paper_evidence.table["model"].iloc[0]: HOSTILE}})
-    files = paper_tables.files(hostile, paper_evidence.statistics)
+def test_latex_takes_them(paper_inputs, tmp_path):
+    hostile = paper_inputs.table.replace({"model": {paper_inputs.table["model"].iloc[0]: HOSTILE}})
+    files = paper_tables.format_tables(hostile, paper_inputs.statistics)
     text = "".join(part.decode() for part in files.values())
     (tmp_path / "all.tex").write_text(DOCUMENT % text, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]

@@ -112,7 +112,7 @@ def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
         run.answer("fine", attack, *verdicts)
     run.fail("gone", "autoattack-Linf", "weights hold NaN")
     text = _report(run)
-    assert "Incomplete: of 4 pairs" in text
+    assert "Incomplete: 2 of 4 pairs ok" in text
     assert "<b>1</b> × weights hold NaN" in text
     assert text.count('<span class="state failed">failed</span>') == 3
     assert text.count('<span class="state missing">missing</span>') == 2
@@ -121,7 +121,7 @@ def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
 @pytest.mark.parametrize(
     ("attack", "said"),
     [
-        ({"method": "autoattack"}, "AutoAttack, standard version, Linf: no deviation in its settings."),
+        ({"method": "autoattack"}, "AutoAttack, standard version, Linf, with standard settings."),
         (
             {"method": "autoattack", "steps": 10},
             "<b>Not standard AutoAttack</b> (Linf): steps = 10 (standard: 100).",
@@ -131,7 +131,7 @@ def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
             "<b>Not standard AutoAttack</b> (Linf): searched in bf16, successes judged again in fp32 (standard: "
             "all in fp32); images broken at one budget count as broken at larger ones without an attack there",
         ),
-        ({"method": "square"}, "<b>Not AutoAttack</b>: its component square alone (Linf)."),
+        ({"method": "square"}, "<b>Not AutoAttack</b>: only its component square (Linf)."),
     ],
 )
 def test_deviations_are_labelled(make_run, attack, said):
@@ -140,7 +140,7 @@ def test_deviations_are_labelled(make_run, attack, said):
     run.answer("a", "x", *["RRcW"] * len(chosen.eps), notes=["3 classes, so 2 targets"])
     text = _report(run)
     assert said in text
-    assert "of every ok model: 3 classes, so 2 targets" in text
+    assert "Note in the outcomes of every ok model: 3 classes, so 2 targets" in text
 
 
 def test_provenance_and_scores_are_told(make_run):
@@ -156,6 +156,6 @@ def test_provenance_and_scores_are_told(make_run):
 
 def test_an_empty_run_reads_as_one(make_run):
     text = _report(make_run(models=["a"]))
-    assert "Nothing to report yet" in text
-    assert "No pair is ok, so there is nothing to draw." in text
+    assert "No results: " in text
+    assert "No pair is ok, so there are no figures." in text
     assert _page(text).wrong == []

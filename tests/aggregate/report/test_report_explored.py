@@ -32,7 +32,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("explored")
     run = paper.write(folder / "run", models=14, images=50, rename={"swin10.a1_in1k": HOSTILE})
     path = folder / "report.html"
-    path.write_bytes(reports.html(paper.evidence(run)))
+    path.write_bytes(reports.render_report(paper.make_inputs(run)))
     return path
 
 
@@ -111,7 +111,7 @@ def test_the_keyboard_goes_from_model_to_model_and_opens_a_page(opened):
     for key in ("End", "ArrowRight", "Home", "ArrowRight"):
         _key(opened, key)
     second = opened.evaluate("document.querySelectorAll('#points tbody th')[1].textContent")
-    assert opened.evaluate("document.getElementById('pointed').textContent").startswith(f"{second}: score ")
+    assert opened.evaluate("document.getElementById('selected').textContent").startswith(f"{second}: score ")
     _key(opened, "Enter")
     opened.evaluate("new Promise(done => setTimeout(done, 50))")
     assert opened.evaluate("document.getElementById('model-heading').textContent") == second
@@ -132,7 +132,7 @@ def test_a_model_has_a_page_by_its_fragment(browser, page):
     assert rows
     assert all(sum(row) == 50 for row in rows), "what became of the images adds up to all of them"
     assert browser.evaluate("document.title").startswith(HOSTILE)
-    browser.evaluate("document.querySelector('.way a').click()")
+    browser.evaluate("document.querySelector('.model-links a').click()")
     browser.evaluate("new Promise(done => setTimeout(done, 50))")
     assert browser.evaluate("document.getElementById('model').hidden")
     assert browser.evaluate("document.querySelectorAll('img').length") == 0
@@ -184,10 +184,10 @@ def test_every_control_has_a_name_and_can_be_reached(opened):
     assert opened.evaluate("[...document.querySelectorAll('[tabindex]')].every(e => e.tabIndex <= 0)")
 
 
-def test_at_the_papers_size_it_opens_prints_and_stays_in_bounds(browser, paper_evidence, tmp_path):
+def test_at_the_papers_size_it_opens_prints_and_stays_in_bounds(browser, paper_inputs, tmp_path):
     """144 models, 105 benchmarks, six budgets: a file that a mail can carry."""
     path = tmp_path / "report.html"
-    path.write_bytes(reports.html(paper_evidence))
+    path.write_bytes(reports.render_report(paper_inputs))
     assert path.stat().st_size < 8_000_000
     browser.look(1280)
     browser.open(path)

@@ -72,7 +72,7 @@ def test_of_very_many_models_the_most_robust_are_compared(monkeypatch):
     found = _asked(a="100", b="110", c="111")
     assert found[["model_a", "model_b"]].to_numpy().tolist() == [["c", "b"]]
     table = pd.DataFrame([(model, "aa", "1/255") for model in "abc"], columns=["model", "attack", "eps"])
-    (told,) = table_rows.comparisons(found, table)
-    assert (told.models, told.of, told.pairs) == (2, 3, 1)
+    (told,) = table_rows.summarize_comparisons(found, table)
+    assert (told.models, told.answered, told.pairs) == (2, 3, 1)
     (drawing,) = comparison.make_drawings(found)
     assert drawing.description.endswith("Only the 2 most robust models are compared.")

@@ -134,12 +134,14 @@ def test_images_redrawn_leave_the_effect_and_the_confound_where_they_are(effect,
 
 def test_the_report_says_so_in_words(effect, confound):
     of_effect, of_confound = (
-        " ".join(findings.findings(*study)[0].sentences).replace("\xa0", " ") for study in (effect, confound)
+        " ".join(findings.summarize_attacks(*study)[0].sentences).replace("\xa0", " ")
+        for study in (effect, confound)
     )
     left = formatting.decimal(_of(effect[1].correlations, "neural_vision").partial_r)
-    assert f"there remains (partial correlation): neural {left} (q < 0.001, n = 96)" in of_effect
-    assert re.search(r"Of 5 benchmarks .* reach q < 0\.05 .* given clean accuracy, [45] of 5", of_effect), (
-        of_effect
-    )
+    assert f"given clean accuracy, at eps 1/255: neural {left} (q < 0.001, n = 96)" in of_effect
+    assert re.search(
+        r"Benchmarks that correlate significantly .* of 5 with enough models; given clean accuracy, [45] of 5",
+        of_effect,
+    ), of_effect
     assert re.search(r"given clean accuracy, [01] of 5", of_confound), of_confound
-    assert "4 neural and behavioural ones alone" in of_confound
+    assert "from the 4 neural and behavioural ones" in of_confound
