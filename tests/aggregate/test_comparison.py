@@ -235,8 +235,8 @@ def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
     tags.feed(text)
     assert "script" not in tags.seen
     assert "&lt;script&gt;alert(1)" in text
-    assert "of 2 rows the first 1" in text
-    assert "and 1 more, in <code>images.csv</code>" in text
+    assert "1 of 2 rows are shown" in text
+    assert "<li>1 more in <code>images.csv</code></li>" in text
     assert re.search(r"default-src 'none'; style-src 'unsafe-inline'", text)
 
 
