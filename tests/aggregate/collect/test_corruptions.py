@@ -77,7 +77,7 @@ def test_words(run, found):
     text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
     assert "median accuracy 70.0 % at severity 1" in text
     assert "Mean accuracy under 2 corruptions in 4 settings" in text
-    assert "the median of 1 model is 47.5 %" in text
+    assert "median 47.5 % over 1 model" in text
     assert "No mean over corruptions for 1 model: b (3 settings missing: fog-5 (failed), snow-5" in text
     assert "eps" not in text
     pairs = pd.DataFrame([{"model": one.model, "attack": one.attack, "state": one.state} for one in found.pairs])
