@@ -1,1 +1,2 @@
-"""What runs on the access point: a study and a site in, a run folder with the DAG out."""
+"""Commands of the access point: they write a run folder from a study and the site's settings, and submit its
+DAG."""

@@ -1,4 +1,4 @@
-"""Layout: a checked study in, a run folder out."""
+"""Layout of a run: write a run folder from a validated study."""
 
 import re
 from datetime import UTC, datetime
@@ -19,26 +19,36 @@ from submit.validation import ValidatedStudy
 from submit.weights.locate import LocatedWeights
 
 
-def write(
-    checked: ValidatedStudy, folder: RunFolder, store: PackStore | None = None, console: Console | None = None
+def write_run_folder(
+    validated: ValidatedStudy, folder: RunFolder, store: PackStore | None = None, console: Console | None = None
 ) -> Plan:
-    """Write the run folder, plan.json last: a folder with a plan has everything the plan names.
+    """Write a run folder.
 
-    store: where packs of images are kept for other runs too; the run folder itself where left out. console: where
-    packing is shown on a terminal; nowhere where left out.
+    plan.json is written last: a folder that has a plan has everything that the plan names. Existing outcomes are
+    kept; those that the plan no longer contains become stale.
 
-    Outcomes that are there stay; those the plan no longer asks for become stale. Raises Mistakes naming every
-    image that cannot be decoded, OSError where the folder cannot be written.
+    Args:
+        validated: The study.
+        folder: The run folder.
+        store: Where to keep image packs, which other runs then share; by default, the run folder.
+        console: Where to show the progress of packing; by default, nowhere.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ConfigErrors: Images cannot be decoded; each of them is named.
+        OSError: The folder cannot be written.
     """
-    study = checked.study
-    # First, because here images are decoded to the last pixel: a bad one leaves no run folder behind.
+    study = validated.study
+    # First, because this decodes every image completely: a damaged image leaves no run folder.
     store = store or PackStore(folder.images, DigestCache(None))
-    packs = StudyPacks.write(checked.selection, store, console)
+    packs = StudyPacks.write(validated.selection, store, console)
     packs.link(store, folder.images)
     for subfolder in (folder.weights, folder.sources, folder.pairs, folder.outcomes, folder.logs):
         subfolder.mkdir(parents=True, exist_ok=True)
-    planned = _pairs(checked, packs, folder)
-    text, archive = checked.path.read_bytes(), code.archive()
+    planned = _plan_pairs(validated, packs, folder)
+    text, archive = validated.path.read_bytes(), code.build_archive()
     plan = Plan(
         name=study.name,
         title=study.title or study.name,
@@ -46,9 +56,9 @@ def write(
         study_sha256=digest.sha256_of_bytes(text),
         code_sha256=digest.sha256_of_bytes(archive),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
-        scores=_scores(study.scores, folder) if study.scores else None,
+        scores=_copy_scores(study.scores, folder) if study.scores else None,
         images=packs.images,
-        image_count=len(checked.selection.images),
+        image_count=len(validated.selection.images),
         planned=planned,
     )
     atomic.write(folder.study, text)
@@ -59,48 +69,50 @@ def write(
     return plan
 
 
-def _pairs(checked: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tuple[PlannedPair, ...]:
-    """Every model under every attack."""
-    files = {found.path: _weights(found, folder) for found in checked.weights.values()}
-    codes = {model.code: _code(model.code, folder) for model in checked.study.models if model.code}
+def _plan_pairs(validated: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tuple[PlannedPair, ...]:
+    """Return a pair for every combination of model and attack, with the input files of its job."""
+    files = {found.path: _link_weights(found, folder) for found in validated.weights.values()}
+    sources = {model.code: _copy_source(model.code, folder) for model in validated.study.models if model.code}
     planned = []
-    for model in checked.study.models:
-        weights = files[checked.weights[model.name].path] if model.name in checked.weights else None
-        source = codes[model.code] if model.code else None
-        to_pair_model = model.to_pair_model(weights, source, checked.published.get(model.name))
-        for attack in checked.study.attacks:
-            pack, more = packs.images, packs.corrupted.get(attack)
-            handed = (
+    for model in validated.study.models:
+        weights = files[validated.weights[model.name].path] if model.name in validated.weights else None
+        source = sources[model.code] if model.code else None
+        pair_model = model.to_pair_model(weights, source, validated.published.get(model.name))
+        for attack in validated.study.attacks:
+            pack, corrupted = packs.images, packs.corrupted.get(attack)
+            inputs = (
                 *((folder.weights, weights), (folder.sources, source)),
-                *((folder.images, pack), (folder.images, more)),
+                *((folder.images, pack), (folder.images, corrupted)),
             )
-            paths = [place / file.name for place, file in handed if file]
-            inputs = tuple(path.relative_to(folder.root).as_posix() for path in paths)
-            pair = Pair(model=to_pair_model, attack=attack, images=pack, corrupted=more, seed=checked.study.seed)
-            planned.append(PlannedPair(pair=pair, inputs=inputs))
+            paths = [place / file.name for place, file in inputs if file]
+            relative = tuple(path.relative_to(folder.root).as_posix() for path in paths)
+            pair = Pair(
+                model=pair_model, attack=attack, images=pack, corrupted=corrupted, seed=validated.study.seed
+            )
+            planned.append(PlannedPair(pair=pair, inputs=relative))
     return tuple(planned)
 
 
-def _scores(scores: StudyScores, folder: RunFolder) -> PlannedScores:
-    """A copy of the scores in the run folder, and what the plan says of them."""
+def _copy_scores(scores: StudyScores, folder: RunFolder) -> PlannedScores:
+    """Copy the scores file into the run folder; return its entry in the plan."""
     data = scores.file.read_bytes()
     atomic.write(folder.scores, data)
     sha256 = digest.sha256_of_bytes(data)
     return PlannedScores(source=scores.file.name, sha256=sha256, label=scores.label, date=scores.date or "")
 
 
-def _code(path: Path, folder: RunFolder) -> File:
-    """A copy in the run folder, named by digest, of a user's Python file: a later edit reaches no queued job."""
+def _copy_source(path: Path, folder: RunFolder) -> File:
+    """Copy a user's Python file into the run folder, named by digest, so that later edits reach no queued job."""
     data = path.read_bytes()
     file = File(name=f"code-{digest.sha256_of_bytes(data)[:12]}.py", sha256=digest.sha256_of_bytes(data))
     atomic.write(folder.sources / file.name, data)
     return file
 
 
-def _weights(found: LocatedWeights, folder: RunFolder) -> File:
-    """A link in the run folder, named by digest, to a checkpoint that stays where it is.
+def _link_weights(found: LocatedWeights, folder: RunFolder) -> File:
+    """Link a weights file into the run folder, named by digest.
 
-    Names in a run folder hold letters, digits, dots and hyphens only, so nothing needs quoting in a DAG.
+    Names in a run folder consist of letters, digits, dots and hyphens, so nothing needs quoting in a DAG.
     """
     suffix = found.path.suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", found.path.suffix) else ".bin"
     file = File(name=f"weights-{found.sha256[:12]}{suffix}", sha256=found.sha256)

@@ -1,4 +1,4 @@
-"""Running a run's pairs on this machine, without HTCondor: same pair files, same job, same outcomes."""
+"""Runs of pairs on this machine, without HTCondor: same pair files, same job, same outcomes."""
 
 import os
 import shutil
@@ -16,6 +16,7 @@ from rich.console import Console
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import exit_code, outcome_file, status
 from alignsec.run.folder import JOB_OUTCOME, RunFolder
+from alignsec.run.job_environment import job_environment
 from alignsec.run.outcome import Failure
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.progress import Progress
@@ -24,50 +25,52 @@ from submit.site import Site
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndedJob:
     """A pair whose job has ended."""
 
     id: str
+    """The pair's id."""
     code: int
-    """The job's exit code; negative is the signal that killed it."""
+    """The job's exit code; a negative value is the signal that killed it."""
 
 
 @dataclass
-class Local:
+class LocalRun:
     """The jobs of one run on this machine."""
 
     folder: RunFolder
     python: str
+    """The Python that starts the jobs."""
     environ: Mapping[str, str]
+    """Environment that the jobs inherit."""
     processes: int
-    """Pairs at once."""
+    """Pairs run at a time."""
     retries: int
+    """Further attempts of a pair whose job failed through the machine's fault."""
     on_progress: Callable[[str, Progress], None] = lambda pair_id, progress: None
-    """Called from worker threads with what a pair's job says of itself."""
+    """Called from worker threads with a pair's id and the progress that its job printed."""
     _running: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, plan: Plan) -> Iterator[Ended]:
-        """Run every pair that is not ok, yielding each as it ends.
+    def run(self, plan: Plan) -> Iterator[EndedJob]:
+        """Run every pair that is not ok.
 
-        An interrupt ends the jobs that run and loses nothing that is finished. Whoever calls holds the folder's
-        lock. Raises Mistakes if there is no such Python.
+        If the iteration is interrupted, running jobs are killed; outcomes of finished pairs are kept. The caller
+        must hold the folder's lock.
+
+        Yields:
+            Each pair when its job has ended.
+
+        Raises:
+            ConfigErrors: `python` is not a program.
         """
         if shutil.which(self.python) is None:
-            raise ConfigErrors(
-                [
-                    ConfigError(
-                        path=".env",
-                        field="PYTHON",
-                        given=f'"{self.python}"',
-                        remedy="is no program; name a Python, or leave it empty",
-                    )
-                ]
-            )
-        pending = [p for p in plan.planned if not self.is_ok(p)]
+            remedy = "is not a program; set PYTHON to a Python interpreter, or leave it empty"
+            raise ConfigErrors([ConfigError(path=".env", field="PYTHON", given=f'"{self.python}"', remedy=remedy)])
+        pending = [planned for planned in plan.planned if not self.is_ok(planned)]
         with ThreadPoolExecutor(self.processes) as workers:
             shutil.rmtree(self.folder.scratch, ignore_errors=True)
-            futures = {workers.submit(self._pair, planned) for planned in pending}
+            futures = {workers.submit(self._run_pair, planned) for planned in pending}
             try:
                 while futures:
                     done, futures = wait(futures, return_when=FIRST_COMPLETED)
@@ -79,22 +82,22 @@ class Local:
         shutil.rmtree(self.folder.scratch, ignore_errors=True)
 
     def is_ok(self, planned: PlannedPair) -> bool:
-        """Whether a pair has its record already."""
+        """Return whether a pair already has a valid result."""
         return status.pair_status(planned.pair, self.folder.outcome(planned.pair.id)).state == "ok"
 
-    def _pair(self, planned: PlannedPair) -> Ended:
-        """One pair, again while the machine is to blame."""
+    def _run_pair(self, planned: PlannedPair) -> EndedJob:
+        """Run a pair's job; retry it while it fails through the machine's fault."""
         code = exit_code.TRY_AGAIN
         for _ in range(1 + self.retries):
             if self._stopping.is_set():
                 break
-            code = self._once(planned)
+            code = self._run_job(planned)
             if code in (exit_code.DONE, exit_code.HOPELESS):
                 break
-        return Ended(planned.pair.id, code)
+        return EndedJob(planned.pair.id, code)
 
-    def _once(self, planned: PlannedPair) -> int:
-        """One job in an empty folder that holds the pair's files, as HTCondor would start it."""
+    def _run_job(self, planned: PlannedPair) -> int:
+        """Run one job in an empty folder that holds the pair's files, as HTCondor does; return its exit code."""
         pair_id = planned.pair.id
         scratch = self.folder.job_scratch(pair_id)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -104,7 +107,7 @@ class Local:
         command = [self.python, "-m", "jobs.evaluate", self.folder.pair(pair_id).name]
         with (
             self.folder.log(pair_id).open("w", encoding="utf-8") as log,
-            # A session of its own: Ctrl-C reaches this process only, which then ends its jobs in order.
+            # In a new session: Ctrl-C reaches this process only, which then ends its jobs in order.
             subprocess.Popen(
                 command,
                 cwd=scratch,
@@ -129,39 +132,26 @@ class Local:
             code = job.wait()
         del self._running[pair_id]
         if not self._stopping.is_set():
-            self._keep(planned, scratch, code)
+            self._collect_outcome(planned, scratch, code)
         shutil.rmtree(scratch, ignore_errors=True)
         return code
 
     def _environment(self, scratch: Path) -> dict[str, str]:
-        """What a job gets: the run's code, its own home, and its share of the cores."""
+        """Return the variables of a job, with its share of the cores."""
         threads = max(1, (os.cpu_count() or 1) // self.processes)
-        return {
-            **self.environ,
-            "PYTHONPATH": str(self.folder.code.resolve()),
-            "PYTHONUNBUFFERED": "1",
-            "HOME": str(scratch),
-            "HF_HOME": str(scratch / "hub"),
-            "TORCH_HOME": str(scratch / "torch"),
-            "TORCHINDUCTOR_CACHE_DIR": str(scratch / "inductor"),
-            "TRITON_CACHE_DIR": str(scratch / "triton"),
-            "TORCHINDUCTOR_COMPILE_THREADS": "1",
-            "TMPDIR": str(scratch),
-            "HF_HUB_OFFLINE": "1",
-            "BS_INSTALL_DEPENDENCIES": "no",
-            "OMP_NUM_THREADS": str(threads),
-        }
+        own = job_environment(scratch, self.folder.code.resolve())
+        return {**self.environ, **own, "OMP_NUM_THREADS": str(threads)}
 
-    def _keep(self, planned: PlannedPair, scratch: Path, code: int) -> None:
-        """Move the outcome into place, or write the failure of a job that died before it could."""
+    def _collect_outcome(self, planned: PlannedPair, scratch: Path, code: int) -> None:
+        """Move the job's outcome into place, or write a failure for a job that left none."""
         left = scratch / JOB_OUTCOME
-        kept = self.folder.outcome(planned.pair.id)
+        outcome = self.folder.outcome(planned.pair.id)
         if left.exists() and left.stat().st_size:
-            left.replace(kept)
+            left.replace(outcome)
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         reason = f"the job {how} and left no outcome; see {self.folder.log(planned.pair.id)}"
-        outcome_file.write(kept, Failure(id=planned.pair.id, pair=planned.pair, hopeless=False, reason=reason))
+        outcome_file.write(outcome, Failure(id=planned.pair.id, pair=planned.pair, hopeless=False, reason=reason))
 
     def _stop(self) -> None:
         self._stopping.set()
@@ -170,12 +160,12 @@ class Local:
 
 
 def _kill(job: "subprocess.Popen[str]") -> None:
-    """End a job and what it started, all of its session."""
+    """Kill a job and all processes of its session."""
     with suppress(ProcessLookupError):
         os.killpg(job.pid, signal.SIGKILL)
 
 
-def study(
+def run_locally(
     console: Console,
     site: Site,
     plan: Plan,
@@ -183,20 +173,32 @@ def study(
     environ: Mapping[str, str],
     processes: int | None = None,
 ) -> int:
-    """Run the pairs that are not ok, showing progress, then the analysis; its exit code.
+    """Run the pairs that are not ok, show the progress, then run the analysis.
 
-    processes: pairs at once; None takes the site's, and one for each core where it has none.
+    Args:
+        console: Where to show the progress.
+        site: The site's settings.
+        plan: The run's plan.
+        folder: The run folder, whose lock the caller holds.
+        environ: Environment that the jobs inherit.
+        processes: Pairs run at a time; by default LOCAL_JOBS of the site, or else one for each core.
+
+    Returns:
+        The exit code of the analysis: 0 if every pair is ok.
+
+    Raises:
+        ConfigErrors: The site's Python is not a program.
     """
     processes = max(1, processes or site.local_jobs or os.cpu_count() or 1)
-    here = Local(folder, site.job_python, environ, processes, site.retries)
-    already = [planned.pair.id for planned in plan.planned if here.is_ok(planned)]
+    run = LocalRun(folder, site.job_python, environ, processes, site.retries)
+    already = [planned.pair.id for planned in plan.planned if run.is_ok(planned)]
     pairs = {pair.id: pair for pair in plan}
     with PairDisplay(console, plan, plan.image_count, already) as display:
-        here.on_progress = display.report
-        for ended in here.run(plan):
-            now = status.pair_status(pairs[ended.id], folder.outcome(ended.id))
-            display.end(ended.id, now.state + (f" ({now.reason})" if now.reason else ""))
-    # By the run's own code, as its jobs: this checkout may have moved on meanwhile.
+        run.on_progress = display.report
+        for job in run.run(plan):
+            result = status.pair_status(pairs[job.id], folder.outcome(job.id))
+            display.end(job.id, result.state + (f" ({result.reason})" if result.reason else ""))
+    # With the run's code, as in its jobs: this checkout may have changed since.
     analysis = [site.job_python, "-m", "aggregate", str(folder.root)]
     environment = {**environ, "PYTHONPATH": str(folder.code.resolve())}
     return subprocess.run(analysis, cwd=folder.root, env=environment, check=False).returncode

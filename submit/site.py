@@ -1,5 +1,6 @@
-"""The site: what is true of this machine and this pool, read once from .env."""
+"""Settings of the site, that is this machine and its pool, read from `.env`."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,37 +24,50 @@ def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-def _a_folder(path: Path) -> Path:
+def _not_empty(path: Path) -> Path:
     if path == Path():
-        raise PydanticCustomError("folder", "is empty, but its files must not lie among the code; name a folder")
+        raise PydanticCustomError("folder", "must name a folder; empty, it would mean the folder of the code")
     return path
 
 
-Folder = Annotated[Path, AfterValidator(_a_folder)]
+def _pattern(pattern: str, remedy: str) -> AfterValidator:
+    """Return a validator for texts that match a pattern as a whole; `remedy` is its message."""
+
+    def validate(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("pattern", remedy)
+        return text
+
+    return AfterValidator(validate)
+
+
+Folder = Annotated[Path, AfterValidator(_not_empty)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Flag = Annotated[bool | None, BeforeValidator(_none_if_empty)]
-# One line, no quotes: it stands inside a submit description.
-Word = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\"]*$")]
-
-# A name inside a ClassAd string, where condor_submit does not take every backslash as it stands.
-Plain = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+ -]*$")]
-# Of a folder, in a transfer list: no space and no comma.
-Address = Annotated[
-    str, Field(pattern=r"^((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[A-Za-z0-9_.:/@%~+-]+)?$")
+# One line without quotes, because it becomes part of a submit description.
+Word = Annotated[str, _pattern(r"[^\x00-\x1f\x7f\"]*", "must be one line without double quotes")]
+# The content of a ClassAd string. Without backslashes, because condor_submit changes some of them.
+ClassAdName = Annotated[str, _pattern(r"[A-Za-z0-9_.+ -]*", "must consist of letters, digits, spaces and _ . + -")]
+# A folder in a transfer list, which separates its entries by commas and spaces.
+TransferUrl = Annotated[
+    str,
+    _pattern(
+        r"((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[A-Za-z0-9_.:/@%~+-]+)?",
+        "must be empty, osdf:///FOLDER, file:///FOLDER or https://HOST/FOLDER, without spaces and commas",
+    ),
 ]
-
-# A ClassAd expression, which may hold quotes, but not another line.
-Expression = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+# A ClassAd expression; quotes are allowed.
+ClassAdExpression = Annotated[str, _pattern(r"[^\x00-\x1f\x7f]*", "must be one line")]
 
 
 class Site(StrictModel):
-    """Every key of .env, in lower case; .env itself says what each one means."""
+    """All keys of `.env`, in lower case. The comments in `.env` document them."""
 
     runs: Folder
     weights: Folder
-    weights_url: Address
+    weights_url: TransferUrl
     images: Folder
-    images_url: Address
+    images_url: TransferUrl
     python: Word
     local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
     container_image: Word
@@ -69,7 +83,7 @@ class Site(StrictModel):
         Annotated[float, Field(ge=0, le=100)] | None, BeforeValidator(_none_if_empty)
     ]
     gpus_minimum_memory_mb: Count
-    requirements: Expression
+    requirements: ClassAdExpression
     checkpoint_seconds: Annotated[int, Field(ge=1)]
     allowed_execute_seconds: Annotated[int, Field(ge=1)]
     held_seconds: Annotated[int, Field(ge=1)]
@@ -83,32 +97,34 @@ class Site(StrictModel):
     want_campus_pools: Flag
     want_ospool: Flag
     job_duration_category: Literal["", "Medium", "Long"]
-    project_name: Plain
+    project_name: ClassAdName
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.checkpoint_seconds >= self.allowed_execute_seconds:
-            raise ValueError("CHECKPOINT_SECONDS is to be less than ALLOWED_EXECUTE_SECONDS, or every job is held")
+            raise ValueError(
+                "CHECKPOINT_SECONDS must be less than ALLOWED_EXECUTE_SECONDS; otherwise HTCondor holds every job"
+            )
         for key, url in (("WEIGHTS_URL", self.weights_url), ("IMAGES_URL", self.images_url)):
             if not url.startswith("file:///staging"):
                 continue
             if "HasCHTCStaging" not in self.requirements:
                 raise ValueError(
-                    f"{key} lies on /staging, which not every machine has; "
-                    "set REQUIREMENTS=(HasCHTCStaging == true)"
+                    f"{key} is on /staging, which not every machine has; set REQUIREMENTS=(HasCHTCStaging == true)"
                 )
             if self.want_ospool or self.want_campus_pools:
                 raise ValueError(
-                    f"{key} lies on /staging, which no machine of another pool has; "
-                    f"leave WANT_OSPOOL and WANT_CAMPUS_POOLS empty, or write {key}=osdf:///..."
+                    f"{key} is on /staging, which no machine outside CHTC's pool has; "
+                    f"leave WANT_OSPOOL and WANT_CAMPUS_POOLS empty, or set {key}=osdf:///..."
                 )
         if self.retry_request_memory_mb < self.request_memory_mb:
-            raise ValueError("RETRY_REQUEST_MEMORY_MB is to be no less than REQUEST_MEMORY_MB")
+            raise ValueError("RETRY_REQUEST_MEMORY_MB must be at least REQUEST_MEMORY_MB")
         return self
 
     @property
     def at_chtc(self) -> bool:
-        """Whether its rules hold: container, weights or images lie in its staging, or its GPU Lab is asked for."""
+        """True if CHTC's rules apply: the container, weights or images are in its staging, or WANT_GPU_LAB is
+        set."""
         places = (self.container_image, self.weights_url, self.images_url)
         return bool(self.want_gpu_lab) or any(
             "/chtc/staging" in place or "file:///staging" in place for place in places
@@ -116,30 +132,36 @@ class Site(StrictModel):
 
     @property
     def job_python(self) -> str:
-        """The Python that jobs outside a container are started with."""
+        """The Python of jobs without a container."""
         return self.python or sys.executable
 
     @classmethod
     def read(cls, path: Path, overrides: Mapping[str, str] | None = None) -> "Site":
-        """Read .env. Raises Mistakes with every missing, unknown or wrong key.
+        """Read the settings of a site.
 
-        overrides: keys, as in .env, that a caller sets for itself, such as a test or the demo.
+        Args:
+            path: The `.env` file.
+            overrides: Keys, as in `.env`, that the caller sets, such as a test or the demo.
+
+        Raises:
+            ConfigErrors: The file cannot be read, or keys are missing, unknown or invalid. All are reported
+                together.
         """
         if not path.is_file():
-            remedy = "is not there; take the one that came with alignsec (git checkout .env)"
+            remedy = "not found; to restore the default file, run: git checkout .env"
             raise ConfigErrors.about(path, remedy)
         try:
             values = {**dotenv_values(path, interpolate=False), **(overrides or {})}
         except UnicodeDecodeError as error:
-            raise ConfigErrors.about(path, f"is not text in UTF-8: {error}") from None
+            raise ConfigErrors.about(path, f"is not valid UTF-8: {error}") from None
         lowered = {key.lower(): value or "" for key, value in values.items()}
         try:
             return cls.model_validate(lowered)
         except ValidationError as error:
-            raise ConfigErrors([cls._error(str(path), details) for details in error.errors()]) from None
+            raise ConfigErrors([cls._error(path, details) for details in error.errors()]) from None
 
     @classmethod
-    def _error(cls, file: str, details: Mapping[str, object]) -> ConfigError:
+    def _error(cls, file: Path, details: Mapping[str, object]) -> ConfigError:
         location = details["loc"]
         assert isinstance(location, tuple)  # noqa: S101 - pydantic's documented form
         if not location:
@@ -149,10 +171,10 @@ class Site(StrictModel):
             return ConfigError(
                 path=file,
                 field=key,
-                remedy=f"is missing; add the line {key}= (git show HEAD:.env has its default)",
+                remedy=f"is missing; add the line {key}= (for the default value, run: git show HEAD:.env)",
             )
         if details["type"] == "extra_forbidden":
             known = [name.upper() for name in cls.model_fields]
-            return ConfigError(path=file, field=key, remedy=f"is not a key here; {nearest(key, known)}")
-        remedy = str(details["msg"]).replace("Input should be", "should be")
+            return ConfigError(path=file, field=key, remedy=f"unknown key; {nearest(key, known)}")
+        remedy = str(details["msg"]).replace("Input should be", "must be")
         return ConfigError(path=file, field=key, given=f'"{details["input"]}"', remedy=remedy)

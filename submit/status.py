@@ -1,4 +1,4 @@
-"""Entry point: `python -m submit.status RUN` says what a run is doing, from its files alone."""
+"""Entry point: `python -m submit.status RUN` shows the progress of a run, from its files alone."""
 
 import argparse
 import json
@@ -14,52 +14,64 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from alignsec import command
+from alignsec.command import SUCCESS, run_command
 from alignsec.run.folder import RunFolder
-from submit.monitor.run_status import STATES, PairNow, RunStatus, Watch
+from submit.monitor.run_status import STATES, PairSnapshot, RunMonitor, RunStatus
 
 REFRESH_SECONDS = 2.0
-MOST_ROWS = 15
+MAX_ROWS = 15
 NOTE = "the run is not affected"
 
 
 def main() -> int:
-    """Read the arguments and show the run: 0, or 2 if the folder is no run."""
+    """Read the arguments and show the run.
+
+    Returns:
+        0, 2 if the folder is not a run, or 130 after Ctrl-C outside the live view.
+    """
     parser = argparse.ArgumentParser(prog="python -m submit.status", description=__doc__)
     parser.add_argument("run", type=Path, help="the run folder, such as runs/demo")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true", help="for programs")
-    how.add_argument("--once", action="store_true", help="say it once, also on a terminal")
-    return command.run_command(partial(_print_status, parser.parse_args()), NOTE)
+    how.add_argument("--json", action="store_true", help="print the status once, as JSON")
+    how.add_argument("--once", action="store_true", help="print the status once, on a terminal too")
+    return run_command(partial(_print_status, parser.parse_args()), NOTE)
 
 
 def _print_status(arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True)
-    watch = Watch(RunFolder(arguments.run.resolve()))
+    monitor = RunMonitor(RunFolder(arguments.run.resolve()))
     if arguments.json:
-        sys.stdout.write(json.dumps(watch.look().as_json(), indent=1) + "\n")
+        sys.stdout.write(json.dumps(monitor.read().as_dict(), indent=1) + "\n")
     elif console.is_terminal and not arguments.once:
         # Ctrl-C leaves the live view; the run continues.
         with suppress(KeyboardInterrupt):
-            follow(watch, Console())
+            show_live(monitor, Console())
     else:
-        console.print(view(watch.look()))
-    return command.SUCCESS
+        console.print(render(monitor.read()))
+    return SUCCESS
 
 
-def follow(watch: Watch, console: Console) -> RunStatus:
-    """Show a run until its DAG has ended; how it was then. Raises KeyboardInterrupt, OSError."""
-    now = watch.look()
-    with Live(view(now), console=console, auto_refresh=False) as live:
+def show_live(monitor: RunMonitor, console: Console) -> RunStatus:
+    """Show a run, updated every REFRESH_SECONDS, until its DAG has ended.
+
+    Returns:
+        The last status.
+
+    Raises:
+        OSError: The run's files cannot be read.
+    """
+    now = monitor.read()
+    with Live(render(now), console=console, auto_refresh=False) as live:
         while now.dag.startswith("running"):
             time.sleep(REFRESH_SECONDS)
-            now = watch.look()
-            live.update(view(now), refresh=True)
+            now = monitor.read()
+            live.update(render(now), refresh=True)
     return now
 
 
-def view(now: RunStatus) -> Group:
-    """A run's status for people: counts, what runs where and since when, what is held, what failed."""
+def render(now: RunStatus) -> Group:
+    """Return a run's status for a terminal: counts, running pairs with host and progress, held and failed
+    pairs."""
     counts = ", ".join(f"{now.counts[state]} {state}" for state in STATES if now.counts[state])
     rate = f"; {now.pairs_per_hour:g} pairs/hour" if now.pairs_per_hour else ""
     left = f", {timedelta(seconds=now.seconds_left)} left at this rate" if now.seconds_left is not None else ""
@@ -73,12 +85,12 @@ def view(now: RunStatus) -> Group:
     return Group(*parts)
 
 
-def _table(title: str, running: bool, rows: list[PairNow], now: int) -> Table:
-    more = f" (the last {MOST_ROWS} of {len(rows)})" if len(rows) > MOST_ROWS else ""
+def _table(title: str, running: bool, rows: list[PairSnapshot], now: int) -> Table:
+    more = f" (the last {MAX_ROWS} of {len(rows)})" if len(rows) > MAX_ROWS else ""
     table = Table(title=f"{title}{more}", title_justify="left", box=None, pad_edge=False)
-    for column in ("pair", "since", *(("where", "images", "at most left") if running else ("reason",))):
+    for column in ("pair", "since", *(("host", "images", "time left at most") if running else ("reason",))):
         table.add_column(column, overflow="fold")
-    for pair in rows[-MOST_ROWS:]:
+    for pair in rows[-MAX_ROWS:]:
         since = f"{datetime.fromtimestamp(pair.since, UTC):%H:%M:%S} UTC" if pair.since else ""
         if not running:
             table.add_row(pair.id, since, escape(pair.reason))

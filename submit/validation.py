@@ -1,4 +1,4 @@
-"""Checking: a study and every file that it names, before anything is written."""
+"""Validation of a study and of every file that it names, before anything is written."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,55 +21,71 @@ from submit.weights.manifest import Manifest
 
 @dataclass(frozen=True)
 class ValidatedStudy:
-    """A study whose every file was found: nothing is left that could fail but the disk."""
+    """A study whose files all exist and fit its models."""
 
     path: Path
+    """The study file."""
     study: Study
     weights: dict[str, LocatedWeights]
-    """By model name."""
+    """Weights files by model name."""
     published: dict[str, Published]
-    """Likewise, what models are held to before they are attacked."""
+    """Published clean accuracies by model name. A model must reproduce its own before it is attacked."""
     selection: Selection
+    """The study's images."""
 
 
 def validate(
     path: Path, hub: Path, folder: Path | None = None, digests: DigestCache | None = None
 ) -> ValidatedStudy:
-    """Read a study file and find everything it names.
+    """Read a study file and find everything that it names.
 
-    hub: the model hub's cache. folder: the site's weights, with their manifest. digests: what is known of files
-    already, so that they are not read again. Raises Mistakes with every error in the study, or, in a sound one,
-    every weights file that is not there and every image or label that cannot be used.
+    Args:
+        path: The study file.
+        hub: The cache of the model hub.
+        folder: The site's weights folder, with its manifest.
+        digests: Cached digests of files; without it, all weights are read.
+
+    Returns:
+        The study and its files.
+
+    Raises:
+        ConfigErrors: All errors of the study file; if it has none, all weights files that are missing and all
+            images and labels that cannot be used.
     """
     study = Study.load(path)
     errors: list[ConfigError] = []
-    weights = {}
     manifest = Manifest.read(folder) if folder else Manifest()
     locator = WeightsLocator(path, hub, folder, digests or DigestCache(None), manifest)
+    weights = _find_weights(path, study, locator, errors)
+    published = _published_accuracies(study, errors)
+    errors += _scores_errors(path, study)
+    selection = Selection.from_study(path, study, errors)
+    for index, model in enumerate(study.models):
+        errors += _label_errors(path, index, model, selection.images)
+        errors += _size_errors(path, index, model, study.attacks)
+    if errors:
+        raise ConfigErrors(errors)
+    return ValidatedStudy(path, study, weights, published, selection)
+
+
+def _find_weights(
+    path: Path, study: Study, locator: WeightsLocator, errors: list[ConfigError]
+) -> dict[str, LocatedWeights]:
+    """Return the weights file of each model that needs one; add an error for each that is missing."""
+    weights = {}
     for index, model in enumerate(study.models):
         if model.weights is None and not model.needs_published_weights:
             continue
         try:
             weights[model.name] = locator.locate(model)
         except WeightsNotFoundError as remedy:
-            errors.append(
-                ConfigError(
-                    path=path, field=f"models[{index}].source", given=f'"{model.source}"', remedy=str(remedy)
-                )
-            )
-    published = _published(study, errors)
-    errors += _other_scores(path, study)
-    selection = Selection.from_study(path, study, errors)
-    for index, model in enumerate(study.models):
-        errors += _classes(path, index, model, selection.images)
-        errors += _too_small(path, index, model, study.attacks)
-    if errors:
-        raise ConfigErrors(errors)
-    return ValidatedStudy(path, study, weights, published, selection)
+            field, given = f"models[{index}].source", f'"{model.source}"'
+            errors.append(ConfigError(path=path, field=field, given=given, remedy=str(remedy)))
+    return weights
 
 
-def _other_scores(path: Path, study: Study) -> list[ConfigError]:
-    """The scores file, where it is not the snapshot that the study names."""
+def _scores_errors(path: Path, study: Study) -> list[ConfigError]:
+    """Return an error if the scores file is not the snapshot that the study pins by its digest."""
     scores = study.scores
     if scores is None or scores.sha256 is None:
         return []
@@ -77,14 +93,14 @@ def _other_scores(path: Path, study: Study) -> list[ConfigError]:
     if found == scores.sha256:
         return []
     remedy = (
-        f"is not the digest of {scores.file}, which is {found}; put the snapshot back, or, if this file is meant, "
-        "write its digest and date"
+        f"is not the digest of {scores.file}, which is {found}; restore the pinned file, or, to use this one, "
+        "update sha256 and date"
     )
     return [ConfigError(path=path, field="scores.sha256", given=f'"{scores.sha256[:16]}…"', remedy=remedy)]
 
 
-def _published(study: Study, errors: list[ConfigError]) -> dict[str, Published]:
-    """The clean accuracy each model is held to, by the model's name; those of which none is known are left out."""
+def _published_accuracies(study: Study, errors: list[ConfigError]) -> dict[str, Published]:
+    """Return the published clean accuracy of each model for which there is one, by the model's name."""
     table: dict[str, Published] = {}
     if study.published is not None:
         try:
@@ -96,24 +112,24 @@ def _published(study: Study, errors: list[ConfigError]) -> dict[str, Published]:
         table = {
             name: Published(top1=top1, tolerance=tolerance, where=where) for name, top1 in results.top1.items()
         }
-    held = {model.name: model.find_published_accuracy(table) for model in study.models}
-    return {name: published for name, published in held.items() if published is not None}
+    published = {model.name: model.find_published_accuracy(table) for model in study.models}
+    return {name: accuracy for name, accuracy in published.items() if accuracy is not None}
 
 
-def _too_small(path: Path, index: int, model: StudyModel, attacks: Iterable[Attack]) -> list[ConfigError]:
-    """Models whose images are too small to be corrupted by the library."""
+def _size_errors(path: Path, index: int, model: StudyModel, attacks: Iterable[Attack]) -> list[ConfigError]:
+    """Return an error if the model's input is too small for the corruption library and an attack uses it."""
     _, height, width = model.preprocessing.input_size
     if min(height, width) >= corruption.SMALLEST or not any(attack.generator for attack in attacks):
         return []
     remedy = (
-        f"sees images of {height} x {width} pixels, and corruptions are made from {corruption.SMALLEST} a side; "
-        "give [images] a set of them, corrupted = FOLDER, or take the corruptions out"
+        f"has an input of {height} x {width} pixels, but corruptions need at least {corruption.SMALLEST} a side; "
+        "give [images] a set of corrupted images, corrupted = FOLDER, or remove the corruptions"
     )
     return [ConfigError(path=path, field=f"models[{index}]", given=f'"{model.name}"', remedy=remedy)]
 
 
-def _classes(path: Path, index: int, model: StudyModel, images: Iterable[Candidate]) -> list[ConfigError]:
-    """Labels that the model cannot give."""
+def _label_errors(path: Path, index: int, model: StudyModel, images: Iterable[Candidate]) -> list[ConfigError]:
+    """Return an error if images have labels that the model cannot predict."""
     if model.class_count is None:
         return []
     outside = [image for image in images if image.label >= model.class_count]

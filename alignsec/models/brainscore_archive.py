@@ -17,24 +17,19 @@ from pathlib import Path
 
 from alignsec.command import run_command
 from alignsec.models import brainscore
+from alignsec.run.job_environment import SETTINGS, library_folders
 
 EXCLUDED_FOLDERS = ("__pycache__", ".locks", ".result_caching", ".nv", "matplotlib")
 """Folders that libraries create in a home folder and that no model needs."""
 
 
 def plugin_environment(home: Path) -> dict[str, str]:
-    """Return the environment variables for the caches of libraries, as in a job; see submit/condor/description.py.
+    """Return the environment variables with which libraries keep their downloads below `home`, as in a job.
 
     Args:
         home: The home folder.
     """
-    places = {
-        "HOME": home,
-        "HF_HOME": home / "hub",
-        "TORCH_HOME": home / "torch",
-        "MPLCONFIGDIR": home / "matplotlib",
-    }
-    return {**{name: str(path) for name, path in places.items()}, "BS_INSTALL_DEPENDENCIES": "no"}
+    return {**library_folders(home), "BS_INSTALL_DEPENDENCIES": SETTINGS["BS_INSTALL_DEPENDENCIES"]}
 
 
 def pack_home(home: Path, archive: Path) -> int:

@@ -6,6 +6,7 @@ untrusted file is better opened in a separate process.
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -13,6 +14,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from alignsec.command import run_command
 
 CONVERTED, UNREADABLE, UNSUPPORTED = 0, 1, 3
 """Exit codes."""
@@ -81,13 +84,18 @@ def main(source: str, target: str) -> int:
     """Convert one file and write the reason of a failure to stderr.
 
     Returns:
-        0 if the file was converted, 3 if it must stay a torch file, 1 if it cannot be read.
+        0 if the file was converted, 3 if it must stay a torch file, 1 if it cannot be read, 130 after Ctrl-C.
     """
+    return run_command(
+        partial(_run, Path(source), Path(target)),
+        "the file was not converted",
+        expected={ConversionError: UNSUPPORTED},
+    )
+
+
+def _run(source: Path, target: Path) -> int:
     try:
-        convert(Path(source), Path(target))
-    except ConversionError as error:
-        sys.stderr.write(f"{error}\n")
-        return UNSUPPORTED
+        convert(source, target)
     except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
         message = (str(error).splitlines() or [""])[0][:200]
         sys.stderr.write(f"{type(error).__name__}: {message}\n")

@@ -1,6 +1,9 @@
-"""The DAG: the text condor_submit_dag reads, from data. Nothing here touches a pool.
+"""The DAG of a run, as the text that condor_submit_dag reads.
 
-One node a pair, and a FINAL node that runs whatever became of them. Manual: "DAGMan workflows".
+The DAG has one node for each pair, and a FINAL node that runs when all other nodes have ended, whether they
+succeeded or not. Nothing in this module touches a pool.
+
+Reference: HTCondor manual, "DAGMan Workflows".
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -13,59 +16,68 @@ from submit.requests.requests import ResourceRequests
 from submit.site import Site
 
 RUN = RunFolder(Path())
-"""The paths relative to the run folder, where DAGMan runs."""
+"""Paths relative to the run folder, in which DAGMan runs."""
 FINAL_NODE = "aggregate"
-NODES_A_SECOND = 500
-"""DAGMan rewrites the whole status file: for 500 nodes every second is light, for 100,000 it is not."""
+NODES_PER_SECOND = 500
+"""Nodes for each second between two updates of the status file, which DAGMan rewrites as a whole. Every second is
+cheap for 500 nodes, but not for 100,000."""
 
 
-def lines(plan: Plan, site: Site, asks: Mapping[str, ResourceRequests], done: Collection[str]) -> Iterator[str]:
-    """The DAG file's lines.
+def dag_lines(
+    plan: Plan, site: Site, requested: Mapping[str, ResourceRequests], finished: Collection[str]
+) -> Iterator[str]:
+    """Yield the lines of the DAG file.
 
-    asks: what each pair's job asks for, by the pair's id. done: ids of pairs that have their record; their nodes
-    are marked DONE and not run.
+    Args:
+        plan: The run's plan.
+        site: The site's settings.
+        requested: The resource requests of each pair's job, by pair id.
+        finished: Ids of pairs that already have results. Their nodes are marked DONE and do not run.
     """
     yield f"CONFIG {RUN.dagman_config}"
-    yield f"NODE_STATUS_FILE {RUN.node_status} {max(2, len(plan.planned) // NODES_A_SECOND)}"
+    yield f"NODE_STATUS_FILE {RUN.node_status} {max(2, len(plan.planned) // NODES_PER_SECOND)}"
     yield f"JOBSTATE_LOG {RUN.jobstate_log}"
-    priorities = _priorities(plan, asks)
+    priorities = _priorities(plan, requested)
     for planned in plan.planned:
         node = planned.pair.id
-        yield f"JOB {node} {RUN.pair_description}{' DONE' if node in done else ''}"
-        yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in asks[node].macros.items())
+        yield f"JOB {node} {RUN.pair_description}{' DONE' if node in finished else ''}"
+        yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in requested[node].node_vars.items())
         yield f"PRIORITY {node} {priorities[node]}"
         yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.HOPELESS}"
         yield f"CATEGORY {node} pairs"
     yield f"MAXJOBS pairs {site.max_jobs}"
-    # The FINAL node's exit code is the DAG's: the analysis exits non-zero when a pair is not ok.
+    # The FINAL node's exit code is the DAG's: the analysis exits non-zero if a pair is not ok.
     yield f"FINAL {FINAL_NODE} {RUN.final_description}"
     yield f"SCRIPT PRE {FINAL_NODE} {RUN.pre_script}"
 
 
-def config() -> Iterator[str]:
-    """DAGMan's own settings for this DAG."""
-    yield "# A job that is held is handled by its own policy; DAGMan is not to give up before that."
+def dagman_config() -> Iterator[str]:
+    """Yield the lines of DAGMan's configuration for this DAG."""
+    yield "# Held jobs have their own policy, in the submit descriptions; DAGMan must not remove them earlier."
     yield "DAGMAN_MAX_JOB_HOLDS = 0"
-    yield "# A rescue DAG for each of many failures."
+    yield "# Each failure writes a rescue DAG."
     yield "DAGMAN_MAX_RESCUE_NUM = 100"
 
 
-def pre_script() -> str:
-    """Gathers what the FINAL node takes: outcomes as one archive, so that 100,000 of them are one transfer."""
+def final_pre_script() -> str:
+    """Return the script that prepares the FINAL node's input.
+
+    The script packs all outcomes into one archive, so that 100,000 outcomes are one transfer.
+    """
     archive, events = RUN.outcomes_archive, RUN.events_copy
     return f"""#!/bin/sh
-# Runs on the access point, in the run folder, before the FINAL node: packs, computes nothing.
+# Runs on the access point, in the run folder, before the FINAL node. It packs files and computes nothing.
 set -e
 PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
 export PATH
 tar -cf .{archive} --exclude='./.*' -C {RUN.outcomes} . && mv .{archive} {archive}
-# There is no log where every pair had its record already.
+# DAGMan writes no log if every pair already had its result.
 touch {RUN.events}
 cp {RUN.events} .{events} && mv .{events} {events}
 """
 
 
-def _priorities(plan: Plan, asks: Mapping[str, ResourceRequests]) -> dict[str, int]:
-    """A node's rank by expected time, the shortest 0: the longest jobs should not be the last to start."""
-    ranked = sorted(plan, key=lambda pair: (asks[pair.id].seconds, pair.id))
+def _priorities(plan: Plan, requested: Mapping[str, ResourceRequests]) -> dict[str, int]:
+    """Return each node's priority: its rank by expected time, so that the longest jobs start first."""
+    ranked = sorted(plan, key=lambda pair: (requested[pair.id].seconds, pair.id))
     return {pair.id: rank for rank, pair in enumerate(ranked)}

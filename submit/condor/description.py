@@ -1,7 +1,9 @@
-"""Submit descriptions: the text condor_submit reads, from data. Nothing here touches a pool.
+"""Submit descriptions of a run, as the text that condor_submit reads. Nothing in this module touches a pool.
 
-Manual: https://htcondor.readthedocs.io, "condor_submit". Whatever comes from people (paths, images, projects) is
-quoted here; names of models and attacks never reach a submit description, only the ids made from them.
+Text that comes from users (paths, images, projects) is quoted here. Names of models and attacks never enter a
+submit description; the ids made from them do.
+
+Reference: HTCondor manual, "condor_submit", https://htcondor.readthedocs.io.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,58 +12,58 @@ from pathlib import Path
 from alignsec.catalogue import cuda_archs
 from alignsec.run import exit_code
 from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_OUTCOME, RunFolder
+from alignsec.run.job_environment import shell_exports
 from alignsec.run.plan import Plan
 from alignsec.run.status import FEW
-from submit.images import transfer
 from submit.site import Site
+from submit.transfer import pack_source
 
 RUN = RunFolder(Path())
-"""The paths relative to the run folder, where jobs are submitted."""
+"""Paths relative to the run folder, in which jobs are submitted."""
 JOB = "$(JOB)"
-"""The macro of a node's name, which is the pair's id."""
+"""Macro of a node's name, which is the pair's id."""
 SECONDS_BEFORE_RELEASE = 20
-"""A transfer that failed is given this long before it is tried again."""
+"""Delay before a job that was held for a failed transfer is released."""
 
 FINAL_MEMORY_MB = 2048
 FINAL_DISK_MB = 1024
-"""For the analysis, beside the archive of the outcomes."""
+"""Disk of the analysis, in addition to the archive of outcomes."""
 IMAGE_BYTES, VERDICT_BYTES = 30, 20
-"""Of an outcome file, for each image and for each verdict on it: an ImageNet name and label; a letter, a step and
-a distance (21 and 9 in files of 1,000 images, rounded up)."""
+"""Size of an outcome file for each image and for each verdict: an ImageNet name and label; a letter, a step and a
+distance (measured 21 and 9 bytes in files of 1,000 images, rounded up)."""
 
 # Hold reason codes, from the manual's table.
 UPLOAD, DOWNLOAD, MEMORY = 12, 13, 34
 
 
 def job_script() -> str:
-    """What HTCondor starts: jobs get neither PATH nor HOME, and must leave what they declare, come what may."""
-    return """#!/bin/sh
+    """Return the script that HTCondor starts for each job.
+
+    HTCondor sets neither PATH nor HOME for a job, and holds a job whose declared output is missing.
+    """
+    return f"""#!/bin/sh
 # Starts in the job's scratch directory: job.sh OUTPUT PYTHON MODULE [ARGUMENT ...]
-# A declared output that is missing holds the job for ever, so it is made first; HTCondor wants it even if
-# there is no such Python here.
+# HTCondor holds a job whose declared output is missing. So the output is created first, in case Python does not
+# start.
 output=$1 python=$2
 shift 2
 case $output in */) mkdir -p "$output" ;; *) : >>"$output" ;; esac
-export HOME="$PWD" HF_HOME="$PWD/hub" TORCH_HOME="$PWD/torch" MPLCONFIGDIR="$PWD/matplotlib"
-# torch.compile: what it makes goes with the job (precompiled headers lie among temporary files whatever its cache
-# is), and it starts no process for each core of the machine.
-export TORCHINDUCTOR_CACHE_DIR="$PWD/inductor" TRITON_CACHE_DIR="$PWD/triton" TORCHINDUCTOR_COMPILE_THREADS=1
-export TMPDIR="$PWD"
-export PYTHONPATH="$PWD/code.zip" PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 BS_INSTALL_DEPENDENCIES=no
-PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}
+{shell_exports()}
+PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
 export PATH
 exec "$python" -m "$@"
 """
 
 
-def pair(plan: Plan, site: Site) -> Iterator[str]:
-    """The description every pair's node shares.
+def pair_description(plan: Plan, site: Site) -> Iterator[str]:
+    """Yield the lines of the submit description that all pairs' nodes share.
 
-    $(JOB) is the node's name, the pair's id; the other macros are those of its VARS (submit.requests.requests).
+    $(JOB) is the node's name, which is the pair's id. The node's VARS define the other macros
+    (`submit.requests.requests.ResourceRequests.node_vars`).
     """
-    inputs = [str(RUN.code), str(RUN.pair(JOB)), "$(files)", transfer.address(plan.images.name, site)]
+    inputs = [str(RUN.code), str(RUN.pair(JOB)), "$(files)", pack_source(plan.images.name, site)]
     checkpoint = ["--checkpoint-every", str(site.checkpoint_seconds)]
-    yield from _where(site)
+    yield from _where_to_run(site)
     yield f"executable = {RUN.job_script}"
     yield _arguments([JOB_OUTCOME, _python(site), "jobs.evaluate", RUN.pair(JOB).name, *checkpoint])
     yield from _transfer(inputs, JOB_OUTCOME)
@@ -72,20 +74,23 @@ def pair(plan: Plan, site: Site) -> Iterator[str]:
     if site.stream_output:
         yield "stream_output = true"
     yield f"request_cpus = {site.request_cpus}"
-    # Held for memory once, a job is released with more; held again, it stays held.
+    # A job held for memory is released once, with more memory. If it is held again, it stays held.
     yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, $(larger_memory), $(memory))"
     yield "request_disk = $(disk)MB"
     yield from _gpus(site)
-    yield from _wedged(site)
-    yield from _holds(site)
+    yield from _hold_stalled_job(site)
+    yield from _release_or_remove(site)
     yield "queue"
 
 
-def final(plan: Plan, site: Site) -> Iterator[str]:
-    """The description of the FINAL node: a job like any other, since an access point is no place to compute."""
+def final_description(plan: Plan, site: Site) -> Iterator[str]:
+    """Yield the lines of the submit description of the FINAL node, which runs the analysis.
+
+    It is an ordinary job, because an access point is not meant for computing.
+    """
     scores = [RUN.scores] if plan.scores else []
     inputs = [str(path) for path in (RUN.code, RUN.plan, RUN.outcomes_archive, RUN.events_copy, *scores)]
-    yield from _where(site)
+    yield from _where_to_run(site)
     yield f"executable = {RUN.job_script}"
     cpus = 2 if len(plan.planned) > FEW else 1
     files = ["--outcomes", str(RUN.outcomes_archive), "--events", str(RUN.events_copy)]
@@ -93,25 +98,25 @@ def final(plan: Plan, site: Site) -> Iterator[str]:
     yield from _transfer(inputs, str(RUN.analysis))
     yield from _logs(FINAL)
     yield f"request_cpus = {cpus}"
-    least = max(FINAL_MEMORY_MB, site.request_memory_mb)
-    larger = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
-    yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, {larger}, {least})"
+    memory = max(FINAL_MEMORY_MB, site.request_memory_mb)
+    larger_memory = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
+    yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, {larger_memory}, {memory})"
     yield f"request_disk = {max(FINAL_DISK_MB + _outcomes_mb(plan), site.request_disk_mb)}MB"
-    yield from _holds(site)
+    yield from _release_or_remove(site)
     yield "queue"
 
 
 def _outcomes_mb(plan: Plan) -> int:
-    """About what the archive of all outcomes comes to."""
+    """Return the approximate size of the archive of all outcomes, in MB."""
     verdicts = sum(len(pair.attack.budgets) for pair in plan)
     return plan.image_count * (IMAGE_BYTES * len(plan.planned) + VERDICT_BYTES * verdicts) // 1_000_000
 
 
-def _where(site: Site) -> Iterator[str]:
-    """The universe, and the attributes by which a pool such as CHTC lets a job run where it should."""
+def _where_to_run(site: Site) -> Iterator[str]:
+    """Yield the universe, and the attributes with which pools such as CHTC's choose machines."""
     if site.container_image:
         yield "universe = container"
-        yield f"container_image = {literal(site.container_image)}"
+        yield f"container_image = {escape_macros(site.container_image)}"
         yield _environment({"ALIGNSEC_CONTAINER": site.container_image})
     else:
         yield "universe = vanilla"
@@ -122,14 +127,14 @@ def _where(site: Site) -> Iterator[str]:
         ("+ProjectName", site.project_name),
     ):
         if value:
-            yield f'{name} = "{literal(value)}"'
+            yield f'{name} = "{escape_macros(value)}"'
     for name, flag in (("want_campus_pools", site.want_campus_pools), ("want_ospool", site.want_ospool)):
         if flag is not None:
             yield f"{name} = {str(flag).lower()}"
 
 
 def _gpus(site: Site) -> Iterator[str]:
-    """What a pair asks of its GPU; nothing where it runs on CPUs."""
+    """Yield a pair's GPU requests; none if pairs run on CPUs."""
     if not site.request_gpus:
         return
     yield f"request_gpus = {site.request_gpus}"
@@ -155,21 +160,25 @@ def _logs(name: str) -> Iterator[str]:
     yield f"error = {RUN.error_output(name)}"
 
 
-def _wedged(site: Site) -> Iterator[str]:
-    """A job that neither ends nor leaves a checkpoint for too long is held, and so in the end removed.
+def _hold_stalled_job(site: Site) -> Iterator[str]:
+    """Yield a policy that holds a job that neither ends nor writes a checkpoint for too long.
 
-    allowed_execute_duration is meant for this, but with transfer_output_files 23.9.6 never enforces it (measured).
+    allowed_execute_duration exists for this purpose, but HTCondor 23.9.6 never enforces it together with
+    transfer_output_files (measured).
     """
     transferred = "ifThenElse(isUndefined(TransferOutFinished), 0, TransferOutFinished)"
     since = f"max({{JobCurrentStartExecutingDate, {transferred}}})"
-    # While inputs are on their way a job is running already, but has no such date yet.
+    # While its inputs are transferred, a job has status 2 (running), but this date is still undefined.
     executing = "JobStatus == 2 && !isUndefined(JobCurrentStartExecutingDate)"
     yield f"periodic_hold = {executing} && (time() - {since}) > {site.allowed_execute_seconds}"
     yield f'periodic_hold_reason = "neither ended nor left a checkpoint for {site.allowed_execute_seconds} s"'
 
 
-def _holds(site: Site) -> Iterator[str]:
-    """No held job makes the DAG wait for ever: released a few times, then removed, so that its node fails."""
+def _release_or_remove(site: Site) -> Iterator[str]:
+    """Yield a policy that releases a held job a few times and then removes it.
+
+    The node of a removed job fails. So the DAG does not wait for a held job without limit.
+    """
     transfer = f"(HoldReasonCode =?= {UPLOAD} || HoldReasonCode =?= {DOWNLOAD})"
     waited = f"(time() - EnteredCurrentStatus) > {SECONDS_BEFORE_RELEASE}"
     first = f"(HoldReasonCode =?= {MEMORY} && LastHoldReasonCode =!= {MEMORY})"
@@ -178,29 +187,29 @@ def _holds(site: Site) -> Iterator[str]:
 
 
 def _python(site: Site) -> str:
-    """In a container, the one on its PATH; else the site's."""
+    """Return the job's Python: the one on PATH in a container, otherwise the site's."""
     return "python3" if site.container_image else site.job_python
 
 
-def literal(text: str) -> str:
-    """Text that stands for itself: condor_submit expands $(...) wherever it finds it."""
+def escape_macros(text: str) -> str:
+    """Escape a text's dollar signs, because condor_submit expands $(...) everywhere."""
     return text.replace("$", "$(DOLLAR)")
 
 
 def _arguments(words: Sequence[str]) -> str:
-    """The arguments line in the manual's new syntax: words in single quotes, quotes doubled.
+    """Return an arguments line in the manual's new syntax: words in single quotes, with quotes doubled.
 
-    $(JOB) is ours and expands; every other dollar stands for itself.
+    $(JOB) remains a macro; all other dollar signs are escaped.
     """
-    return f'arguments = "{" ".join(_word(word) for word in words)}"'
+    return f'arguments = "{" ".join(_quote(word) for word in words)}"'
 
 
 def _environment(variables: dict[str, str]) -> str:
-    return f'environment = "{" ".join(f"{name}={_word(value)}" for name, value in variables.items())}"'
+    return f'environment = "{" ".join(f"{name}={_quote(value)}" for name, value in variables.items())}"'
 
 
-def _word(word: str) -> str:
-    text = word if word.startswith("$(JOB)") else literal(word)
+def _quote(word: str) -> str:
+    text = word if word.startswith("$(JOB)") else escape_macros(word)
     text = text.replace('"', '""')
     if text and not any(character in text for character in " '\t"):
         return text

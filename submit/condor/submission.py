@@ -1,8 +1,7 @@
-"""Submission: a run folder's DAG written down, the one before it put aside, and handed to DAGMan."""
+"""Submission of a run: write its DAG, put the files of the previous submission aside, and start DAGMan."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -15,54 +14,66 @@ from submit.condor import dag, description
 from submit.requests.requests import ResourceRequests
 from submit.site import Site
 
-Run = Callable[..., "CompletedProcess[str]"]
-"""Runs a command of HTCondor: Pool.run."""
+CondorCommand = Callable[..., "CompletedProcess[str]"]
+"""Runs a command of HTCondor, as `Pool.run` does."""
 
 
-@dataclass(frozen=True)
-class Submitted:
-    """A DAG in the queue."""
+def find_running_dag(folder: RunFolder, run: CondorCommand | None) -> int | None:
+    """Return the cluster of the DAGMan job that is still working in a run folder, or None.
 
-    cluster: int
-    """DAGMan's own job."""
+    DAGMan's event log shows whether it has ended. If the log shows no end, its pool may no longer exist. In that
+    case the queue is queried once; without an answer from a queue, the log counts.
 
-
-def live(folder: RunFolder, run: Run | None) -> int | None:
-    """The cluster of the DAGMan job that still runs this folder, or None.
-
-    DAGMan's own event log says whether it ended. A log that does not may be of a pool that is gone, so the queue
-    is asked, once; where there is no queue to ask, the log is believed.
+    Args:
+        folder: The run folder.
+        run: Runs a command of HTCondor; None without a pool.
     """
     log = folder.dagman_log
     cluster = event_log.unfinished_cluster(log)
     if cluster is None or run is None:
         return cluster
-    asked = run(["condor_q", "-allusers", str(cluster), "-af", "ClusterId", "Iwd"], check=False)
-    gone = asked.returncode == 0 and f"{cluster} {folder.root}" not in asked.stdout.splitlines()
-    return None if gone else cluster
+    query = run(["condor_q", "-allusers", str(cluster), "-af", "ClusterId", "Iwd"], check=False)
+    ended = query.returncode == 0 and f"{cluster} {folder.root}" not in query.stdout.splitlines()
+    return None if ended else cluster
 
 
-def done(folder: RunFolder, plan: Plan) -> frozenset[str]:
-    """The ids of the pairs that have their record."""
+def find_finished_pairs(folder: RunFolder, plan: Plan) -> frozenset[str]:
+    """Return the ids of the pairs that already have results."""
     return frozenset(pair.id for pair in plan if status.pair_status(pair, folder.outcome(pair.id)).state == "ok")
 
 
-def write(
-    folder: RunFolder, plan: Plan, site: Site, asks: Mapping[str, ResourceRequests], done: Collection[str]
+def write_dag(
+    folder: RunFolder,
+    plan: Plan,
+    site: Site,
+    requested: Mapping[str, ResourceRequests],
+    finished: Collection[str],
 ) -> Path:
-    """Write the DAG and everything it names; pairs that are done are marked DONE. Returns the DAG file.
+    """Write the DAG and all files that it names.
 
-    What an earlier submission left (its DAG, event logs, rescue files) is moved to submissions/N, not removed.
-    Raises OSError.
+    Files of the previous submission (DAG, event logs, rescue DAGs) are moved to submissions/N.
+
+    Args:
+        folder: The run folder.
+        plan: The run's plan.
+        site: The site's settings.
+        requested: The resource requests of each pair's job, by pair id.
+        finished: Ids of pairs that already have results; their nodes are marked DONE.
+
+    Returns:
+        The DAG file.
+
+    Raises:
+        OSError: A file cannot be written.
     """
-    _put_aside(folder)
+    _put_previous_aside(folder)
     texts = {
-        folder.pair_description: _text(description.pair(plan, site)),
-        folder.final_description: _text(description.final(plan, site)),
+        folder.pair_description: _text(description.pair_description(plan, site)),
+        folder.final_description: _text(description.final_description(plan, site)),
         folder.job_script: description.job_script(),
-        folder.pre_script: dag.pre_script(),
-        folder.dagman_config: _text(dag.config()),
-        folder.dag: _text(dag.lines(plan, site, asks, done)),
+        folder.pre_script: dag.final_pre_script(),
+        folder.dagman_config: _text(dag.dagman_config()),
+        folder.dag: _text(dag.dag_lines(plan, site, requested, finished)),
     }
     for path, text in texts.items():
         atomic.write(path, text.encode())
@@ -71,27 +82,34 @@ def write(
     return folder.dag
 
 
-def submit(folder: RunFolder, run: Run) -> Submitted:
-    """`condor_submit_dag study.dag`, as a person would type it. Raises Mistakes with what HTCondor said."""
-    ran = run(["condor_submit_dag", folder.dag.name], cwd=folder.root, check=False)
-    found = re.search(r"submitted to cluster (\d+)", ran.stdout)
-    if ran.returncode or not found:
-        said = " ".join((ran.stderr or ran.stdout).split())
-        remedy = f"was not taken by condor_submit_dag: {said}"
-        raise ConfigErrors.about(folder.dag, remedy)
-    return Submitted(int(found[1]))
+def submit_dag(folder: RunFolder, run: CondorCommand) -> int:
+    """Submit a run's DAG with condor_submit_dag.
+
+    Returns:
+        The cluster of the DAGMan job.
+
+    Raises:
+        ConfigErrors: condor_submit_dag failed; the message quotes its output.
+    """
+    submitted = run(["condor_submit_dag", folder.dag.name], cwd=folder.root, check=False)
+    found = re.search(r"submitted to cluster (\d+)", submitted.stdout)
+    if submitted.returncode or not found:
+        output = " ".join((submitted.stderr or submitted.stdout).split())
+        raise ConfigErrors.about(folder.dag, f"condor_submit_dag failed: {output}")
+    return int(found[1])
 
 
 def _text(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _put_aside(folder: RunFolder) -> None:
-    left = [path for path in folder.root.glob("study.*") if path != folder.study]
-    if not left:
+def _put_previous_aside(folder: RunFolder) -> None:
+    previous = [path for path in folder.root.glob("study.*") if path != folder.study]
+    if not previous:
         return
     folder.submissions.mkdir(exist_ok=True)
-    aside = folder.submissions / str(1 + max((int(path.name) for path in folder.submissions.iterdir()), default=0))
-    aside.mkdir()
-    for path in left:
-        path.replace(aside / path.name)
+    numbers = (int(path.name) for path in folder.submissions.iterdir())
+    target = folder.submissions / str(1 + max(numbers, default=0))
+    target.mkdir()
+    for path in previous:
+        path.replace(target / path.name)

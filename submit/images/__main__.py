@@ -15,8 +15,7 @@ from alignsec.display import megabytes
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.study.study import Study
 from submit.code import CHECKOUT
-from submit.digest_cache import NAME as DIGESTS
-from submit.digest_cache import DigestCache
+from submit.digest_cache import DIGESTS_FILE, DigestCache
 from submit.images.packs import StudyPacks
 from submit.images.selection import Selection
 from submit.images.store import PackStore
@@ -61,11 +60,11 @@ def pack(path: Path, site: Site, console: Console) -> StudyPacks:
     selection = Selection.from_study(path, study, errors)
     if errors:
         raise ConfigErrors(errors)
-    digests = DigestCache(CHECKOUT / site.runs / DIGESTS)
+    digests = DigestCache(CHECKOUT / site.runs / DIGESTS_FILE)
     store = PackStore(CHECKOUT / site.images, digests)
     console.print(f"{len(selection.images)} of {selection.found} images, {selection.classes} classes")
     packs = StudyPacks.write(selection, store, console)
-    digests.keep()
+    digests.save()
     for file in (packs.images, *packs.corrupted.values()):
         console.print(f"{store.folder / file.name}: {megabytes((store.folder / file.name).stat().st_size)}")
     return packs

@@ -63,7 +63,7 @@ class PackStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic.aside(self.folder, "spool") as spool:
                 pack = image_pack.write(gather(chosen, spool), self.folder, on_progress)
-        self.digests.know(self.folder / pack.name, pack.sha256)
+        self.digests.record(self.folder / pack.name, pack.sha256)
         choices = {**self._read_choices(), key: pack.model_dump()}
         content = {"schema_version": VERSION, "choices": choices}
         atomic.write(self.folder / CHOICES, json.dumps(content, indent=1).encode())

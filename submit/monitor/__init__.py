@@ -1,1 +1,1 @@
-"""TODO."""
+"""Progress of a run, read from its files."""

@@ -1,4 +1,4 @@
-"""What a run is doing, from its files alone: event log, outcomes, streamed output; never from the queue."""
+"""Status of a run, read from its files: event log, outcomes and streamed output. The queue is never queried."""
 
 import time
 from collections import Counter
@@ -14,78 +14,95 @@ from alignsec.run.progress import Progress
 from alignsec.spec.pair import Pair
 
 STATES = ("ok", "failed", "running", "held", "idle", "removed", "waiting")
-"""ok and failed: from outcome files; waiting: not yet in the queue; the rest as HTCondor's event log has them."""
+"""ok and failed come from outcome files; waiting means not yet in the queue; the others come from HTCondor's event
+log. A job that ended without an outcome counts as failed."""
 TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True)
-class PairNow:
-    """One pair at this moment."""
+class PairSnapshot:
+    """One pair at the time of the snapshot."""
 
     id: str
     state: str
     """One of STATES."""
     since: int = 0
-    """Seconds since 1970, UTC; 0 where unknown."""
+    """When the state began, in seconds since 1970, UTC; 0 if unknown."""
     host: str = ""
+    """Where the job runs; empty if it does not."""
     job: str = ""
+    """HTCondor's id of the job."""
     images_done: int = 0
     images: int = 0
     """Images times budgets."""
     seconds_left: int | None = None
-    """At most, as its job last said; None where it said nothing."""
+    """Upper bound that the job last printed; None if it printed none."""
     tries: int = 0
+    """Jobs of the pair so far."""
     evictions: int = 0
     reason: str = ""
+    """Why the pair failed or its job is held or was removed."""
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A whole run at this moment."""
+    """A run at the time of the snapshot."""
 
     name: str
     dag: str
-    """not submitted, running as job N, or ended."""
+    """One of "not submitted", "running as job N" and "ended"."""
     now: int
+    """Time of the snapshot, in seconds since 1970, UTC."""
     started: int
-    """Seconds since 1970, UTC: of this look, and of the first event; 0 where there is none yet."""
-    pairs: list[PairNow]
+    """Time of the first event, in seconds since 1970, UTC; 0 before it."""
+    pairs: list[PairSnapshot]
     counts: dict[str, int] = field(default_factory=dict)
-    """How many pairs are in each state, every state named."""
+    """Number of pairs in each of STATES."""
     pairs_per_hour: float = 0.0
     seconds_left: int | None = None
-    """At the rate so far; None before a pair has ended, and when none is left."""
+    """Estimate from the rate so far; None before the first pair has ended, and when no pair is left."""
 
-    def as_json(self) -> dict[str, Any]:
-        """For programs: plain numbers and strings."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the status as plain dictionaries, lists, numbers and strings."""
         return asdict(self)
 
     @property
-    def over(self) -> bool:
-        """Whether nothing more will happen by itself."""
+    def ended(self) -> bool:
+        """True if the DAG has ended."""
         return self.dag == "ended"
 
 
-class Watch:
-    """Reads a run's files again and again, each time only what is new."""
+class RunMonitor:
+    """Reads a run's files repeatedly, each time only what is new.
+
+    Args:
+        folder: The run folder.
+
+    Raises:
+        ConfigErrors: The folder is not a run folder.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.plan = Plan.read(folder)
         self._events = EventLog(folder.events)
-        self._known: dict[str, tuple[int, str, str]] = {}
+        self._outcomes: dict[str, tuple[int, str, str]] = {}
 
-    def look(self) -> RunStatus:
-        """The run as it is now. Raises OSError if its files cannot be read."""
+    def read(self) -> RunStatus:
+        """Return the present status.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
         self._events.update()
         pairs = [self._pair(pair) for pair in self.plan]
         counts = Counter(pair.state for pair in pairs)
         now = int(time.time())
         started = self._events.first
-        over = counts["ok"] + counts["failed"] + counts["removed"]
-        ended_here = sum(1 for pair in pairs if pair.state in ("ok", "failed") and pair.tries)
-        rate = ended_here / max(1, (self._events.last or now) - started) if started else 0.0
-        left = len(pairs) - over
+        left = len(pairs) - counts["ok"] - counts["failed"] - counts["removed"]
+        # Pairs that had results before this submission have no tries, and do not count for the rate.
+        ended = sum(1 for pair in pairs if pair.state in ("ok", "failed") and pair.tries)
+        rate = ended / max(1, (self._events.last or now) - started) if started else 0.0
         return RunStatus(
             name=self.plan.name,
             dag=self._dag(),
@@ -104,54 +121,52 @@ class Watch:
             return f"running as job {cluster}"
         return "ended" if log.exists() else "not submitted"
 
-    def _pair(self, pair: Pair) -> PairNow:
+    def _pair(self, pair: Pair) -> PairSnapshot:
         history = self._events.nodes.get(pair.id)
         images = self.plan.image_count * len(pair.attack.budgets)
         in_queue = history is not None and history.state in ("running", "idle", "held")
         state, reason = ("", "") if in_queue else self._outcome(pair)
         if state in ("ok", "failed"):
             tries = history.jobs if history else 0
-            return PairNow(pair.id, state, reason=reason, images_done=images, images=images, tries=tries)
+            return PairSnapshot(pair.id, state, reason=reason, images_done=images, images=images, tries=tries)
         if history is None:
-            return PairNow(pair.id, "waiting", images=images)
-        return self._in_queue(pair, history, images)
+            return PairSnapshot(pair.id, "waiting", images=images)
+        return self._without_outcome(pair, history, images)
 
-    def _in_queue(self, pair: Pair, history: NodeHistory, images: int) -> PairNow:
-        said = self._said(pair.id) if history.state == "running" else None
+    def _without_outcome(self, pair: Pair, history: NodeHistory, images: int) -> PairSnapshot:
+        """Return the snapshot of a pair whose job is in the queue or left no outcome."""
+        running = history.state == "running"
+        progress = last_progress(self._folder.output(pair.id)) if running else None
         state = "failed" if history.state == "ended" else history.state
-        return PairNow(
+        return PairSnapshot(
             id=pair.id,
             state=state,
             since=history.since,
-            host=history.host if history.state == "running" else "",
+            host=history.host if running else "",
             job=history.job,
-            images_done=said.done if said else 0,
+            images_done=progress.done if progress else 0,
             images=images,
-            seconds_left=said.seconds_left if said else None,
+            seconds_left=progress.seconds_left if progress else None,
             tries=history.jobs,
             evictions=history.evictions,
             reason=history.story if state in ("held", "removed", "failed") else "",
         )
 
     def _outcome(self, pair: Pair) -> tuple[str, str]:
-        """State and reason by the outcome file, read again only when it has changed."""
+        """Return state and reason from the outcome file, which is read again only after a change."""
         path = self._folder.outcome(pair.id)
         try:
             changed = path.stat().st_mtime_ns
         except FileNotFoundError:
             return "missing", ""
-        if pair.id not in self._known or self._known[pair.id][0] != changed:
+        if pair.id not in self._outcomes or self._outcomes[pair.id][0] != changed:
             found = status.pair_status(pair, path)
-            self._known[pair.id] = (changed, found.state, found.reason)
-        return self._known[pair.id][1:]
-
-    def _said(self, pair_id: str) -> Progress | None:
-        """The last progress a running job printed, where its output is streamed."""
-        return last_progress(self._folder.output(pair_id))
+            self._outcomes[pair.id] = (changed, found.state, found.reason)
+        return self._outcomes[pair.id][1:]
 
 
 def last_progress(path: Path) -> Progress | None:
-    """The last progress line near the end of a job's output; None where there is none."""
+    """Return the last progress line near the end of a job's streamed output, or None if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))

@@ -1,42 +1,57 @@
-"""Waiting for a DAG: the same display as pairs that run here, fed from the run's files."""
+"""Waiting for a DAG, with the same progress display as for pairs that run on this machine."""
 
 import time
 
 from rich.console import Console
 
+from alignsec.command import INCOMPLETE, INTERRUPTED, SUCCESS
 from alignsec.run.folder import FINAL, RunFolder
 from submit.monitor.pair_display import PairDisplay
-from submit.monitor.run_status import Watch
+from submit.monitor.run_status import RunMonitor, RunStatus
 
-LOOK_EVERY_SECONDS = 1.0
-NOTHING_LEFT = ("ok", "failed", "removed")
+POLL_SECONDS = 1.0
+FINAL_STATES = ("ok", "failed", "removed")
 
 
-def wait(console: Console, folder: RunFolder) -> int:
-    """Show a submitted run until its DAG has ended; 0 if every pair is ok and the analysis is there, else 1.
+def wait_for_run(console: Console, folder: RunFolder) -> int:
+    """Show the progress of a submitted run until its DAG has ended.
 
-    An interrupt ends the watching, not the run.
+    Ctrl-C stops the display, not the run.
+
+    Returns:
+        0 if every pair is ok and the analysis exists, 1 if not, 130 after Ctrl-C.
     """
-    watch = Watch(folder)
-    now = watch.look()
-    told = {pair.id: pair.state for pair in now.pairs if pair.state == "ok"}
-    with PairDisplay(console, watch.plan, watch.plan.image_count, told) as display:
+    try:
+        now = _show_progress(console, folder)
+    except KeyboardInterrupt:
+        console.print(f"the run continues; to see its progress, run: make status RUN={folder.root}")
+        return INTERRUPTED
+    report = folder.report
+    not_ok = len(now.pairs) - now.counts["ok"]
+    if not report.exists():
+        console.print(f"the analysis is missing; see {folder.error_output(FINAL)}")
+        return INCOMPLETE
+    console.print(
+        f"{not_ok} of {len(now.pairs)} pairs are not ok" if not_ok else f"all {len(now.pairs)} pairs are ok"
+    )
+    console.print(f"The report is at {report}")
+    return INCOMPLETE if not_ok else SUCCESS
+
+
+def _show_progress(console: Console, folder: RunFolder) -> RunStatus:
+    """Show the progress of a run until its DAG has ended; return its last status."""
+    monitor = RunMonitor(folder)
+    now = monitor.read()
+    shown = {pair.id: pair.state for pair in now.pairs if pair.state == "ok"}
+    with PairDisplay(console, monitor.plan, monitor.plan.image_count, shown) as display:
         while True:
             for pair in now.pairs:
-                if pair.state in NOTHING_LEFT and told.get(pair.id) != pair.state:
-                    told[pair.id] = pair.state
+                if pair.state in FINAL_STATES and shown.get(pair.id) != pair.state:
+                    shown[pair.id] = pair.state
                     display.end(pair.id, pair.state + (f" ({pair.reason})" if pair.reason else ""))
                 elif pair.state == "running":
                     display.set_images_done(pair.id, pair.images_done)
-            if now.over:
-                break
-            time.sleep(LOOK_EVERY_SECONDS)
-            now = watch.look()
-    report = folder.report
-    bad = len(now.pairs) - now.counts["ok"]
-    if not report.exists():
-        console.print(f"the analysis is missing; see {folder.error_output(FINAL)}")
-        return 1
-    console.print(f"{bad} of {len(now.pairs)} pairs are not ok" if bad else f"all {len(now.pairs)} pairs are ok")
-    console.print(f"The report is at {report}")
-    return 1 if bad else 0
+            if now.ended:
+                return now
+            time.sleep(POLL_SECONDS)
+            now = monitor.read()

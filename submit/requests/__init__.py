@@ -1,1 +1,1 @@
-"""Requests: what each job asks of a machine, from what its network and attack cost and what others took."""
+"""Resource requests of jobs: estimates, measurements of finished pairs, and their summary."""

@@ -1,4 +1,4 @@
-"""What an attack costs: the passes of an image that stays robust to the end, and of one that is broken."""
+"""Cost of an attack: model passes for an image that stays robust, and for one that is broken early."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,8 +8,9 @@ from alignsec.spec.components import COMPONENTS
 from alignsec.spec.verdicts import Passes
 
 BROKEN_AFTER = 20
-"""Forward passes, and as many backward ones, that break an image, start and judging included. The median image of
-an undefended network is broken after 2 gradient steps; this is the mean where a few hold out for long."""
+"""Forward passes, and as many backward passes, until an image is broken, including the start and the judging. The
+median image of an undefended network is broken after 2 gradient steps; this is the mean, which a few images that
+stay robust for long raise."""
 
 
 @dataclass(frozen=True)
@@ -17,19 +18,19 @@ class AttackCost:
     """Passes of one image over all budgets of an attack."""
 
     robust: Passes
-    """Where the image stays robust at every budget: the most it can cost."""
+    """For an image that stays robust at every budget: the largest possible cost."""
     broken: Passes
-    """Where it is broken early at every budget."""
+    """For an image that is broken early at every budget."""
 
     def expected(self, robust_share: float) -> tuple[float, float]:
-        """Forward and backward passes of an image, if such a share of images stays robust."""
+        """Return the mean forward and backward passes of an image if a share of the images stays robust."""
         parts = ((self.robust, robust_share), (self.broken, 1 - robust_share))
         return sum(p.forward * share for p, share in parts), sum(p.backward * share for p, share in parts)
 
 
 @cache
-def attack_cost(attack: Attack) -> AttackCost:
-    """The cost of an attack on a model of many classes."""
+def estimate_attack_cost(attack: Attack) -> AttackCost:
+    """Return the cost of an attack on a model with many classes."""
     budgets = len(attack.budgets)
     if not attack.components:
         return AttackCost(Passes(forward=1 + budgets), Passes(forward=1 + budgets))

@@ -1,4 +1,7 @@
-"""Estimates: what a pair will take, from its network, its attack, its images, and what finished pairs took."""
+"""Estimates of a job's time, memory, disk and GPU memory.
+
+An estimate uses the pair's network, attack and images, and measurements of finished pairs.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,36 +12,39 @@ from alignsec.catalogue.network_cost import NetworkCost
 from alignsec.spec.engine_limits import CPU_BACKWARD, CPU_SAVED_BYTES, SEARCH_IMAGES
 from alignsec.spec.pair import Pair
 from submit.requests import attack_cost
-from submit.requests.measurements import Kind, Measurements
+from submit.requests.measurements import DeviceKind, Measurements
 
 ROBUST_SHARE = 0.5
-"""Of the images, where no pair under the same attack is finished yet."""
-FLOPS_PER_SECOND: Mapping[Kind, float] = {"cpu": 30e9, "gpu": 5e12}
-"""Where no pair is finished yet. cpu: one core of an AMD EPYC; measured: ResNet-18 34e9,
-ViT-Tiny 30e9, MobileNetV1 31e9, MobileNetV2 16e9. gpu: a quarter to a half of
-what an RTX 2080 Ti, A40 or A100 can do in float32; not measured."""
-SECONDS_PER_CALL: Mapping[Kind, float] = {"cpu": 0.002, "gpu": 0.01}
-"""What a call of the network takes however small the batch is."""
-STARTING_SECONDS: Mapping[Kind, float] = {"cpu": 10.0, "gpu": 60.0}
+"""Share of images assumed to stay robust, before a pair with the same attack has finished."""
+FLOPS_PER_SECOND: Mapping[DeviceKind, float] = {"cpu": 30e9, "gpu": 5e12}
+"""Assumed before a pair has finished. cpu: one core of an AMD EPYC; measured: ResNet-18 34e9, ViT-Tiny 30e9,
+MobileNetV1 31e9, MobileNetV2 16e9. gpu: a quarter to a half of the float32 peak of an RTX 2080 Ti, A40 or A100;
+not measured."""
+SECONDS_PER_CALL: Mapping[DeviceKind, float] = {"cpu": 0.002, "gpu": 0.01}
+"""Overhead of one call of the network, independent of the batch size."""
+STARTING_SECONDS: Mapping[DeviceKind, float] = {"cpu": 10.0, "gpu": 60.0}
+"""Start-up time of a job, before a pair has finished."""
 GPU_SLOTS = 8
-"""Images for which a GPU must have room; on a larger one the engine takes more."""
-BASE_MB: Mapping[Kind, int] = {"cpu": 1000, "gpu": 3500}
-"""Python, torch, its libraries, and what their allocators do not give back. cpu: jobs on those four networks then
-peaked at 0.6 to 1.0 of their estimates. gpu: with CUDA's, from others' reports; not measured."""
+"""Images for which a GPU must have memory. The engine uses larger batches on larger GPUs."""
+BASE_MB: Mapping[DeviceKind, int] = {"cpu": 1000, "gpu": 3500}
+"""Python, torch, its libraries, and memory that their allocators do not return. cpu: with this value, jobs on the
+four networks above peaked at 0.6 to 1.0 of their estimates. gpu: includes CUDA's libraries, from others' reports;
+not measured."""
 COMPILING_MB = 400
-"""torch.compile beside the job's own; measured on a CPU: the C++ compiler 265 MB."""
+"""Additional memory of torch.compile; measured on a CPU: the C++ compiler takes 265 MB."""
 GPU_BASE_MB = 800
-"""CUDA's context and workspaces."""
+"""GPU memory of CUDA's context and workspaces."""
 SLACK = 1.3
-"""Allocators keep more than is asked of them."""
+"""Factor for memory that allocators reserve in addition to what is used."""
 ROUND_MB = 100
 
 Basis = Literal["this model", "other models", "assumed speed", "guessed network"]
+"""What the estimate of the run time is based on."""
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Bytes of what a job is handed."""
+class InputSizes:
+    """Sizes of a job's inputs, in bytes."""
 
     weights: int
     images: int
@@ -46,37 +52,46 @@ class Sizes:
 
     @property
     def transferred(self) -> int:
-        """All of it."""
+        """Total size."""
         return self.weights + self.images + self.code
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What one pair will take."""
+class ResourceEstimate:
+    """Resources that one pair's job needs."""
 
     seconds: float
-    """Expected."""
+    """Expected run time."""
     most_seconds: float
-    """If every image stayed robust."""
+    """Run time if every image stays robust."""
     memory_mb: int
     disk_mb: int
     gpu_memory_mb: int
-    """The least a GPU must have; 0 for a pair on a CPU."""
+    """Smallest sufficient memory of a GPU; 0 for a job on a CPU."""
     transferred: int
-    """Bytes of all that the job is handed."""
+    """Total size of the job's inputs, in bytes."""
     basis: Basis
-    """What the time rests on."""
+    """What the run time is based on."""
 
 
 def estimate_resources(
-    pair: Pair, sizes: Sizes, image_count: int, measured: Measurements, kind: Kind, cpus: int = 1
-) -> Estimate:
-    """The estimate of one pair on a kind of device."""
+    pair: Pair, sizes: InputSizes, image_count: int, measured: Measurements, kind: DeviceKind, cpus: int = 1
+) -> ResourceEstimate:
+    """Estimate the resources of one pair's job.
+
+    Args:
+        pair: The pair.
+        sizes: Sizes of the job's inputs.
+        image_count: Number of images.
+        measured: Measurements of finished pairs; they take precedence over assumptions.
+        kind: The kind of device that the job runs on.
+        cpus: Cores of the job, if it runs on a CPU.
+    """
     model, attack = pair.model, pair.attack
     cost = network_cost.estimate_cost(
         model.source, model.preprocessing.input_size, sizes.weights // 4, options=bool(model.options)
     )
-    passes = attack_cost.attack_cost(attack)
+    passes = attack_cost.estimate_attack_cost(attack)
     expected = measured.passes_per_image(attack) or passes.expected(ROBUST_SHARE)
     per_second, basis = _passes_per_second(pair, cost, measured, kind, cpus)
     starting = measured.starting_seconds(kind) or STARTING_SECONDS[kind]
@@ -91,11 +106,11 @@ def estimate_resources(
         fitting = max(1, CPU_SAVED_BYTES // max(cost.saved_bytes, 1))
         at_once = min(attack.batch, image_count, fitting)
         memory += at_once * (cost.saved_bytes * CPU_BACKWARD + SEARCH_IMAGES * 4 * _values(pair)) / 1e6
-    return Estimate(
+    return ResourceEstimate(
         seconds=seconds,
         most_seconds=max(seconds, most),
-        memory_mb=_rounded(memory if peak is None else peak * SLACK),
-        disk_mb=_rounded(2 * sizes.transferred / 1e6 + ROUND_MB),
+        memory_mb=_round_up(memory if peak is None else peak * SLACK),
+        disk_mb=_round_up(2 * sizes.transferred / 1e6 + ROUND_MB),
         gpu_memory_mb=_gpu_memory(pair, cost, sizes, image_count, gpu_peak) if kind == "gpu" else 0,
         transferred=sizes.transferred,
         basis=basis,
@@ -103,40 +118,44 @@ def estimate_resources(
 
 
 def _passes_per_second(
-    pair: Pair, cost: NetworkCost, measured: Measurements, kind: Kind, cpus: int
+    pair: Pair, cost: NetworkCost, measured: Measurements, kind: DeviceKind, cpus: int
 ) -> tuple[float, Basis]:
     if (rate := measured.passes_per_second(kind, pair.model, pair.attack)) is not None:
         return rate, "this model"
-    known = measured.flops_per_second(kind, pair.attack)
-    flops = known or FLOPS_PER_SECOND[kind] * (cpus if kind == "cpu" else 1)
-    # A batch is never emptier than half, as a rule: slots are refilled.
+    measured_flops = measured.flops_per_second(kind, pair.attack)
+    flops = measured_flops or FLOPS_PER_SECOND[kind] * (cpus if kind == "cpu" else 1)
+    # As a rule, a batch is at least half full, because the engine refills its slots.
     seconds = cost.forward_flops / flops + SECONDS_PER_CALL[kind] / (pair.attack.batch / 2)
-    return 1 / seconds, "guessed network" if cost.guessed else "other models" if known else "assumed speed"
+    return (
+        1 / seconds,
+        "guessed network" if cost.guessed else "other models" if measured_flops else "assumed speed",
+    )
 
 
-def _gpu_memory(pair: Pair, cost: NetworkCost, sizes: Sizes, image_count: int, peak: int | None) -> int:
-    """The least memory of a GPU that does not starve: room for a few images at once.
+def _gpu_memory(pair: Pair, cost: NetworkCost, sizes: InputSizes, image_count: int, peak: int | None) -> int:
+    """Return the smallest sufficient memory of a GPU, in MB: enough for a batch of GPU_SLOTS images.
 
-    An earlier job's peak is that of a larger GPU, which it filled, so it only ever lowers the estimate.
+    A finished job's peak only ever lowers the estimate, because on a larger GPU the engine fills the memory.
     """
-    # CUDA graphs keep a pool of their own.
+    # CUDA graphs keep a separate memory pool.
     pools = 2 if pair.attack.compile else 1
     each = cost.saved_bytes * SLACK * pools + SEARCH_IMAGES * 4 * _values(pair)
     at_once = min(GPU_SLOTS, pair.attack.batch, image_count)
     images = image_count * 4 * _values(pair)
     needed = GPU_BASE_MB + (_weight_bytes(cost, sizes) * SLACK + images + at_once * each) / 1e6
-    return _rounded(needed if peak is None else min(needed, GPU_BASE_MB + peak * SLACK))
+    return _round_up(needed if peak is None else min(needed, GPU_BASE_MB + peak * SLACK))
 
 
-def _weight_bytes(cost: NetworkCost, sizes: Sizes) -> int:
+def _weight_bytes(cost: NetworkCost, sizes: InputSizes) -> int:
     return max(sizes.weights, 4 * cost.parameters) + cost.buffer_bytes
 
 
 def _values(pair: Pair) -> int:
+    """Return the number of values of one input image."""
     channels, height, width = pair.model.preprocessing.input_size
     return channels * height * width
 
 
-def _rounded(megabytes: float) -> int:
-    """Up to the next hundred: requests that differ by little share machines' slots."""
+def _round_up(megabytes: float) -> int:
+    """Round up to a multiple of ROUND_MB, so that jobs with similar requests can reuse each other's slots."""
     return ROUND_MB * -int(-megabytes // ROUND_MB)

@@ -1,4 +1,4 @@
-"""What finished pairs took, gathered from the outcomes of all runs of this site, each file read once."""
+"""Measurements of finished pairs, from the outcomes of all runs of this site. Each outcome file is read once."""
 
 import json
 from collections import defaultdict
@@ -19,34 +19,36 @@ from alignsec.schema import StrictModel
 from alignsec.spec.attack import Attack, SearchPrecision
 from alignsec.spec.pair import PairModel
 
-NAME = ".measured.json"
+MEASUREMENTS_FILE = ".measured.json"
 VERSION = 1
 NEWEST = 5000
-"""Outcomes that are looked at, the newest: more tell no more, and an access point is no place to read them."""
+"""Number of outcomes that are read, the newest first. More would not improve the estimates, and an access point is
+not meant for reading them."""
 LONG_ENOUGH_SECONDS = 5.0
-"""Shorter searches tell of starting up, not of passes."""
+"""The rate of passes is measured in searches of at least this duration; start-up dominates shorter ones."""
 
-Kind = Literal["cpu", "gpu"]
+DeviceKind = Literal["cpu", "gpu"]
+_MedianTable = Literal["rates", "speeds", "starts"]
 
 
 class Measurement(StrictModel):
-    """What one finished pair took."""
+    """Time, passes and memory of one finished pair."""
 
     network: str
-    """Digest of the source, its options and the input size."""
+    """Digest of the model's source, options and input size."""
     attack: str
-    """Digest of what is asked, without its name."""
-    kind: Kind
+    """Digest of the attack without its name."""
+    kind: DeviceKind
     search: SearchPrecision
     compiled: bool = False
     images: int
     forward: int
     backward: int
     flops: int
-    """Operations of all passes, by what is known of the network; 0 where that is not known exactly."""
+    """Operations of all passes; 0 if the network's operations are not known exactly."""
     searching_seconds: float
     seconds: float
-    """In all, with loading the model and the images."""
+    """Total time of the job, including loading the model and the images."""
     peak_memory_mb: int | None = None
     peak_gpu_memory_mb: int | None = None
 
@@ -57,22 +59,28 @@ _FILES: TypeAdapter[dict[str, tuple[list[int], Measurement | None]]] = TypeAdapt
 
 
 class Measurements:
-    """Finished pairs, asked for what pairs to come will take. None is an answer: nothing like it was finished."""
+    """Measurements of finished pairs, which answer queries about pairs that will run.
 
-    def __init__(self, taken: Iterable[Measurement]) -> None:
+    A query returns None if no comparable pair has finished.
+
+    Args:
+        measured: The measurements.
+    """
+
+    def __init__(self, measured: Iterable[Measurement]) -> None:
         self._count = 0
         self._passes: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        self._rates: dict[tuple[Kind, SearchPrecision, bool, str], list[float]] = defaultdict(list)
-        self._speeds: dict[tuple[Kind, SearchPrecision, bool], list[float]] = defaultdict(list)
-        self._starts: dict[Kind, list[float]] = defaultdict(list)
-        self._peaks: dict[tuple[Kind, str, str], list[Measurement]] = defaultdict(list)
-        # Asked once for each of 100,000 pairs, of a few models and attacks.
+        self._rates: dict[tuple[DeviceKind, SearchPrecision, bool, str], list[float]] = defaultdict(list)
+        self._speeds: dict[tuple[DeviceKind, SearchPrecision, bool], list[float]] = defaultdict(list)
+        self._starts: dict[DeviceKind, list[float]] = defaultdict(list)
+        self._peaks: dict[tuple[DeviceKind, str, str], list[Measurement]] = defaultdict(list)
+        # Cached, because up to 100,000 pairs of a few models and attacks ask.
         self.passes_per_image = cache(self._passes_per_image)
-        self._median = cache(self._median_of)
-        for one in taken:
-            self._take(one)
+        self._median = cache(self._compute_median)
+        for one in measured:
+            self._add(one)
 
-    def _take(self, one: Measurement) -> None:
+    def _add(self, one: Measurement) -> None:
         self._count += 1
         if one.images:
             self._passes[one.attack].append((one.forward / one.images, one.backward / one.images))
@@ -88,32 +96,42 @@ class Measurements:
         return self._count
 
     def _passes_per_image(self, attack: Attack) -> tuple[float, float] | None:
-        """Forward and backward passes of an image under this attack: medians over models."""
+        """Return the forward and backward passes of an image under an attack, as medians over models."""
         if not self._passes or not (same := self._passes.get(attack_digest(attack))):
             return None
         return median(forward for forward, _ in same), median(backward for _, backward in same)
 
-    def passes_per_second(self, kind: Kind, model: PairModel, attack: Attack) -> float | None:
-        """Of one model on a kind of device, as the attack computes, forward and backward passes alike."""
+    def passes_per_second(self, kind: DeviceKind, model: PairModel, attack: Attack) -> float | None:
+        """Return the passes per second of a model on a device with the attack's precision and compilation.
+
+        Forward and backward passes count the same.
+        """
         key = (kind, attack.search, attack.compile, network_digest(model))
         return self._median("rates", key) if self._rates else None
 
-    def flops_per_second(self, kind: Kind, attack: Attack) -> float | None:
-        """Operations a second on a kind of device, as the attack computes: the median over all pairs."""
+    def flops_per_second(self, kind: DeviceKind, attack: Attack) -> float | None:
+        """Return the operations per second of a device with the attack's precision and compilation.
+
+        The value is the median over all pairs.
+        """
         return self._median("speeds", (kind, attack.search, attack.compile))
 
-    def starting_seconds(self, kind: Kind) -> float | None:
-        """Seconds a job takes beside its search."""
+    def starting_seconds(self, kind: DeviceKind) -> float | None:
+        """Return the seconds that a job takes in addition to its search."""
         return self._median("starts", kind)
 
-    def _median_of(self, of: Literal["rates", "speeds", "starts"], key: Hashable) -> float | None:
-        table: Mapping[Hashable, list[float]] = getattr(self, f"_{of}")
-        values = table.get(key)
+    def _compute_median(self, table: _MedianTable, key: Hashable) -> float | None:
+        by_key: Mapping[Hashable, list[float]] = getattr(self, f"_{table}")
+        values = by_key.get(key)
         return median(values) if values else None
 
-    def peaks_mb(self, kind: Kind, model: PairModel, attack: Attack, images: int) -> tuple[int | None, int | None]:
-        """The most memory, and memory of the GPU, that this model's jobs took under this attack, on as many images
-        or more."""
+    def peaks_mb(
+        self, kind: DeviceKind, model: PairModel, attack: Attack, images: int
+    ) -> tuple[int | None, int | None]:
+        """Return the peak memory and peak GPU memory of a model's jobs under an attack, in MB.
+
+        Only jobs with at least `images` images count.
+        """
         if not self._peaks:
             return None, None
         same = self._peaks.get((kind, network_digest(model), attack_digest(attack)), [])
@@ -125,7 +143,7 @@ class Measurements:
 
 
 def network_digest(model: PairModel) -> str:
-    """What decides what a pass costs: weights do not."""
+    """Return a digest of everything that determines the cost of a pass; the weights do not."""
     return _network_digest(model.source, json.dumps(model.options, sort_keys=True), model.preprocessing.input_size)
 
 
@@ -136,34 +154,44 @@ def _network_digest(source: str, options: str, input_size: tuple[int, int, int])
 
 @cache
 def attack_digest(attack: Attack) -> str:
-    """What decides how many passes there are: its name does not."""
+    """Return a digest of everything that determines the number of passes; the attack's name does not."""
     return digest.sha256_of_json({key: value for key, value in attack.fingerprint.items() if key != "name"})[:16]
 
 
-def gather(runs: Path) -> Measurements:
-    """What the newest outcomes below a folder of runs tell; each is read once and then remembered there.
+def read_measurements(runs: Path) -> Measurements:
+    """Return the measurements of the newest outcomes of all runs.
 
-    Damaged outcomes and failures tell nothing. Raises OSError if the folder cannot be written.
+    Each outcome is read once; its measurement is then kept in MEASUREMENTS_FILE. Damaged outcomes and failures are
+    skipped.
+
+    Args:
+        runs: The folder of run folders.
+
+    Raises:
+        OSError: The folder cannot be written.
     """
-    known = _known(runs / NAME)
-    found: dict[str, tuple[list[int], Measurement | None]] = {}
-    for path in _newest(runs):
+    kept = _read_kept(runs / MEASUREMENTS_FILE)
+    current: dict[str, tuple[list[int], Measurement | None]] = {}
+    for path in _newest_outcomes(runs):
         stat = path.stat()
         stamp, name = [stat.st_size, stat.st_mtime_ns], path.relative_to(runs).as_posix()
-        before = known.get(name)
-        found[name] = before if before is not None and before[0] == stamp else (stamp, _taken(path))
-    if found != known:
-        content = {name: (stamp, one and one.model_dump()) for name, (stamp, one) in found.items()}
-        atomic.write(runs / NAME, json.dumps({"schema_version": VERSION, "files": content}).encode())
-    return Measurements(one for _, one in found.values() if one is not None)
+        before = kept.get(name)
+        if before is None or before[0] != stamp:
+            before = stamp, _read_measurement(path)
+        current[name] = before
+    if current != kept:
+        files = {name: (stamp, one and one.model_dump()) for name, (stamp, one) in current.items()}
+        content = json.dumps({"schema_version": VERSION, "files": files})
+        atomic.write(runs / MEASUREMENTS_FILE, content.encode())
+    return Measurements(one for _, one in current.values() if one is not None)
 
 
-def _newest(runs: Path) -> Iterator[Path]:
+def _newest_outcomes(runs: Path) -> Iterator[Path]:
     paths = ((path.stat().st_mtime_ns, path) for path in runs.glob("*/outcomes/*.json"))
     yield from (path for _, path in sorted(paths, reverse=True)[:NEWEST])
 
 
-def _known(path: Path) -> dict[str, tuple[list[int], Measurement | None]]:
+def _read_kept(path: Path) -> dict[str, tuple[list[int], Measurement | None]]:
     try:
         content = json.loads(path.read_bytes())
         return _FILES.validate_python(content["files"]) if content["schema_version"] == VERSION else {}
@@ -171,7 +199,7 @@ def _known(path: Path) -> dict[str, tuple[list[int], Measurement | None]]:
         return {}
 
 
-def _taken(path: Path) -> Measurement | None:
+def _read_measurement(path: Path) -> Measurement | None:
     try:
         record = outcome_file.read(path)
     except (OSError, Damaged):
@@ -180,7 +208,7 @@ def _taken(path: Path) -> Measurement | None:
 
 
 def measure_record(record: Record) -> Measurement:
-    """What a finished pair took."""
+    """Return the measurement of a finished pair."""
     model, where = record.pair.model, record.provenance
     passes = [record.clean_passes, *(part for budget in record.budgets for part in budget.passes.values())]
     forward, backward = sum(one.forward for one in passes), sum(one.backward for one in passes)

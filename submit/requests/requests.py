@@ -1,4 +1,5 @@
-"""Asks: what one pair's job asks HTCondor for, as its VARS line gives it to the description all pairs share."""
+"""Resource requests of each pair's job, as the VARS line of its node passes them to the shared submit
+description."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,11 +7,10 @@ from pathlib import Path
 
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan, PlannedPair
-from submit import transfer as weight_transfer
-from submit.images import transfer as image_transfer
+from submit import transfer
 from submit.requests import estimate
-from submit.requests.estimate import Estimate, Sizes
-from submit.requests.measurements import Kind, Measurements
+from submit.requests.estimate import InputSizes, ResourceEstimate
+from submit.requests.measurements import DeviceKind, Measurements
 from submit.site import Site
 
 IMAGES = "images/"
@@ -18,26 +18,26 @@ IMAGES = "images/"
 
 @dataclass(frozen=True)
 class ResourceRequests:
-    """One job's requests: the estimate, and never less than the site's floor."""
+    """Resource requests of one job: the estimate, but at least the site's minimum."""
 
     files: tuple[str, ...]
-    """What its model is made of, and a corruption's own images: paths below the run folder, or addresses. The
-    images that all pairs share stand in the description they share."""
+    """The job's own inputs: its model's files, and a corruption's image pack. Each is a path relative to the run
+    folder or a URL. The image pack that all pairs share is in the shared description."""
     memory_mb: int
     larger_memory_mb: int
-    """After it was held for memory."""
+    """Request after the job was held for memory."""
     disk_mb: int
     gpu_memory_mb: int
-    estimate: Estimate
+    estimate: ResourceEstimate
 
     @property
     def seconds(self) -> float:
-        """Expected."""
+        """Expected run time."""
         return self.estimate.seconds
 
     @property
-    def macros(self) -> Mapping[str, str]:
-        """By the names the shared description knows."""
+    def node_vars(self) -> Mapping[str, str]:
+        """Values of the node's VARS, by the macro names in the shared description."""
         return {
             "files": ", ".join(self.files),
             "memory": str(self.memory_mb),
@@ -50,71 +50,68 @@ class ResourceRequests:
 def request_resources(
     plan: Plan, folder: RunFolder, site: Site, weights: Path, measured: Measurements
 ) -> dict[str, ResourceRequests]:
-    """What each pair of a plan asks for, by its id. The run folder holds the files already.
+    """Return the resource requests of each pair's job, by pair id.
 
-    weights: the site's folder of staged ones. Raises OSError if a file is gone.
+    Args:
+        plan: The run's plan.
+        folder: The run folder, which already holds the input files.
+        site: The site's settings.
+        weights: The site's folder of staged weights.
+        measured: Measurements of finished pairs.
+
+    Raises:
+        OSError: An input file is missing.
     """
-    kind: Kind = "gpu" if site.request_gpus else "cpu"
-    files = _Files(folder)
-    return {planned.pair.id: _of(planned, plan, files, site, weights, measured, kind) for planned in plan.planned}
+    kind: DeviceKind = "gpu" if site.request_gpus else "cpu"
+    files = _InputFiles(folder)
+    requested = {}
+    for planned in plan.planned:
+        made = estimate.estimate_resources(
+            planned.pair, files.sizes(planned), plan.image_count, measured, kind, site.request_cpus
+        )
+        shared = f"{IMAGES}{plan.images.name}"
+        requested[planned.pair.id] = ResourceRequests(
+            files=tuple(files.source(path, site, weights) for path in planned.inputs if path != shared),
+            memory_mb=max(site.request_memory_mb, made.memory_mb),
+            larger_memory_mb=max(site.retry_request_memory_mb, 2 * made.memory_mb),
+            disk_mb=max(site.request_disk_mb, made.disk_mb),
+            gpu_memory_mb=max(site.gpus_minimum_memory_mb, made.gpu_memory_mb),
+            estimate=made,
+        )
+    return requested
 
 
-def _of(
-    planned: PlannedPair,
-    plan: Plan,
-    files: "_Files",
-    site: Site,
-    weights: Path,
-    measured: Measurements,
-    kind: Kind,
-) -> ResourceRequests:
-    made = estimate.estimate_resources(
-        planned.pair, files.of(planned), plan.image_count, measured, kind, site.request_cpus
-    )
-    return ResourceRequests(
-        files=tuple(
-            files.address(path, site, weights) for path in planned.inputs if path != f"{IMAGES}{plan.images.name}"
-        ),
-        memory_mb=max(site.request_memory_mb, made.memory_mb),
-        larger_memory_mb=max(site.retry_request_memory_mb, 2 * made.memory_mb),
-        disk_mb=max(site.request_disk_mb, made.disk_mb),
-        gpu_memory_mb=max(site.gpus_minimum_memory_mb, made.gpu_memory_mb),
-        estimate=made,
-    )
-
-
-class _Files:
-    """The run folder's files, each looked at once."""
+class _InputFiles:
+    """Sizes and transfer sources of the run folder's input files, each determined once."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self._code = folder.code.stat().st_size
-        self._known: dict[str, int] = {}
-        self._addresses: dict[str, str] = {}
+        self._sizes: dict[str, int] = {}
+        self._sources: dict[str, str] = {}
 
-    def of(self, planned: PlannedPair) -> Sizes:
-        """Of what one pair's job is handed."""
-        images = self._sum(path for path in planned.inputs if path.startswith(IMAGES))
-        return Sizes(
+    def sizes(self, planned: PlannedPair) -> InputSizes:
+        """Return the sizes of the inputs of one pair's job."""
+        return InputSizes(
             weights=self._sum(path for path in planned.inputs if not path.startswith(IMAGES)),
-            images=images,
+            images=self._sum(path for path in planned.inputs if path.startswith(IMAGES)),
             code=self._code,
         )
 
-    def address(self, path: str, site: Site, weights: Path) -> str:
-        """What a transfer list says for one of them."""
-        if path not in self._addresses:
-            self._addresses[path] = (
-                image_transfer.address(path.removeprefix(IMAGES), site)
+    def source(self, path: str, site: Site, weights: Path) -> str:
+        """Return the entry of an input in a transfer list."""
+        if path not in self._sources:
+            self._sources[path] = (
+                transfer.pack_source(path.removeprefix(IMAGES), site)
                 if path.startswith(IMAGES)
-                else weight_transfer.address(self.folder.input(path), path, site, weights)
+                else transfer.weights_source(self.folder.input(path), path, site, weights)
             )
-        return self._addresses[path]
+        return self._sources[path]
 
     def _sum(self, paths: Iterable[str]) -> int:
         return sum(self._bytes(path) for path in paths)
 
     def _bytes(self, path: str) -> int:
-        if path not in self._known:
-            self._known[path] = (self.folder.input(path)).stat().st_size
-        return self._known[path]
+        if path not in self._sizes:
+            self._sizes[path] = self.folder.input(path).stat().st_size
+        return self._sizes[path]

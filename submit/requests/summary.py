@@ -1,4 +1,4 @@
-"""The summary of a run's requests: what it will take, told before anything is submitted."""
+"""Summary of a run's resource requests, printed before anything is submitted."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -7,99 +7,122 @@ from rich.table import Table
 from rich.text import Text
 
 from alignsec.run.plan import Plan
+from submit.requests.estimate import Basis
 from submit.requests.requests import ResourceRequests
 
-MOST_OF_A_KIND = 5
+MAX_NAMES = 5
 LOG_WIDTH = 200
-LONG_SECONDS = 24 * 3600
+DAY_SECONDS = 24 * 3600
+BASES: Mapping[Basis, str] = {
+    "this model": "from finished pairs of the same model",
+    "other models": "from finished pairs of other models",
+    "assumed speed": "from an assumed speed, because no pair has finished on such a device",
+    "guessed network": "from the size of the weights alone, because the network's cost is unknown",
+}
 
 
 def print_requests(
-    console: Console, plan: Plan, asks: Mapping[str, ResourceRequests], done: Collection[str], *, table: bool
+    console: Console,
+    plan: Plan,
+    requested: Mapping[str, ResourceRequests],
+    finished: Collection[str],
+    *,
+    table: bool,
 ) -> None:
-    """The totals of the pairs to run in a few lines, and with `table` a row for each model before them."""
+    """Print the total cost of the pairs that will run, and on request a table of the models.
+
+    Args:
+        console: Where to print.
+        plan: The run's plan.
+        requested: The resource requests of each pair's job, by pair id.
+        finished: Ids of pairs that already have results.
+        table: Also print a row for each model.
+    """
     by_model: dict[str, list[ResourceRequests]] = {}
     for pair in plan:
-        if pair.id not in done:
-            by_model.setdefault(pair.model.name, []).append(asks[pair.id])
-    if done:
-        console.print(f"{len(done)} pairs have their record and are not run again", highlight=False)
+        if pair.id not in finished:
+            by_model.setdefault(pair.model.name, []).append(requested[pair.id])
+    if finished:
+        console.print(f"{len(finished)} pairs already have results and are skipped", highlight=False)
     if not by_model:
         return
     if table:
-        # A log has no width that names should be folded into.
+        # In a log, names should not be folded to the width of a terminal.
         wide = console if console.is_terminal else Console(file=console.file, width=LOG_WIDTH)
         wide.print(_table(by_model))
-    for line in totals(by_model):
+    for line in summarize_requests(by_model):
         console.print(line, markup=False, highlight=False)
 
 
-def totals(by_model: Mapping[str, Sequence[ResourceRequests]]) -> list[str]:
-    """What all pairs take together, and what that rests on."""
-    all_asks = [one for asks in by_model.values() for one in asks]
-    on = "GPU" if any(one.estimate.gpu_memory_mb for one in all_asks) else "CPU"
-    expected, most = (sum(getattr(one.estimate, name) for one in all_asks) for name in ("seconds", "most_seconds"))
-    transferred = sum(one.estimate.transferred for one in all_asks)
-    largest = max(one.estimate.transferred for one in all_asks)
-    bound = f", at most {duration(most)} if every image stayed robust" if most > 1.01 * expected else ""
-    lines = [
-        f"about {duration(expected)} of {on} time in all{bound}; "
-        f"the longest job about {duration(max(one.seconds for one in all_asks))}{_long(all_asks)}",
-        f"each job is handed {size(transferred / len(all_asks))} on average, {size(largest)} at most; "
-        f"all together {size(transferred)}",
-    ]
-    basis = [one.estimate.basis for one in all_asks]
-    told = {
-        "this model": "from finished pairs of the same model",
-        "other models": "from finished pairs of other models",
-        "assumed speed": "from an assumed speed, as no pair was finished on such a device",
-        "guessed network": "guessed from the size of the weights alone",
-    }
-    parts = [f"{basis.count(kind)} {words}" for kind, words in told.items() if kind in basis]
-    lines.append(f"times of pairs: {', '.join(parts)}")
-    guessed = [name for name, asks in by_model.items() if asks[0].estimate.basis == "guessed network"]
+def summarize_requests(by_model: Mapping[str, Sequence[ResourceRequests]]) -> list[str]:
+    """Return lines with the total time and transfers of all pairs, and the basis of the estimates."""
+    requests = [one for of_model in by_model.values() for one in of_model]
+    lines = [_time(requests), _transfers(requests), _basis(requests)]
+    guessed = [name for name, of_model in by_model.items() if of_model[0].estimate.basis == "guessed network"]
     if guessed:
-        names = ", ".join(guessed[:MOST_OF_A_KIND]) + (", ..." if len(guessed) > MOST_OF_A_KIND else "")
-        lines.append(f"networks that nobody measured: {names}")
+        names = ", ".join(guessed[:MAX_NAMES]) + (", ..." if len(guessed) > MAX_NAMES else "")
+        lines.append(f"networks of unknown cost: {names}")
     return lines
 
 
-def _long(asks: Sequence[ResourceRequests]) -> str:
-    """How many jobs outlast a day, which many pools' limits on running times are about."""
-    count = sum(one.seconds > LONG_SECONDS for one in asks)
-    return f" ({count} over a day; they go on from checkpoints)" if count else ""
+def _time(requests: Sequence[ResourceRequests]) -> str:
+    device = "GPU" if any(one.estimate.gpu_memory_mb for one in requests) else "CPU"
+    expected = sum(one.seconds for one in requests)
+    most = sum(one.estimate.most_seconds for one in requests)
+    bound = f", at most {format_duration(most)} if every image stays robust" if most > 1.01 * expected else ""
+    longest = format_duration(max(one.seconds for one in requests))
+    long_jobs = sum(one.seconds > DAY_SECONDS for one in requests)
+    # Many pools limit the run time of a job.
+    over_a_day = f" ({long_jobs} over a day; they resume from checkpoints)" if long_jobs else ""
+    total = format_duration(expected)
+    return f"about {total} of {device} time in total{bound}; the longest job about {longest}{over_a_day}"
+
+
+def _transfers(requests: Sequence[ResourceRequests]) -> str:
+    sizes = [one.estimate.transferred for one in requests]
+    mean, largest, total = sum(sizes) / len(sizes), max(sizes), sum(sizes)
+    return (
+        f"input of each job: {format_size(mean)} on average, {format_size(largest)} at most; "
+        f"{format_size(total)} in total"
+    )
+
+
+def _basis(requests: Sequence[ResourceRequests]) -> str:
+    bases = [one.estimate.basis for one in requests]
+    parts = [f"{bases.count(basis)} {text}" for basis, text in BASES.items() if basis in bases]
+    return f"run times estimated: {', '.join(parts)}"
 
 
 def _table(by_model: Mapping[str, Sequence[ResourceRequests]]) -> Table:
-    """A row a model: the most that any of its pairs asks for, and the time of all of them."""
-    on_gpu = any(one.estimate.gpu_memory_mb for asks in by_model.values() for one in asks)
+    """Return a table with the largest requests and the total time of each model's pairs."""
+    on_gpu = any(one.estimate.gpu_memory_mb for requests in by_model.values() for one in requests)
     table = Table(box=None, pad_edge=False)
     table.add_column("model", overflow="fold")
-    for heading in ("memory", "disk", *(["GPU memory"] if on_gpu else []), "handed", "time", "at most"):
+    for heading in ("memory", "disk", *(["GPU memory"] if on_gpu else []), "input", "time", "at most"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, asks in by_model.items():
-        gpu = [f"{max(one.gpu_memory_mb for one in asks)} MB"] if on_gpu else []
+    for name, requests in by_model.items():
+        gpu = [f"{max(one.gpu_memory_mb for one in requests)} MB"] if on_gpu else []
         table.add_row(
             Text(name),
-            f"{max(one.memory_mb for one in asks)} MB",
-            f"{max(one.disk_mb for one in asks)} MB",
+            f"{max(one.memory_mb for one in requests)} MB",
+            f"{max(one.disk_mb for one in requests)} MB",
             *gpu,
-            size(max(one.estimate.transferred for one in asks)),
-            duration(sum(one.seconds for one in asks)),
-            duration(sum(one.estimate.most_seconds for one in asks)),
+            format_size(max(one.estimate.transferred for one in requests)),
+            format_duration(sum(one.seconds for one in requests)),
+            format_duration(sum(one.estimate.most_seconds for one in requests)),
         )
     return table
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
+def format_duration(seconds: float) -> str:
+    """Return a duration as text in seconds, minutes or hours."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:,.0f} h"
 
 
-def size(count: float) -> str:
-    """Bytes in the unit that suits them; a MB is 10^6 bytes."""
+def format_size(count: float) -> str:
+    """Return a number of bytes as text in kB, MB, GB or TB; 1 MB is 10^6 bytes."""
     for unit, least in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= least:
             return f"{count / least:.3g} {unit}"

@@ -22,8 +22,7 @@ from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.study.study import Study
 from submit import lock
 from submit.code import CHECKOUT
-from submit.digest_cache import NAME as DIGESTS
-from submit.digest_cache import DigestCache
+from submit.digest_cache import DIGESTS_FILE, DigestCache
 from submit.site import Site
 from submit.weights import address
 from submit.weights.manifest import Manifest
@@ -83,7 +82,7 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Config
             wanted[where].append(index)
     folder = CHECKOUT / site.weights
     with _locked(folder):
-        digests = DigestCache(CHECKOUT / site.runs / DIGESTS)
+        digests = DigestCache(CHECKOUT / site.runs / DIGESTS_FILE)
         retry = RetryPolicy()
         stager = WeightsStager(folder, digests, retry, site.job_python, os.environ, at_once=at_once)
         missing = stager.find_missing(list(wanted))
@@ -103,7 +102,7 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Config
                 display.line(f"{files}: {result.address}: {_describe(result)}")
                 if result.staged is None:
                     errors += [_failed(path, study, index, result) for index in wanted[result.address]]
-        digests.keep()
+        digests.save()
         known = Manifest.read(folder).weights
     present = {known[one].file: known[one].bytes for one in wanted if one in known}
     console.print(f"{len(present)} files, {megabytes(sum(present.values()))}, for {len(study.models)} models")
@@ -132,7 +131,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Create and lock the weights folder; raise ConfigErrors if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with lock.held(folder / ".lock"):
+        with lock.hold(folder / ".lock"):
             yield
     except OSError as error:
         if error.errno not in NO_ACCESS:

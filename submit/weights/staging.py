@@ -91,13 +91,13 @@ class WeightsStager:
                         if result.staged:
                             manifest = manifest.with_file(result.address, result.staged)
                             manifest.write(self.folder)
-                            self.digests.know(self.folder / result.staged.file, result.staged.sha256)
+                            self.digests.record(self.folder / result.staged.file, result.staged.sha256)
                         yield result
             finally:
                 self.retry.cancel()
                 for future in futures:
                     future.cancel()
-        self.digests.keep()
+        self.digests.save()
         if not any((self.folder / PARTS).iterdir()):
             (self.folder / PARTS).rmdir()
 

@@ -44,7 +44,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> StagedFiles:
 def code_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code zip that is submitted with a run."""
     path = tmp_path_factory.mktemp("code") / "code.zip"
-    path.write_bytes(code.archive())
+    path.write_bytes(code.build_archive())
     return path
 
 

@@ -159,7 +159,7 @@ def test_older_outcome_is_replaced(job: Job):
 def test_job_runs_code_of_zip(job: Job, tmp_path: Path):
     """A change of the checkout after submission does not affect a job."""
     made = job()
-    archive = io.BytesIO(code.archive())
+    archive = io.BytesIO(code.build_archive())
     assert b"alignsec/evaluator.py" in archive.getvalue()
     made.zip = tmp_path / "empty.zip"
     made.zip.write_bytes(b"PK\x05\x06" + bytes(18))

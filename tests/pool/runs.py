@@ -22,7 +22,7 @@ from alignsec.spec.pair import File, PairModel
 from alignsec.spec.preprocessing import Preprocessing
 from submit import layout, validation
 from submit.condor import submission
-from submit.monitor.run_status import RunStatus, Watch
+from submit.monitor.run_status import RunMonitor, RunStatus
 from submit.pool.pool import Pool
 from submit.requests import requests
 from submit.requests.measurements import Measurements
@@ -109,22 +109,22 @@ class TinyRun:
 
     def write(self, site: Site) -> Plan:
         """Validate the study and write the run folder and the DAG."""
-        plan = layout.write(validation.validate(self.write_study(), self.folder / "hub"), self.run)
+        plan = layout.write_run_folder(validation.validate(self.write_study(), self.folder / "hub"), self.run)
         asked = requests.request_resources(plan, self.run, site, site.weights, Measurements([]))
-        submission.write(self.run, plan, site, asked, submission.done(self.run, plan))
+        submission.write_dag(self.run, plan, site, asked, submission.find_finished_pairs(self.run, plan))
         return plan
 
     def submit(self, **overrides: object) -> int:
         """Submit the study as `make submit` does and return DAGMan's cluster id."""
         self.write(self.site(**overrides))
-        return submission.submit(self.run, self.pool.run).cluster
+        return submission.submit_dag(self.run, self.pool.run)
 
     def wait_for(self, state: str, seconds: float = WAIT_SECONDS) -> RunStatus:
         """Wait until a pair has the given state or, for "ended", until the DAG has ended."""
-        watch, deadline = Watch(self.run), time.monotonic() + seconds
+        monitor, deadline = RunMonitor(self.run), time.monotonic() + seconds
         while True:
-            now = watch.look()
-            if now.over if state == "ended" else now.counts[state]:
+            now = monitor.read()
+            if now.ended if state == "ended" else now.counts[state]:
                 return now
             assert time.monotonic() < deadline, f"not {state} after {seconds} s: {now}\n{self.dagman_log()}"
             time.sleep(0.2)

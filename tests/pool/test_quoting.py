@@ -9,8 +9,7 @@ from alignsec.run.folder import RunFolder
 from submit.condor import description
 from submit.pool.pool import Pool
 from tests import tiny
-from tests.submit.condor.test_dag import asks
-from tests.submit.condor.test_description import new_syntax, plan, site
+from tests.submit.plans import estimated_requests, plan, site, split_arguments
 
 WORDS = st.text(
     st.characters(blacklist_categories=("Cc", "Cs"), blacklist_characters='"'), min_size=1, max_size=20
@@ -22,7 +21,7 @@ def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
     """Return the job's ClassAd as condor_submit would send it."""
     (RunFolder(folder).job_script).write_text(description.job_script())
     (folder / "pair.sub").write_text(text)
-    macros = {"JOB": "node", **asks(tiny.pair()).macros}
+    macros = {"JOB": "node", **estimated_requests(tiny.pair()).node_vars}
     added = [word for name, value in macros.items() for word in ("-a", f"{name} = {value}")]
     done = pool.run(["condor_submit", "-dry-run", "-", *added, "pair.sub"], cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -31,21 +30,19 @@ def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(python=WORDS, project=st.from_regex(r"[A-Za-z0-9_.+-]{1,20}", fullmatch=True))
-def test_paths_and_projects_are_unchanged(
-    pool: Pool, tmp_path: Path, checkout: Path, python: str, project: str
-) -> None:
-    given_site = site(checkout, PYTHON=f"/opt/{python}", PROJECT_NAME=project)
-    found = ad(pool, tmp_path, "\n".join(description.pair(plan(), given_site)) + "\n")
+def test_paths_and_projects_are_unchanged(pool: Pool, tmp_path: Path, python: str, project: str) -> None:
+    given_site = site(PYTHON=f"/opt/{python}", PROJECT_NAME=project)
+    found = ad(pool, tmp_path, "\n".join(description.pair_description(plan(), given_site)) + "\n")
     arguments = found["Arguments"][1:-1].replace("\\\\", "\\")
     expected = ["outcome.json", f"/opt/{python}", "jobs.evaluate", "node.json", "--checkpoint-every", "7200"]
-    assert new_syntax(arguments) == expected
+    assert split_arguments(arguments) == expected
     assert found["ProjectName"] == f'"{project}"'
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(image=WORDS.map(str.strip).filter(bool))
-def test_the_image_is_one_attribute(pool: Pool, tmp_path: Path, checkout: Path, image: str) -> None:
+def test_the_image_is_one_attribute(pool: Pool, tmp_path: Path, image: str) -> None:
     """No image name adds or replaces another attribute."""
-    text = "\n".join(description.pair(plan(), site(checkout, CONTAINER_IMAGE=f"docker://{image}"))) + "\n"
-    plain = "\n".join(description.pair(plan(), site(checkout, CONTAINER_IMAGE="docker://x"))) + "\n"
+    text = "\n".join(description.pair_description(plan(), site(CONTAINER_IMAGE=f"docker://{image}"))) + "\n"
+    plain = "\n".join(description.pair_description(plan(), site(CONTAINER_IMAGE="docker://x"))) + "\n"
     assert ad(pool, tmp_path, text).keys() == ad(pool, tmp_path, plain).keys()

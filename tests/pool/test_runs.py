@@ -12,7 +12,7 @@ from alignsec.run.event_log import EventLog
 from alignsec.run.plan import Plan
 from submit import failures
 from submit.condor import submission
-from submit.monitor.run_status import Watch
+from submit.monitor.run_status import RunMonitor
 from submit.pool.pool import Pool
 from tests.pool.runs import TinyRun
 
@@ -93,11 +93,11 @@ def test_a_live_run_is_not_overwritten_and_condor_rm_gives_a_report(pool: Pool, 
     tiny = TinyRun(tmp_path, pool)
     cluster = tiny.submit(PYTHON=tiny.fake_python("sleep 600"))
     tiny.wait_for("running")
-    assert submission.live(tiny.run, pool.run) == cluster
-    assert submission.live(tiny.run, None) == cluster
+    assert submission.find_running_dag(tiny.run, pool.run) == cluster
+    assert submission.find_running_dag(tiny.run, None) == cluster
     pool.run(["condor_rm", str(cluster)], check=True)
     now = tiny.wait_for("ended")
-    assert submission.live(tiny.run, pool.run) is None
+    assert submission.find_running_dag(tiny.run, pool.run) is None
     assert (now.counts["ok"], now.counts["removed"]) == (0, 1)
     assert tiny.exit_code() != 0
     assert (
@@ -110,12 +110,12 @@ def test_a_missing_weights_file_ends_in_a_reported_hold(pool: Pool, tmp_path: Pa
     tiny = TinyRun(tmp_path, pool)
     tiny.write(tiny.site(RETRIES=0, TRANSFER_RETRIES=0, HELD_SECONDS=3))
     (tmp_path / "one.safetensors").unlink()
-    submission.submit(tiny.run, pool.run)
+    submission.submit_dag(tiny.run, pool.run)
     now = tiny.wait_for("ended")
     assert now.counts["removed"] == 1
     assert "weights-" in now.pairs[0].reason
     assert tiny.exit_code() != 0
-    [bad] = failures.failed(Plan.read(tiny.run), tiny.run)
+    [bad] = failures.find_failures(Plan.read(tiny.run), tiny.run)
     assert "held" in bad.reason
     assert "removed" in bad.reason
 
@@ -179,7 +179,7 @@ def test_the_status_needs_no_queue(pool: Pool, tmp_path: Path, monkeypatch: pyte
     tiny.wait_for("ended")
     monkeypatch.setenv("CONDOR_CONFIG", os.devnull)
     monkeypatch.setenv("PATH", "")
-    assert Watch(tiny.run).look().counts["ok"] == 1
+    assert RunMonitor(tiny.run).read().counts["ok"] == 1
 
 
 def test_submission_by_hand_gives_the_same_run(pool: Pool, tmp_path: Path) -> None:
@@ -189,4 +189,4 @@ def test_submission_by_hand_gives_the_same_run(pool: Pool, tmp_path: Path) -> No
     pool.run(["condor_submit_dag", "-usedagdir", str(tiny.run.dag)], cwd=tiny.run.root, check=True)
     assert tiny.wait_for("ended").counts["ok"] == 1
     with pytest.raises(ConfigErrors, match="condor_submit_dag"):
-        submission.submit(tiny.run, pool.run)
+        submission.submit_dag(tiny.run, pool.run)

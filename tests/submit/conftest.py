@@ -1,4 +1,4 @@
-"""A tiny study on disk, and a site for it."""
+"""Fixtures of submit's tests: a tiny study on disk, and a site for it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from submit import validation
 from submit.validation import ValidatedStudy
 from tests import tiny
+from tests.paths import CHECKOUT
 
 MODEL = """
 [[models]]
@@ -44,7 +45,7 @@ StudyFile = Callable[..., Path]
 
 @pytest.fixture
 def study_file(tmp_path: Path) -> StudyFile:
-    """Write a study of some models, with files for weights that no torch has written, and six images."""
+    """Write a study of some models, with arbitrary bytes as weights files, and six images."""
 
     def write(*models: str, name: str = "tiny", attacks: str = ATTACKS, more: str = "", images: str = "") -> Path:
         folder = tmp_path / "study"
@@ -62,17 +63,17 @@ def study_file(tmp_path: Path) -> StudyFile:
 
 
 @pytest.fixture
-def checked(study_file: StudyFile, tmp_path: Path) -> ValidatedStudy:
-    """Two models under two attacks, checked."""
+def validated(study_file: StudyFile, tmp_path: Path) -> ValidatedStudy:
+    """A validated study of two models and two attacks."""
     return validation.validate(study_file("a", "b"), tmp_path / "hub")
 
 
 @pytest.fixture
-def env_file(checkout: Path, tmp_path: Path) -> Callable[..., Path]:
-    """The .env that comes with alignsec, with some keys changed; packs of images are the test's own."""
+def env_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write the default .env with some keys changed; image packs go to the test's own folder."""
 
     def write(**changes: str) -> Path:
-        lines = (checkout / ".env").read_text(encoding="utf-8").splitlines()
+        lines = (CHECKOUT / ".env").read_text(encoding="utf-8").splitlines()
         own = {"images": str(tmp_path / "packs"), **changes}
         keys = {key.upper(): value for key, value in own.items()}
         changed = [

@@ -1,4 +1,4 @@
-"""The code that travels with a run."""
+"""The zip of code that a run's jobs import."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 from submit import code
 
 
-def house_of(folder: Path) -> Path:
+def make_checkout(folder: Path) -> Path:
     for name in ("alignsec/__init__.py", "alignsec/x.csv", "jobs/y.py", "aggregate/z.html", "submit/no.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
@@ -20,24 +20,24 @@ def house_of(folder: Path) -> Path:
 
 
 def test_it_holds_the_rooms_that_jobs_need(tmp_path: Path):
-    """Data files too; no compiled files, nothing of the access point's."""
-    names = zipfile.ZipFile(BytesIO(code.archive(house_of(tmp_path)))).namelist()
+    """Data files are included; compiled files and the access point's commands are not."""
+    names = zipfile.ZipFile(BytesIO(code.build_archive(make_checkout(tmp_path)))).namelist()
     assert names == ["aggregate/z.html", "alignsec/__init__.py", "alignsec/x.csv", "jobs/y.py"]
 
 
 def test_the_same_code_gives_the_same_bytes(tmp_path: Path):
-    """Another checkout, another day, another umask: one digest in every outcome."""
-    one, other = house_of(tmp_path / "one"), house_of(tmp_path / "other")
+    """Another checkout, another time and another umask give the same digest."""
+    one, other = make_checkout(tmp_path / "one"), make_checkout(tmp_path / "other")
     os.utime(other / "jobs" / "y.py", (0, 0))
     (other / "jobs" / "y.py").chmod(0o600)
-    assert code.archive(one) == code.archive(other)
+    assert code.build_archive(one) == code.build_archive(other)
     (other / "jobs" / "y.py").write_text("edited")
-    assert code.archive(one) != code.archive(other)
+    assert code.build_archive(one) != code.build_archive(other)
 
 
 def test_it_runs_from_the_zip_alone(tmp_path: Path):
-    """As a job on an execute node has it: the jobs' and the FINAL node's commands, without the repository."""
-    (tmp_path / "code.zip").write_bytes(code.archive())
+    """The commands of the jobs and of the FINAL node start without the checkout, as on an execute node."""
+    (tmp_path / "code.zip").write_bytes(code.build_archive())
     for module in ("jobs.evaluate", "aggregate"):
         done = subprocess.run(
             [sys.executable, "-m", module, "--help"],

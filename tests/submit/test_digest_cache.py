@@ -1,4 +1,4 @@
-"""Digests remembered: never of bytes that have changed, and never read twice of bytes that have not."""
+"""The digest cache: changed bytes are always read again, unchanged bytes never."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from submit.digest_cache import DigestCache
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that was written long enough ago."""
+    """A file that is old enough for its digest to be cached."""
     path = tmp_path / "w.bin"
     path.write_bytes(b"old")
     monkeypatch.setattr(digest_cache, "SETTLED_NS", -1)
@@ -41,24 +41,24 @@ def cache(tmp_path: Path) -> DigestCache:
 def test_the_next_submission_reads_nothing(tmp_path: Path, file: Path, read: list[Path]):
     first = cache(tmp_path)
     assert first.sha256_of_file(file) == digest.sha256_of_bytes(b"old")
-    first.keep()
+    first.save()
     assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_bytes(b"old")
     assert len(read) == 1
 
 
-def test_a_link_is_its_file(tmp_path: Path, file: Path, read: list[Path]):
+def test_a_link_has_the_entry_of_its_target(tmp_path: Path, file: Path, read: list[Path]):
     (tmp_path / "link").symlink_to(file)
-    known = cache(tmp_path)
-    assert known.sha256_of_file(file) == known.sha256_of_file(tmp_path / "link")
+    own = cache(tmp_path)
+    assert own.sha256_of_file(file) == own.sha256_of_file(tmp_path / "link")
     assert len(read) == 1
 
 
-@pytest.mark.parametrize("change", ["longer", "as long, with its old time", "another file in its place"])
+@pytest.mark.parametrize("change", ["longer", "same length, time set back", "another file in its place"])
 def test_changed_bytes_are_read_again(tmp_path: Path, file: Path, change: str):
-    """Even where somebody sets the time of modification back, as copying tools do."""
+    """Also after the modification time was set back, as copying tools do."""
     first = cache(tmp_path)
     first.sha256_of_file(file)
-    first.keep()
+    first.save()
     before = file.stat()
     if change == "another file in its place":
         (tmp_path / "new").write_bytes(b"new")
@@ -70,26 +70,26 @@ def test_changed_bytes_are_read_again(tmp_path: Path, file: Path, change: str):
     assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_file(file)
 
 
-def test_a_file_just_written_is_not_remembered(tmp_path: Path, read: list[Path]):
-    """It may be written again before the file system's clock ticks."""
+def test_the_digest_of_a_file_just_written_is_not_cached(tmp_path: Path, read: list[Path]):
+    """The file may change again before the file system's clock ticks."""
     path = tmp_path / "w.bin"
     path.write_bytes(b"x")
-    known = cache(tmp_path)
-    known.sha256_of_file(path)
-    known.sha256_of_file(path)
+    own = cache(tmp_path)
+    own.sha256_of_file(path)
+    own.sha256_of_file(path)
     assert len(read) == 2
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"schema_version": 2, "files": {}}', b'{"schema_version": 1}'])
-def test_a_damaged_cache_is_an_empty_one(tmp_path: Path, file: Path, damage: bytes):
+def test_a_damaged_cache_counts_as_empty(tmp_path: Path, file: Path, damage: bytes):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / ".digests.json").write_bytes(damage)
     assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_bytes(b"old")
 
 
-def test_files_that_are_gone_are_forgotten(tmp_path: Path, file: Path):
-    known = cache(tmp_path)
-    known.sha256_of_file(file)
+def test_entries_of_deleted_files_are_removed(tmp_path: Path, file: Path):
+    own = cache(tmp_path)
+    own.sha256_of_file(file)
     file.unlink()
-    known.keep()
+    own.save()
     assert "w.bin" not in (tmp_path / "runs" / ".digests.json").read_text()

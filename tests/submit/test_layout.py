@@ -1,4 +1,4 @@
-"""Layout: a checked study in, a run folder out."""
+"""Layout: the run folder that is written from a validated study."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ StudyFile = Callable[..., Path]
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    """Where the run folder is to be; not there yet."""
+    """A run folder that does not exist yet."""
     return RunFolder(tmp_path / "runs" / "tiny")
 
 
@@ -29,17 +29,17 @@ def states(plan: Plan, folder: RunFolder) -> dict[str, str]:
     return {one.id: one.state for one in status.survey(plan, folder.outcomes)}
 
 
-def test_every_model_meets_every_attack(checked: ValidatedStudy, folder: RunFolder):
-    plan = layout.write(checked, folder)
+def test_every_model_is_paired_with_every_attack(validated: ValidatedStudy, folder: RunFolder):
+    plan = layout.write_run_folder(validated, folder)
     assert [(pair.model.name, pair.attack.name) for pair in plan] == [
         *(("a", "clean"), ("a", "apgd-ce-Linf"), ("b", "clean"), ("b", "apgd-ce-Linf")),
     ]
     assert Plan.read(folder) == plan
 
 
-def test_a_pair_and_its_inputs_are_all_that_a_job_needs(checked: ValidatedStudy, folder: RunFolder):
-    """Pair file, weights and images lie in the run folder, under the names and digests that the pair tells."""
-    plan = layout.write(checked, folder)
+def test_the_run_folder_holds_each_pair_and_its_inputs(validated: ValidatedStudy, folder: RunFolder):
+    """Weights and images have the names and digests that the pair file states."""
+    plan = layout.write_run_folder(validated, folder)
     for planned in plan.planned:
         pair = Pair.model_validate_json(folder.pair(planned.pair.id).read_bytes())
         assert pair == planned.pair
@@ -49,33 +49,33 @@ def test_a_pair_and_its_inputs_are_all_that_a_job_needs(checked: ValidatedStudy,
         assert len(list(pack.read(images, pair.images.sha256))) == plan.image_count == 4
 
 
-def test_a_users_code_travels_with_the_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
-    """A copy named by digest, which an edit of the user's file does not reach; no weights are wanted."""
+def test_a_users_code_is_copied_into_the_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """The copy is named by digest, and later edits do not change it. The model needs no weights."""
     path = study_file("a")
     code = path.parent / "my models.py"
     code.write_text("def build():\n    return 1\n")
     text = path.read_text().replace('weights = "a.safetensors"\n', "classes = 5\n").replace("num_classes = 5", "")
     path.write_text(text.replace("timm:vit_tiny_patch16_224", "python:my models.py:build"))
-    plan = layout.write(validation.validate(path, tmp_path / "hub"), folder)
-    handed = plan.planned[0].inputs
-    assert [Path(one).parent.name for one in handed] == ["sources", "images"]
+    plan = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
+    inputs = plan.planned[0].inputs
+    assert [Path(one).parent.name for one in inputs] == ["sources", "images"]
     model = plan.planned[0].pair.model
     assert model.code is not None
     assert (model.weights, model.source) == (None, "python:build")
     code.write_text("def build():\n    return 2\n")
-    assert digest.sha256_of_file(folder.root / handed[0]) == model.code.sha256
-    again = layout.write(validation.validate(path, tmp_path / "hub"), folder)
-    assert {pair.id for pair in again}.isdisjoint(pair.id for pair in plan), "other code is another model"
+    assert digest.sha256_of_file(folder.root / inputs[0]) == model.code.sha256
+    again = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
+    assert {pair.id for pair in again}.isdisjoint(pair.id for pair in plan), "changed code makes another model"
 
 
-def test_a_set_of_corrupted_images_is_a_pack_each(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
-    """Of the chosen images alone; only the pairs of that corruption are handed it, and plan.json keeps which."""
+def test_each_corruption_of_a_set_has_its_own_pack(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """The pack holds the chosen images only, and only pairs of its corruption receive it."""
     path = study_file("a", attacks=tiny.FOG, images='corrupted = "c"')
     for severity in (1, 2):
         for at, image in enumerate(sorted((path.parent / "images").rglob("*.png"))):
             place = path.parent / "c" / "fog" / str(severity) / image.relative_to(path.parent / "images")
             tiny.write_image(place, seed=1000 * severity + at)
-    plan = layout.write(validation.validate(path, tmp_path / "hub"), folder)
+    plan = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     clean, *fogs = plan.planned
     assert (clean.pair.corrupted, len(clean.inputs)) == (None, 2)
     assert len({fog.pair.corrupted.sha256 for fog in fogs}) == 2
@@ -87,11 +87,11 @@ def test_a_set_of_corrupted_images_is_a_pack_each(study_file: StudyFile, folder:
     assert Plan.read(folder) == plan
 
 
-def test_the_run_keeps_what_it_was_made_of(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
-    """Study, scores and code as they are now: an edit reaches no job and no report of this run."""
+def test_later_edits_do_not_change_a_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """The run folder has its own copies of study, scores and code."""
     path = study_file("a", more='[scores]\nfile = "scores.csv"\nlabel = "made up"')
     (path.parent / "scores.csv").write_text("model,V1\na,0.5\n")
-    plan = layout.write(validation.validate(path, tmp_path / "hub"), folder)
+    plan = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     before = path.read_bytes()
     path.write_text("edited")
     (path.parent / "scores.csv").write_text("edited")
@@ -103,22 +103,22 @@ def test_the_run_keeps_what_it_was_made_of(study_file: StudyFile, folder: RunFol
     assert (plan.scores.source, plan.scores.label) == ("scores.csv", "made up")
 
 
-def test_the_same_study_gives_the_same_pairs(checked: ValidatedStudy, folder: RunFolder, tmp_path: Path):
-    """In another folder, on another day: nothing that is finished is done again."""
-    one = layout.write(checked, folder)
-    other = layout.write(checked, RunFolder(tmp_path / "elsewhere"))
+def test_the_same_study_gives_the_same_pairs(validated: ValidatedStudy, folder: RunFolder, tmp_path: Path):
+    """Ids do not depend on folder and time, so finished pairs are not repeated."""
+    one = layout.write_run_folder(validated, folder)
+    other = layout.write_run_folder(validated, RunFolder(tmp_path / "elsewhere"))
     assert [pair.id for pair in one] == [pair.id for pair in other]
 
 
-def test_changed_weights_are_a_new_pair_and_the_old_outcome_is_stale(
+def test_changed_weights_make_a_new_pair_and_a_stale_outcome(
     study_file: StudyFile, folder: RunFolder, tmp_path: Path
 ):
     path = study_file("a", "b")
-    old = layout.write(validation.validate(path, tmp_path / "hub"), folder)
+    old = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     for pair in old:
         outcome_file.write(folder.outcome(pair.id), tiny.record(pair, ["RRRW"] * len(pair.attack.budgets)))
     (path.parent / "a.safetensors").write_bytes(b"trained longer")
-    new = layout.write(validation.validate(path, tmp_path / "hub"), folder)
+    new = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     found = states(new, folder)
     gone = {pair.id for pair in old} - {pair.id for pair in new}
     assert {pair.model.name for pair in old if pair.id in gone} == {"a"}
@@ -126,11 +126,11 @@ def test_changed_weights_are_a_new_pair_and_the_old_outcome_is_stale(
     assert {pair.model.name: found[pair.id] for pair in new} == {"a": "missing", "b": "ok"}
 
 
-def test_an_added_attack_adds_its_pairs_only(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
-    old = layout.write(validation.validate(study_file("a"), tmp_path / "hub"), folder)
+def test_an_added_attack_adds_only_its_pairs(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    old = layout.write_run_folder(validation.validate(study_file("a"), tmp_path / "hub"), folder)
     path = study_file("a")
     path.write_text(path.read_text() + '[[attacks]]\nmethod = "square"\nnorm = "L2"\neps = ["0.5"]\n')
-    new = layout.write(validation.validate(path, tmp_path / "hub"), folder)
+    new = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     assert [pair.id for pair in new][:2] == [pair.id for pair in old]
     assert len(new.planned) == 3
 
@@ -141,41 +141,41 @@ def test_an_image_that_cannot_be_decoded_leaves_no_run_folder(
     path = study_file("a")
     for image in (path.parent / "images").rglob("*.png"):
         image.write_bytes(image.read_bytes()[:60])
-    checked = validation.validate(path, tmp_path / "hub")
+    validated = validation.validate(path, tmp_path / "hub")
     with pytest.raises(ConfigErrors) as caught:
-        layout.write(checked, folder)
-    assert len(caught.value.errors) == 4, "one for each chosen image"
+        layout.write_run_folder(validated, folder)
+    assert len(caught.value.errors) == 4, "one error for each chosen image"
     assert not folder.root.exists()
 
 
-def test_a_bad_image_leaves_an_earlier_run_as_it_was(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+def test_a_damaged_image_leaves_an_earlier_run_unchanged(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
     path = study_file("a")
-    layout.write(validation.validate(path, tmp_path / "hub"), folder)
+    layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     before = {file: file.read_bytes() for file in folder.root.rglob("*") if file.is_file()}
     for image in (path.parent / "images").rglob("*.png"):
         image.write_bytes(b"")
     with pytest.raises(ConfigErrors):
-        layout.write(validation.validate(path, tmp_path / "hub"), folder)
+        layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     assert {file: file.read_bytes() for file in folder.root.rglob("*") if file.is_file()} == before
 
 
-def test_the_plan_is_written_last(checked: ValidatedStudy, folder: RunFolder, monkeypatch: pytest.MonkeyPatch):
-    """A folder with a plan has everything the plan names."""
+def test_the_plan_is_written_last(validated: ValidatedStudy, folder: RunFolder, monkeypatch: pytest.MonkeyPatch):
+    """A folder that has a plan has everything that the plan names."""
 
     def full(path: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(layout.atomic, "write", full)
     with pytest.raises(OSError, match="No space"):
-        layout.write(checked, folder)
+        layout.write_run_folder(validated, folder)
     assert not folder.plan.exists()
 
 
-def test_odd_names_make_plain_files(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
-    """Quotes, spaces, dollars and dots of a model's name and its weights' stay out of the run folder's names."""
+def test_unusual_names_do_not_reach_file_names(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """Quotes, spaces and dollar signs in names of models and weights do not appear in the run folder."""
     names = ["a'; echo foo #", "b $(id) `id`", "ü.+ v2"]
     path = study_file(*names)
-    plan = layout.write(validation.validate(path, tmp_path / "hub"), folder)
+    plan = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
     assert [pair.model.name for pair in plan][::2] == names
     for file in (file for file in folder.root.rglob("*") if file.is_file()):
         assert set(file.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")

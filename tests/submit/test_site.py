@@ -1,4 +1,4 @@
-"""The site: .env read once, every wrong key told at once."""
+"""The site's settings: all missing, unknown and invalid keys of .env are reported together."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,8 @@ import pytest
 
 from alignsec.errors import ConfigError, ConfigErrors
 from submit.site import Site
+from tests.paths import CHECKOUT
+from tests.submit import plans
 
 EnvFile = Callable[..., Path]
 
@@ -19,24 +21,23 @@ def errors(path: Path, **overrides: str) -> dict[str, ConfigError]:
     return {error.field: error for error in caught.value.errors}
 
 
-def test_the_env_that_comes_with_alignsec_runs_on_one_machine(checkout: Path):
-    site = Site.read(checkout / ".env")
+def test_the_default_env_runs_on_one_machine():
+    site = Site.read(CHECKOUT / ".env")
     assert (site.runs, site.container_image, site.request_gpus, site.local_jobs) == (Path("runs"), "", 0, None)
     assert site.job_python == sys.executable
     assert site.want_gpu_lab is None
 
 
-def test_every_key_is_documented(checkout: Path):
-    """A comment before each key, or before its group."""
-    lines = (checkout / ".env").read_text(encoding="utf-8").splitlines()
+def test_every_key_is_documented():
+    """A comment precedes each key or its group."""
+    lines = (CHECKOUT / ".env").read_text(encoding="utf-8").splitlines()
     keys = {line.split("=")[0] for line in lines if line and not line.startswith("#")}
     assert {key.lower() for key in keys} == set(Site.model_fields)
     undocumented = [line for before, line in pairwise(lines) if "=" in line and not before]
     assert not [line for line in undocumented if not line.startswith("#")]
 
 
-def test_chtcs_values_are_taken(env_file: EnvFile):
-    """Those of DESIGN.md 7."""
+def test_values_for_chtc_are_read(env_file: EnvFile):
     site = Site.read(
         env_file(
             python="/opt/python3",
@@ -57,7 +58,7 @@ def test_chtcs_values_are_taken(env_file: EnvFile):
     assert site.requirements == "(HasCHTCStaging == true)"
 
 
-def test_every_mistake_in_one_go(env_file: EnvFile):
+def test_all_errors_are_reported_together(env_file: EnvFile):
     path = env_file(retries="two", request_gpus="-1", gpu_job_length="tiny", want_gpu_lab="perhaps", max_jobs="")
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("REQUEST_CPUS=1\n", "REQUEST_CPU=1\n"), encoding="utf-8")
@@ -65,45 +66,68 @@ def test_every_mistake_in_one_go(env_file: EnvFile):
     assert set(found) == {
         *("RETRIES", "REQUEST_GPUS", "GPU_JOB_LENGTH", "WANT_GPU_LAB", "MAX_JOBS", "REQUEST_CPUS", "REQUEST_CPU"),
     }
-    assert {str(error.path) for error in found.values()} == {str(path)}
+    assert {error.path for error in found.values()} == {path}
     assert "is missing; add the line REQUEST_CPUS=" in found["REQUEST_CPUS"].remedy
     assert "did you mean REQUEST_CPUS" in found["REQUEST_CPU"].remedy
     assert found["RETRIES"].given == '"two"'
     assert "'short'" in found["GPU_JOB_LENGTH"].remedy
 
 
-def test_every_missing_key_is_told(tmp_path: Path):
+def test_every_missing_key_is_reported(tmp_path: Path):
     (tmp_path / ".env").write_text("")
     assert {field.lower() for field in errors(tmp_path / ".env")} == set(Site.model_fields)
 
 
 @pytest.mark.parametrize("key", ["runs", "request_memory_mb", "checkpoint_seconds", "held_seconds"])
-def test_what_must_be_said_is_not_empty(env_file: EnvFile, key: str):
-    """An empty RUNS would put run folders among the rooms of the house."""
+def test_keys_without_a_default_must_not_be_empty(env_file: EnvFile, key: str):
+    """An empty RUNS would write run folders among the code."""
     assert set(errors(env_file(**{key: ""}))) == {key.upper()}
 
 
 @pytest.mark.parametrize("value", ['a"b', "a\tb", "a\x7fb"])
-def test_a_word_is_one_line_without_quotes(checkout: Path, value: str):
-    """It stands inside a submit description."""
-    assert set(errors(checkout / ".env", PROJECT_NAME=value)) == {"PROJECT_NAME"}
+def test_a_word_must_be_one_line_without_quotes(value: str):
+    """The text becomes part of a submit description."""
+    assert set(errors(CHECKOUT / ".env", PROJECT_NAME=value)) == {"PROJECT_NAME"}
 
 
-def test_a_dollar_stays_a_dollar(env_file: EnvFile):
-    """Nothing is expanded: $(...) belongs to HTCondor."""
+def test_dollar_signs_are_not_expanded(env_file: EnvFile):
+    """$(...) is HTCondor's syntax for macros."""
     assert Site.read(env_file(requirements="$(X) == ${Y}")).requirements == "$(X) == ${Y}"
 
 
-def test_overrides_go_first(env_file: EnvFile):
+def test_overrides_take_precedence(env_file: EnvFile):
     assert Site.read(env_file(retries="1"), {"RETRIES": "0"}).retries == 0
 
 
-def test_no_env_at_all(tmp_path: Path):
-    with pytest.raises(ConfigErrors, match="is not there; take the one that came with alignsec"):
+def test_a_missing_env_is_reported(tmp_path: Path):
+    with pytest.raises(ConfigErrors, match="not found; to restore the default file, run: git checkout"):
         Site.read(tmp_path / ".env")
 
 
-def test_an_env_that_is_no_text(tmp_path: Path):
+def test_an_env_that_is_not_text_is_reported(tmp_path: Path):
     (tmp_path / ".env").write_bytes(b"RUNS=\xff\xfe\n")
     with pytest.raises(ConfigErrors, match=r"\.env"):
         Site.read(tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"WEIGHTS_URL": "file:///staging/me/w"}, "WEIGHTS_URL is on /staging, which not every machine has"),
+        ({"IMAGES_URL": "file:///staging/me/i"}, "IMAGES_URL is on /staging, which not every machine has"),
+        (
+            {"WEIGHTS_URL": "file:///staging/w", "REQUIREMENTS": "HasCHTCStaging == true", "WANT_OSPOOL": "true"},
+            "no machine outside CHTC's pool has",
+        ),
+        ({"WEIGHTS_URL": "/staging/me/w"}, 'WEIGHTS_URL: "/staging/me/w" must be empty, osdf:///FOLDER'),
+        ({"WEIGHTS_URL": "osdf:///a b"}, "WEIGHTS_URL"),
+        ({"WEIGHTS_URL": "osdf:///a,b"}, "WEIGHTS_URL"),
+        ({"WEIGHTS": ""}, "WEIGHTS"),
+        ({"CHECKPOINT_SECONDS": "21600"}, "CHECKPOINT_SECONDS must be less than ALLOWED_EXECUTE_SECONDS"),
+        ({"RETRY_REQUEST_MEMORY_MB": "512"}, "RETRY_REQUEST_MEMORY_MB must be at least REQUEST_MEMORY_MB"),
+    ],
+)
+def test_settings_that_jobs_could_not_use_are_refused(keys: dict[str, str], message: str):
+    with pytest.raises(ConfigErrors) as caught:
+        plans.site(**keys)
+    assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""`python -m submit` as a user types it."""
+"""`python -m submit`, as a user runs it."""
 
 import os
 import subprocess
@@ -15,6 +15,7 @@ from alignsec.run.plan import Plan
 from submit import __main__ as entry
 from submit import pool
 from tests import tiny_networks
+from tests.paths import CHECKOUT
 
 StudyFile = Callable[..., Path]
 EnvFile = Callable[..., Path]
@@ -22,8 +23,8 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def command(checkout: Path, env_file: EnvFile, tmp_path: Path) -> Command:
-    """Run the command on a study, with a site whose run folders are the test's."""
+def command(env_file: EnvFile, tmp_path: Path) -> Command:
+    """Run the command on a study; the run folders are in the test's folder."""
 
     def run(
         study: Path, *more: str, before: tuple[str, ...] = (), **site: str
@@ -32,14 +33,14 @@ def command(checkout: Path, env_file: EnvFile, tmp_path: Path) -> Command:
         words = [*before, sys.executable, "-m", "submit", str(study), "--env", str(env), *more]
         environ = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "COLUMNS": "200"}
         return subprocess.run(
-            words, cwd=checkout, env=environ, capture_output=True, text=True, timeout=300, check=False
+            words, cwd=CHECKOUT, env=environ, capture_output=True, text=True, timeout=300, check=False
         )
 
     return run
 
 
 def test_a_study_from_end_to_end(study_file: StudyFile, command: Command, tmp_path: Path):
-    """Two models under two attacks, from the study file to the report; a second call runs nothing again."""
+    """Two models under two attacks, from the study file to the report. A second call runs no pair."""
     path = study_file("a", "b")
     for seed, name in enumerate("ab"):
         tiny_networks.save(tiny_networks.vit(seed), path.parent / f"{name}.safetensors")
@@ -62,15 +63,15 @@ def test_a_study_from_end_to_end(study_file: StudyFile, command: Command, tmp_pa
     assert {file: file.stat().st_mtime_ns for file in folder.outcomes.iterdir()} == before
 
 
-def test_a_pair_that_fails_fails_the_command(study_file: StudyFile, command: Command, tmp_path: Path):
-    """Weights that are no checkpoint: the analysis is written all the same, and the exit code is 1."""
+def test_a_failed_pair_fails_the_command(study_file: StudyFile, command: Command, tmp_path: Path):
+    """The weights file is not a checkpoint: the analysis is still written, and the exit code is 1."""
     done = command(study_file("a", attacks='[[attacks]]\nmethod = "clean"\n'), "--local")
     assert done.returncode == 1, done.stderr
     assert "failed (ModelError: a: vit_tiny_patch16_224 cannot be built" in done.stdout
     assert (tmp_path / "runs" / "tiny" / "analysis" / "report.html").is_file()
 
 
-def test_mistakes_of_study_are_told_and_nothing_is_written(
+def test_errors_of_the_study_are_reported_and_nothing_is_written(
     study_file: StudyFile, command: Command, tmp_path: Path
 ):
     path = study_file("a")
@@ -85,7 +86,7 @@ def test_mistakes_of_study_are_told_and_nothing_is_written(
     assert not (tmp_path / "runs").exists()
 
 
-def test_mistakes_of_the_site_are_told(study_file: StudyFile, command: Command, tmp_path: Path):
+def test_errors_of_the_site_are_reported(study_file: StudyFile, command: Command, tmp_path: Path):
     done = command(study_file("a"), "--local", retries="many")
     assert done.returncode == 2
     assert "site.env: RETRIES" in done.stderr
@@ -101,10 +102,10 @@ def test_a_dry_run_writes_and_starts_nothing(study_file: StudyFile, command: Com
     assert list(folder.outcomes.iterdir()) == []
 
 
-def test_a_full_disk_is_told_in_a_line(
+def test_a_full_disk_is_reported_in_one_line(
     study_file: StudyFile, command: Command, tmp_path: Path, small_disk: list[str]
 ):
-    """A real file system of 64 kB, too small for the code: one message, no traceback, no plan."""
+    """A real file system of 64 kB is too small for the code: one message, no traceback."""
     disk = tmp_path / "runs"
     disk.mkdir()
     done = command(study_file("a"), "--local", before=(*small_disk, str(disk)))
@@ -113,26 +114,27 @@ def test_a_full_disk_is_told_in_a_line(
     assert "Traceback" not in done.stderr
 
 
-def test_a_python_that_is_not_there(study_file: StudyFile, command: Command):
+def test_a_missing_python_is_reported(study_file: StudyFile, command: Command):
     done = command(study_file("a"), "--local", python="/no/such/python")
     assert done.returncode == 2
-    assert '.env: PYTHON: "/no/such/python" is no program' in done.stderr
+    assert '.env: PYTHON: "/no/such/python" is not a program' in done.stderr
 
 
-def test_without_a_pool_nothing_is_written_and_the_remedies_are_named(
+def test_without_a_pool_nothing_is_written(
     study_file: StudyFile,
     env_file: EnvFile,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    """No HTCondor on PATH, none named by CONDOR_CONFIG, no private pool: one message, and no run folder."""
+    """HTCondor is not on PATH, CONDOR_CONFIG is unset, and no private pool runs: one message with the remedies."""
     runs = tmp_path / "runs"
     env = env_file(runs=str(runs))
     monkeypatch.setattr(pool, "find", lambda *_: None)
     monkeypatch.setattr("sys.argv", ["submit", str(study_file("a")), "--env", str(env)])
     assert entry.main() == 2
     assert not runs.exists()
-    said = capsys.readouterr().err
-    assert "make pool" in said
-    assert "make local" in said
+    message = capsys.readouterr().err
+    assert "HTCondor not found" in message
+    assert "make pool" in message
+    assert "make local" in message

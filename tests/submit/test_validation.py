@@ -1,4 +1,4 @@
-"""Checking: everything that is wrong with a study and its files is told, before anything is written."""
+"""Validation: all errors of a study and its files are reported before anything is written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests import tiny
 StudyFile = Callable[..., Path]
 
 
-def test_a_results_table_holds_the_tags_it_names(study_file: StudyFile, tmp_path: Path):
-    """Joined by tag; a model's own statement goes first, a local checkpoint is nobody's tag."""
+def test_a_results_table_applies_to_the_tags_it_lists(study_file: StudyFile, tmp_path: Path):
+    """Rows are matched by tag. A model's own value takes precedence; a local checkpoint has no tag."""
     path = study_file("a", more='[published]\nfile = "results.csv"\ntolerance = 0.02')
     tags = [
         ("t", "resnet18.a1_in1k", ""),
@@ -39,22 +39,22 @@ def test_a_results_table_holds_the_tags_it_names(study_file: StudyFile, tmp_path
         for place, text in (("refs/main", "r"), ("snapshots/r/model.safetensors", tag)):
             (home / place).parent.mkdir(parents=True, exist_ok=True)
             (home / place).write_text(text)
-    checked = validation.validate(path, hub)
-    assert checked.published == {
+    validated = validation.validate(path, hub)
+    assert validated.published == {
         "t": Published(top1=0.715, tolerance=0.02, where="results.csv"),
         "own": Published(top1=0.6),
     }
-    plan = layout.write(checked, RunFolder(tmp_path / "run"))
-    assert {pair.model.name: pair.model.published for pair in plan}["t"] == checked.published["t"]
+    plan = layout.write_run_folder(validated, RunFolder(tmp_path / "run"))
+    assert {pair.model.name: pair.model.published for pair in plan}["t"] == validated.published["t"]
     (path.parent / "results.csv").write_text("model,top1\nresnet18.a1_in1k,\n")
     with pytest.raises(ConfigErrors, match='line 2: "" is not a top-1 accuracy'):
         validation.validate(path, hub)
 
 
-def test_what_a_corruption_lacks_is_told_before_anything_is_written(study_file: StudyFile, tmp_path: Path):
-    """Images too small for the library; a set without one of the folders, or without one of the images."""
+def test_missing_inputs_of_a_corruption_are_reported(study_file: StudyFile, tmp_path: Path):
+    """Images too small for the library; a set that lacks a folder or images."""
     with pytest.raises(
-        ConfigErrors, match="sees images of 16 x 16 pixels, and corruptions are made from 32 a side"
+        ConfigErrors, match="has an input of 16 x 16 pixels, but corruptions need at least 32 a side"
     ):
         validation.validate(study_file("a", attacks=tiny.FOG), tmp_path / "hub")
     path = study_file("a", attacks=tiny.FOG, images='corrupted = "c"')
@@ -66,25 +66,25 @@ def test_what_a_corruption_lacks_is_told_before_anything_is_written(study_file: 
     assert "c/fog/2" in found
 
 
-def test_another_snapshot_of_the_scores_is_told_with_everything_else(study_file: StudyFile, tmp_path: Path):
-    """One error, with both digests; the right file passes, and its date is in the plan."""
+def test_another_snapshot_of_the_scores_is_reported(study_file: StudyFile, tmp_path: Path):
+    """One error gives both digests. The pinned file is valid, and its date is in the plan."""
     data = b"model,V1\na,0.5\n"
     pin = f'[scores]\nfile = "scores.csv"\nsha256 = "{digest.sha256_of_bytes(data)}"\ndate = "2025-09-08"'
     path = study_file("a", more=pin)
     (path.parent / "scores.csv").write_bytes(data)
-    plan = layout.write(validation.validate(path, tmp_path / "hub"), RunFolder(tmp_path / "pinned"))
+    plan = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), RunFolder(tmp_path / "pinned"))
     assert plan.scores is not None
     assert plan.scores.date == "2025-09-08"
     (path.parent / "scores.csv").write_bytes(data + b"b,0.6\n")
-    with pytest.raises(ConfigErrors) as told:
+    with pytest.raises(ConfigErrors) as caught:
         validation.validate(path, tmp_path / "hub")
-    (error,) = told.value.errors
+    (error,) = caught.value.errors
     assert (error.field, error.given) == ("scores.sha256", f'"{digest.sha256_of_bytes(data)[:16]}…"')
     assert digest.sha256_of_bytes(data + b"b,0.6\n") in error.remedy
 
 
-def test_nothing_is_written_for_a_study_with_mistakes(study_file: StudyFile, tmp_path: Path):
-    """All that is missing in a sound study: weights in the hub's cache, labels, too many images."""
+def test_nothing_is_written_for_an_invalid_study(study_file: StudyFile, tmp_path: Path):
+    """Weights missing in the hub's cache, labels outside the classes, and more images than exist."""
     path = study_file("a")
     text = path.read_text().replace("count = 4", "count = 40").replace("num_classes = 5", "num_classes = 2")
     tag = '[[models]]\nname = "t"\nsource = "timm:resnet18.a1_in1k"\n'
@@ -92,9 +92,9 @@ def test_nothing_is_written_for_a_study_with_mistakes(study_file: StudyFile, tmp
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ConfigErrors) as caught:
         validation.validate(path, tmp_path / "hub")
-    said = [str(error).removeprefix(f"{path}: ") for error in caught.value.errors]
+    messages = [str(error).removeprefix(f"{path}: ") for error in caught.value.errors]
     missing = f"has no weights in {tmp_path / 'hub'}; run make weights STUDY={path}"
-    assert f'models[1].source: "timm:resnet18.a1_in1k" {missing}' in said[0]
-    assert "images.count: 40 is more than the 6 images of the source" in said[1]
-    assert 'models[0]: "a" has 2 classes, 0 to 1, but 2 images have labels outside' in said[2]
+    assert f'models[1].source: "timm:resnet18.a1_in1k" {missing}' in messages[0]
+    assert "images.count: 40 is more than the 6 images of the source" in messages[1]
+    assert 'models[0]: "a" has 2 classes, 0 to 1, but 2 images have labels outside' in messages[2]
     assert sorted(tmp_path.rglob("*")) == before

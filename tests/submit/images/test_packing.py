@@ -47,7 +47,7 @@ def test_the_second_call_finds_the_pack(
     # make submit creates a link and decodes nothing.
     checked = validation.validate(study, tmp_path / "hub")
     folder = RunFolder(tmp_path / "runs" / "tiny")
-    plan = layout.write(checked, folder, PackStore(tmp_path / "packs", DigestCache(None)))
+    plan = layout.write_run_folder(checked, folder, PackStore(tmp_path / "packs", DigestCache(None)))
     assert (folder.images / plan.images.name).resolve() == pack
     assert pack.stat().st_mtime_ns == before
     assert len(list(image_pack.read(folder.root / plan.planned[0].inputs[-1], plan.images.sha256))) == 4
@@ -134,10 +134,15 @@ def test_shards_and_an_archive_are_found_relative_to_the_study(tmp_path: Path, s
         archive.add(study.parent / "images", "val")
     text = study.read_text()
     study.write_text(text.replace('folder = "images"', 'archive = "val.tar"'))
-    packed = layout.write(validation.validate(study, tmp_path / "hub"), RunFolder(tmp_path / "one")).images
+    packed = layout.write_run_folder(
+        validation.validate(study, tmp_path / "hub"), RunFolder(tmp_path / "one")
+    ).images
     study.write_text(text)
     assert (
-        packed == layout.write(validation.validate(study, tmp_path / "hub"), RunFolder(tmp_path / "other")).images
+        packed
+        == layout.write_run_folder(
+            validation.validate(study, tmp_path / "hub"), RunFolder(tmp_path / "other")
+        ).images
     )
     study.write_text(text.replace('folder = "images"', 'shards = "v*.tar"'))
     assert Study.load(study).images.shards == (study.parent / "val.tar",)

@@ -1,4 +1,4 @@
-"""Running pairs here, ended in the middle: by a person, by a full disk, by another who runs them."""
+"""Runs on this machine that are interrupted by Ctrl-C, by a full disk, or by another process."""
 
 import signal
 import subprocess
@@ -12,37 +12,38 @@ from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file
 from alignsec.run.outcome import Record
 from submit import lock
-from tests.submit.local.conftest import Made
+from tests.paths import CHECKOUT
+from tests.submit.local.stand_in import StandInRun
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has waited for yet counts as ended."""
+    """Return whether a process has ended; a zombie counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
 
 
-def test_a_folder_is_held_by_one_at_a_time(made: Made):
-    """The second is refused by name; once the first has let go, another may."""
-    refused = pytest.raises(ConfigErrors, match="is being written or run by another process")
-    with lock.held(made.folder.lock), refused, lock.held(made.folder.lock):
-        raise AssertionError("two hold the folder")
-    with lock.held(made.folder.lock):
+def test_only_one_process_holds_a_folder(prepared: StandInRun):
+    """A second process is refused. After the first has released the lock, another may hold it."""
+    refused = pytest.raises(ConfigErrors, match="is in use by another process")
+    with lock.hold(prepared.folder.lock), refused, lock.hold(prepared.folder.lock):
+        raise AssertionError("both hold the lock")
+    with lock.hold(prepared.folder.lock):
         pass
 
 
-def test_stopping_in_the_middle_loses_nothing(made: Made):
-    """As Ctrl-C does: what is finished stays, what runs is ended, nothing half-written is left."""
-    made.does(b_clean="waits", **{"b_apgd-ce": "waits"})
-    run = made.local(processes=2).run(made.plan)
+def test_stopping_keeps_finished_pairs(prepared: StandInRun):
+    """As after Ctrl-C: outcomes are kept, running jobs are killed, and no partial outcome is left."""
+    prepared.set_behaviour(b_clean="waits", **{"b_apgd-ce": "waits"})
+    run = prepared.local(processes=2).run(prepared.plan)
     done = {next(run).id, next(run).id}
-    pids = made.wait_for_jobs(2)
+    pids = prepared.wait_for_jobs(2)
     run.close()  # type: ignore[attr-defined] # it is a generator
     assert all(gone(pid) for pid in pids)
-    assert {path.stem for path in made.folder.outcomes.iterdir()} == done
-    (made.control / "go").touch()
-    assert set(made.run()) == {pair.id for pair in made.plan} - done
+    assert {path.stem for path in prepared.folder.outcomes.iterdir()} == done
+    (prepared.control / "go").touch()
+    assert set(prepared.run()) == {pair.id for pair in prepared.plan} - done
 
 
 PROGRAM = """
@@ -57,43 +58,43 @@ from submit.site import Site
 folder = RunFolder(Path(sys.argv[1]))
 site = Site.read(Path(sys.argv[2]))
 try:
-    sys.exit(local.study(Console(), site, Plan.read(folder), folder, {}))
+    sys.exit(local.run_locally(Console(), site, Plan.read(folder), folder, {}))
 except KeyboardInterrupt:
     sys.exit(130)
 """
 
 
 def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
-    made: Made, checkout: Path, env_file: Callable[..., Path], tmp_path: Path
+    prepared: StandInRun, env_file: Callable[..., Path], tmp_path: Path
 ):
-    """A real SIGINT to the process that runs the pairs: exit 130, no orphans, nothing half-written."""
-    made.does(b_clean="waits", **{"b_apgd-ce": "waits"})
-    env = env_file(python=str(made.python), local_jobs="2", retries="0")
-    command = [sys.executable, "-c", PROGRAM, str(made.folder.root), str(env), str(checkout)]
-    with subprocess.Popen(command, cwd=checkout, stdout=subprocess.PIPE, text=True) as process:
-        pids = made.wait_for_jobs(2)
+    """SIGINT to the process that runs the pairs: exit code 130, no orphans, no partial outcomes."""
+    prepared.set_behaviour(b_clean="waits", **{"b_apgd-ce": "waits"})
+    env = env_file(python=str(prepared.python), local_jobs="2", retries="0")
+    command = [sys.executable, "-c", PROGRAM, str(prepared.folder.root), str(env)]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+        pids = prepared.wait_for_jobs(2)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=30)
-    assert process.returncode == 130, said
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
     assert all(gone(pid) for pid in pids)
-    left = {path.name for path in made.folder.outcomes.iterdir()}
-    assert left == {f"{made.id('a', method)}.json" for method in ("clean", "apgd-ce")}
-    assert all(isinstance(outcome_file.read(made.folder.outcomes / name), Record) for name in left)
-    (made.control / "go").touch()
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
-    assert f"{made.id('b', 'clean')}: ok" in done.stdout
-    assert made.started.count(made.id("a", "clean")) == 1
-    assert len(list(made.folder.outcomes.iterdir())) == 4
+    left = {path.name for path in prepared.folder.outcomes.iterdir()}
+    assert left == {f"{prepared.id('a', method)}.json" for method in ("clean", "apgd-ce")}
+    assert all(isinstance(outcome_file.read(prepared.folder.outcomes / name), Record) for name in left)
+    (prepared.control / "go").touch()
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    assert f"{prepared.id('b', 'clean')}: ok" in done.stdout
+    assert prepared.started.count(prepared.id("a", "clean")) == 1
+    assert len(list(prepared.folder.outcomes.iterdir())) == 4
 
 
-def test_a_full_disk_ends_in_a_message(made: Made, monkeypatch: pytest.MonkeyPatch):
-    """The outcomes that are there stay; the run says why it cannot go on."""
+def test_a_full_disk_ends_in_a_message(prepared: StandInRun, monkeypatch: pytest.MonkeyPatch):
+    """Existing outcomes are kept, and the error names the disk."""
 
     def full(path: Path, what: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    made.does(b_clean="killed")
+    prepared.set_behaviour(b_clean="killed")
     monkeypatch.setattr(outcome_file, "write", full)
     with pytest.raises((OSError, ConfigErrors), match="No space left"):
-        list(made.local(processes=1, retries=0).run(made.plan))
-    assert made.folder.outcome(made.id("a", "clean")).exists()
+        list(prepared.local(processes=1, retries=0).run(prepared.plan))
+    assert prepared.folder.outcome(prepared.id("a", "clean")).exists()

@@ -1,4 +1,4 @@
-"""Running pairs here: each as often as it needs, in a folder of its own, so many at once."""
+"""Runs on this machine: retries, working folders, and the number of pairs run at a time."""
 
 import threading
 import time
@@ -11,128 +11,128 @@ from alignsec.errors import ConfigErrors
 from alignsec.run import exit_code
 from alignsec.run.outcome import Failure, Record
 from alignsec.run.progress import Progress
-from submit.local import Ended, Local
-from tests.submit.local.conftest import Made
+from submit.local import EndedJob, LocalRun
+from tests.submit.local.stand_in import StandInRun
 
 
-def test_every_pair_is_run_once(made: Made):
-    assert made.run() == {pair.id: exit_code.DONE for pair in made.plan}
-    assert sorted(made.started) == sorted(pair.id for pair in made.plan)
-    assert all(isinstance(made.outcome(pair.id), Record) for pair in made.plan)
-    assert not made.folder.scratch.exists()
+def test_every_pair_is_run_once(prepared: StandInRun):
+    assert prepared.run() == {pair.id: exit_code.DONE for pair in prepared.plan}
+    assert sorted(prepared.started) == sorted(pair.id for pair in prepared.plan)
+    assert all(isinstance(prepared.outcome(pair.id), Record) for pair in prepared.plan)
+    assert not prepared.folder.scratch.exists()
 
 
-def test_a_job_gets_its_files_and_no_more(made: Made):
-    """An empty folder with the pair, its weights and its images; code, home and threads from the environment."""
-    made.run()
-    planned = made.plan.planned[0]
-    log = made.folder.log(planned.pair.id).read_text().splitlines()
-    said = next(line for line in log if line.startswith("environ"))
+def test_a_job_gets_only_its_own_files(prepared: StandInRun):
+    """A folder with the pair, its weights and its images; the environment names code, home and threads."""
+    prepared.run()
+    planned = prepared.plan.planned[0]
+    log = prepared.folder.log(planned.pair.id).read_text().splitlines()
+    environment = next(line for line in log if line.startswith("environ"))
     names = [Path(path).name for path in planned.inputs] + [f"{planned.pair.id}.json"]
-    assert said.endswith(" ".join(sorted(names)))
+    assert environment.endswith(" ".join(sorted(names)))
     for variable in ("PYTHONPATH", "HOME", "TORCHINDUCTOR_CACHE_DIR", "OMP_NUM_THREADS", "PATH"):
-        assert f'"{variable}"' in said
+        assert f'"{variable}"' in environment
 
 
-def test_what_is_finished_is_not_run_again(made: Made):
-    made.run()
-    before = {path: path.stat().st_mtime_ns for path in made.folder.outcomes.iterdir()}
-    assert made.run() == {}
-    assert len(made.started) == 4
-    assert {path: path.stat().st_mtime_ns for path in made.folder.outcomes.iterdir()} == before
+def test_finished_pairs_are_not_run_again(prepared: StandInRun):
+    prepared.run()
+    before = {path: path.stat().st_mtime_ns for path in prepared.folder.outcomes.iterdir()}
+    assert prepared.run() == {}
+    assert len(prepared.started) == 4
+    assert {path: path.stat().st_mtime_ns for path in prepared.folder.outcomes.iterdir()} == before
 
 
-def test_a_failed_machine_is_tried_again(made: Made):
-    made.does(a_clean="second time")
-    assert made.run()[made.id("a", "clean")] == exit_code.DONE
-    assert made.started.count(made.id("a", "clean")) == 2
-    assert isinstance(made.outcome(made.id("a", "clean")), Record)
+def test_a_job_that_failed_through_its_machine_is_retried(prepared: StandInRun):
+    prepared.set_behaviour(a_clean="second time")
+    assert prepared.run()[prepared.id("a", "clean")] == exit_code.DONE
+    assert prepared.started.count(prepared.id("a", "clean")) == 2
+    assert isinstance(prepared.outcome(prepared.id("a", "clean")), Record)
 
 
-def test_a_wrong_request_is_not(made: Made):
-    made.does(a_clean="hopeless")
-    assert made.run()[made.id("a", "clean")] == exit_code.HOPELESS
-    assert made.started.count(made.id("a", "clean")) == 1
-    assert isinstance(made.outcome(made.id("a", "clean")), Failure)
+def test_a_hopeless_job_is_not_retried(prepared: StandInRun):
+    prepared.set_behaviour(a_clean="hopeless")
+    assert prepared.run()[prepared.id("a", "clean")] == exit_code.HOPELESS
+    assert prepared.started.count(prepared.id("a", "clean")) == 1
+    assert isinstance(prepared.outcome(prepared.id("a", "clean")), Failure)
 
 
-def test_retries_end(made: Made):
-    made.does(a_clean="try again")
-    assert made.run(retries=2)[made.id("a", "clean")] == exit_code.TRY_AGAIN
-    assert made.started.count(made.id("a", "clean")) == 3
+def test_retries_end(prepared: StandInRun):
+    prepared.set_behaviour(a_clean="try again")
+    assert prepared.run(retries=2)[prepared.id("a", "clean")] == exit_code.TRY_AGAIN
+    assert prepared.started.count(prepared.id("a", "clean")) == 3
 
 
-def test_a_failed_pair_is_run_again_next_time(made: Made):
-    made.does(a_clean="hopeless")
-    made.run()
-    made.does()
-    assert made.run() == {made.id("a", "clean"): exit_code.DONE}
+def test_a_failed_pair_is_run_again_next_time(prepared: StandInRun):
+    prepared.set_behaviour(a_clean="hopeless")
+    prepared.run()
+    prepared.set_behaviour()
+    assert prepared.run() == {prepared.id("a", "clean"): exit_code.DONE}
 
 
 @pytest.mark.parametrize(
-    ("does", "says"),
+    ("behaviour", "message"),
     [("killed", "was killed by signal 9"), ("silent", "ended with exit code 3 and left no outcome")],
 )
-def test_a_job_that_says_nothing_becomes_a_failure(made: Made, does: str, says: str):
-    """Killed for memory, or dead before its first line: the failure names how, and where the log is."""
-    made.does(a_clean=does)
-    made.run(retries=1)
-    pair_id = made.id("a", "clean")
-    assert made.started.count(pair_id) == 2
-    found = made.outcome(pair_id)
+def test_a_job_without_an_outcome_becomes_a_failure(prepared: StandInRun, behaviour: str, message: str):
+    """The job was killed or ended early: the failure states how, and where the log is."""
+    prepared.set_behaviour(a_clean=behaviour)
+    prepared.run(retries=1)
+    pair_id = prepared.id("a", "clean")
+    assert prepared.started.count(pair_id) == 2
+    found = prepared.outcome(pair_id)
     assert isinstance(found, Failure)
-    assert says in found.reason
-    assert str(made.folder.log(pair_id)) in found.reason
+    assert message in found.reason
+    assert str(prepared.folder.log(pair_id)) in found.reason
     assert not found.hopeless
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"half"])
-def test_a_damaged_outcome_is_run_again(made: Made, damage: bytes):
-    made.run()
-    pair_id = made.id("b", "clean")
-    made.folder.outcome(pair_id).write_bytes(damage)
-    assert made.run() == {pair_id: exit_code.DONE}
-    assert isinstance(made.outcome(pair_id), Record)
+def test_a_damaged_outcome_is_run_again(prepared: StandInRun, damage: bytes):
+    prepared.run()
+    pair_id = prepared.id("b", "clean")
+    prepared.folder.outcome(pair_id).write_bytes(damage)
+    assert prepared.run() == {pair_id: exit_code.DONE}
+    assert isinstance(prepared.outcome(pair_id), Record)
 
 
-def test_an_outcome_edited_by_hand_is_run_again(made: Made):
-    made.run()
-    pair_id = made.id("b", "clean")
-    path = made.folder.outcome(pair_id)
+def test_an_outcome_edited_by_hand_is_run_again(prepared: StandInRun):
+    prepared.run()
+    pair_id = prepared.id("b", "clean")
+    path = prepared.folder.outcome(pair_id)
     path.write_bytes(path.read_bytes().replace(b"RRRW", b"RRRR"))
-    assert made.run() == {pair_id: exit_code.DONE}
+    assert prepared.run() == {pair_id: exit_code.DONE}
 
 
-def test_progress_is_passed_on(made: Made):
-    told: list[tuple[str, Progress]] = []
-    local = made.local()
-    local.on_progress = lambda pair_id, progress: told.append((pair_id, progress))
-    list(local.run(made.plan))
-    assert {pair_id for pair_id, _ in told} == {pair.id for pair in made.plan}
-    assert told[0][1] == Progress(2, 4, 10.0, 3, "step 1 of 2")
+def test_progress_is_reported(prepared: StandInRun):
+    reported: list[tuple[str, Progress]] = []
+    local = prepared.local()
+    local.on_progress = lambda pair_id, progress: reported.append((pair_id, progress))
+    list(local.run(prepared.plan))
+    assert {pair_id for pair_id, _ in reported} == {pair.id for pair in prepared.plan}
+    assert reported[0][1] == Progress(2, 4, 10.0, 3, "step 1 of 2")
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_so_many_at_once_and_no_more(made: Made, processes: int):
-    made.does(a_clean="waits", **{"a_apgd-ce": "waits"}, b_clean="waits", **{"b_apgd-ce": "waits"})
-    running: Iterator[Ended] = made.local(processes=processes).run(made.plan)
+def test_no_more_pairs_run_at_a_time_than_requested(prepared: StandInRun, processes: int):
+    prepared.set_behaviour(a_clean="waits", **{"a_apgd-ce": "waits"}, b_clean="waits", **{"b_apgd-ce": "waits"})
+    running: Iterator[EndedJob] = prepared.local(processes=processes).run(prepared.plan)
     counted: list[int] = []
 
-    def let_go() -> None:
-        made.wait_for_jobs(processes)
+    def release() -> None:
+        prepared.wait_for_jobs(processes)
         time.sleep(0.2)
-        counted.append(len(list(made.control.glob("*.pid"))))
-        (made.control / "go").touch()
+        counted.append(len(list(prepared.control.glob("*.pid"))))
+        (prepared.control / "go").touch()
 
-    thread = threading.Thread(target=let_go)
+    thread = threading.Thread(target=release)
     thread.start()
     assert len(list(running)) == 4
     thread.join()
     assert counted == [processes]
 
 
-def test_a_python_that_is_not_there_is_told(made: Made):
-    """PYTHON in .env names no program: one line, and no traceback of ours."""
-    local = Local(made.folder, "/no/such/python", {}, 1, 0)
+def test_a_missing_python_is_reported(prepared: StandInRun):
+    """PYTHON in .env is not a program."""
+    local = LocalRun(prepared.folder, "/no/such/python", {}, 1, 0)
     with pytest.raises(ConfigErrors, match="/no/such/python"):
-        list(local.run(made.plan))
+        list(local.run(prepared.plan))

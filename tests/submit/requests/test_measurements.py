@@ -1,4 +1,4 @@
-"""What finished pairs took, gathered from the outcomes of every run."""
+"""Measurements of finished pairs, read from the outcomes of all runs."""
 
 from pathlib import Path
 
@@ -22,8 +22,8 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_records_of_all_runs_tell_and_nothing_else(runs: Path):
-    found = measurements.gather(runs)
+def test_records_of_all_runs_are_measured(runs: Path):
+    found = measurements.read_measurements(runs)
     assert len(found) == 2
     passes = found.passes_per_image(tiny.attack(name="of another name"))
     assert passes == pytest.approx(((4 + 2 * 40) / 4, 2 * 30 / 4))
@@ -31,30 +31,28 @@ def test_records_of_all_runs_tell_and_nothing_else(runs: Path):
 
 
 def test_each_outcome_is_read_once(runs: Path, monkeypatch: pytest.MonkeyPatch):
-    measurements.gather(runs)
+    measurements.read_measurements(runs)
     read: list[Path] = []
-    sha256_of_file = outcome_file.read
-    monkeypatch.setattr(
-        measurements.outcome_file, "read", lambda path: (read.append(path), sha256_of_file(path))[1]
-    )
-    assert len(measurements.gather(runs)) == 2
+    read_outcome = outcome_file.read
+    monkeypatch.setattr(measurements.outcome_file, "read", lambda path: (read.append(path), read_outcome(path))[1])
+    assert len(measurements.read_measurements(runs)) == 2
     assert read == []
     pair = tiny.pair(name="c")
     outcome_file.write(runs / "two" / "outcomes" / "d.json", tiny.record(pair))
-    assert len(measurements.gather(runs)) == 3
+    assert len(measurements.read_measurements(runs)) == 3
     assert [path.name for path in read] == ["d.json"]
 
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"schema_version": 1, "files": {"a": [1]}}'])
-def test_a_damaged_memory_is_made_anew(runs: Path, damage: bytes):
-    (runs / measurements.NAME).write_bytes(damage)
-    assert len(measurements.gather(runs)) == 2
+def test_a_damaged_file_of_measurements_is_replaced(runs: Path, damage: bytes):
+    (runs / measurements.MEASUREMENTS_FILE).write_bytes(damage)
+    assert len(measurements.read_measurements(runs)) == 2
 
 
-def test_the_newest_tell(runs: Path, monkeypatch: pytest.MonkeyPatch):
+def test_only_the_newest_outcomes_are_read(runs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(measurements, "NEWEST", 1)
-    assert len(measurements.gather(runs)) <= 1
+    assert len(measurements.read_measurements(runs)) <= 1
 
 
-def test_no_runs_yet(tmp_path: Path):
-    assert len(measurements.gather(tmp_path / "nowhere")) == 0
+def test_a_missing_folder_has_no_measurements(tmp_path: Path):
+    assert len(measurements.read_measurements(tmp_path / "nowhere")) == 0

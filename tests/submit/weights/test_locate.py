@@ -9,14 +9,13 @@ import pytest
 from alignsec import digest
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
-from submit import layout, transfer, validation
+from submit import layout, validation
 from submit.condor import dag
 from submit.requests import requests
 from submit.requests.measurements import Measurements
-from submit.site import Site
 from submit.validation import ValidatedStudy
 from submit.weights.manifest import Manifest, PublishedFile, StagedFile
-from tests.submit.condor.test_description import site
+from tests.submit.plans import site
 from tests.submit.weights.file_server import safetensors
 
 StudyFile = Callable[..., Path]
@@ -64,7 +63,7 @@ def refused(study: Path, weights: Path) -> str:
 
 def test_a_pair_names_the_staged_file(study: Path, weights: Path, tmp_path: Path):
     folder = RunFolder(tmp_path / "run")
-    plan = layout.write(check(study, weights), folder)
+    plan = layout.write_run_folder(check(study, weights), folder)
     named = {pair.model.name: pair.model.weights for pair in plan}
     staged = Manifest.read(weights).weights[ADDRESS]
     assert named["tag"] is not None
@@ -80,13 +79,13 @@ def test_jobs_transfer_staged_files_from_the_sites_url(
 ):
     """Only staged files have this URL. A study's own file is transferred from this machine."""
     folder = RunFolder(tmp_path / "run")
-    plan = layout.write(check(study, weights), folder)
-    made = site(checkout, WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
+    plan = layout.write_run_folder(check(study, weights), folder)
+    made = site(WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
     asked = requests.request_resources(plan, folder, made, weights, Measurements([]))
     files = {pair.model.name: asked[pair.id].files for pair in plan}
     assert files["tag"] == (expected + Manifest.read(weights).weights[ADDRESS].file,)
     assert re.fullmatch(r"weights/weights-[0-9a-f]{12}\.safetensors", files["own"][0])
-    text = "\n".join(dag.lines(plan, made, asked, ()))
+    text = "\n".join(dag.dag_lines(plan, made, asked, ()))
     assert f'files="{files["tag"][0]}"' in text
 
 
@@ -132,61 +131,3 @@ def test_a_studys_own_file_that_is_not_weights_is_refused(study: Path, weights: 
 def test_a_manifest_of_another_version_is_refused(study: Path, weights: Path):
     (weights / "manifest.json").write_text('{"schema_version": 9}')
     assert "manifest.json: has version 9" in refused(study, weights)
-
-
-def chtc(checkout: Path, **keys: str) -> Site:
-    return site(checkout, REQUEST_GPUS="1", WANT_GPU_LAB="true", REQUIREMENTS="(HasCHTCStaging == true)", **keys)
-
-
-@pytest.mark.parametrize(
-    ("gigabytes", "url", "message"),
-    [
-        (0.9, "", None),
-        (1.2, "", "1.2 GB, more than the 1 GB that CHTC takes as a plain input; let make weights stage it"),
-        (1.2, OSDF, None),
-        (31, OSDF, "31.0 GB, more than the 30 GB that CHTC takes by osdf://; set WEIGHTS_URL=file:///staging"),
-        (31, "file:///staging/me/w", None),
-        (101, "file:///staging/me/w", "no job takes so much there"),
-        (
-            31,
-            "https://example.org/w",
-            "31.0 GB, more than the 30 GB that CHTC takes by https://; set WEIGHTS_URL=",
-        ),
-    ],
-)
-def test_chtcs_rules_for_large_inputs(
-    study: Path, weights: Path, checkout: Path, gigabytes: float, url: str, message: str | None
-):
-    checked = check(study, weights)
-    large = ValidatedStudy(
-        **{
-            **checked.__dict__,
-            "weights": {
-                **checked.weights,
-                "tag": type(checked.weights["tag"])(checked.weights["tag"].path, "0" * 64, int(gigabytes * 1e9)),
-            },
-        }
-    )
-    errors = transfer.errors(large, chtc(checkout, WEIGHTS_URL=url), weights)
-    assert [message in str(error) for error in errors if message] == ([True] if message else [])
-    assert bool(errors) == bool(message)
-    assert transfer.errors(large, site(checkout), weights) == [], "another pool has other rules"
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"WEIGHTS_URL": "file:///staging/me/w"}, "HasCHTCStaging"),
-        (
-            {"WEIGHTS_URL": "file:///staging/w", "REQUIREMENTS": "HasCHTCStaging == true", "WANT_OSPOOL": "true"},
-            "no machine of another pool has",
-        ),
-        ({"WEIGHTS_URL": "/staging/me/w"}, "WEIGHTS_URL"),
-        ({"WEIGHTS_URL": "osdf:///a b"}, "WEIGHTS_URL"),
-        ({"WEIGHTS_URL": "osdf:///a,b"}, "WEIGHTS_URL"),
-        ({"WEIGHTS": ""}, "WEIGHTS"),
-    ],
-)
-def test_urls_that_jobs_cannot_use_are_refused(checkout: Path, keys: dict[str, str], message: str):
-    with pytest.raises(ConfigErrors, match=message):
-        site(checkout, **keys)

@@ -1,0 +1,42 @@
+"""Environment variables of a job, wherever it runs: in a pool, on this machine, or while a model is packed."""
+
+from pathlib import Path
+
+CODE = "code.zip"
+"""The run's code; PYTHONPATH names it."""
+LIBRARY_FOLDERS = {"HOME": "", "HF_HOME": "hub", "TORCH_HOME": "torch", "MPLCONFIGDIR": "matplotlib"}
+"""Folders below the scratch directory in which libraries keep files. HTCondor sets no HOME."""
+COMPILER_FOLDERS = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton", "TMPDIR": ""}
+"""Folders in which torch.compile keeps files. It writes precompiled headers to TMPDIR whatever its cache is. All
+of them are removed with the scratch directory."""
+SETTINGS = {
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+    "HF_HUB_OFFLINE": "1",
+    "BS_INSTALL_DEPENDENCIES": "no",
+}
+"""One compiler process, not one for each core of the machine; progress lines without delay; no downloads."""
+
+
+def library_folders(home: Path) -> dict[str, str]:
+    """Return the variables that make libraries keep their files below `home`."""
+    return {name: str(home / folder) for name, folder in LIBRARY_FOLDERS.items()}
+
+
+def job_environment(scratch: Path, code: Path) -> dict[str, str]:
+    """Return the variables of a job.
+
+    Args:
+        scratch: The job's working directory.
+        code: The run's zip of code.
+    """
+    compiler = {name: str(scratch / folder) for name, folder in COMPILER_FOLDERS.items()}
+    return {**library_folders(scratch), **compiler, **SETTINGS, "PYTHONPATH": str(code)}
+
+
+def shell_exports() -> str:
+    """Return shell commands that export the variables of a job whose working directory is its scratch
+    directory."""
+    folders = {**LIBRARY_FOLDERS, **COMPILER_FOLDERS, "PYTHONPATH": CODE}
+    values = {name: f'"$PWD{"/" if folder else ""}{folder}"' for name, folder in folders.items()} | SETTINGS
+    return "\n".join(f"export {name}={value}" for name, value in values.items())
