@@ -99,7 +99,7 @@ def write_analysis(out: Path, files: dict[str, bytes]) -> None:
     for folder in ("figures", "tables"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        atomic.write(out / name, data)
+        atomic.write_atomic(out / name, data)
     figures = {kind.name for kind in gallery.KINDS}
     ours = {"figures": (figures, {".pdf", ".png"}), "tables": (paper_tables.NAMES, {".tex"})}
     for folder, (kinds, endings) in ours.items():

@@ -43,9 +43,9 @@ def _run(given: argparse.Namespace) -> int:
     with Display(Console(stderr=True)) as display:
         found = _compared(given.A, given.B, cores, display)
     out.mkdir(parents=True, exist_ok=True)
-    atomic.write(out / "compare.csv", table.to_csv(report.make_agreement_table(found)))
-    atomic.write(out / "images.csv", table.to_csv(report.make_image_table(found)))
-    atomic.write(out / "compare.html", report.render_comparison(found))
+    atomic.write_atomic(out / "compare.csv", table.to_csv(report.make_agreement_table(found)))
+    atomic.write_atomic(out / "images.csv", table.to_csv(report.make_image_table(found)))
+    atomic.write_atomic(out / "compare.html", report.render_comparison(found))
     sys.stdout.write("\n".join([*_summary(found), f"The page is at {out / 'compare.html'}", ""]))
     return 1 if found.changed else 0
 

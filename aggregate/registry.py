@@ -99,7 +99,7 @@ def _run(given: argparse.Namespace) -> int:
         raise ConfigErrors([ConfigError(path="PACKAGE", given=str(given.package), remedy=remedy)]) from None
     alignment = scores.parse_scores(given.scores.read_bytes())
     table = join_scores(registrations, alignment)
-    atomic.write(given.out, to_csv(table))
+    atomic.write_atomic(given.out, to_csv(table))
     _report(table, alignment)
     sys.stdout.write(f"The table is {given.out}\n")
     return 0

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Atomic writes: a file is either complete or absent."""
 
 import os
 import tempfile
@@ -7,32 +7,47 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file aside, force it to the disk, then rename it into place.
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a temporary file, force it to disk and rename it to its final name.
 
-    A reader sees the old file or the new one; a full disk or a killed process leaves the old one as it was.
-    Raises OSError, having removed what it had written, if the disk is full or the folder cannot be written.
+    A reader sees either the old file or the new one. If the disk is full or the process is killed, the old file is
+    unchanged.
+
+    Raises:
+        OSError: If the disk is full or the folder is not writable. The temporary file is removed.
     """
-    with aside(path.parent, path.name) as written:
-        written.write_bytes(data)
-        keep(written, path)
+    with temporary_file(path.parent, path.name) as temporary:
+        temporary.write_bytes(data)
+        move_into_place(temporary, path)
 
 
 @contextmanager
-def aside(folder: Path, name: str) -> Iterator[Path]:
-    """A new hidden file to write to, which is removed at the end unless it was kept. Raises OSError."""
+def temporary_file(folder: Path, name: str) -> Iterator[Path]:
+    """Create a hidden temporary file. On exit it is removed, unless `move_into_place` renamed it.
+
+    Args:
+        folder: The folder of the final file.
+        name: The final file's name, part of the temporary name.
+
+    Raises:
+        OSError: If the file cannot be created.
+    """
     handle, path = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     os.close(handle)
     try:
         yield Path(path)
-    finally:  # whatever happened, Ctrl-C too
+    finally:  # also after KeyboardInterrupt
         Path(path).unlink(missing_ok=True)
 
 
-def keep(written: Path, path: Path) -> None:
-    """Force a file that was written aside to the disk and rename it into place. Raises OSError."""
-    with written.open("rb") as file:
+def move_into_place(temporary: Path, path: Path) -> None:
+    """Force a temporary file to disk and rename it to its final name.
+
+    Raises:
+        OSError: If the file cannot be written or renamed.
+    """
+    with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    # mkstemp makes a file that only its owner can read; results are for sharing.
-    written.chmod(0o644)
-    written.replace(path)
+    # mkstemp creates a file that only its owner can read; results are shared.
+    temporary.chmod(0o644)
+    temporary.replace(path)

@@ -94,7 +94,7 @@ class Checkpoint:
         if self.every is None or self.clock.seconds < self.every or nothing_new:
             return
         content = _Content(id=pair_id, seconds=self.seconds, evaluation=evaluation)
-        atomic.write(self.path, _dump(content))
+        atomic.write_atomic(self.path, _dump(content))
         raise CheckpointSaved
 
     @property

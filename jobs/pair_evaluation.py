@@ -45,7 +45,7 @@ def evaluate_pair(
 
     Raises:
         TransferError: If a file has another digest than the pair says.
-        BadPack: If a pack is damaged.
+        PackError: If a pack is damaged.
         ImageError: If an image cannot be decoded.
         ModelError: If the model cannot be built or returns no usable logits.
         CleanAccuracyError: If the clean accuracy is not the published one.

@@ -89,7 +89,7 @@ class DigestCache:
             return
         files = {key: value for key, value in sorted(self._entries.items()) if Path(key).exists()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(self.path, json.dumps({"schema_version": VERSION, "files": files}).encode())
+        atomic.write_atomic(self.path, json.dumps({"schema_version": VERSION, "files": files}).encode())
         self._changed = False
 
 

@@ -61,10 +61,10 @@ def write_run_folder(
         image_count=len(validated.selection.images),
         planned=planned,
     )
-    atomic.write(folder.study, text)
-    atomic.write(folder.code, archive)
+    atomic.write_atomic(folder.study, text)
+    atomic.write_atomic(folder.code, archive)
     for pair in plan:
-        atomic.write(folder.pair(pair.id), pair.model_dump_json(indent=1).encode())
+        atomic.write_atomic(folder.pair(pair.id), pair.model_dump_json(indent=1).encode())
     plan.write(folder)
     return plan
 
@@ -96,7 +96,7 @@ def _plan_pairs(validated: ValidatedStudy, packs: StudyPacks, folder: RunFolder)
 def _copy_scores(scores: StudyScores, folder: RunFolder) -> PlannedScores:
     """Copy the scores file into the run folder; return its entry in the plan."""
     data = scores.file.read_bytes()
-    atomic.write(folder.scores, data)
+    atomic.write_atomic(folder.scores, data)
     sha256 = digest.sha256_of_bytes(data)
     return PlannedScores(source=scores.file.name, sha256=sha256, label=scores.label, date=scores.date or "")
 
@@ -105,7 +105,7 @@ def _copy_source(path: Path, folder: RunFolder) -> File:
     """Copy a user's Python file into the run folder, named by digest, so that later edits reach no queued job."""
     data = path.read_bytes()
     file = File(name=f"code-{digest.sha256_of_bytes(data)[:12]}.py", sha256=digest.sha256_of_bytes(data))
-    atomic.write(folder.sources / file.name, data)
+    atomic.write_atomic(folder.sources / file.name, data)
     return file
 
 

@@ -5,12 +5,13 @@ import io
 import random
 import tarfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from alignsec.images.pack import LabelledImage
+from alignsec.images import pack as image_pack
 from alignsec.run.outcome import Failure, Provenance, Record
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import File, Pair, PairModel
@@ -134,8 +135,22 @@ def write_labels(path: Path, rows: Sequence[tuple[str, object]]) -> None:
         writer.writerows([("file", "label"), *rows])
 
 
+@dataclass(frozen=True)
+class LabelledImage:
+    """One encoded image and its label."""
+
+    name: str
+    label: int
+    data: bytes
+
+
+def read_pack(path: Path, sha256: str) -> list[LabelledImage]:
+    """Return the images of a pack, in its order."""
+    return [LabelledImage(image.name, image.label, image.read()) for image in image_pack.read_index(path, sha256)]
+
+
 def unchecked_pack(images: Sequence[LabelledImage]) -> bytes:
-    """The bytes of a pack that no submission would write: nobody looked whether its images decode."""
+    """Return the bytes of a pack whose images are not checked, which a submission never writes."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         rows = "".join(f"{image.name},{image.label}\n" for image in images)

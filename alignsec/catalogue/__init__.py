@@ -1,1 +1,1 @@
-"""Sources: where models come from, and what is known of each before it is built. Nothing here needs torch."""
+"""The catalogue of model sources and of what is known about a model before it is built. No torch."""

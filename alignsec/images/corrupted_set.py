@@ -1,4 +1,4 @@
-"""Corrupted sets: the chosen images under a corruption, where they lie on disk as ImageNet-C does."""
+"""Sets of corrupted images: the files of the chosen images under one corruption, in ImageNet-C's layout."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,49 +11,64 @@ from alignsec.images import imagenet
 from alignsec.images.pack import UNDECODABLE, Candidate
 
 
-def find(folder: Path, kind: str, severity: int, chosen: Sequence[Candidate]) -> list[Candidate]:
-    """The images of `folder/kind/severity` that are the chosen ones, under their names and labels.
+def find_images(folder: Path, corruption: str, severity: int, chosen: Sequence[Candidate]) -> list[Candidate]:
+    """Return the corrupted versions of the chosen images, with the same names and labels.
 
-    An image may lie there under its own name, or in its class's folder where that name does not say it. Raises
-    Mistakes where there is no such folder, or where images are missing.
+    An image is either at its own name below `folder/corruption/severity`, or in the folder of its class there.
+
+    Args:
+        folder: The set of corrupted images.
+        corruption: The folder of one corruption type.
+        severity: The severity, from 1 to 5.
+        chosen: The clean images.
+
+    Raises:
+        ConfigErrors: If the folder or an image is missing, or the images are not square.
     """
-    place = folder / kind / str(severity)
-    if not place.is_dir():
-        there = [path.name for path in folder.iterdir() if path.is_dir()]
-        why = nearest(kind, there) if kind not in there and there else "is the set unpacked whole?"
-        raise ConfigErrors.about(place, f"is no folder of corrupted images; {why}")
-    classes = sorted(path.name for path in place.iterdir() if path.is_dir())
-    if imagenet.labels().keys() >= set(classes):
-        classes = list(imagenet.labels())
+    settings = folder / corruption / str(severity)
+    if not settings.is_dir():
+        types = [path.name for path in folder.iterdir() if path.is_dir()]
+        why = (
+            nearest(corruption, types) if corruption not in types and types else "is the set unpacked completely?"
+        )
+        raise ConfigErrors.about(settings, f"is not a folder of corrupted images; {why}")
+    found = _find_files(settings, chosen)
+    if found:
+        _check_square(found[0])
+    return found
+
+
+def _find_files(settings: Path, chosen: Sequence[Candidate]) -> list[Candidate]:
+    classes = sorted(path.name for path in settings.iterdir() if path.is_dir())
+    if imagenet.labels_by_wordnet_id().keys() >= set(classes):
+        classes = list(imagenet.labels_by_wordnet_id())
     found, missing = [], []
     for image in chosen:
-        path = next((path for path in _places(place, classes, image) if path.is_file()), None)
+        path = next((path for path in _possible_paths(settings, classes, image) if path.is_file()), None)
         if path is None:
             missing.append(image.name)
         else:
             found.append(replace(image, path=path, offset=0, size=None))
     if missing:
-        remedy = f"holds no image for {len(missing)} of the {len(chosen)} chosen ones, such as {missing[0]}"
-        raise ConfigErrors.about(place, remedy)
-    if found and (size := _size(found[0])) and size[0] != size[1]:
-        remedy = (
-            f"is {size[0]} x {size[1]}; a set of corrupted images has them cropped square, ImageNet-C 224 x 224"
-        )
-        raise ConfigErrors.about(found[0].path, remedy)
+        remedy = f"has no image for {len(missing)} of the {len(chosen)} chosen images, such as {missing[0]}"
+        raise ConfigErrors.about(settings, remedy)
     return found
 
 
-def _size(image: Candidate) -> tuple[int, int] | None:
-    """Width and height; None where it is no image, which is told when it is packed."""
+def _possible_paths(settings: Path, classes: Sequence[str], image: Candidate) -> Iterator[Path]:
+    """Yield the path with the image's own name, then the path in its class folder, which a flat name lacks."""
+    yield settings / image.name
+    if image.label < len(classes):
+        yield settings / classes[image.label] / PurePosixPath(image.name).name
+
+
+def _check_square(image: Candidate) -> None:
+    """Raise ConfigErrors if an image is not square. An undecodable image is reported when it is packed."""
     try:
         with Image.open(image.path) as picture:
-            return picture.size
+            width, height = picture.size
     except UNDECODABLE:
-        return None
-
-
-def _places(place: Path, classes: Sequence[str], image: Candidate) -> Iterator[Path]:
-    """Where an image may be: a flat set does not say its class's folder, so the label does."""
-    yield place / image.name
-    if image.label < len(classes):
-        yield place / classes[image.label] / PurePosixPath(image.name).name
+        return
+    if width != height:
+        remedy = f"is {width} x {height}; corrupted images must be cropped square, as ImageNet-C's 224 x 224"
+        raise ConfigErrors.about(image.path, remedy)

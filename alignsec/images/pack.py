@@ -1,4 +1,4 @@
-"""Image packs: exactly the images a study attacks, chosen by seed, in one content-addressed archive."""
+"""Image packs: the images that a study attacks, in one archive whose name contains its digest."""
 
 import csv
 import io
@@ -16,92 +16,97 @@ from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.spec.pair import File
 
 MANIFEST = "labels.csv"
+"""Member of a pack that lists the images and their labels."""
 THREADS = 4
-"""That decode while a pack is written; more would not be kind to an access point."""
+"""Threads that decode images while a pack is written. More would overload an access point."""
+UNDECODABLE = (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError)
+"""Exceptions of Pillow for a file that is not an image or is truncated."""
 
 
-@dataclass(frozen=True)
-class LabelledImage:
-    """One encoded image file and its class."""
-
-    name: str
-    """Path below the image folder, with forward slashes."""
-    label: int
-    data: bytes
+class PackError(Exception):
+    """A file that is not the expected pack, or not a valid one."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One image that could be chosen."""
+    """One image of an image set, which a study may choose."""
 
     name: str
-    """Below its image set, with forward slashes."""
+    """Path relative to the image set, with forward slashes."""
     label: int
     path: Path
     offset: int = 0
-    """Where in the file the image begins: it may be a member of an archive."""
+    """Position of the first byte in the file, which may be an archive."""
     size: int | None = None
-    """How many bytes it has; up to the file's end where not known."""
+    """Number of bytes; None for the rest of the file."""
 
     def read(self) -> bytes:
-        """The encoded image. Raises OSError."""
+        """Return the encoded image.
+
+        Raises:
+            OSError: If the file cannot be read.
+        """
         with self.path.open("rb") as file:
             file.seek(self.offset)
             return file.read(-1 if self.size is None else self.size)
 
 
-UNDECODABLE = (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError)
-"""What Pillow raises at a file that is no image, or not a whole one."""
+def write_pack(
+    chosen: Sequence[Candidate], folder: Path, on_image: Callable[[int], None] = lambda _: None
+) -> File:
+    """Write the pack of some images into a folder, unless it is there already.
 
+    The same images and labels give the same bytes. Only a few images are in memory at a time.
 
-class BadPack(Exception):
-    """An archive that is not the pack that was written."""
+    Args:
+        chosen: The images in the order of the pack.
+        folder: The folder for the pack. It is created, and removed again if an image is invalid.
+        on_image: Called with the number of images read so far.
 
+    Returns:
+        The name and the digest of the pack.
 
-def write(chosen: Sequence[Candidate], folder: Path, tell: Callable[[int], None] = lambda _: None) -> File:
-    """Write the pack of some images into a folder, named by its digest, unless it is there already.
-
-    The same images and labels give the same bytes. A few images are in memory at once. tell: is given the number
-    of images that were read. Raises Mistakes naming every image that cannot be decoded to its last pixel, or that
-    a model could not be shown as it is: better here than in a thousand jobs. Then no new folder is left.
+    Raises:
+        ConfigErrors: If images cannot be decoded completely or have more than 8 bits per channel. All of them are
+            reported, so that no job fails on them.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return _written(chosen, folder, tell)
+        return _write_archive(chosen, folder, on_image)
     except ConfigErrors:
         for path in new:
             path.rmdir()
         raise
 
 
-def _written(chosen: Sequence[Candidate], folder: Path, tell: Callable[[int], None]) -> File:
-    with atomic.aside(folder, "images.tar") as path:
+def _write_archive(chosen: Sequence[Candidate], folder: Path, on_image: Callable[[int], None]) -> File:
+    with atomic.temporary_file(folder, "images.tar") as path:
         with path.open("wb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-            _add(archive, MANIFEST, _manifest(chosen))
+            _add_member(archive, MANIFEST, _manifest(chosen))
             errors = []
-            for number, (image, data) in enumerate(_checked(chosen), start=1):
+            for number, (image, data) in enumerate(_read_all(chosen), start=1):
                 if isinstance(data, ConfigError):
                     errors.append(data)
                 else:
-                    _add(archive, f"images/{image.name}", data)
-                tell(number)
+                    _add_member(archive, f"images/{image.name}", data)
+                on_image(number)
         if errors:
             raise ConfigErrors(errors)
         sha256 = digest.sha256_of_file(path)
         pack = File(name=f"images-{sha256[:12]}.tar", sha256=sha256)
-        there = folder / pack.name
-        if not there.exists() or digest.sha256_of_file(there) != sha256:
-            atomic.keep(path, there)
+        target = folder / pack.name
+        if not target.exists() or digest.sha256_of_file(target) != sha256:
+            atomic.move_into_place(path, target)
     return pack
 
 
-def _checked(chosen: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes | ConfigError]]:
-    """Each image's bytes, or what is wrong with it, in order; threads decode a few ahead."""
+def _read_all(chosen: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes | ConfigError]]:
+    """Yield each image with its bytes or its error, in order; threads decode a few images ahead."""
     with ThreadPoolExecutor(THREADS, "check") as threads:
         ahead: deque[tuple[Candidate, Future[bytes | ConfigError]]] = deque()
         for image in chosen:
-            ahead.append((image, threads.submit(_read_whole, image)))
+            ahead.append((image, threads.submit(_read_and_decode, image)))
             if len(ahead) > 4 * THREADS:
                 first, future = ahead.popleft()
                 yield first, future.result()
@@ -109,7 +114,7 @@ def _checked(chosen: Sequence[Candidate]) -> Iterator[tuple[Candidate, bytes | C
             yield first, future.result()
 
 
-def _read_whole(image: Candidate) -> bytes | ConfigError:
+def _read_and_decode(image: Candidate) -> bytes | ConfigError:
     where = str(image.path) if image.size is None else f"{image.path}: {image.name}"
     try:
         data = image.read()
@@ -117,40 +122,44 @@ def _read_whole(image: Candidate) -> bytes | ConfigError:
             picture.load()
             mode = picture.mode
     except UNDECODABLE as error:
-        why = "is not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
-        return ConfigError(path=where, remedy=f"cannot be decoded ({why}); replace it, or take it out of the set")
+        why = "unknown image format" if isinstance(error, UnidentifiedImageError) else str(error)
+        remedy = f"cannot be decoded ({why}); replace the image or remove it from the set"
+        return ConfigError(path=where, remedy=remedy)
     if mode.startswith(("I", "F")):
-        deep = "has more than 8 bits a pixel, of which pipelines keep a part; write it with 8, or take it out"
-        return ConfigError(path=where, remedy=deep)
+        remedy = (
+            "has more than 8 bits per channel, which preprocessing cuts off; convert it to 8 bits or remove it"
+        )
+        return ConfigError(path=where, remedy=remedy)
     return data
 
 
-def entries(path: Path, sha256: str) -> list[Candidate]:
-    """Where the images of a pack lie in it, in its order, the one of every verdict string.
+def read_index(path: Path, sha256: str) -> list[Candidate]:
+    """Return the images of a pack, in its order, which is also the order of all verdict strings.
 
-    Raises BadPack unless the file's digest is the one expected; a transfer may have been cut short.
+    Args:
+        path: The pack.
+        sha256: Its expected digest. A transfer may have truncated the file.
+
+    Raises:
+        PackError: If the digest is different, or the file is not a pack.
+        OSError: If the file cannot be read.
     """
-    if (other := digest.sha256_of_file(path)) != sha256:
-        raise BadPack(f"{path.name} has the digest {other[:12]}, not {sha256[:12]}: it was cut short or changed")
+    if (found := digest.sha256_of_file(path)) != sha256:
+        raise PackError(f"{path.name} has digest {found[:12]}, expected {sha256[:12]}: it is truncated or changed")
     try:
         with tarfile.open(path) as archive:
-            places = {member.name: member for member in archive if member.isfile()}
-            manifest = archive.extractfile(places[MANIFEST])
-            found = []
+            members = {member.name: member for member in archive if member.isfile()}
+            manifest = archive.extractfile(members[MANIFEST])
+            images = []
             for row in csv.DictReader(io.StringIO(manifest.read().decode() if manifest else "", newline="")):
-                place = places[f"images/{row['file']}"]
-                found.append(Candidate(row["file"], int(row["label"]), path, place.offset_data, place.size))
+                member = members[f"images/{row['file']}"]
+                images.append(Candidate(row["file"], int(row["label"]), path, member.offset_data, member.size))
     except (tarfile.TarError, KeyError, ValueError) as error:
-        raise BadPack(f"{path.name} is no pack of images: {error}") from error
-    return found
+        raise PackError(f"{path.name} is not a valid image pack: {error}") from error
+    return images
 
 
-def read(path: Path, sha256: str) -> Iterator[LabelledImage]:
-    """The images of a pack, in its order. Raises BadPack."""
-    return (LabelledImage(one.name, one.label, one.read()) for one in entries(path, sha256))
-
-
-def _manifest(images: Sequence[Candidate | LabelledImage]) -> bytes:
+def _manifest(images: Sequence[Candidate]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("file", "label"))
@@ -158,8 +167,8 @@ def _manifest(images: Sequence[Candidate | LabelledImage]) -> bytes:
     return text.getvalue().encode()
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    """A member with no time and no owner: a pack's bytes depend on names, labels and images alone."""
+def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Add a member without time and owner, so that a pack's bytes depend only on names, labels and images."""
     header = tarfile.TarInfo(name)
     header.size = len(data)
     archive.addfile(header, io.BytesIO(data))

@@ -108,9 +108,9 @@ def load_images(
         change: A change of each image after preprocessing.
 
     Raises:
-        BadPack: If the file is not the expected pack.
+        PackError: If the file is not the expected pack.
     """
-    return ImageLoader(image_pack.entries(pack, sha256), preprocessing, device, change)
+    return ImageLoader(image_pack.read_index(pack, sha256), preprocessing, device, change)
 
 
 class ImageTransform:

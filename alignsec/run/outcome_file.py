@@ -137,7 +137,7 @@ def _refuse(constant: str) -> None:
 
 def write(path: Path, outcome: Record | Failure) -> None:
     """Write an outcome file, aside and renamed. Raises OSError if it cannot be written whole."""
-    atomic.write(path, dump(outcome))
+    atomic.write_atomic(path, dump(outcome))
 
 
 def read(path: Path) -> Record | Failure:

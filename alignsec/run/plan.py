@@ -103,7 +103,7 @@ class Plan(_PlanHeader):
         ]
         header = {name: getattr(self, name) for name in _PlanHeader.model_fields}
         content = _PlanFile(**header, models=models, attacks=attacks, packs=packs, planned=tuple(rows))
-        atomic.write(folder.plan, content.model_dump_json().encode())
+        atomic.write_atomic(folder.plan, content.model_dump_json().encode())
 
     @classmethod
     def read(cls, folder: RunFolder) -> "Plan":

@@ -41,7 +41,7 @@ def is_current(folder: Path, sources: str) -> bool:
 def write_manifest(folder: Path, sources: str) -> None:
     """Record the sources of the folder and the SHA-256 of each of its files."""
     manifest = {"sources": sources, "files": _file_digests(folder)}
-    atomic.write(folder / NAME, (json.dumps(manifest, indent=1) + "\n").encode())
+    atomic.write_atomic(folder / NAME, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def create_partial_folder(folder: Path) -> Path:

@@ -76,7 +76,7 @@ def write_dag(
         folder.dag: _text(dag.dag_lines(plan, site, requested, finished)),
     }
     for path, text in texts.items():
-        atomic.write(path, text.encode())
+        atomic.write_atomic(path, text.encode())
     for script in (folder.job_script, folder.pre_script):
         script.chmod(0o755)
     return folder.dag

@@ -43,7 +43,7 @@ def label_by_folder(files: ImageFiles) -> list[Candidate]:
             classes, but not all; a name is not valid UTF-8.
     """
     folders = files.folders()
-    wordnet = imagenet.labels()
+    wordnet = imagenet.labels_by_wordnet_id()
     known = [folder for folder in folders if folder in wordnet]
     labels = wordnet if len(known) == len(folders) else {folder: at for at, folder in enumerate(folders)}
     found = [
@@ -109,7 +109,7 @@ def label_by_file(files: ImageFiles, labels: Path) -> list[Candidate]:
         elif label is None:
             remedy = "is not a label; expected a whole number from 0, or the WordNet id of an ImageNet class"
             errors.append(ConfigError(path=labels, field=field, given=f'"{line.label}"', remedy=remedy))
-        elif (expected := imagenet.labels().get(line.wordnet, label)) != label:
+        elif (expected := imagenet.labels_by_wordnet_id().get(line.wordnet, label)) != label:
             remedy = f"does not match {line.wordnet}, which is class {expected}; correct it or remove column wnid"
             errors.append(ConfigError(path=labels, field=field, given=f'"{line.label}"', remedy=remedy))
         elif times[line.name] > 1:
@@ -129,7 +129,7 @@ def _candidate(name: str, label: int, place: ByteRange) -> Candidate:
 def _parse_label(label: str) -> int | None:
     if re.fullmatch(r"[0-9]{1,9}", label) and int(label) <= LARGEST_LABEL:
         return int(label)
-    return imagenet.labels().get(label)
+    return imagenet.labels_by_wordnet_id().get(label)
 
 
 def _read_lines(files: ImageFiles, labels: Path) -> Iterator[LabelLine]:
@@ -167,6 +167,6 @@ def _read_kaggle(rows: Iterable[dict[str, str]]) -> Iterator[tuple[str, str]]:
 
 def _find_names(files: ImageFiles, labels: Iterable[tuple[str, str]]) -> Iterator[LabelLine]:
     """Replace the names of validation images, which have neither folder nor suffix, by file names."""
-    places = {imagenet.validation_image(name): name for name, _ in files.images()}
+    places = {imagenet.find_validation_image(name): name for name, _ in files.images()}
     for number, (image, label) in enumerate(labels, start=1):
         yield LabelLine(number, places.get(image, image), label)

@@ -66,14 +66,14 @@ def select_listed(found: Sequence[Candidate], names: Path) -> list[Candidate]:
         raise ConfigErrors.about(names, f"cannot be read: {error}") from None
     known: dict[str, list[Candidate]] = defaultdict(list)
     for image in found:
-        for key in {image.name, imagenet.validation_image(image.name) or image.name, _base_name(image.name)}:
+        for key in {image.name, imagenet.find_validation_image(image.name) or image.name, _base_name(image.name)}:
             known[key].append(image)
     chosen: dict[str, Candidate] = {}
     errors = []
     for number, line in enumerate(lines, start=1):
         if not (name := line.strip()) or name.startswith("#"):
             continue
-        keys = (name, imagenet.validation_image(name) or name, _base_name(name))
+        keys = (name, imagenet.find_validation_image(name) or name, _base_name(name))
         matches = next((known[key] for key in keys if key in known), [])
         if remedy := _check_line(name, matches, chosen):
             errors.append(ConfigError(path=names, field=f"line {number}", given=f'"{name}"', remedy=remedy))
@@ -98,7 +98,7 @@ def _check_line(name: str, matches: Sequence[Candidate], chosen: dict[str, Candi
         return f"matches {matches[0].name} and {matches[1].name}; write the full name"
     if matches[0].name in chosen:
         return "is listed more than once"
-    wordnet = imagenet.labels()
+    wordnet = imagenet.labels_by_wordnet_id()
     stated = next((wordnet[part] for part in PurePosixPath(name).parts if part in wordnet), None)
     if stated is not None and stated != matches[0].label:
         return f"has class {stated}, but the image set has {matches[0].label}; are its labels ImageNet's?"

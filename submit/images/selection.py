@@ -52,7 +52,7 @@ class Selection:
         for attack in study.attacks:
             if study.images.corrupted and attack.corruption and attack.severity:
                 try:
-                    corrupted[attack] = corrupted_set.find(
+                    corrupted[attack] = corrupted_set.find_images(
                         study.images.corrupted, attack.corruption, attack.severity, images
                     )
                 except ConfigErrors as error:

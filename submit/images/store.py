@@ -58,15 +58,15 @@ class PackStore:
             return pack
         key = _selection_key(chosen)
         if gather is None:
-            pack = image_pack.write(chosen, self.folder, on_progress)
+            pack = image_pack.write_pack(chosen, self.folder, on_progress)
         else:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic.aside(self.folder, "spool") as spool:
-                pack = image_pack.write(gather(chosen, spool), self.folder, on_progress)
+            with atomic.temporary_file(self.folder, "spool") as spool:
+                pack = image_pack.write_pack(gather(chosen, spool), self.folder, on_progress)
         self.digests.record(self.folder / pack.name, pack.sha256)
         choices = {**self._read_choices(), key: pack.model_dump()}
         content = {"schema_version": VERSION, "choices": choices}
-        atomic.write(self.folder / CHOICES, json.dumps(content, indent=1).encode())
+        atomic.write_atomic(self.folder / CHOICES, json.dumps(content, indent=1).encode())
         return pack
 
     def _read_choices(self) -> dict[str, dict[str, str]]:

@@ -182,7 +182,7 @@ def read_measurements(runs: Path) -> Measurements:
     if current != kept:
         files = {name: (stamp, one and one.model_dump()) for name, (stamp, one) in current.items()}
         content = json.dumps({"schema_version": VERSION, "files": files})
-        atomic.write(runs / MEASUREMENTS_FILE, content.encode())
+        atomic.write_atomic(runs / MEASUREMENTS_FILE, content.encode())
     return Measurements(one for _, one in current.values() if one is not None)
 
 

@@ -136,7 +136,7 @@ class Download:
         self._size = total if self.remote.size is None else self.remote.size
         if not received:
             note = {"url": self.remote.url, "validator": strong_etag(response), "size": self._size}
-            atomic.write(self._note_path, json.dumps(note).encode())
+            atomic.write_atomic(self._note_path, json.dumps(note).encode())
         self._require_space(received)
         with self.part.open("r+b" if received else "wb") as file:
             file.seek(received)

@@ -76,7 +76,7 @@ class Manifest(StrictModel):
         Raises:
             OSError: The file cannot be written.
         """
-        atomic.write(folder / NAME, self.model_dump_json(indent=1).encode())
+        atomic.write_atomic(folder / NAME, self.model_dump_json(indent=1).encode())
 
     def with_file(self, address: str, staged: StagedFile) -> "Manifest":
         """Return a copy with one more file, sorted by address."""

@@ -17,9 +17,9 @@ from pathlib import Path
 from alignsec import atomic
 
 disk = Path(sys.argv[1])
-atomic.write(disk / "f", b"old")
+atomic.write_atomic(disk / "f", b"old")
 try:
-    atomic.write(disk / "f", bytes(1_000_000))
+    atomic.write_atomic(disk / "f", bytes(1_000_000))
 except OSError as error:
     assert error.errno == errno.ENOSPC, error
 else:
@@ -30,14 +30,14 @@ assert [path.name for path in disk.iterdir()] == ["f"]
 
 
 def test_a_file_is_written_for_everybody_to_read(tmp_path: Path):
-    atomic.write(tmp_path / "f", b"data")
+    atomic.write_atomic(tmp_path / "f", b"data")
     assert (tmp_path / "f").read_bytes() == b"data"
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o644
 
 
 def test_nothing_is_left_aside(tmp_path: Path):
     for data in (b"one", b"two"):
-        atomic.write(tmp_path / "f", data)
+        atomic.write_atomic(tmp_path / "f", data)
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
@@ -45,12 +45,12 @@ def test_a_reader_never_sees_half(tmp_path: Path):
     """Read as fast as possible while another thread writes: every reading is one of the contents, whole."""
     path = tmp_path / "f"
     contents = [bytes([n]) * 200_000 for n in range(4)]
-    atomic.write(path, contents[0])
+    atomic.write_atomic(path, contents[0])
     done = threading.Event()
 
     def write() -> None:
         for n in range(60):
-            atomic.write(path, contents[n % 4])
+            atomic.write_atomic(path, contents[n % 4])
         done.set()
 
     writer = threading.Thread(target=write)
@@ -66,20 +66,20 @@ def test_a_reader_never_sees_half(tmp_path: Path):
 
 def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Ctrl-C between writing aside and renaming."""
-    atomic.write(tmp_path / "f", b"old")
+    atomic.write_atomic(tmp_path / "f", b"old")
 
     def interrupt(handle: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        atomic.write(tmp_path / "f", b"new")
+        atomic.write_atomic(tmp_path / "f", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("f", b"old")]
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
-        atomic.write(tmp_path / "nowhere" / "f", b"data")
+        atomic.write_atomic(tmp_path / "nowhere" / "f", b"data")
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, small_disk: list[str], checkout: Path):

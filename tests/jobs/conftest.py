@@ -29,12 +29,12 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> StagedFiles:
     for number in range(8):
         tiny.write_image(folder / f"{number}.png", seed=number)
     unlabelled = [Candidate(f"{number}.png", 0, folder / f"{number}.png") for number in range(8)]
-    pack = image_pack.write(unlabelled, folder)
+    pack = image_pack.write_pack(unlabelled, folder)
     pixels = images.load_images(folder / pack.name, pack.sha256, Preprocessing(**tiny.GREY)).pixels[:]
     with torch.no_grad():
         predicted = network((pixels - 0.5) / 0.25).argmax(1).tolist()
     labels = [label if number < 6 else (label + 1) % 5 for number, label in enumerate(predicted)]
-    pack = image_pack.write(
+    pack = image_pack.write_pack(
         [Candidate(one.name, label, one.path) for one, label in zip(unlabelled, labels, strict=True)], folder
     )
     return StagedFiles(folder, weights, pack)

@@ -22,10 +22,10 @@ CORRUPTED: dict[str, Any] = {"method": "corruption", "norm": None, "eps": [], "s
 def write_changed_pack(staged: StagedFiles, folder: Path, change: Callable[[Image.Image], Image.Image]) -> File:
     """Write a pack of the staged images, each changed by a function."""
     changed = []
-    for one in image_pack.entries(staged.folder / staged.pack.name, staged.pack.sha256):
+    for one in image_pack.read_index(staged.folder / staged.pack.name, staged.pack.sha256):
         change(Image.open(io.BytesIO(one.read()))).save(folder / one.name)
         changed.append(Candidate(one.name, one.label, folder / one.name))
-    return image_pack.write(changed, staged.folder)
+    return image_pack.write_pack(changed, staged.folder)
 
 
 def test_corruption_with_own_pack(job: Job, staged: StagedFiles, tmp_path: Path):
@@ -55,6 +55,6 @@ def test_corruption_generated_in_job(job: Job, staged: StagedFiles, tmp_path: Pa
 
 def test_corrupted_images_of_another_set_are_rejected(job: Job, staged: StagedFiles, tmp_path: Path):
     tiny.write_image(tmp_path / "0.png", seed=0)
-    pack = image_pack.write([Candidate("0.png", 0, tmp_path / "0.png")], staged.folder)
+    pack = image_pack.write_pack([Candidate("0.png", 0, tmp_path / "0.png")], staged.folder)
     reason = run_permanent_failure(job(staged.pair(corrupted=pack, corruption="fog", **CORRUPTED)))
     assert "the corrupted images must have the names and labels of the clean images" in reason

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from alignsec import digest
-from alignsec.images.pack import LabelledImage
 from alignsec.run import exit_code
 from alignsec.spec.pair import File
 from tests import tiny, tiny_networks
 from tests.jobs.job_folders import Job, StagedFiles, run_permanent_failure, run_temporary_failure
+from tests.tiny import LabelledImage
 
 
 def write_unchecked_pack(staged: StagedFiles, images: list[LabelledImage]) -> File:

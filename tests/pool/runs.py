@@ -80,7 +80,7 @@ class TinyRun:
         """Return the first model's predictions as labels, so that the attacks have correct images to attack."""
         names = [f"{number}.png" for number in range(IMAGES)]
         unlabelled = [Candidate(name, 0, self.folder / "images" / name) for name in names]
-        pack = image_pack.write(unlabelled, self.folder)
+        pack = image_pack.write_pack(unlabelled, self.folder)
         preprocessing = Preprocessing(**GREY)
         weights = File(name=f"{self.models[0]}.safetensors", sha256="0" * 64)
         model = PairModel(name="m", source=SOURCE, options=OPTIONS, weights=weights, preprocessing=preprocessing)

@@ -62,7 +62,7 @@ def test_training_images_equal_those_of_a_job(splits, tmp_path):
     """The demo's resizing is bit-identical to that of a job that reads the same files."""
     write_images(splits.test, tmp_path / "images")
     found = labelling.label_by_file(Folder(tmp_path / "images"), tmp_path / "images" / "labels.csv")
-    pack = image_pack.write(found[:50], tmp_path)
+    pack = image_pack.write_pack(found[:50], tmp_path)
     preprocessing = Preprocessing(
         input_size=(1, 16, 16),
         mean=(0.5,),

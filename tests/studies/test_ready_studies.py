@@ -26,7 +26,7 @@ def ready(checkout: Path, folder: Path, name: str) -> Path:
     """A study as a user has it: data/ beside studies/, with a few images instead of 1000 and a table of scores."""
     path = folder / "studies" / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    for number, wordnet in enumerate(list(imagenet.labels())[:6]):
+    for number, wordnet in enumerate(list(imagenet.labels_by_wordnet_id())[:6]):
         tiny.write_image(folder / "data" / "imagenet-val" / wordnet / f"{number}.png", seed=number, mode="RGB")
     for scores in ("leaderboard.csv", "timm_public_benchmarks.csv"):
         (folder / "data" / scores).write_text("Model,V1\nalexnet,0.5\n")

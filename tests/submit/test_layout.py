@@ -7,7 +7,6 @@ import pytest
 
 from alignsec import digest
 from alignsec.errors import ConfigErrors
-from alignsec.images import pack
 from alignsec.run import outcome_file, status
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
@@ -46,7 +45,7 @@ def test_the_run_folder_holds_each_pair_and_its_inputs(validated: ValidatedStudy
         weights, images = (folder.root / path for path in planned.inputs)
         assert (weights.name, images.name) == (pair.model.weights.name, pair.images.name)
         assert digest.sha256_of_file(weights) == pair.model.weights.sha256
-        assert len(list(pack.read(images, pair.images.sha256))) == plan.image_count == 4
+        assert len(list(tiny.read_pack(images, pair.images.sha256))) == plan.image_count == 4
 
 
 def test_a_users_code_is_copied_into_the_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
@@ -80,8 +79,8 @@ def test_each_corruption_of_a_set_has_its_own_pack(study_file: StudyFile, folder
     assert (clean.pair.corrupted, len(clean.inputs)) == (None, 2)
     assert len({fog.pair.corrupted.sha256 for fog in fogs}) == 2
     for fog in fogs:
-        corrupted = list(pack.read(folder.root / fog.inputs[2], fog.pair.corrupted.sha256))
-        images = list(pack.read(folder.root / fog.inputs[1], fog.pair.images.sha256))
+        corrupted = list(tiny.read_pack(folder.root / fog.inputs[2], fog.pair.corrupted.sha256))
+        images = list(tiny.read_pack(folder.root / fog.inputs[1], fog.pair.images.sha256))
         assert [(one.name, one.label) for one in corrupted] == [(one.name, one.label) for one in images]
         assert not {one.data for one in corrupted} & {one.data for one in images}
     assert Plan.read(folder) == plan

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The attack components, one file per attack: the algorithm and the table that runs it."""

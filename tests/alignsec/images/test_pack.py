@@ -13,7 +13,8 @@ from PIL import Image
 from alignsec import digest
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images import pack as image_pack
-from alignsec.images.pack import BadPack, Candidate
+from alignsec.images.pack import Candidate, PackError
+from tests import tiny
 from tests.tiny import write_class_folders, write_image
 
 
@@ -25,14 +26,14 @@ def folder_images(folder: Path) -> list[Candidate]:
 
 def packed(folder: Path, into: Path) -> tuple[Path, str]:
     """The pack of every image in class folders, and its digest."""
-    pack = image_pack.write(folder_images(folder), into)
+    pack = image_pack.write_pack(folder_images(folder), into)
     return into / pack.name, pack.sha256
 
 
 def test_a_pack_gives_back_what_went_in(tmp_path: Path):
     write_class_folders(tmp_path / "images")
     path, sha256 = packed(tmp_path / "images", tmp_path / "packs")
-    images = list(image_pack.read(path, sha256))
+    images = list(tiny.read_pack(path, sha256))
     assert [image.name for image in images] == [f"class{c}/{n}.png" for c in range(3) for n in range(4)]
     assert [image.label for image in images] == [0] * 4 + [1] * 4 + [2] * 4
     assert all(image.data == (tmp_path / "images" / image.name).read_bytes() for image in images)
@@ -51,8 +52,8 @@ def test_the_same_images_give_the_same_bytes(tmp_path: Path):
 
 def test_another_label_is_another_pack(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=1)
-    one = image_pack.write([Candidate("a.png", 0, tmp_path / "a.png")], tmp_path)
-    other = image_pack.write([Candidate("a.png", 1, tmp_path / "a.png")], tmp_path)
+    one = image_pack.write_pack([Candidate("a.png", 0, tmp_path / "a.png")], tmp_path)
+    other = image_pack.write_pack([Candidate("a.png", 1, tmp_path / "a.png")], tmp_path)
     assert one.sha256 != other.sha256
 
 
@@ -77,8 +78,8 @@ def test_names_that_tar_finds_hard(tmp_path: Path):
     hard = ["x" * 120 + ".png", "é漢.png", "a b'c\".png", "deep/" * 30 + "a.png", "-rf.png", "$(id).png"]
     for name in hard:
         write_image(tmp_path / name, seed=1)
-    pack = image_pack.write([Candidate(name, 0, tmp_path / name) for name in hard], tmp_path)
-    assert [image.name for image in image_pack.read(tmp_path / pack.name, pack.sha256)] == hard
+    pack = image_pack.write_pack([Candidate(name, 0, tmp_path / name) for name in hard], tmp_path)
+    assert [image.name for image in tiny.read_pack(tmp_path / pack.name, pack.sha256)] == hard
 
 
 def test_every_image_that_cannot_be_decoded_in_one_go(tmp_path: Path):
@@ -98,7 +99,7 @@ def test_every_image_that_cannot_be_decoded_in_one_go(tmp_path: Path):
     packs = tmp_path / "packs"
     candidates = [Candidate(name, 0, tmp_path / name) for name in ("good.png", *bad, "gone.png", "good.jpg")]
     with pytest.raises(ConfigErrors) as caught:
-        image_pack.write(candidates, packs)
+        image_pack.write_pack(candidates, packs)
     assert [Path(error.path).name for error in caught.value.errors] == [*bad, "gone.png"]
     assert all("replace it, or take it out of the set" in error.remedy for error in caught.value.errors)
     assert not packs.exists()
@@ -111,7 +112,7 @@ def test_an_image_too_large_to_trust_is_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(
         ConfigErrors, match=r"a\.png: cannot be decoded \(Image size \(4096 pixels\) exceeds limit"
     ):
-        image_pack.write([Candidate("a.png", 0, tmp_path / "a.png")], tmp_path)
+        image_pack.write_pack([Candidate("a.png", 0, tmp_path / "a.png")], tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -129,7 +130,7 @@ def test_no_damage_to_an_image_is_a_crash(
     (folder / "a.png").write_bytes(content)
     found: tuple[ConfigError, ...] = ()
     try:
-        image_pack.write([Candidate("a.png", 0, folder / "a.png")], folder)
+        image_pack.write_pack([Candidate("a.png", 0, folder / "a.png")], folder)
     except ConfigErrors as error:
         found = error.errors
     assert [str(error.path) for error in found] in ([], [str(folder / "a.png")])
@@ -142,8 +143,8 @@ def test_a_pack_that_is_another_is_refused(tmp_path: Path, change: str):
     data = path.read_bytes()
     other = {"cut short": data[:-512], "changed": data[:-1] + b"x", "empty": b""}
     path.write_bytes(other[change])
-    with pytest.raises(BadPack, match="cut short or changed"):
-        list(image_pack.read(path, sha256))
+    with pytest.raises(PackError, match="cut short or changed"):
+        list(tiny.read_pack(path, sha256))
 
 
 @pytest.mark.parametrize(
@@ -157,16 +158,16 @@ def test_an_archive_that_is_no_pack_is_refused(tmp_path: Path, members: dict[str
             header = tarfile.TarInfo(name)
             header.size = len(data)
             archive.addfile(header, io.BytesIO(data))
-    with pytest.raises(BadPack):
-        list(image_pack.read(path, digest.sha256_of_file(path)))
+    with pytest.raises(PackError):
+        list(tiny.read_pack(path, digest.sha256_of_file(path)))
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path):
     (tmp_path / "p.tar").write_bytes(b"<!DOCTYPE html>")
-    with pytest.raises(BadPack):
-        list(image_pack.read(tmp_path / "p.tar", digest.sha256_of_file(tmp_path / "p.tar")))
+    with pytest.raises(PackError):
+        list(tiny.read_pack(tmp_path / "p.tar", digest.sha256_of_file(tmp_path / "p.tar")))
 
 
 def test_a_missing_pack_is_the_systems_error(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
-        list(image_pack.read(tmp_path / "none.tar", "1" * 64))
+        list(tiny.read_pack(tmp_path / "none.tar", "1" * 64))

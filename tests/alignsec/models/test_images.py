@@ -15,10 +15,10 @@ from torch.nn.functional import interpolate
 from torchvision.transforms.functional import pil_to_tensor
 
 from alignsec.images import pack as image_pack
-from alignsec.images.pack import BadPack, Candidate
+from alignsec.images.pack import Candidate, PackError
 from alignsec.models.images import ImageError, ImageLoader, ImageTransform, load_images
 from alignsec.spec.preprocessing import Preprocessing
-from tests.tiny import GREY, unchecked_pack, write_image
+from tests.tiny import GREY, LabelledImage, unchecked_pack, write_image
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SETTINGS: list[dict[str, Any]] = [
@@ -34,7 +34,7 @@ RGB: dict[str, Any] = {**GREY, "input_size": (3, 16, 16), "mean": (0.5,) * 3, "s
 
 
 def pack(folder: Path, names: list[str], into: Path) -> tuple[Path, str]:
-    written = image_pack.write([Candidate(name, n, folder / name) for n, name in enumerate(names)], into)
+    written = image_pack.write_pack([Candidate(name, n, folder / name) for n, name in enumerate(names)], into)
     return into / written.name, written.sha256
 
 
@@ -126,8 +126,8 @@ def test_error_names_image_that_cannot_be_decoded(tmp_path: Path):
     """The pack, made by another program, has the expected digest but contains an invalid image."""
     write_image(tmp_path / "a.png", seed=1)
     broken = [
-        image_pack.LabelledImage("a.png", 0, (tmp_path / "a.png").read_bytes()),
-        image_pack.LabelledImage("half.png", 0, (tmp_path / "a.png").read_bytes()[:100]),
+        LabelledImage("a.png", 0, (tmp_path / "a.png").read_bytes()),
+        LabelledImage("half.png", 0, (tmp_path / "a.png").read_bytes()[:100]),
     ]
     data = unchecked_pack(broken)
     (tmp_path / "p.tar").write_bytes(data)
@@ -141,7 +141,7 @@ def test_truncated_pack_is_rejected(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=1)
     path, sha256 = pack(tmp_path, ["a.png"], tmp_path)
     path.write_bytes(io.BytesIO(path.read_bytes()).read(2000))
-    with pytest.raises(BadPack):
+    with pytest.raises(PackError):
         load_images(path, sha256, Preprocessing(**GREY))
 
 
@@ -150,7 +150,7 @@ def test_order_does_not_depend_on_threads(tmp_path: Path, threads: int):
     names = [f"{number:02}.png" for number in range(40)]
     for number, name in enumerate(names):
         write_image(tmp_path / name, seed=number)
-    images = image_pack.entries(*pack(tmp_path, names, tmp_path))
+    images = image_pack.read_index(*pack(tmp_path, names, tmp_path))
     with ImageLoader(images, Preprocessing(**GREY), threads=threads) as found:
         shown = found.pixels[:]
     for name, pixels in zip(names, shown, strict=True):
@@ -161,7 +161,7 @@ def test_first_images_do_not_wait_for_last(tmp_path: Path):
     """A batch is available while a later image is still decoding, and leaving the loader ends the threads."""
     for number in range(9):
         write_image(tmp_path / f"{number}.png", seed=number)
-    images = image_pack.entries(*pack(tmp_path, [f"{number}.png" for number in range(9)], tmp_path))
+    images = image_pack.read_index(*pack(tmp_path, [f"{number}.png" for number in range(9)], tmp_path))
     go = Event()
 
     def slow(name: str, image: Tensor) -> Tensor:
@@ -179,7 +179,7 @@ def test_first_images_do_not_wait_for_last(tmp_path: Path):
 def test_decoding_stops_with_loader(tmp_path: Path):
     """A job that stops does not decode the remaining images first."""
     write_image(tmp_path / "a.png", seed=1)
-    images = image_pack.entries(*pack(tmp_path, ["a.png"], tmp_path)) * 200
+    images = image_pack.read_index(*pack(tmp_path, ["a.png"], tmp_path)) * 200
     seen = []
     with ImageLoader(
         images, Preprocessing(**GREY), change=lambda n, i: (seen.append(n), sleep(0.01), i)[2], threads=1

@@ -120,7 +120,7 @@ def in_tar(folder: Path, top: str = "") -> Archive:
 
 
 def test_imagenets_classes_equal_timms():
-    assert list(imagenet.labels()) == ImageNetInfo().label_names()
+    assert list(imagenet.labels_by_wordnet_id()) == ImageNetInfo().label_names()
 
 
 @pytest.mark.parametrize("packed", [None, "", "./", "val/"])
@@ -185,7 +185,7 @@ def test_an_unknown_id_of_the_devkit_is_refused(tmp_path: Path, number: str):
 
 
 def test_the_devkit_has_an_id_for_each_class():
-    assert sorted(devkit.wordnet_ids().values()) == list(imagenet.labels())
+    assert sorted(devkit.wordnet_ids().values()) == list(imagenet.labels_by_wordnet_id())
     assert [devkit.wordnet_ids()[number] for number in (1, 2, 1000)] == ["n02119789", "n02100735", "n03255030"]
 
 

@@ -50,7 +50,7 @@ def test_the_second_call_finds_the_pack(
     plan = layout.write_run_folder(checked, folder, PackStore(tmp_path / "packs", DigestCache(None)))
     assert (folder.images / plan.images.name).resolve() == pack
     assert pack.stat().st_mtime_ns == before
-    assert len(list(image_pack.read(folder.root / plan.planned[0].inputs[-1], plan.images.sha256))) == 4
+    assert len(list(tiny.read_pack(folder.root / plan.planned[0].inputs[-1], plan.images.sha256))) == 4
 
 
 def test_a_log_shows_progress(
@@ -153,7 +153,7 @@ def test_images_with_more_than_8_bits_are_refused(tmp_path: Path, mode: str):
     """Pillow converts them to RGB images in which every pixel that is not black is white."""
     tiny.Image.new(mode, (8, 8), 4000).save(tmp_path / "a.tif")
     with pytest.raises(ConfigErrors, match="has more than 8 bits a pixel"):
-        image_pack.write([image_pack.Candidate("a.tif", 0, tmp_path / "a.tif")], tmp_path / "packs")
+        image_pack.write_pack([image_pack.Candidate("a.tif", 0, tmp_path / "a.tif")], tmp_path / "packs")
 
 
 def test_default_settings_and_folders_are_those_of_the_checkout():

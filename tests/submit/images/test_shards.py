@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from alignsec.errors import ConfigErrors
-from alignsec.images import pack as image_pack
 from alignsec.study.images import StudyImages
 from submit.digest_cache import DigestCache
 from submit.images import image_set
 from submit.images.store import PackStore
+from tests import tiny
 from tests.tiny import write_image
 
 
@@ -67,7 +67,7 @@ def test_shards_give_the_same_pack_as_files(tmp_path: Path, images: list[bytes],
     wanted = [one for one in found.images if one.name != "val_4.png"]
     store = PackStore(tmp_path / "packs", DigestCache(None))
     pack = store.pack(wanted[::-1], found.gather)
-    packed = list(image_pack.read(store.folder / pack.name, pack.sha256))
+    packed = list(tiny.read_pack(store.folder / pack.name, pack.sha256))
     assert [(one.name, one.label, one.data) for one in packed] == [
         (f"val_{number}.png", number % 5, images[number]) for number in (6, 5, 3, 2, 1, 0)
     ]

@@ -12,6 +12,7 @@ from alignsec.images import pack as image_pack
 from alignsec.images.pack import Candidate
 from submit.digest_cache import DigestCache
 from submit.images.store import PackStore
+from tests import tiny
 from tests.tiny import write_image
 
 
@@ -59,7 +60,7 @@ def test_a_changed_selection_is_packed_again(store: PackStore, images: list[Cand
             (store.folder / "choices.json").write_text("{")
     assert store.find(images) is None
     again = store.pack(images)
-    found = list(image_pack.read(store.folder / again.name, again.sha256))
+    found = list(tiny.read_pack(store.folder / again.name, again.sha256))
     assert [(one.label, one.data) for one in found] == [(one.label, one.read()) for one in images]
     assert store.find(images) == again
     assert (again == pack) == (change in {"damaged pack", "no pack", "damaged choices"})
