@@ -1,4 +1,4 @@
-"""Sets of corrupted images on disk, laid out as ImageNet-C."""
+"""Sets of corrupted images on disk, in ImageNet-C's layout."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("names", [("n01/0.JPEG", "n02/1.JPEG"), ("0.JPEG", "1.JPEG")])
 def test_images_are_found_by_name_or_by_class(folder: Path, names: tuple[str, str]):
-    """A flat set's names do not say the class; its labels do."""
+    """Names in a flat set do not contain the class folder; the label gives it."""
     chosen = [Candidate(name, label, Path(name), 512, 9) for label, name in enumerate(names)]
     found = corrupted_set.find_images(folder, "fog", 3, chosen)
     assert [(one.name, one.label) for one in found] == [(one.name, one.label) for one in chosen]
@@ -29,8 +29,8 @@ def test_images_are_found_by_name_or_by_class(folder: Path, names: tuple[str, st
     assert all(one.read() == one.path.read_bytes() for one in found)
 
 
-def test_a_flat_set_of_some_of_imagenets_classes(tmp_path: Path):
-    """Its second class is not label 1: n01484850 is 2."""
+def test_labels_of_a_flat_set_with_few_classes_are_imagenets(tmp_path: Path):
+    """n01484850 is the second folder but has label 2."""
     for wnid in ("n01440764", "n01484850"):
         write_image(tmp_path / "c" / "fog" / "3" / wnid / f"{wnid}.JPEG", seed=1, mode="RGB")
     chosen = [Candidate("n01484850.JPEG", 2, Path("x"))]
@@ -40,22 +40,22 @@ def test_a_flat_set_of_some_of_imagenets_classes(tmp_path: Path):
 
 def test_missing_images_are_counted(folder: Path):
     chosen = [Candidate("n01/0.JPEG", 0, Path("x")), Candidate("n02/7.JPEG", 1, Path("x"))]
-    with pytest.raises(ConfigErrors, match=r"no image for 1 of the 2 chosen ones, such as n02/7\.JPEG"):
+    with pytest.raises(ConfigErrors, match=r"no image for 1 of the 2 chosen images, such as n02/7\.JPEG"):
         corrupted_set.find_images(folder, "fog", 1, chosen)
 
 
-def test_images_that_were_not_cropped_are_refused(folder: Path):
-    """They are shown as they are, without another crop; whole photographs would be squeezed."""
+def test_images_that_are_not_square_are_refused(folder: Path):
+    """They are resized without a crop, which would distort uncropped photographs."""
     Image.new("RGB", (20, 16)).save(folder / "fog" / "1" / "n01" / "0.JPEG")
-    with pytest.raises(
-        ConfigErrors, match=r"0\.JPEG: is 20 x 16; a set of corrupted images has them cropped square"
-    ):
+    with pytest.raises(ConfigErrors, match=r"0\.JPEG: is 20 x 16; corrupted images must be cropped square"):
         corrupted_set.find_images(folder, "fog", 1, [Candidate("n01/0.JPEG", 0, Path("x"))])
 
 
 @pytest.mark.parametrize(
-    ("kind", "severity", "told"), [("fogg", 1, "did you mean fog"), ("fog", 2, "unpacked whole")]
+    ("corruption", "severity", "remedy"), [("fogg", 1, "did you mean fog"), ("fog", 2, "unpacked completely")]
 )
-def test_a_missing_folder_is_named(folder: Path, kind: str, severity: int, told: str):
-    with pytest.raises(ConfigErrors, match=f"{kind}/{severity}: is no folder of corrupted images; .*{told}"):
-        corrupted_set.find_images(folder, kind, severity, [])
+def test_a_missing_folder_is_reported(folder: Path, corruption: str, severity: int, remedy: str):
+    with pytest.raises(
+        ConfigErrors, match=f"{corruption}/{severity}: is not a folder of corrupted images; .*{remedy}"
+    ):
+        corrupted_set.find_images(folder, corruption, severity, [])

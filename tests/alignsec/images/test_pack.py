@@ -1,4 +1,4 @@
-"""Image packs: what is refused, and that the bytes are the right ones."""
+"""Image packs: their bytes, and the images and files that are refused."""
 
 import io
 import random
@@ -19,20 +19,20 @@ from tests.tiny import write_class_folders, write_image
 
 
 def folder_images(folder: Path) -> list[Candidate]:
-    """Every image in class folders."""
+    """Return every image in class folders."""
     paths = sorted(folder.rglob("*.png"))
     return [Candidate(path.relative_to(folder).as_posix(), int(path.parent.name[-1]), path) for path in paths]
 
 
-def packed(folder: Path, into: Path) -> tuple[Path, str]:
-    """The pack of every image in class folders, and its digest."""
+def write_folder_pack(folder: Path, into: Path) -> tuple[Path, str]:
+    """Write the pack of every image in class folders; return its path and digest."""
     pack = image_pack.write_pack(folder_images(folder), into)
     return into / pack.name, pack.sha256
 
 
-def test_a_pack_gives_back_what_went_in(tmp_path: Path):
+def test_a_pack_returns_the_images_that_were_written(tmp_path: Path):
     write_class_folders(tmp_path / "images")
-    path, sha256 = packed(tmp_path / "images", tmp_path / "packs")
+    path, sha256 = write_folder_pack(tmp_path / "images", tmp_path / "packs")
     images = list(tiny.read_pack(path, sha256))
     assert [image.name for image in images] == [f"class{c}/{n}.png" for c in range(3) for n in range(4)]
     assert [image.label for image in images] == [0] * 4 + [1] * 4 + [2] * 4
@@ -40,50 +40,50 @@ def test_a_pack_gives_back_what_went_in(tmp_path: Path):
 
 
 def test_the_same_images_give_the_same_bytes(tmp_path: Path):
-    """Other times, owners and folders: one digest, one name, one transfer."""
+    """File times, owners and folders do not change the digest, so the pack is transferred once."""
     packs = []
     for place in ("one", "other"):
         write_class_folders(tmp_path / place)
-        packs.append(packed(tmp_path / place, tmp_path / f"packs-{place}"))
+        packs.append(write_folder_pack(tmp_path / place, tmp_path / f"packs-{place}"))
     assert packs[0][0].read_bytes() == packs[1][0].read_bytes()
     assert packs[0][0].name == packs[1][0].name
     assert packs[0][1] == digest.sha256_of_file(packs[0][0])
 
 
-def test_another_label_is_another_pack(tmp_path: Path):
+def test_a_different_label_gives_a_different_pack(tmp_path: Path):
     write_image(tmp_path / "a.png", seed=1)
     one = image_pack.write_pack([Candidate("a.png", 0, tmp_path / "a.png")], tmp_path)
     other = image_pack.write_pack([Candidate("a.png", 1, tmp_path / "a.png")], tmp_path)
     assert one.sha256 != other.sha256
 
 
-def test_a_pack_that_is_there_is_not_written_again(tmp_path: Path):
+def test_an_existing_pack_is_not_written_again(tmp_path: Path):
     write_class_folders(tmp_path / "images")
-    path, _ = packed(tmp_path / "images", tmp_path / "packs")
+    path, _ = write_folder_pack(tmp_path / "images", tmp_path / "packs")
     before = path.stat().st_mtime_ns
-    packed(tmp_path / "images", tmp_path / "packs")
+    write_folder_pack(tmp_path / "images", tmp_path / "packs")
     assert path.stat().st_mtime_ns == before
 
 
-def test_a_pack_that_was_damaged_is_written_again(tmp_path: Path):
-    """Its name promises a digest; jobs would refuse it for ever."""
+def test_a_damaged_pack_is_written_again(tmp_path: Path):
+    """Its name contains a digest that it does not have, so every job would refuse it."""
     write_class_folders(tmp_path / "images")
-    path, sha256 = packed(tmp_path / "images", tmp_path / "packs")
+    path, sha256 = write_folder_pack(tmp_path / "images", tmp_path / "packs")
     path.write_bytes(path.read_bytes()[:-1000])
-    packed(tmp_path / "images", tmp_path / "packs")
+    write_folder_pack(tmp_path / "images", tmp_path / "packs")
     assert digest.sha256_of_file(path) == sha256
 
 
-def test_names_that_tar_finds_hard(tmp_path: Path):
-    hard = ["x" * 120 + ".png", "é漢.png", "a b'c\".png", "deep/" * 30 + "a.png", "-rf.png", "$(id).png"]
-    for name in hard:
+def test_unusual_names_are_kept(tmp_path: Path):
+    names = ["x" * 120 + ".png", "é漢.png", "a b'c\".png", "deep/" * 30 + "a.png", "-rf.png", "$(id).png"]
+    for name in names:
         write_image(tmp_path / name, seed=1)
-    pack = image_pack.write_pack([Candidate(name, 0, tmp_path / name) for name in hard], tmp_path)
-    assert [image.name for image in tiny.read_pack(tmp_path / pack.name, pack.sha256)] == hard
+    pack = image_pack.write_pack([Candidate(name, 0, tmp_path / name) for name in names], tmp_path)
+    assert [image.name for image in tiny.read_pack(tmp_path / pack.name, pack.sha256)] == names
 
 
-def test_every_image_that_cannot_be_decoded_in_one_go(tmp_path: Path):
-    """Better here than in a thousand jobs."""
+def test_all_images_that_cannot_be_decoded_are_reported_together(tmp_path: Path):
+    """They are reported before submission, not by the jobs."""
     write_image(tmp_path / "good.png", seed=1)
     write_image(tmp_path / "good.jpg", seed=1, size=64, mode="RGB")
     jpeg, png = (tmp_path / "good.jpg").read_bytes(), (tmp_path / "good.png").read_bytes()
@@ -101,12 +101,12 @@ def test_every_image_that_cannot_be_decoded_in_one_go(tmp_path: Path):
     with pytest.raises(ConfigErrors) as caught:
         image_pack.write_pack(candidates, packs)
     assert [Path(error.path).name for error in caught.value.errors] == [*bad, "gone.png"]
-    assert all("replace it, or take it out of the set" in error.remedy for error in caught.value.errors)
+    assert all("replace the image or remove it from the set" in error.remedy for error in caught.value.errors)
     assert not packs.exists()
 
 
-def test_an_image_too_large_to_trust_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Twice Pillow's limit, 89 million pixels, is an attack or a error; a job would run out of memory."""
+def test_an_image_with_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Pillow refuses images with more than twice 89 million pixels; a job would run out of memory."""
     write_image(tmp_path / "a.png", seed=1, size=64)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)
     with pytest.raises(
@@ -117,10 +117,10 @@ def test_an_image_too_large_to_trust_is_refused(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @given(st.sampled_from(["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM"]), st.data())
-def test_no_damage_to_an_image_is_a_crash(
+def test_a_damaged_image_is_packed_or_reported(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
 ):
-    """Whatever a disk or a transfer makes of an image: it is packed or it is a error, told by name."""
+    """No change of bytes causes another exception."""
     file = io.BytesIO()
     Image.frombytes("RGB", (8, 8), random.Random(0).randbytes(192)).save(file, kind)  # noqa: S311
     content = bytearray(file.getvalue())
@@ -136,22 +136,22 @@ def test_no_damage_to_an_image_is_a_crash(
     assert [str(error.path) for error in found] in ([], [str(folder / "a.png")])
 
 
-@pytest.mark.parametrize("change", ["cut short", "changed", "empty"])
-def test_a_pack_that_is_another_is_refused(tmp_path: Path, change: str):
+@pytest.mark.parametrize("change", ["truncated", "changed", "empty"])
+def test_a_pack_with_another_digest_is_refused(tmp_path: Path, change: str):
     write_class_folders(tmp_path / "images")
-    path, sha256 = packed(tmp_path / "images", tmp_path / "packs")
+    path, sha256 = write_folder_pack(tmp_path / "images", tmp_path / "packs")
     data = path.read_bytes()
-    other = {"cut short": data[:-512], "changed": data[:-1] + b"x", "empty": b""}
+    other = {"truncated": data[:-512], "changed": data[:-1] + b"x", "empty": b""}
     path.write_bytes(other[change])
-    with pytest.raises(PackError, match="cut short or changed"):
+    with pytest.raises(PackError, match="truncated or changed"):
         list(tiny.read_pack(path, sha256))
 
 
 @pytest.mark.parametrize(
     "members", [{}, {"labels.csv": b"file,label\na.png,0\n"}, {"labels.csv": b"file,label\na,x\n"}]
 )
-def test_an_archive_that_is_no_pack_is_refused(tmp_path: Path, members: dict[str, bytes]):
-    """Its digest fits, but it holds no manifest or not the images of it."""
+def test_an_archive_that_is_not_a_pack_is_refused(tmp_path: Path, members: dict[str, bytes]):
+    """The digest is right, but the manifest or an image is missing."""
     path = tmp_path / "p.tar"
     with tarfile.open(path, "w") as archive:
         for name, data in members.items():
@@ -162,12 +162,12 @@ def test_an_archive_that_is_no_pack_is_refused(tmp_path: Path, members: dict[str
         list(tiny.read_pack(path, digest.sha256_of_file(path)))
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path: Path):
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path):
     (tmp_path / "p.tar").write_bytes(b"<!DOCTYPE html>")
     with pytest.raises(PackError):
         list(tiny.read_pack(tmp_path / "p.tar", digest.sha256_of_file(tmp_path / "p.tar")))
 
 
-def test_a_missing_pack_is_the_systems_error(tmp_path: Path):
+def test_a_missing_pack_raises_file_not_found(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         list(tiny.read_pack(tmp_path / "none.tar", "1" * 64))
