@@ -18,7 +18,7 @@ from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
-from alignsec.run.status import FEW
+from alignsec.run.status import FEW_PAIRS
 
 NOTE = "no partly written file is left"
 
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         type=_processes,
         default=len(os.sched_getaffinity(0)),
         metavar="N",
-        help=f"processes that read outcomes, where there are more than {FEW:,} (default: one a core)",
+        help=f"processes that read outcomes, where there are more than {FEW_PAIRS:,} (default: one a core)",
     )
     return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
 

@@ -34,7 +34,7 @@ from aggregate.collect import table, tally
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
-from alignsec.run.status import FEW
+from alignsec.run.status import FEW_PAIRS
 from benchmarks import synthetic_run
 from benchmarks.synthetic_run import Size
 
@@ -180,7 +180,7 @@ def compare(case: Case) -> Iterator[Row]:
                 "peer_outcomes": given,
                 "peer_seconds": round(other["seconds"], 2),
                 "peer_peak_mb": other["peak_mb"],
-                "processes": len(os.sched_getaffinity(0)) if outcomes > FEW else 1,
+                "processes": len(os.sched_getaffinity(0)) if outcomes > FEW_PAIRS else 1,
             }
 
 

@@ -113,7 +113,7 @@ def outcomes(made: Plan) -> Iterator[tuple[str, bytes]]:
         lines = [*drawn[number % DIFFERENT][:-1]]
         lines[at_id] = f'"id": "{pair.id}",\n'.encode()
         lines[at_pair] = f'"pair": {json.dumps(pair.model_dump(mode="json"))},\n'.encode()
-        yield pair.id, outcome_file.sealed(b"".join(lines))
+        yield pair.id, outcome_file.add_checksum(b"".join(lines))
 
 
 def _record(pair: Pair, names: list[str], labels: list[int], rng: random.Random) -> Record:

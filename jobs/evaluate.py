@@ -51,9 +51,9 @@ def main() -> int:
         return exit_code.CHECKPOINT
     except Exception as error:  # noqa: BLE001 - the only broad except: any error becomes a recorded failure
         result = _failure(error, pair, arguments.pair.stem, clock)
-        code = exit_code.HOPELESS if result.hopeless else exit_code.TRY_AGAIN
+        code = exit_code.PERMANENT_FAILURE if result.hopeless else exit_code.TEMPORARY_FAILURE
         traceback.print_exc()
-    return code if _write_outcome(result) else exit_code.TRY_AGAIN
+    return code if _write_outcome(result) else exit_code.TEMPORARY_FAILURE
 
 
 def _read_pair(path: Path) -> Pair:

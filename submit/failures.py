@@ -60,7 +60,7 @@ def find_failures(plan: Plan, folder: RunFolder) -> list[PairStatus]:
         OSError: The run's files cannot be read.
     """
     events = EventLog(folder.events)
-    pairs = status.survey(plan, folder.outcomes, events)
+    pairs = status.read_statuses(plan, folder.outcomes, events)
     return [pair for pair in pairs if pair.state == "failed" or (pair.state == "missing" and _is_job_lost(pair))]
 
 

@@ -83,16 +83,16 @@ class LocalRun:
 
     def is_ok(self, planned: PlannedPair) -> bool:
         """Return whether a pair already has a valid result."""
-        return status.pair_status(planned.pair, self.folder.outcome(planned.pair.id)).state == "ok"
+        return status.read_pair_status(planned.pair, self.folder.outcome(planned.pair.id)).state == "ok"
 
     def _run_pair(self, planned: PlannedPair) -> EndedJob:
         """Run a pair's job; retry it while it fails through the machine's fault."""
-        code = exit_code.TRY_AGAIN
+        code = exit_code.TEMPORARY_FAILURE
         for _ in range(1 + self.retries):
             if self._stopping.is_set():
                 break
             code = self._run_job(planned)
-            if code in (exit_code.DONE, exit_code.HOPELESS):
+            if code in (exit_code.DONE, exit_code.PERMANENT_FAILURE):
                 break
         return EndedJob(planned.pair.id, code)
 
@@ -196,7 +196,7 @@ def run_locally(
     with PairDisplay(console, plan, plan.image_count, already) as display:
         run.on_progress = display.report
         for job in run.run(plan):
-            result = status.pair_status(pairs[job.id], folder.outcome(job.id))
+            result = status.read_pair_status(pairs[job.id], folder.outcome(job.id))
             display.end(job.id, result.state + (f" ({result.reason})" if result.reason else ""))
     # With the run's code, as in its jobs: this checkout may have changed since.
     analysis = [site.job_python, "-m", "aggregate", str(folder.root)]

@@ -23,7 +23,7 @@ from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file, status
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import OutcomeFile
-from alignsec.run.status import Look, State
+from alignsec.run.status import OutcomeReader, StatusName
 from alignsec.spec.verdicts import MENDED, ROBUST
 
 PROVENANCE_FIELDS = ("code", "container", "precision", "device", "host")
@@ -43,7 +43,7 @@ class PairCost:
 class OutcomeSummary:
     """One outcome file."""
 
-    state: State
+    state: StatusName
     reason: str
     """Empty where the pair is ok."""
     model: str
@@ -66,7 +66,7 @@ class OutcomeSummary:
 
 def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
     """Read one outcome file. Raises OSError; tarfile.ReadError where its archive ends too early."""
-    found = status.judged(file, planned, outcome_file.skim)
+    found = status.read_file_status(file, planned, outcome_file.parse_summary)
     answer = found.record or found.failure
     ran = answer.provenance if answer else None
     model, attack = (found.pair.model.name, found.pair.attack.name) if found.pair else ("", "")
@@ -110,7 +110,7 @@ Reader = Callable[[OutcomeFile, bool], Result]
 """Reads one outcome file; True where the plan asks for it."""
 
 
-def read_parallel(read: Reader[Result], processes: int) -> Look[Result]:
+def read_parallel(read: Reader[Result], processes: int) -> OutcomeReader[Result]:
     """Reads files in their order, in this process or in so many others; then `read` is a function of a module."""
     return partial(starmap, read) if processes < 2 else partial(_side_by_side, read, processes)
 

@@ -17,7 +17,7 @@ from alignsec.display import Display
 from alignsec.run import status
 from alignsec.run.event_log import EventLog, NodeHistory
 from alignsec.run.plan import Plan
-from alignsec.run.status import FEW, State, look_at
+from alignsec.run.status import FEW_PAIRS, StatusName, read_outcomes
 from alignsec.spec.pair import Pair
 
 
@@ -29,7 +29,7 @@ class PairState:
     model: str
     """Empty where a stale or damaged file does not say; attack too."""
     attack: str
-    state: State
+    state: StatusName
     reason: str
     """Empty where the pair is ok."""
     host: str = ""
@@ -92,7 +92,7 @@ class Tally:
     """Ok pairs that were answered on another number of images than the plan has, by that number."""
 
     @property
-    def states(self) -> Counter[State]:
+    def states(self) -> Counter[StatusName]:
         """How many pairs are in each state."""
         return Counter(pair.state for pair in self.pairs)
 
@@ -123,7 +123,7 @@ def read_tally(
     """
     display = display or Display()
     display.begin("reading outcomes", len(plan.planned), unit="outcomes")
-    look = readers.read_parallel(reading.summarize_outcome, processes if len(plan.planned) > FEW else 1)
+    look = readers.read_parallel(reading.summarize_outcome, processes if len(plan.planned) > FEW_PAIRS else 1)
     order = {pair.id: at for at, pair in enumerate(plan)}
     rows: list[Row] = []
     robust: dict[tuple[str, str, str], Bits] = {}
@@ -133,7 +133,7 @@ def read_tally(
     traces: dict[str, Counter[str]] = {name: Counter() for name in PROVENANCE_FIELDS}
     versions: dict[str, Counter[str]] = {}
     other_counts: Counter[int] = Counter()
-    for pair_id, pair, found in readers.convert_archive_errors(look_at(plan, outcomes, look), outcomes):
+    for pair_id, pair, found in readers.convert_archive_errors(read_outcomes(plan, outcomes, look), outcomes):
         display.advance()
         pairs.append(_state(pair_id, pair, found, events.nodes.get(pair_id)))
         if found is None or found.spent is None:
@@ -175,7 +175,7 @@ def _state(
     pair_id: str, pair: Pair | None, found: OutcomeSummary | None, history: NodeHistory | None
 ) -> PairState:
     """A planned pair is named by the plan; a stale one by its file."""
-    without = status.missing(pair_id, pair, history)
+    without = status.missing_status(pair_id, pair, history)
     history = history or NodeHistory(pair_id)
     # Interned: of 100,000 pairs most share these.
     ran = (

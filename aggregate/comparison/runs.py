@@ -14,7 +14,7 @@ from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import OutcomeFile
 from alignsec.run.plan import Plan
-from alignsec.run.status import FEW
+from alignsec.run.status import FEW_PAIRS
 from alignsec.spec.pair import Pair
 
 NAMED = 10
@@ -72,8 +72,8 @@ def read_run(root: Path, processes: int = 1, display: Display | None = None) -> 
     run = Run(root, plan.name, {}, {}, 0)
     damaged: list[ConfigError] = []
     once: dict[tuple[str, ...], tuple[str, ...]] = {}
-    look = reading.read_parallel(_read, processes if len(plan.planned) > FEW else 1)
-    seen = status.look_at(plan, folder.outcomes, look)
+    look = reading.read_parallel(_read, processes if len(plan.planned) > FEW_PAIRS else 1)
+    seen = status.read_outcomes(plan, folder.outcomes, look)
     for pair_id, pair, found in reading.convert_archive_errors(seen, folder.outcomes):
         display.advance()
         if pair is None:
@@ -84,7 +84,7 @@ def read_run(root: Path, processes: int = 1, display: Display | None = None) -> 
             remedy = f"{found.reason}; run its pair again, or move the file out of the folder"
             damaged.append(ConfigError(path=folder.outcome(pair_id), remedy=remedy))
         else:
-            run.others[_key(pair)] = found.reason if found else status.missing(pair_id, pair, None).reason
+            run.others[_key(pair)] = found.reason if found else status.missing_status(pair_id, pair, None).reason
     if damaged:
         more = len(damaged) - NAMED
         rest = (
@@ -103,7 +103,7 @@ class _NotOk:
 
 
 def _read(file: OutcomeFile, planned: bool) -> PairResult | _NotOk:
-    found = status.judged(file, planned, outcome_file.skim)
+    found = status.read_file_status(file, planned, outcome_file.parse_summary)
     if found.state == "ok" and found.record is not None:
         return _answer(found.record)
     return _NotOk(found.reason, damaged=not found.failure and bool(found.outcome_sha256))

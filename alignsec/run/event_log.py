@@ -98,7 +98,7 @@ class EventLog:
             self.nodes[node] = _after(self.nodes.get(node, NodeHistory(node)), job, event)
 
 
-def unfinished_cluster(path: Path) -> int | None:
+def find_running_cluster(path: Path) -> int | None:
     """The cluster of the last job in a log that was submitted and has not ended, or None."""
     cluster = None
     if not path.exists() or not path.stat().st_size:

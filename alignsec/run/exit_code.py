@@ -2,9 +2,9 @@
 
 DONE = 0
 """The outcome is a record."""
-HOPELESS = 65
+PERMANENT_FAILURE = 65
 """The outcome is a failure, and so would it be anywhere else: the request is wrong. No retry."""
-TRY_AGAIN = 75
+TEMPORARY_FAILURE = 75
 """The machine failed, not the request: another try may do."""
 CHECKPOINT = 85
 """Not finished: a checkpoint was written, and the job is to be started again from it."""

@@ -21,7 +21,7 @@ _SEAL_BYTES = 79
 """Of the last line: 64 digits and what stands around them."""
 
 
-class Damaged(Exception):
+class DamagedOutcomeError(Exception):
     """A file that is not the outcome that was written: cut short, edited by hand, or of another layout."""
 
 
@@ -32,10 +32,10 @@ def dump(outcome: Record | Failure) -> bytes:
     """
     fields = outcome.model_dump(mode="json").items()
     lines = [f"{_json(name)}: {_json(value)},\n" for name, value in fields]
-    return sealed("".join(["{\n", *lines]).encode())
+    return add_checksum("".join(["{\n", *lines]).encode())
 
 
-def sealed(body: bytes) -> bytes:
+def add_checksum(body: bytes) -> bytes:
     """A file's bytes from all its lines but the last."""
     return body + _seal(body)
 
@@ -56,7 +56,7 @@ def parse(data: bytes) -> Record | Failure:
     return _parsed(data, _content)
 
 
-def skim(data: bytes) -> Record | Failure:
+def parse_summary(data: bytes) -> Record | Failure:
     """As parse, but a record comes without the steps and distances at which images broke.
 
     They are half of a file and no table tells them; and what all outcomes of a run have in common is read once.
@@ -67,7 +67,7 @@ def skim(data: bytes) -> Record | Failure:
 def _parsed(data: bytes, content: Callable[[bytes], object]) -> Record | Failure:
     body = data[:-_SEAL_BYTES]
     if data[-_SEAL_BYTES:] != _seal(body):
-        raise Damaged(_what_is_wrong(data))
+        raise DamagedOutcomeError(_what_is_wrong(data))
     layout = f"has another layout than version {VERSION}"
     try:
         # In two steps, because pydantic's validate_json takes half as long again (2.14, files of 1,000 images).
@@ -75,9 +75,9 @@ def _parsed(data: bytes, content: Callable[[bytes], object]) -> Record | Failure
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise Damaged(f"{layout}: {place}: {first['msg']}") from None
+        raise DamagedOutcomeError(f"{layout}: {place}: {first['msg']}") from None
     except ValueError as error:
-        raise Damaged(f"{layout}: {error}") from None
+        raise DamagedOutcomeError(f"{layout}: {error}") from None
 
 
 def _content(text: bytes) -> object:
@@ -169,7 +169,7 @@ class OutcomeFile:
         return data
 
 
-def files_of(outcomes: Path) -> Iterator[OutcomeFile]:
+def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
     """The outcome files of a folder, sorted, or of a tar archive, in its order; none where neither is there.
 
     Half-written files start with a dot and are left out. Raises OSError, or what tarfile and its decompressors

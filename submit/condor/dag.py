@@ -43,7 +43,7 @@ def dag_lines(
         yield f"JOB {node} {RUN.pair_description}{' DONE' if node in finished else ''}"
         yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in requested[node].node_vars.items())
         yield f"PRIORITY {node} {priorities[node]}"
-        yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.HOPELESS}"
+        yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.PERMANENT_FAILURE}"
         yield f"CATEGORY {node} pairs"
     yield f"MAXJOBS pairs {site.max_jobs}"
     # The FINAL node's exit code is the DAG's: the analysis exits non-zero if a pair is not ok.

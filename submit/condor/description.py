@@ -14,7 +14,7 @@ from alignsec.run import exit_code
 from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_OUTCOME, RunFolder
 from alignsec.run.job_environment import shell_exports
 from alignsec.run.plan import Plan
-from alignsec.run.status import FEW
+from alignsec.run.status import FEW_PAIRS
 from submit.site import Site
 from submit.transfer import pack_source
 
@@ -92,7 +92,7 @@ def final_description(plan: Plan, site: Site) -> Iterator[str]:
     inputs = [str(path) for path in (RUN.code, RUN.plan, RUN.outcomes_archive, RUN.events_copy, *scores)]
     yield from _where_to_run(site)
     yield f"executable = {RUN.job_script}"
-    cpus = 2 if len(plan.planned) > FEW else 1
+    cpus = 2 if len(plan.planned) > FEW_PAIRS else 1
     files = ["--outcomes", str(RUN.outcomes_archive), "--events", str(RUN.events_copy)]
     yield _arguments([f"{RUN.analysis}/", _python(site), "aggregate", ".", *files, "--jobs", str(cpus)])
     yield from _transfer(inputs, str(RUN.analysis))

@@ -29,7 +29,7 @@ def find_running_dag(folder: RunFolder, run: CondorCommand | None) -> int | None
         run: Runs a command of HTCondor; None without a pool.
     """
     log = folder.dagman_log
-    cluster = event_log.unfinished_cluster(log)
+    cluster = event_log.find_running_cluster(log)
     if cluster is None or run is None:
         return cluster
     query = run(["condor_q", "-allusers", str(cluster), "-af", "ClusterId", "Iwd"], check=False)
@@ -39,7 +39,9 @@ def find_running_dag(folder: RunFolder, run: CondorCommand | None) -> int | None
 
 def find_finished_pairs(folder: RunFolder, plan: Plan) -> frozenset[str]:
     """Return the ids of the pairs that already have results."""
-    return frozenset(pair.id for pair in plan if status.pair_status(pair, folder.outcome(pair.id)).state == "ok")
+    return frozenset(
+        pair.id for pair in plan if status.read_pair_status(pair, folder.outcome(pair.id)).state == "ok"
+    )
 
 
 def write_dag(

@@ -116,7 +116,7 @@ class RunMonitor:
 
     def _dag(self) -> str:
         log = self._folder.dagman_log
-        cluster = event_log.unfinished_cluster(log)
+        cluster = event_log.find_running_cluster(log)
         if cluster is not None:
             return f"running as job {cluster}"
         return "ended" if log.exists() else "not submitted"
@@ -149,7 +149,7 @@ class RunMonitor:
             seconds_left=progress.seconds_left if progress else None,
             tries=history.jobs,
             evictions=history.evictions,
-            reason=history.story if state in ("held", "removed", "failed") else "",
+            reason=history.summary if state in ("held", "removed", "failed") else "",
         )
 
     def _outcome(self, pair: Pair) -> tuple[str, str]:
@@ -160,7 +160,7 @@ class RunMonitor:
         except FileNotFoundError:
             return "missing", ""
         if pair.id not in self._outcomes or self._outcomes[pair.id][0] != changed:
-            found = status.pair_status(pair, path)
+            found = status.read_pair_status(pair, path)
             self._outcomes[pair.id] = (changed, found.state, found.reason)
         return self._outcomes[pair.id][1:]
 

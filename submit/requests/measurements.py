@@ -14,7 +14,7 @@ from alignsec import atomic, digest
 from alignsec.catalogue import network_cost
 from alignsec.run import outcome_file
 from alignsec.run.outcome import Record
-from alignsec.run.outcome_file import Damaged
+from alignsec.run.outcome_file import DamagedOutcomeError
 from alignsec.schema import StrictModel
 from alignsec.spec.attack import Attack, SearchPrecision
 from alignsec.spec.pair import PairModel
@@ -202,7 +202,7 @@ def _read_kept(path: Path) -> dict[str, tuple[list[int], Measurement | None]]:
 def _read_measurement(path: Path) -> Measurement | None:
     try:
         record = outcome_file.read(path)
-    except (OSError, Damaged):
+    except (OSError, DamagedOutcomeError):
         return None
     return measure_record(record) if isinstance(record, Record) else None
 

@@ -82,7 +82,7 @@ def verdicts(record: Record) -> list[str]:
 
 def run_permanent_failure(job: JobFolder) -> str:
     """Run a job that fails for a reason that a retry cannot change, and return the reason."""
-    assert job.run() == exit_code.HOPELESS
+    assert job.run() == exit_code.PERMANENT_FAILURE
     assert job.failure.hopeless
     assert job.failure.id == job.pair.id
     assert job.failure.pair == job.pair
@@ -93,7 +93,7 @@ def run_permanent_failure(job: JobFolder) -> str:
 
 def run_temporary_failure(job: JobFolder) -> str:
     """Run a job that fails for a reason that another machine may not have, and return the reason."""
-    assert job.run() == exit_code.TRY_AGAIN
+    assert job.run() == exit_code.TEMPORARY_FAILURE
     assert not job.failure.hopeless
     assert job.failure.id == job.pair.id
     return job.failure.reason

@@ -39,7 +39,7 @@ def test_writes_record(job: Job):
     assert done.stdout.splitlines()[-1] == f"{made.pair.id}: ok"
 
 
-@pytest.mark.parametrize(("top1", "code"), [(0.75, exit_code.DONE), (0.1, exit_code.HOPELESS)])
+@pytest.mark.parametrize(("top1", "code"), [(0.75, exit_code.DONE), (0.1, exit_code.PERMANENT_FAILURE)])
 def test_wrong_clean_accuracy_stops_job_before_attack(job: Job, staged: StagedFiles, top1: float, code: int):
     """Six of eight images are classified correctly. If the published accuracy differs, no attack step runs."""
     pair = staged.pair()

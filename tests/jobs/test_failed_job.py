@@ -67,7 +67,7 @@ def test_invalid_pair_file(job: Job, text: str):
     """The failure's id is the name of the file."""
     made = job()
     made.pair_file.write_text(text)
-    assert made.run() == exit_code.HOPELESS
+    assert made.run() == exit_code.PERMANENT_FAILURE
     assert (made.failure.id, made.failure.pair, made.failure.hopeless) == (made.pair.id, None, True)
     assert made.failure.reason.startswith(f"PairFileError: {made.pair_file.name}: invalid pair")
 
@@ -102,14 +102,14 @@ def test_out_of_memory(job: Job, staged: StagedFiles):
 def test_missing_pair_file(job: Job):
     made = job()
     made.pair_file.unlink()
-    assert made.run() == exit_code.TRY_AGAIN
+    assert made.run() == exit_code.TEMPORARY_FAILURE
     assert (made.failure.id, made.failure.pair) == (made.pair.id, None)
 
 
 def test_file_name_that_is_not_utf8(job: Job):
     """The failure's id contains the name with the invalid bytes escaped."""
     made = job()
-    assert made.start(made, [os.fsdecode(b"caf\xe9.json")]) == exit_code.TRY_AGAIN
+    assert made.start(made, [os.fsdecode(b"caf\xe9.json")]) == exit_code.TEMPORARY_FAILURE
     assert made.failure.id == "caf\\udce9"
 
 
@@ -119,7 +119,7 @@ def test_torch_cannot_be_imported(job: Job, tmp_path: Path):
     (tmp_path / "broken" / "torch.py").write_text("raise ImportError('libcuda.so.1: no such file')\n")
     made = job()
     done = made.run_in_new_process(PYTHONPATH=f"{tmp_path / 'broken'}:{made.zip}")
-    assert done.returncode == exit_code.TRY_AGAIN, done.stderr
+    assert done.returncode == exit_code.TEMPORARY_FAILURE, done.stderr
     assert made.failure.reason == "ImportError: libcuda.so.1: no such file"
     assert made.failure.provenance is not None
     assert made.failure.provenance.device
@@ -132,7 +132,7 @@ def test_read_only_folder(job: Job):
     made.folder.chmod(0o500)
     code = made.run()
     made.folder.chmod(0o700)
-    assert code == exit_code.TRY_AGAIN
+    assert code == exit_code.TEMPORARY_FAILURE
 
 
 def test_full_disk_leaves_empty_outcome(job: Job, small_disk: list[str], tmp_path: Path):
@@ -153,7 +153,7 @@ def test_full_disk_leaves_empty_outcome(job: Job, small_disk: list[str], tmp_pat
         timeout=120,
         check=False,
     )
-    assert done.returncode == exit_code.TRY_AGAIN, done.stderr
+    assert done.returncode == exit_code.TEMPORARY_FAILURE, done.stderr
     assert "outcome.json: cannot be written" in done.stderr
     assert "No space left on device" in done.stderr
     assert "0 outcome.json" in done.stdout

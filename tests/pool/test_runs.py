@@ -41,7 +41,7 @@ def test_a_study_runs_and_continues_after_changes(pool: Pool, tmp_path: Path) ->
     tiny.attacks = (CLEAN, APGD.replace("steps = 5", "steps = 4"))
     tiny.submit()
     tiny.wait_for("ended")
-    states = [pair.state for pair in status.survey(Plan.read(tiny.run), tiny.run.outcomes)]
+    states = [pair.state for pair in status.read_statuses(Plan.read(tiny.run), tiny.run.outcomes)]
     assert sorted(states) == ["ok", "ok", "stale"]
     assert tiny.exit_code() == 0
     assert len(list((tiny.run.submissions).iterdir())) == 2, "earlier submissions are kept"

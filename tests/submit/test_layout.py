@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def states(plan: Plan, folder: RunFolder) -> dict[str, str]:
-    return {one.id: one.state for one in status.survey(plan, folder.outcomes)}
+    return {one.id: one.state for one in status.read_statuses(plan, folder.outcomes)}
 
 
 def test_every_model_is_paired_with_every_attack(validated: ValidatedStudy, folder: RunFolder):

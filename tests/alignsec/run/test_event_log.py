@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alignsec.run.event_log import EventLog, unfinished_cluster
+from alignsec.run.event_log import EventLog, find_running_cluster
 from tests import event_text as text
 
 
@@ -10,7 +10,7 @@ def test_a_log_that_is_not_there_or_empty_has_no_nodes(tmp_path: Path) -> None:
     assert EventLog(tmp_path / "none").nodes == {}
     (tmp_path / "empty").touch()
     assert EventLog(tmp_path / "empty").nodes == {}
-    assert unfinished_cluster(tmp_path / "none") is None
+    assert find_running_cluster(tmp_path / "none") is None
 
 
 def test_a_node_that_ran_to_its_end(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_holds_evictions_and_removal_are_all_kept(tmp_path: Path) -> None:
     node = EventLog(text.write(tmp_path / "log", *events)).nodes["n"]
     assert [(hold.code, hold.reason) for hold in node.holds] == [(13, "no such file"), (34, "too much memory")]
     assert (node.state, node.evictions, node.starts) == ("removed", 1, 2)
-    assert "held (too much memory), then removed (PeriodicRemove was true)" in node.story
+    assert "held (too much memory), then removed (PeriodicRemove was true)" in node.summary
 
 
 def test_what_is_written_later_is_read_later(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_a_log_that_appears_later_is_found(tmp_path: Path) -> None:
 
 def test_dagman_is_unfinished_until_it_ends_or_is_removed(tmp_path: Path) -> None:
     started = [text.submitted(5, 0, ""), text.executing(5, 1)]
-    assert unfinished_cluster(text.write(tmp_path / "1", *started)) == 5
-    assert unfinished_cluster(text.write(tmp_path / "2", *started, text.terminated(5, 9, 0))) is None
-    assert unfinished_cluster(text.write(tmp_path / "3", *started, text.aborted(5, 9, "condor_rm"))) is None
+    assert find_running_cluster(text.write(tmp_path / "1", *started)) == 5
+    assert find_running_cluster(text.write(tmp_path / "2", *started, text.terminated(5, 9, 0))) is None
+    assert find_running_cluster(text.write(tmp_path / "3", *started, text.aborted(5, 9, "condor_rm"))) is None
     again = [*started, text.terminated(5, 9, 1), text.submitted(8, 10, "")]
-    assert unfinished_cluster(text.write(tmp_path / "4", *again)) == 8
+    assert find_running_cluster(text.write(tmp_path / "4", *again)) == 8

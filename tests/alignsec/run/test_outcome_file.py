@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alignsec import digest
 from alignsec.run import outcome_file
 from alignsec.run.outcome import Failure, Record
-from alignsec.run.outcome_file import Damaged
+from alignsec.run.outcome_file import DamagedOutcomeError
 from alignsec.spec.verdicts import BudgetVerdicts, Passes, legend
 from tests.tiny import PROVENANCE, attack, failure, pair, record
 
@@ -58,7 +58,7 @@ def test_a_skimmed_record_lacks_the_searches_alone(what: Record):
         searched.append(budget.model_copy(update=many))
     full = what.model_copy(update={"budgets": searched})
     bare = [b.model_copy(update={"broken_at_step": [], "broken_at_distance": []}) for b in what.budgets]
-    assert outcome_file.skim(outcome_file.dump(full)) == what.model_copy(update={"budgets": bare})
+    assert outcome_file.parse_summary(outcome_file.dump(full)) == what.model_copy(update={"budgets": bare})
 
 
 @given(texts, texts)
@@ -66,10 +66,10 @@ def test_a_failure_is_skimmed_whole(reason: str, note: str):
     """Whatever its text looks like."""
     tricky = f'{note}\n"images": [],\n,"broken_at_step":[1]'
     what = Failure(id="x", pair=None, hopeless=False, reason=reason, traceback=tricky)
-    assert outcome_file.skim(outcome_file.dump(what)) == what
+    assert outcome_file.parse_summary(outcome_file.dump(what)) == what
 
 
-@pytest.mark.parametrize("read", [outcome_file.parse, outcome_file.skim])
+@pytest.mark.parametrize("read", [outcome_file.parse, outcome_file.parse_summary])
 @pytest.mark.parametrize(
     ("old", "new"), [(b'"RRW"', b'"RRR"'), (b'"a.png"', b'"b.png"'), (b'"classes"', b'"classed"'), (b"]", b"")]
 )
@@ -78,8 +78,8 @@ def test_a_resealed_edit_is_refused_by_both(read: Callable[[bytes], object], old
     data = outcome_file.dump(record(pair(), ["RRW"] * 2, images=["a.png", "b.png", "c.png"], labels=[0, 1, 2]))
     body = data[: data.rindex(b'"checksum"')]
     assert old in body
-    with pytest.raises(Damaged):
-        read(outcome_file.sealed(body.replace(old, new, 1)))
+    with pytest.raises(DamagedOutcomeError):
+        read(outcome_file.add_checksum(body.replace(old, new, 1)))
 
 
 @given(texts, texts, st.booleans())
@@ -143,7 +143,7 @@ def test_every_edited_value_is_found(what: Record | Failure):
         for part in path[:-1]:
             holder = holder[part]
         holder[path[-1]] = edited(holder[path[-1]])
-        with pytest.raises(Damaged, match="changed after it was written"):
+        with pytest.raises(DamagedOutcomeError, match="changed after it was written"):
             outcome_file.parse(json.dumps(changed).encode())
 
 
@@ -154,7 +154,7 @@ def test_a_key_more_or_less_is_found(change: str):
         content["comment"] = "mine"
     else:
         del content["notes"]
-    with pytest.raises(Damaged, match="changed after it was written"):
+    with pytest.raises(DamagedOutcomeError, match="changed after it was written"):
         outcome_file.parse(json.dumps(content).encode())
 
 
@@ -162,7 +162,7 @@ def test_a_file_cut_short_anywhere_is_damaged():
     """As a transfer leaves it."""
     data = outcome_file.dump(failure(pair()))
     for length in range(len(data)):
-        with pytest.raises(Damaged, match=r"is not JSON|has no checksum"):
+        with pytest.raises(DamagedOutcomeError, match=r"is not JSON|has no checksum"):
             outcome_file.parse(data[:length])
 
 
@@ -172,13 +172,13 @@ def test_a_changed_byte_is_found_wherever_it_is(data: st.DataObject):
     written = outcome_file.dump(failure(pair()))
     place = data.draw(st.integers(0, len(written) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != written[place]))
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedOutcomeError):
         outcome_file.parse(written[:place] + bytes([byte]) + written[place + 1 :])
 
 
 @pytest.mark.parametrize("change", [b"\n", b" ", b"{}", b"\x00" * 100])
 def test_bytes_behind_the_end_are_found(change: bytes):
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedOutcomeError):
         outcome_file.parse(outcome_file.dump(record(pair())) + change)
 
 
@@ -222,19 +222,19 @@ def test_a_field_stands_on_a_line_of_its_own():
     ids=lambda data: data[:24].decode(errors="replace"),
 )
 def test_what_is_no_outcome_is_damaged(data: bytes):
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedOutcomeError):
         outcome_file.parse(data)
 
 
 def signed(content: dict[str, Any]) -> bytes:
     """An outcome file with a checksum that fits: by another version, or by somebody who can compute one."""
-    return outcome_file.sealed(json.dumps(content).encode().removesuffix(b"}") + b",\n")
+    return outcome_file.add_checksum(json.dumps(content).encode().removesuffix(b"}") + b",\n")
 
 
 def test_a_later_schema_is_refused_by_name():
     content = json.loads(outcome_file.dump(failure(pair())))
     del content["checksum"]
-    with pytest.raises(Damaged, match=r"another layout than version 2: failed\.schema_version"):
+    with pytest.raises(DamagedOutcomeError, match=r"another layout than version 2: failed\.schema_version"):
         outcome_file.parse(signed({**content, "schema_version": 3}))
 
 
@@ -243,8 +243,8 @@ def test_a_number_that_json_has_not_is_refused_wherever_it_stands():
     written = outcome_file.dump(record(pair())).splitlines(keepends=True)[:-1]
     changed = b"".join(written).replace(b'"depth":1', b'"depth":NaN')
     assert changed != b"".join(written)
-    with pytest.raises(Damaged, match="has another layout"):
-        outcome_file.parse(outcome_file.sealed(changed))
+    with pytest.raises(DamagedOutcomeError, match="has another layout"):
+        outcome_file.parse(outcome_file.add_checksum(changed))
 
 
 def test_a_file_of_version_1_is_called_that():
@@ -254,10 +254,10 @@ def test_a_file_of_version_1_is_called_that():
     del content["checksum"]
     first = {**content, "checksum": digest.sha256_of_json(content)}
     with pytest.raises(
-        Damaged, match=r"is of version 1, and this code reads version 2: .* submit the study again"
+        DamagedOutcomeError, match=r"is of version 1, and this code reads version 2: .* submit the study again"
     ):
         outcome_file.parse(json.dumps(first).encode())
-    with pytest.raises(Damaged, match="changed after it was written"):
+    with pytest.raises(DamagedOutcomeError, match="changed after it was written"):
         outcome_file.parse(json.dumps({**first, "classes": 6}).encode())
 
 
@@ -265,15 +265,15 @@ def test_a_file_of_version_1_is_called_that():
     "body", [b"", b"{", b"[1,\n", b'{"status": "ok",\n', b'{"seconds": NaN,\n', b"\xff", b'{"a":' * 10_000]
 )
 def test_a_checksum_alone_makes_no_outcome(body: bytes):
-    with pytest.raises(Damaged, match="has another layout than version 2"):
-        outcome_file.parse(outcome_file.sealed(body))
+    with pytest.raises(DamagedOutcomeError, match="has another layout than version 2"):
+        outcome_file.parse(outcome_file.add_checksum(body))
 
 
 def test_another_pairs_id_is_refused():
     """A record copied under another name, with its checksum made to fit."""
     content = json.loads(outcome_file.dump(record(pair())))
     del content["checksum"]
-    with pytest.raises(Damaged, match="is not that of the pair it holds"):
+    with pytest.raises(DamagedOutcomeError, match="is not that of the pair it holds"):
         outcome_file.parse(signed({**content, "id": pair(seed=1).id}))
 
 

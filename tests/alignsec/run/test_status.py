@@ -76,7 +76,7 @@ def survey(request: pytest.FixtureRequest, tmp_path: Path) -> Survey:
         return tmp_path / "outcomes.tar"
 
     make = of_folder if request.param == "folder" else of_tar
-    return lambda contents: {one.id: one for one in status.survey(plan_of(PAIRS), make(contents))}
+    return lambda contents: {one.id: one for one in status.read_statuses(plan_of(PAIRS), make(contents))}
 
 
 def test_every_pair_has_one_state(survey: Survey):
@@ -121,13 +121,13 @@ def test_the_missing_come_last_in_the_plans_order(survey: Survey):
 
 
 def test_a_folder_that_is_not_there_has_no_outcomes(tmp_path: Path):
-    found = list(status.survey(plan_of(PAIRS), tmp_path / "none"))
+    found = list(status.read_statuses(plan_of(PAIRS), tmp_path / "none"))
     assert {one.state for one in found} == {"missing"}
 
 
 def test_one_pair_is_looked_up_by_its_file(tmp_path: Path):
     path = tmp_path / "o.json"
-    assert status.pair_status(OK, path).state == "missing"
+    assert status.read_pair_status(OK, path).state == "missing"
     outcome_file.write(path, record(OK))
-    assert status.pair_status(OK, path).state == "ok"
-    assert status.pair_status(FAILED, path).state == "failed"
+    assert status.read_pair_status(OK, path).state == "ok"
+    assert status.read_pair_status(FAILED, path).state == "failed"

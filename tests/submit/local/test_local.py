@@ -51,14 +51,14 @@ def test_a_job_that_failed_through_its_machine_is_retried(prepared: StandInRun):
 
 def test_a_hopeless_job_is_not_retried(prepared: StandInRun):
     prepared.set_behaviour(a_clean="hopeless")
-    assert prepared.run()[prepared.id("a", "clean")] == exit_code.HOPELESS
+    assert prepared.run()[prepared.id("a", "clean")] == exit_code.PERMANENT_FAILURE
     assert prepared.started.count(prepared.id("a", "clean")) == 1
     assert isinstance(prepared.outcome(prepared.id("a", "clean")), Failure)
 
 
 def test_retries_end(prepared: StandInRun):
     prepared.set_behaviour(a_clean="try again")
-    assert prepared.run(retries=2)[prepared.id("a", "clean")] == exit_code.TRY_AGAIN
+    assert prepared.run(retries=2)[prepared.id("a", "clean")] == exit_code.TEMPORARY_FAILURE
     assert prepared.started.count(prepared.id("a", "clean")) == 3
 
 
