@@ -101,7 +101,7 @@ def read_file_status(
 ) -> PairStatus:
     """The status that a file gives the pair it is named after; its `pair` is the one that the file holds.
 
-    planned: whether the plan asks for that pair; what it does not ask for is stale. parse: outcome_file.skim
+    planned: whether the plan asks for that pair; what it does not ask for is stale. parse: outcome_file.parse_summary
     where its record is enough.
     """
     data = file.read()
