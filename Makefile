@@ -8,7 +8,7 @@ STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench catalogue requirements clean
+.PHONY: help demo test quick check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench validate catalogue requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ brainscore-archive: .brainscore/.ready  ## pack the files that a Brain-Score mod
 bench: $(READY)  ## run the benchmarks (half an hour): benchmarks/results/*.json, docs/bench.png
 	$(PY) -m benchmarks.aggregate
 	$(PY) -m benchmarks.engine
+
+validate: $(READY)  ## measure the error rates of the analysis in simulated studies: benchmarks/results/validation.json
+	$(PY) -m benchmarks.validation
 
 catalogue: $(READY)  ## update the model catalogues after a new version of timm or torchvision
 	$(PY) -m alignsec.catalogue.generate.timm > alignsec/catalogue/timm_catalogue.csv.new

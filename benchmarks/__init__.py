@@ -1,1 +1,1 @@
-"""Measured comparisons. Never asserted as timings in tests."""
+"""Measured comparisons with other implementations. Tests never assert their timings."""

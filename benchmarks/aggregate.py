@@ -1,13 +1,12 @@
-"""Reading a run's outcomes, against the obvious pandas loop in one run. Writes benchmarks/results/aggregate.json.
+"""Compare the reading of outcomes with simple pandas loops, and write benchmarks/results/aggregate.json.
 
     python -m benchmarks.aggregate
 
-Both count verdicts by model, attack and budget; ours also holds every byte to its checksum, validates every
-record and keeps which images are robust. Each measurement is a process of its own. `seconds_ratio` and `cpu_ratio`
-are peer over ours: 2 means that the peer takes twice as much; where the peer is given fewer outcomes, for each.
-`peak_mb` adds up what each process, readers included, held when it was largest (VmHWM, looked at twenty times a
-second). These need not be the same moment, and each process counts the libraries that it shares with the others.
-Needs 5 GB of disk and, on two free cores, 4 minutes.
+Both count verdicts by model, attack and budget. alignsec also verifies checksums, validates every record and keeps
+the robust images. Each measurement runs in a separate process. `seconds_ratio` and `cpu_ratio` are the peer's value
+over alignsec's, per outcome: 2 means that the peer takes twice as much. `peak_mb` is the sum of the peak memory of
+each process, including readers (VmHWM, read twenty times a second). The peaks can be at different times, and each
+process counts the libraries that it shares with the others. Needs 5 GB of disk and, on two free cores, 4 minutes.
 """
 
 import argparse
@@ -40,19 +39,19 @@ from benchmarks.synthetic_run import Size
 
 RESULTS = Path(__file__).parent / "results" / "aggregate.json"
 ARCHIVE = "outcomes.tar"
-LOOK_EVERY = 0.05
-"""Seconds between two looks at what the readers hold."""
+SAMPLE_SECONDS = 0.05
+"""Interval in seconds between two readings of the readers' memory."""
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A synthetic run, and how many of its outcomes each peer is given."""
+    """A synthetic run, and the number of its outcomes that each peer reads."""
 
     size: Size
     loop: int
     concat: int = 0
-    """None where 0: a row an image does not fit into memory."""
+    """0 if one row per image does not fit into memory."""
 
 
 CASES = (
@@ -62,8 +61,8 @@ CASES = (
 )
 
 
-def ours(root: Path, _: int) -> int:
-    """The table of every outcome, by as many processes as there are cores, none for few; the rows it has."""
+def read_with_alignsec(root: Path, _: int) -> int:
+    """Return the number of rows of the table, read with one process per core (or one process for few outcomes)."""
     folder = RunFolder(root)
     cores = len(os.sched_getaffinity(0))
     found = tally.read_tally(Plan.read(folder), root / ARCHIVE, EventLog(folder.events), cores)
@@ -72,8 +71,8 @@ def ours(root: Path, _: int) -> int:
     return len(table.make_frame(found.rows))
 
 
-def loop(root: Path, most: int) -> int:
-    """A dictionary a budget, a frame of them, a sum by groups."""
+def read_with_loop(root: Path, most: int) -> int:
+    """Return the number of groups, counted with one dictionary per budget."""
     rows = [
         {"model": model, "attack": attack, "eps": budget["eps"], **Counter(budget["verdicts"])}
         for model, attack, budget in _budgets(root, most)
@@ -81,8 +80,8 @@ def loop(root: Path, most: int) -> int:
     return len(pd.DataFrame(rows).groupby(["model", "attack", "eps"]).sum())
 
 
-def concat(root: Path, most: int) -> int:
-    """A frame a budget with a row an image, all of them put together, counts by groups."""
+def read_with_concat(root: Path, most: int) -> int:
+    """Return the number of groups, counted with one frame per budget that has one row per image."""
     frames = [
         pd.DataFrame({"model": model, "attack": attack, "eps": budget["eps"], "verdict": list(budget["verdicts"])})
         for model, attack, budget in _budgets(root, most)
@@ -101,13 +100,13 @@ def _budgets(root: Path, most: int) -> Iterator[tuple[str, str, Row]]:
 
 Work = Callable[[Path, int], int]
 PEERS: dict[str, Work] = {
-    "json.load, a dictionary a budget, groupby": loop,
-    "json.load, a row an image, concat, groupby": concat,
+    "json.load, a dictionary a budget, groupby": read_with_loop,
+    "json.load, a row an image, concat, groupby": read_with_concat,
 }
 
 
-def measured(work: Work, root: Path, most: int) -> Row:
-    """What a piece of work takes in a process of its own, its readers included."""
+def measure_process(work: Work, root: Path, most: int) -> Row:
+    """Return time and memory of a function in a separate process, including its readers."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(send, work, root, most))
@@ -115,7 +114,7 @@ def measured(work: Work, root: Path, most: int) -> Row:
     send.close()
     own = Path(f"/proc/{process.pid}")
     peaks: dict[Path, int] = {}
-    while not receive.poll(LOOK_EVERY):
+    while not receive.poll(SAMPLE_SECONDS):
         readers = (Path(f"/proc/{pid}") for pid in _text(own / f"task/{process.pid}/children").split())
         peaks.update((reader, peak) for reader in readers if (peak := _peak(reader)))
     row: Row = receive.recv()
@@ -124,9 +123,9 @@ def measured(work: Work, root: Path, most: int) -> Row:
 
 
 def _peak(process: Path) -> int:
-    """The most memory that a process has held since it began its program, in bytes; 0 where it has ended.
+    """Return the peak memory of a process since it started its program in bytes, or 0 if it has ended.
 
-    ru_maxrss will not do: it begins with what the process held that started it.
+    ru_maxrss is not suitable: it starts with the memory of the parent process.
     """
     lines = _text(process / "status").splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
@@ -155,18 +154,20 @@ def _measure(send: Connection, work: Work, root: Path, most: int) -> None:
 
 
 def compare(case: Case) -> Iterator[Row]:
-    """One row a peer. The outcomes stand in a tar archive, as the FINAL node is given them."""
+    """Yield one row per peer. The outcomes are in a tar archive, as in the FINAL node."""
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
-        synthetic_run.into_archive(synthetic_run.plan(case.size, RunFolder(folder)), folder / ARCHIVE)
+        synthetic_run.write_archive(synthetic_run.write_plan(case.size, RunFolder(folder)), folder / ARCHIVE)
         outcomes, budgets = case.size.outcomes, len(synthetic_run.EPS)
-        own = measured(ours, folder, outcomes)
+        own = measure_process(read_with_alignsec, folder, outcomes)
         for name, given in zip(PEERS, (case.loop, case.concat), strict=True):
             if not given:
                 continue
-            other = measured(PEERS[name], folder, given)
+            other = measure_process(PEERS[name], folder, given)
             if other["rows"] * outcomes != own["rows"] * given:
-                raise AssertionError(f"{name} counted other rows: {other['rows']} and {own['rows']}")
+                raise AssertionError(
+                    f"{name}: expected the same number of rows: {other['rows']} and {own['rows']}"
+                )
             share = outcomes / given
             yield {
                 "case": f"{outcomes:,} outcomes of {case.size.images:,} images, {budgets} budgets each",
@@ -187,7 +188,7 @@ def compare(case: Case) -> Iterator[Row]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run every case and write the rows."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.aggregate", description=__doc__)
-    parser.add_argument("--most", type=int, default=100_000, help="leave out the cases of more outcomes")
+    parser.add_argument("--most", type=int, default=100_000, help="omit cases with more outcomes")
     most: int = parser.parse_args(arguments).most
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
     rows: list[Row] = []
@@ -195,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if case.size.outcomes > most:
             continue
         for row in compare(case):
-            # Written after each: a later one may fail.
+            # Written after each row, because a later one can fail.
             rows.append({**row, "machine": machine, "load": round(os.getloadavg()[0], 1)})
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

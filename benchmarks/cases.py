@@ -1,34 +1,34 @@
-"""The cases of the bench: which network, which images, which attack."""
+"""The cases of the benchmark: network, images and attack."""
 
 from dataclasses import dataclass
 
 from alignsec.evaluation.task import Task
 from alignsec.spec.attack import Attack
 from benchmarks.clock import DEVICE
-from benchmarks.digit_networks import TRAINED_ON, as_classifier, digits, trained
+from benchmarks.digit_networks import TRAINED_ON, as_classifier, digits, train_network
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network under full standard AutoAttack at three budgets."""
+    """A network under the standard AutoAttack at three budgets."""
 
     name: str
     robust: bool
     norm: str
     eps: tuple[str, str, str]
     own: bool = False
-    """Whether the engine is asked with its own noise too, and torchattacks in Linf and L2: where images stay
-    robust, each takes long."""
+    """Whether to measure the engine with its own noise too, and torchattacks in Linf and L2. Each takes long if
+    many images are robust."""
     most: int = 797
-    """Images, at most."""
+    """Largest number of images."""
 
     @property
     def title(self) -> str:
-        """For tables and the chart."""
+        """Title in tables and in the chart."""
         return f"{self.name}, {self.norm} {', '.join(self.eps)}"
 
     def task(self, images: int, queries: int) -> Task:
-        """Digits of 8 x 8 pixels that were never trained on."""
+        """Return the evaluation of digits of 8 x 8 pixels that are not in the training set."""
         attack = {"method": "autoattack", "norm": self.norm, "eps": list(self.eps), "queries": queries}
         images = min(images, self.most)
         return _task(self.robust, 8, images, Attack.model_validate({**attack, "batch": images}))
@@ -46,16 +46,16 @@ CASES = (
 )
 
 GRADIENT_EPS = ("0.18", "0.14", "0.115", "0.108", "0.098", "0.07")
-"""Linf budgets of APGD-CE and APGD-T on an undefended network, from no image robust to half of 400."""
+"""Linf budgets of APGD-CE and APGD-T on an undefended network: from 0 to half of 400 images are robust."""
 
 
 def gradient_attacks(eps: str, images: int) -> tuple[Task, Attack]:
-    """APGD-CE on digits of 28 x 28 pixels, and APGD-T for those that it leaves robust."""
-    asked = {"norm": "Linf", "eps": [eps], "batch": images}
-    first, then = (Attack.model_validate({"method": method, **asked}) for method in ("apgd-ce", "apgd-t"))
+    """Return APGD-CE on digits of 28 x 28 pixels, and APGD-T for the images that are still robust."""
+    fields = {"norm": "Linf", "eps": [eps], "batch": images}
+    first, then = (Attack.model_validate({"method": method, **fields}) for method in ("apgd-ce", "apgd-t"))
     return _task(False, 28, images, first), then
 
 
 def _task(robust: bool, side: int, images: int, attack: Attack) -> Task:
     pixels, labels = (part[TRAINED_ON : TRAINED_ON + images].to(DEVICE) for part in digits(side))
-    return Task(as_classifier(trained(robust, side), 1, side), pixels, labels, attack, 0)
+    return Task(as_classifier(train_network(robust, side), 1, side), pixels, labels, attack, 0)

@@ -1,4 +1,4 @@
-"""The chart of the bench: how much more the reference spends than the engine, case by case."""
+"""Chart of the benchmark: the reference's passes and time relative to the engine's, for each case."""
 
 import textwrap
 from pathlib import Path
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 CHART = Path(__file__).resolve().parents[1] / "docs" / "bench.png"
 _INK, _MUTED, _RULE = "#1c1d21", "#5c6068", "#d5d8de"
-# Okabe & Ito 2008: told apart by every common kind of colour vision; the marks differ too.
+# Okabe & Ito 2008: distinguishable with every common colour vision deficiency; the markers differ too.
 _MARKS = {
     "backward_ratio": ("backward passes", "#0072b2", "o"),
     "forward_ratio": ("forward passes", "#d55e00", "s"),
@@ -32,7 +32,7 @@ _STYLE = {
 
 
 def draw(rows: list[dict[str, Any]], path: Path = CHART) -> None:
-    """The rows against pyautoattack, the first of each case."""
+    """Draw the first row of each case that compares with pyautoattack."""
     chosen: dict[str, dict[str, Any]] = {}
     for row in rows:
         if row["peer"] == "pyautoattack":
@@ -60,9 +60,11 @@ def draw(rows: list[dict[str, Any]], path: Path = CHART) -> None:
         axes.set_yticks(range(len(labels)), labels=labels, fontsize=7)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        how = f"with the reference's own draws; Square with {rows[0]['queries']} queries\n{rows[0]['machine']}"
-        axes.set_xlabel(f"What the reference (pyautoattack) spends, over what the engine does\n{how}")
-        axes.set_title("The same verdicts for fewer passes", loc="left")
+        how = (
+            f"with the reference's random numbers; Square with {rows[0]['queries']} queries\n{rows[0]['machine']}"
+        )
+        axes.set_xlabel(f"Reference (pyautoattack) relative to the engine\n{how}")
+        axes.set_title("Same verdicts in fewer passes", loc="left")
         figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=7.5)
         path.parent.mkdir(exist_ok=True)
         figure.savefig(path)

@@ -1,15 +1,15 @@
-"""The clock: seconds of the processor, which others on the machine do not lengthen; of the wall beside a GPU."""
+"""The clock of the benchmarks: processor time on a CPU, unaffected by other processes; wall time on a GPU."""
 
 import time
 
 import torch
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-"""Where everything is measured."""
+"""The device of all measurements."""
 
 
 def seconds() -> float:
-    """Now, all work given to the device done."""
+    """Return the present time in seconds, after the device has finished its work."""
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
         return time.perf_counter()

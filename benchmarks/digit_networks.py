@@ -1,4 +1,4 @@
-"""Networks for the benchmarks: trained on scikit-learn's digits in seconds, plainly or on attacked digits."""
+"""Networks of the benchmarks: trained on scikit-learn's digits in seconds, normally or adversarially."""
 
 from functools import cache
 
@@ -12,13 +12,13 @@ from alignsec.spec.preprocessing import Preprocessing
 from benchmarks.clock import DEVICE
 
 TRAINED_ON = 1000
-"""The 797 digits from here on are never trained on."""
+"""Number of training digits; the other 797 are never trained on."""
 _EPS = 0.15
 
 
 @cache
 def digits(side: int = 8) -> tuple[Tensor, Tensor]:
-    """1797 digits, 1 x side x side in [0,1], and their labels. They are 8 pixels wide; more are interpolated."""
+    """Return 1797 digits, each 1 x side x side in [0,1], and their labels. The original side is 8 pixels."""
     data = load_digits()
     pixels = torch.tensor(data.images / 16, dtype=torch.float32).unsqueeze(1)
     if side != pixels.shape[-1]:
@@ -27,7 +27,7 @@ def digits(side: int = 8) -> tuple[Tensor, Tensor]:
 
 
 def as_classifier(network: nn.Module, channels: int, side: int) -> Classifier:
-    """A network that takes images as they are."""
+    """Return a classifier without normalisation."""
     identity = Preprocessing(
         input_size=(channels, side, side),
         mean=(0.0,) * channels,
@@ -39,8 +39,8 @@ def as_classifier(network: nn.Module, channels: int, side: int) -> Classifier:
 
 
 @cache
-def trained(robust: bool, side: int = 8) -> nn.Module:
-    """A small convolutional network; robust: trained at Linf 0.15 (Madry et al. 2018, four steps)."""
+def train_network(robust: bool, side: int = 8) -> nn.Module:
+    """Return a trained convolutional network; `robust` trains it at Linf 0.15 (Madry et al. 2018, four steps)."""
     torch.manual_seed(0)
     width = -(-side // 4)
     network = nn.Sequential(
@@ -52,16 +52,18 @@ def trained(robust: bool, side: int = 8) -> nn.Module:
     for _ in range(40 if robust else 20):
         for chosen in torch.randperm(len(pixels)).split(100):
             x, y = pixels[chosen], labels[chosen]
-            x = _attacked(network, x, y) if robust else x
+            x = _attack(network, x, y) if robust else x
             optimiser.zero_grad()
             F.cross_entropy(network(x), y).backward()
             optimiser.step()
     return network
 
 
-def _attacked(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    worse = (x + _EPS * (2 * torch.rand_like(x) - 1)).clamp(0, 1)
+def _attack(network: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    perturbed = (x + _EPS * (2 * torch.rand_like(x) - 1)).clamp(0, 1)
     for _ in range(4):
-        (slope,) = torch.autograd.grad(F.cross_entropy(network(worse.requires_grad_()), y), worse)
-        worse = (worse.detach() + _EPS / 2 * slope.sign()).maximum(x - _EPS).minimum(x + _EPS).clamp(0, 1)
-    return worse
+        (gradient,) = torch.autograd.grad(F.cross_entropy(network(perturbed.requires_grad_()), y), perturbed)
+        perturbed = (
+            (perturbed.detach() + _EPS / 2 * gradient.sign()).maximum(x - _EPS).minimum(x + _EPS).clamp(0, 1)
+        )
+    return perturbed

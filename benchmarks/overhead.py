@@ -1,7 +1,7 @@
-"""Overhead: the engine's time over that of its passes made bare.
+"""Overhead of the engine: its time relative to the time of its model passes alone.
 
-Each at the batch shape it had (`overhead`), or all at the one shape of full slots (`ceiling`): the share of what
-the model alone could do that the engine reaches.
+`overhead` times each pass at its own batch size. `ceiling` times the same number of images in full batches: it
+gives the share of the model's own throughput that the engine reaches.
 """
 
 import statistics
@@ -19,24 +19,24 @@ from alignsec.evaluation.task import Task
 from alignsec.models.classifier import Classifier
 from benchmarks.clock import seconds
 
-Way = Literal["forward", "with graph", "backward"]
-"""How far a pass goes: the logits alone; what the way back would need, too; the way back."""
-Shape = tuple[int, Way]
-"""Images in the batch, and how far the pass goes."""
+Extent = Literal["forward", "with graph", "backward"]
+"""Extent of a pass: logits only; logits with the graph for a gradient; logits and gradient."""
+Shape = tuple[int, Extent]
+"""Number of images in the batch, and extent of the pass."""
 
 
-class Watched(Classifier):
-    """A classifier that notes the shape of every pass."""
+class RecordingClassifier(Classifier):
+    """A classifier that records the shape of every pass."""
 
-    def __init__(self, of: Classifier) -> None:
+    def __init__(self, original: Classifier) -> None:
         torch.nn.Module.__init__(self)
-        self.network, self.on_pass = of.network, of.on_pass
-        self.mean, self.std = of.mean, of.std
+        self.network, self.on_pass = original.network, original.on_pass
+        self.mean, self.std = original.mean, original.std
         self._forward = self._backward = 0
         self.shapes: Counter[Shape] = Counter()
 
     def forward(self, images: Tensor, network: Callable[[Tensor], object] | None = None) -> Tensor:
-        """Logits of a batch of images, as of every classifier."""
+        """Return the logits of a batch of images."""
         self.shapes[len(images), "with graph" if images.requires_grad else "forward"] += 1
         return super().forward(images, network)
 
@@ -47,46 +47,46 @@ class Watched(Classifier):
 
 
 @dataclass(frozen=True)
-class Spent:
-    """What an evaluation took, and what its passes take by themselves."""
+class EvaluationTime:
+    """Time of an evaluation and of its passes alone, in seconds."""
 
     engine: float
-    """Seconds."""
+    """Time of the evaluation."""
     bare: float
-    """Seconds of the same passes, each shape at its median time."""
+    """Time of the same passes alone, with the median time of each shape."""
     ceiling: float
-    """Seconds of as many images in batches that fill the slots."""
+    """Time of the same number of images in full batches."""
 
 
-def spent(task: Task, slots: int, repeats: int) -> Spent:
-    """Measure an evaluation once it is warm; each shape is timed `repeats` times before and after it."""
-    watched = Watched(task.classifier)
-    watched_task = Task(watched, task.pixels, task.labels, task.attack, task.seed)
-    list(engine.evaluate(watched_task, settings=Settings(slots=slots)))
-    shapes = Counter(watched.shapes)
-    full: set[Shape] = {(slots, way) for _, way in shapes}
+def measure_overhead(task: Task, slots: int, repeats: int) -> EvaluationTime:
+    """Measure an evaluation after a warm-up run; each shape is timed `repeats` times before and after it."""
+    recorder = RecordingClassifier(task.classifier)
+    recorded_task = Task(recorder, task.pixels, task.labels, task.attack, task.seed)
+    list(engine.evaluate(recorded_task, settings=Settings(slots=slots)))
+    shapes = Counter(recorder.shapes)
+    full: set[Shape] = {(slots, extent) for _, extent in shapes}
     before = {shape: _times(task, shape, repeats) for shape in shapes.keys() | full}
-    began = seconds()
-    list(engine.evaluate(watched_task, settings=Settings(slots=slots)))
-    took = seconds() - began
+    start = seconds()
+    list(engine.evaluate(recorded_task, settings=Settings(slots=slots)))
+    elapsed = seconds() - start
     each = {shape: statistics.median(times + _times(task, shape, repeats)) for shape, times in before.items()}
-    return Spent(
-        engine=took,
+    return EvaluationTime(
+        engine=elapsed,
         bare=sum(count * each[shape] for shape, count in shapes.items()),
-        ceiling=sum(count * size / slots * each[slots, way] for (size, way), count in shapes.items()),
+        ceiling=sum(count * size / slots * each[slots, extent] for (size, extent), count in shapes.items()),
     )
 
 
 def _times(task: Task, shape: Shape, repeats: int) -> list[float]:
-    return [_one(task.classifier, task.pixels[:], shape) for _ in range(repeats)]
+    return [_time_pass(task.classifier, task.pixels[:], shape) for _ in range(repeats)]
 
 
-def _one(classifier: Classifier, pixels: Tensor, shape: Shape) -> float:
-    size, way = shape
-    images = pixels.repeat(-(-size // len(pixels)), 1, 1, 1)[:size].clone().requires_grad_(way != "forward")
-    began = seconds()
-    with torch.set_grad_enabled(way != "forward"):
+def _time_pass(classifier: Classifier, pixels: Tensor, shape: Shape) -> float:
+    size, extent = shape
+    images = pixels.repeat(-(-size // len(pixels)), 1, 1, 1)[:size].clone().requires_grad_(extent != "forward")
+    start = seconds()
+    with torch.set_grad_enabled(extent != "forward"):
         logits = classifier(images)
-        if way == "backward":
+        if extent == "backward":
             torch.autograd.grad(logits.sum(), images)
-    return seconds() - began
+    return seconds() - start

@@ -1,4 +1,4 @@
-"""Networks on photographs: real weights on real images where they are at hand; shapes of untrained networks."""
+"""Networks at 224 pixels: MobileNetV2 on photographs if they are available, and untrained networks."""
 
 import csv
 from pathlib import Path
@@ -15,18 +15,18 @@ from benchmarks.clock import DEVICE
 from benchmarks.digit_networks import as_classifier
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-"""Weights and photographs that are not the project's to hand out."""
+"""Weights and photographs that the repository does not distribute."""
 _WEIGHTS = SHARED / "weights" / "mobilenet_v2_1.0_224_quant.timm.pt"
 _HALF = (0.5, 0.5, 0.5)
 
 
 def has_photographs() -> bool:
-    """Whether the weights of MobileNetV2 and the photographs are at hand."""
+    """Return whether the weights of MobileNetV2 and the photographs exist."""
     return _WEIGHTS.is_file() and (SHARED / "imagenet_sample" / "labels.csv").is_file()
 
 
-def mobilenet(count: int) -> tuple[Classifier, Tensor, Tensor]:
-    """MobileNetV2 with ImageNet weights, and the first photographs and their labels."""
+def load_mobilenet(count: int) -> tuple[Classifier, Tensor, Tensor]:
+    """Return MobileNetV2 with ImageNet weights, the first `count` photographs, and their labels."""
     network = timm.create_model("mobilenetv2_100", pad_type="same")
     network.load_state_dict(torch.load(_WEIGHTS, weights_only=True), strict=False)
     preprocessing = Preprocessing(
@@ -39,7 +39,7 @@ def mobilenet(count: int) -> tuple[Classifier, Tensor, Tensor]:
 
 
 def _read(path: Path) -> Tensor:
-    """The shorter side at 256, the middle 224 x 224."""
+    """Resize the short side to 256 pixels and crop the central 224 x 224."""
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     scale = 256 / min(image.size)
@@ -49,8 +49,8 @@ def _read(path: Path) -> Tensor:
     return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 255
 
 
-def untrained(name: str, count: int) -> tuple[Classifier, Tensor, Tensor]:
-    """A network of timm's with random weights, noise, and the classes that it gives that."""
+def create_untrained(name: str, count: int) -> tuple[Classifier, Tensor, Tensor]:
+    """Return a timm network with random weights, images of noise, and the classes that it predicts for them."""
     torch.manual_seed(0)
     classifier = as_classifier(timm.create_model(name), 3, 224)
     pixels = torch.rand(count, 3, 224, 224).to(DEVICE)

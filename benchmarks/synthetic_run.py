@@ -1,7 +1,7 @@
-"""Synthetic runs: a plan and outcome files of any number, valid to the last byte, made in seconds.
+"""Synthetic runs: a plan and any number of valid outcome files, made in seconds.
 
-A few records are made whole, with the house's own classes; every pair gets one of them under its own id. Verdicts
-are drawn: no network is behind them.
+A few records are made with the project's classes, and every pair gets one of them with its own id. Verdicts are
+random and do not come from a network.
 """
 
 import io
@@ -25,14 +25,14 @@ from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes, rounde
 
 EPS = ("0.001", "0.5/255", "1/255")
 CLEAN, ROBUST_AT = 0.78, (0.6, 0.25, 0.08)
-"""Shares of images, about those of an ImageNet model at these budgets."""
-DIFFERENT = 32
-"""Records that are drawn; a reader that kept what it has seen before would still see none twice."""
+"""Clean and robust accuracies, similar to those of an ImageNet model at these budgets."""
+RECORDS = 32
+"""Number of different records."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a run is."""
+    """The size of a run."""
 
     models: int
     attacks: int
@@ -40,11 +40,11 @@ class Size:
 
     @property
     def outcomes(self) -> int:
-        """One a model and attack."""
+        """Number of outcomes: one per model and attack."""
         return self.models * self.attacks
 
 
-def plan(size: Size, folder: RunFolder) -> Plan:
+def write_plan(size: Size, folder: RunFolder) -> Plan:
     """Write a run's plan and scores, and return the plan."""
     pack = File(name="images-000000000000.tar", sha256="1" * 64)
     attacks = [
@@ -92,25 +92,25 @@ def _model(number: int) -> PairModel:
 
 
 def _scores(models: int) -> bytes:
-    """A leaderboard with an average, two categories and six benchmarks."""
-    rng = random.Random(1)  # noqa: S311 # drawn, no secret
+    """Return a leaderboard with an average, two categories and six benchmarks."""
+    rng = random.Random(1)  # noqa: S311 # not used for security
     columns = ["average_vision", "neural_vision", *"abc", "behavior_vision", *"def"]
     lines = [",".join(["Model", *columns])]
     lines += [",".join([f"model-{n:05d}", *(f"{rng.random():.3f}" for _ in columns)]) for n in range(models)]
     return "\n".join(lines).encode()
 
 
-def outcomes(made: Plan) -> Iterator[tuple[str, bytes]]:
-    """The id and the outcome file's bytes of every pair."""
-    rng = random.Random(2)  # noqa: S311 # drawn, no secret
+def generate_outcomes(made: Plan) -> Iterator[tuple[str, bytes]]:
+    """Yield the id and the bytes of the outcome file of every pair."""
+    rng = random.Random(2)  # noqa: S311 # not used for security
     first = made.planned[0].pair
     names = [f"{number:08d}.JPEG" for number in sorted(rng.sample(range(50_000), made.image_count))]
     labels = [rng.randrange(1000) for _ in names]
-    records = (_record(first, names, labels, rng) for _ in range(DIFFERENT))
+    records = (_record(first, names, labels, rng) for _ in range(RECORDS))
     drawn = [outcome_file.dump(record).splitlines(keepends=True) for record in records]
     at_id, at_pair = (1 + list(Record.model_fields).index(name) for name in ("id", "pair"))
     for number, pair in enumerate(made):
-        lines = [*drawn[number % DIFFERENT][:-1]]
+        lines = [*drawn[number % RECORDS][:-1]]
         lines[at_id] = f'"id": "{pair.id}",\n'.encode()
         lines[at_pair] = f'"pair": {json.dumps(pair.model_dump(mode="json"))},\n'.encode()
         yield pair.id, outcome_file.add_checksum(b"".join(lines))
@@ -121,12 +121,12 @@ def _record(pair: Pair, names: list[str], labels: list[int], rng: random.Random)
     clean = CLEAN + rng.uniform(-0.1, 0.1)
     budgets = []
     for eps, share in zip(pair.attack.budgets, ROBUST_AT, strict=True):
-        here = share * rng.uniform(0.7, 1.2)
+        robust = share * rng.uniform(0.7, 1.2)
         letters = [
             WRONG
             if hard > clean
             else ROBUST
-            if hard < here
+            if hard < robust
             else rng.choice([component.letter for component in COMPONENTS.values()])
             for hard in hardness
         ]
@@ -164,17 +164,11 @@ def _record(pair: Pair, names: list[str], labels: list[int], rng: random.Random)
     )
 
 
-def into_folder(made: Plan, folder: Path) -> None:
-    """Write every outcome file into a folder."""
-    for pair_id, data in outcomes(made):
-        (folder / f"{pair_id}.json").write_bytes(data)
-
-
-def into_archive(made: Plan, path: Path) -> None:
-    """Write every outcome file into one tar archive, as the FINAL node is given them."""
+def write_archive(made: Plan, path: Path) -> None:
+    """Write every outcome file into one tar archive, as the PRE script of the FINAL node does."""
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
-        for pair_id, data in outcomes(made):
+        for pair_id, data in generate_outcomes(made):
             member = tarfile.TarInfo(f"./{pair_id}.json")
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-            archive.members.clear()  # type: ignore[attr-defined] # else it keeps every header
+            archive.members.clear()  # type: ignore[attr-defined] # otherwise it keeps every header in memory

@@ -1,12 +1,11 @@
 """Error rates of the analysis in simulated studies: `make validate` writes benchmarks/results/validation.json.
 
-    python -m benchmarks.validation [--repetitions 400] [--only NAME]
+    python -m benchmarks.validation [--repetitions 400] [--processes 2]
 
 A simulated study has models in families, clean and robust accuracies counted on images that all models share, an
 average, two categories and 105 benchmarks. Under a null, scores relate to clean accuracy but add nothing to it.
-Each study goes through the analysis that the report uses (`adjusted_correlations.claims`) and through the one
-before it
-(`..._before`: partial Spearman correlations, Benjamini-Hochberg per level, a bootstrap over models).
+Each study goes through the analysis that the report uses (`adjusted_correlations.claims`) and through the previous
+one (`..._before`: partial Spearman correlations, Benjamini-Hochberg per level, a bootstrap over models).
 """
 
 import argparse
