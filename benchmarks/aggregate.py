@@ -3,10 +3,11 @@
     python -m benchmarks.aggregate
 
 Both count verdicts by model, attack and budget. alignsec also verifies checksums, validates every record and keeps
-the robust images. Each measurement runs in a separate process. `seconds_ratio` and `cpu_ratio` are the peer's value
-over alignsec's, per outcome: 2 means that the peer takes twice as much. `peak_mb` is the sum of the peak memory of
-each process, including readers (VmHWM, read twenty times a second). The peaks can be at different times, and each
-process counts the libraries that it shares with the others. Needs 5 GB of disk and, on two free cores, 4 minutes.
+the robust images. Each measurement runs in a separate process. `seconds_ratio` and `cpu_ratio` are the peer's
+value over alignsec's, per outcome: 2 means that the peer takes twice as much. `peak_mb` is the sum of the peak
+memory of each process, including readers (VmHWM, read twenty times a second). The peaks can be at different times,
+and each process counts the libraries that it shares with the others. Needs 5 GB of disk and, on two free cores, 4
+minutes.
 """
 
 import argparse

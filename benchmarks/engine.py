@@ -2,10 +2,10 @@
 
     python -m benchmarks.engine --images 400
 
-With `--only`, a part of the comparison runs, and its rows are written only if `--results` names a file. Ratios are
-the peer's value over the engine's: 2 means that the peer takes twice as much. `noise` gives the random numbers of the
-engine: "reference" are those of the reference, with which all verdicts must be equal; "own" is the default.
-Everything runs on a GPU if there is one; otherwise seconds are processor time on one thread.
+With `--only`, a part runs, and its rows are written only if `--results` names a file. Ratios are the peer's value
+over the engine's: 2 means that the peer takes twice as much. `noise` gives the random numbers of the engine:
+"reference" are those of the reference, with which all verdicts must be equal; "own" is the default. Everything
+runs on a GPU if there is one; otherwise seconds are processor time on one thread.
 """
 
 import argparse
