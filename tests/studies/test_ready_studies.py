@@ -1,4 +1,4 @@
-"""The studies that come with alignsec: sound as they stand, and laid out as soon as their files are there."""
+"""The studies in studies/ are valid, and can be submitted when their files exist."""
 
 import csv
 import re
@@ -22,8 +22,8 @@ from tests import tiny
 MODELS = {"brainscore-timm": 51, "brainscore": 211, "timm-benchmarks": 75, "chtc-smoke": 2}
 
 
-def ready(checkout: Path, folder: Path, name: str) -> Path:
-    """A study as a user has it: data/ beside studies/, with a few images instead of 1000 and a table of scores."""
+def write_study(checkout: Path, folder: Path, name: str) -> Path:
+    """Write a study with its data/ folder, with 4 images instead of 1000 and a short table of scores."""
     path = folder / "studies" / f"{name}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     for number, wordnet in enumerate(list(imagenet.labels_by_wordnet_id())[:6]):
@@ -35,8 +35,8 @@ def ready(checkout: Path, folder: Path, name: str) -> Path:
     return path
 
 
-def stage_stand_ins(study: Study, folder: Path) -> None:
-    """A weights folder as `make weights` leaves it, of files that are no weights."""
+def write_fake_weights(study: Study, folder: Path) -> None:
+    """Write a weights folder as `make weights` does, with files that contain no weights."""
     folder.mkdir()
     manifest = Manifest()
     for where in {address.weights_address(model) for model in study.models}:
@@ -52,20 +52,20 @@ def stage_stand_ins(study: Study, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "models"), MODELS.items())
-def test_every_missing_weights_file_is_told_at_once(checkout: Path, tmp_path: Path, name: str, models: int):
+def test_all_missing_weights_are_reported_together(checkout: Path, tmp_path: Path, name: str, models: int):
     with pytest.raises(ConfigErrors) as caught:
-        validation.validate(ready(checkout, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
+        validation.validate(write_study(checkout, tmp_path, name), tmp_path / "hub", tmp_path / "weights")
     fields = [error.field for error in caught.value.errors]
     assert fields == [f"models[{index}].source" for index in range(models)]
     assert all("make weights STUDY=" in error.remedy for error in caught.value.errors)
 
 
 @pytest.mark.parametrize(("name", "models"), MODELS.items())
-def test_with_its_files_it_is_ready_to_be_submitted(checkout: Path, tmp_path: Path, name: str, models: int):
-    """By the command of `make submit DRY=1`: checked, its run folder and its DAG written."""
-    path = ready(checkout, tmp_path, name)
+def test_study_with_its_files_can_be_submitted(checkout: Path, tmp_path: Path, name: str, models: int):
+    """`make submit DRY=1` validates it and writes the run folder with its DAG."""
+    path = write_study(checkout, tmp_path, name)
     study = Study.load(path)
-    stage_stand_ins(study, tmp_path / "weights")
+    write_fake_weights(study, tmp_path / "weights")
     places = {"RUNS": tmp_path / "runs", "WEIGHTS": tmp_path / "weights", "IMAGES": tmp_path / "images"}
     env = (checkout / ".env").read_text(encoding="utf-8")
     for key, place in places.items():
@@ -82,15 +82,17 @@ def test_with_its_files_it_is_ready_to_be_submitted(checkout: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["brainscore-timm", "brainscore"])
-def test_names_are_rows_of_the_leaderboard(checkout: Path, shared: Path, tmp_path: Path, name: str):
+def test_model_names_are_rows_of_the_leaderboard(checkout: Path, shared: Path, tmp_path: Path, name: str):
     lines = (shared / "brainscore" / "leaderboard_20250908.csv").read_text(encoding="utf-8").splitlines()[1:]
     rows = {row["Model"] for row in csv.DictReader(lines)}
-    assert {model.name for model in Study.load(ready(checkout, tmp_path, name)).models} <= rows
+    assert {model.name for model in Study.load(write_study(checkout, tmp_path, name)).models} <= rows
 
 
-def test_every_registered_row_of_the_leaderboard_is_accounted_for(checkout: Path, shared: Path, tmp_path: Path):
-    """As a model of the study, or by name in the list of those that are not."""
-    path = ready(checkout, tmp_path, "brainscore")
+def test_registered_rows_of_the_leaderboard_are_in_the_study_or_in_its_comments(
+    checkout: Path, shared: Path, tmp_path: Path
+):
+    """Every registered row is a model of the study or is named at its end."""
+    path = write_study(checkout, tmp_path, "brainscore")
     taken = {model.name for model in Study.load(path).models}
     text = path.read_text(encoding="utf-8")
     left_out = {
@@ -103,7 +105,7 @@ def test_every_registered_row_of_the_leaderboard_is_accounted_for(checkout: Path
     assert taken <= listed
 
 
-def test_the_table_of_timm_tags_is_accounted_for(checkout: Path, shared: Path, tmp_path: Path):
-    taken = {model.name for model in Study.load(ready(checkout, tmp_path, "timm-benchmarks")).models}
+def test_study_has_all_timm_tags_with_1000_classes(checkout: Path, shared: Path, tmp_path: Path):
+    taken = {model.name for model in Study.load(write_study(checkout, tmp_path, "timm-benchmarks")).models}
     with (shared / "brainscore" / "timm_public_benchmarks.csv").open(newline="", encoding="utf-8") as file:
         assert taken == {row["model_id"] for row in csv.DictReader(file) if row["num_classes"] == "1000"}
