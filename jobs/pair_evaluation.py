@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -54,19 +54,11 @@ def evaluate_pair(
     """
     disable_reduced_precision()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    for file in (pair.model.weights, pair.model.code):
-        if file is not None:
-            _check_digest(folder, file)
+    _check_digests(folder, (pair.model.weights, pair.model.code))
     # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
     with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
-        if corrupted and corrupted.labelled_names != images.labelled_names:
-            raise ValueError("the corrupted images must have the names and labels of the clean images")
-        model = classifier.load(pair.model, folder, device)
-        if device.type == "cpu" and min(images.pixels.shape[-2:]) >= _CHANNELS_LAST_SIDE:
-            # torch declares no type for this form of `to`.
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        labels = images.labels.to(device)
-        task = Task(model, images.pixels, labels, pair.attack, pair.seed, corrupted.pixels if corrupted else None)
+        task = _make_task(pair, folder, device, images, corrupted)
+        model = task.classifier
         reporter = ProgressReporter(len(images.names))
         model.on_pass = lambda: reporter.report_pass(model.passes.forward)
         resume_from, memory_bytes = checkpoint.read(pair.id), provenance.read_memory_bytes()
@@ -89,6 +81,25 @@ def evaluate_pair(
         notes=[*evaluation.notes, *notes],
         provenance=gathered.model_copy(update={"seconds": checkpoint.seconds}),
     )
+
+
+def _load_model(pair: Pair, folder: Path, device: torch.device) -> classifier.Classifier:
+    model = classifier.load(pair.model, folder, device)
+    _, height, width = pair.model.preprocessing.input_size
+    if device.type == "cpu" and min(height, width) >= _CHANNELS_LAST_SIDE:
+        # torch declares no type for this form of `to`.
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
+
+
+def _make_task(
+    pair: Pair, folder: Path, device: torch.device, images: ImageLoader, corrupted: ImageLoader | None
+) -> Task:
+    """Load the model and return the task; raise ValueError if the corrupted images are of another set."""
+    if corrupted and corrupted.labelled_names != images.labelled_names:
+        raise ValueError("the corrupted images must have the names and labels of the clean images")
+    model, labels = _load_model(pair, folder, device), images.labels.to(device)
+    return Task(model, images.pixels, labels, pair.attack, pair.seed, corrupted.pixels if corrupted else None)
 
 
 def _load_clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:
@@ -128,12 +139,14 @@ def disable_reduced_precision() -> None:
     torch.backends.cudnn.deterministic = True
 
 
-def _check_digest(folder: Path, file: File) -> None:
-    """Raise TransferError unless a file has the digest that the pair names."""
-    if (found := digest.sha256_of_file(folder / file.name)) != file.sha256:
-        raise TransferError(
-            f"{file.name}: SHA-256 is {found[:12]}, expected {file.sha256[:12]}; the file is truncated or changed"
-        )
+def _check_digests(folder: Path, files: Iterable[File | None]) -> None:
+    """Raise TransferError unless each file has the digest that the pair names."""
+    for file in files:
+        if file is not None and (found := digest.sha256_of_file(folder / file.name)) != file.sha256:
+            raise TransferError(
+                f"{file.name}: SHA-256 is {found[:12]}, expected {file.sha256[:12]}; "
+                "the file is truncated or changed"
+            )
 
 
 class ProgressReporter:

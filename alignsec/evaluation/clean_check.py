@@ -48,7 +48,7 @@ def is_plausible(correct: int, count: int, published: Published) -> bool:
 
     The test compares the exact binomial interval of the measured accuracy, at the level CONFIDENCE, with the range
     from top1 - tolerance to top1 + tolerance; the two must overlap. With 20 images it refuses only large
-    differences; with 50,000 images it refuses every accuracy outside the tolerance.
+    differences; with 50,000 images it refuses nearly every accuracy outside the tolerance.
 
     Args:
         correct: Number of images classified correctly.
