@@ -91,6 +91,13 @@ def test_alignsec_imports_no_other_folder():
             assert not imported_packages(name) & ({*SOURCE_FOLDERS} - {"alignsec"}), name
 
 
+def test_evaluation_is_below_the_engine():
+    """The engine uses the passes of alignsec/evaluation, so nothing there may import the engine."""
+    for name in FILES:
+        if name.startswith(("alignsec/evaluation/", "alignsec/models/")):
+            assert not [module for module in imported_modules(name) if module.startswith("alignsec.engine")], name
+
+
 def test_submit_needs_no_heavy_library_through_alignsec():
     """All imports are followed, independent of the libraries that this machine has."""
     todo = [name for name in FILES if name.startswith("submit/")]
