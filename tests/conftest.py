@@ -7,21 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tests import slow
 from tests.paths import CHECKOUT, SHARED_DATA
 
 # Set before torch is imported: tiny networks are slower on many threads than on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-SLOW_FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_inputs", "pool"}
-"""Fixtures of slow tests: they start a pool or a browser, compile a model, or make a run of full size."""
-SLOW_FOLDERS = ("tests/pool", "tests/brainscore")
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that `make quick` leaves out. Other slow files have `pytestmark = pytest.mark.slow`."""
+    """Mark the slow tests."""
     for item in items:
-        folder = item.path.parent.relative_to(CHECKOUT).as_posix()
-        if folder.startswith(SLOW_FOLDERS) or SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        path = item.path.relative_to(CHECKOUT)
+        in_slow_path = any(path.is_relative_to(slow_path) for slow_path in slow.PATHS)
+        if in_slow_path or slow.FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
 

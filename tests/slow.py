@@ -1,0 +1,19 @@
+"""The slow tests, which have the marker `slow` and which `make quick` leaves out."""
+
+FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_evidence", "pool"}
+"""Fixtures of slow tests: they start a pool or a browser, compile a model, or make a run of full size."""
+
+PATHS = (
+    "tests/aggregate/collect/test_tally.py",
+    "tests/aggregate/figures/test_figures.py",
+    "tests/aggregate/scores/test_bad_scores.py",
+    "tests/aggregate/test_aggregate_command.py",
+    "tests/alignsec/engine/test_compiled_search.py",
+    "tests/alignsec/engine/test_invariance.py",
+    "tests/alignsec/engine/test_parity.py",
+    "tests/alignsec/engine/test_strength.py",
+    "tests/brainscore",
+    "tests/pool",
+    "tests/studies/test_preparation.py",
+)
+"""Folders and files of slow tests: parity with pyautoattack, whole analyses, other processes."""
