@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from aggregate.collect import corruptions, table, tally
-from aggregate.collect.tally import PairState
+from aggregate.collect.tally import PairRow
 from aggregate.figures import gallery
 from aggregate.report import paper_tables, report
 from aggregate.scores import scores
@@ -55,7 +55,7 @@ def analyse(
     display.begin("statistics")
     statistics = tables.compute_tables(rows, alignment, family, found.robust, means)
     matching = scores.match_models([pair.model.name for pair in plan], alignment) if alignment else None
-    pairs = table.records_to_frame(PairState, found.pairs)[PAIR_COLUMNS]
+    pairs = table.records_to_frame(PairRow, found.pairs)[PAIR_COLUMNS]
     # Severities of a corruption are pairs of one attack.
     series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
     drawings = gallery.draw_all(rows, series, statistics, alignment)

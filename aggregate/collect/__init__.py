@@ -1,1 +1,1 @@
-"""The collection of outcome files: status of each pair, counts, and the rows of table.csv."""
+"""Collection: the outcome files of a run, read once and summarised in tables."""

@@ -1,4 +1,4 @@
-"""Readings: what the tally keeps of one outcome file."""
+"""Reading of outcome files: a summary of each file, read by one process or by several in parallel."""
 
 import lzma
 import multiprocessing
@@ -27,66 +27,89 @@ from alignsec.run.status import OutcomeReader, StatusName
 from alignsec.spec.verdicts import MENDED, ROBUST
 
 PROVENANCE_FIELDS = ("code", "container", "precision", "device", "host")
+"""Fields of an outcome's provenance that the tally counts."""
+BATCH_SIZE = 64
+"""Outcome files that a process receives at once, so that reading takes longer than the message."""
+BATCHES_AHEAD = 4
+"""Batches that wait for each process. Results that are not fetched yet stay in memory."""
+
+Result = TypeVar("Result")
+Reader = Callable[[OutcomeFile, bool], Result]
+"""Function that reads one outcome file; its second argument is True if the plan contains the pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairCost:
-    """What an ok pair took. Passes are counted in images."""
+    """Cost of one ok pair. Passes are counted in images."""
 
     job_seconds: float
     forward: int
     backward: int
     rejected: int
+    """Adversarial examples that the float32 check rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeSummary:
-    """One outcome file."""
+    """Summary of one outcome file. From `rows` on, the fields are empty unless the pair is ok."""
 
     state: StatusName
     reason: str
-    """Empty where the pair is ok."""
+    """Empty if the pair is ok."""
     model: str
-    """Empty where the file does not say; attack too."""
+    """Empty if the file does not name it; attack too."""
     attack: str
-    traces: tuple[str, ...] = ()
-    """Of its run, in the order of TRACES; empty where the file does not say."""
+    provenance: tuple[str, ...] = ()
+    """Values of PROVENANCE_FIELDS; empty if the file has no provenance."""
     started: str = ""
     """UTC, ISO 8601."""
     seconds: float | None = None
-    """From the job's first line to its last."""
+    """Time from the start to the end of the job."""
     rows: tuple[Row, ...] = ()
-    """Of an ok pair only, as all that follows."""
     robust: tuple[bytes, ...] = ()
-    """One for each row, a bit an image."""
-    spent: PairCost | None = None
+    """Packed bits of the robust images, one entry per row."""
+    cost: PairCost | None = None
     notes: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
+    """Name and version of each library."""
 
 
 def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
-    """Read one outcome file. Raises OSError; tarfile.ReadError where its archive ends too early."""
+    """Read and summarise one outcome file.
+
+    Args:
+        file: The outcome file.
+        planned: True if the plan contains the pair; otherwise the outcome is stale.
+
+    Raises:
+        OSError: The file cannot be read.
+        tarfile.ReadError: The archive that contains the file is truncated.
+    """
     found = status.read_file_status(file, planned, outcome_file.parse_summary)
-    answer = found.record or found.failure
-    ran = answer.provenance if answer else None
+    outcome = found.record or found.failure
     model, attack = (found.pair.model.name, found.pair.attack.name) if found.pair else ("", "")
-    plain = partial(OutcomeSummary, found.state, found.reason, model, attack)
-    if ran is not None:
-        traces = tuple(getattr(ran, name) for name in PROVENANCE_FIELDS)
-        plain = partial(plain, traces=traces, started=ran.started, seconds=ran.seconds)
+    summarize = partial(OutcomeSummary, found.state, found.reason, model, attack)
+    if outcome is not None and outcome.provenance is not None:
+        provenance = outcome.provenance
+        summarize = partial(
+            summarize,
+            provenance=tuple(getattr(provenance, name) for name in PROVENANCE_FIELDS),
+            started=provenance.started,
+            seconds=provenance.seconds,
+        )
     if found.state != "ok" or found.record is None:
-        return plain()
+        return summarize()
     record = found.record
-    return plain(
+    return summarize(
         rows=tuple(table.count_rows(record, found.outcome_sha256)),
-        robust=tuple(_robust(budget.verdicts) for budget in record.budgets),
-        spent=_spent(record),
+        robust=tuple(_pack_robust(budget.verdicts) for budget in record.budgets),
+        cost=_sum_cost(record),
         notes=tuple(dict.fromkeys(record.notes)),
         versions=tuple(record.provenance.versions.items()),
     )
 
 
-def _spent(record: Record) -> PairCost:
+def _sum_cost(record: Record) -> PairCost:
     passes = [record.clean_passes, *(p for budget in record.budgets for p in budget.passes.values())]
     return PairCost(
         job_seconds=record.provenance.seconds,
@@ -96,57 +119,58 @@ def _spent(record: Record) -> PairCost:
     )
 
 
-def _robust(verdicts: str) -> bytes:
+def _pack_robust(verdicts: str) -> bytes:
     letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
     return np.packbits((letters == ord(ROBUST)) | (letters == ord(MENDED))).tobytes()
 
 
-BATCH_SIZE = 64
-"""Outcome files that a process is handed at once: long enough to be worth the message."""
-BATCHES_AHEAD = 4
-"""Batches that wait for each process; what is read and not yet fetched stays in memory."""
-Result = TypeVar("Result")
-Reader = Callable[[OutcomeFile, bool], Result]
-"""Reads one outcome file; True where the plan asks for it."""
-
-
 def read_parallel(read: Reader[Result], processes: int) -> OutcomeReader[Result]:
-    """Reads files in their order, in this process or in so many others; then `read` is a function of a module."""
-    return partial(starmap, read) if processes < 2 else partial(_side_by_side, read, processes)
+    """Return a function that reads outcome files in their order.
+
+    Args:
+        read: Function that reads one file. With several processes, it must be a module-level function.
+        processes: Number of reading processes; with 1, this process reads.
+    """
+    return partial(starmap, read) if processes < 2 else partial(_read_in_processes, read, processes)
 
 
-def _batch(read: Reader[Result], files: list[tuple[OutcomeFile, bool]]) -> list[Result]:
-    return list(starmap(read, files))
-
-
-def _side_by_side(
+def _read_in_processes(
     read: Reader[Result], processes: int, files: Iterable[tuple[OutcomeFile, bool]]
 ) -> Iterator[Result]:
-    # Not forked: this process may have threads of its own, of which a fork has the locks and not the hands.
-    fresh = multiprocessing.get_context("spawn")
+    # Not fork: a forked child would inherit locks held by threads that it does not have.
+    context = multiprocessing.get_context("spawn")
     source = iter(files)
     waiting: deque[Future[list[Result]]] = deque()
-    with ProcessPoolExecutor(processes, fresh, _leave_interrupts_to_the_parent) as workers:
+    with ProcessPoolExecutor(processes, context, _ignore_interrupts) as workers:
         while batch := list(islice(source, BATCH_SIZE)):
-            waiting.append(workers.submit(_batch, read, batch))
+            waiting.append(workers.submit(_read_batch, read, batch))
             if len(waiting) > BATCHES_AHEAD * processes:
                 yield from waiting.popleft().result()
         for future in waiting:
             yield from future.result()
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _read_batch(read: Reader[Result], files: list[tuple[OutcomeFile, bool]]) -> list[Result]:
+    return list(starmap(read, files))
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def convert_archive_errors(seen: Iterable[Result], outcomes: Path) -> Iterator[Result]:
-    """What was seen, or a Mistake if the archive it comes from ends too early or is none."""
+def convert_archive_errors(results: Iterable[Result], outcomes: Path) -> Iterator[Result]:
+    """Yield the results and convert errors of reading the archive.
+
+    Raises:
+        ConfigErrors: `outcomes` is a truncated archive or not an archive, or a reading process died.
+    """
     try:
-        yield from seen
+        yield from results
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         why = str(error).partition("\n")[0].rstrip(":")
-        remedy = f"is neither a folder nor a whole tar archive ({why}); was its transfer cut short?"
+        remedy = f"is neither a folder nor a complete tar archive ({why}); check if its transfer was cut short"
         raise ConfigErrors.about(outcomes, remedy) from None
     except BrokenProcessPool:
-        remedy = "was being read by several processes when one of them died, most likely for memory; try --jobs 1"
+        remedy = "could not be read: a reading process died, probably for lack of memory; try --jobs 1"
         raise ConfigErrors.about(outcomes, remedy) from None

@@ -1,9 +1,9 @@
-"""The table: one row per model, attack and budget of every pair that is ok, counted from its verdicts."""
+"""The table: one row per model, attack and budget of every ok pair, with counts of its verdicts."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -13,112 +13,130 @@ from alignsec.run.outcome import Record
 from alignsec.spec.components import breakers
 from alignsec.spec.verdicts import MENDED, ROBUST, BudgetVerdicts
 
+CONFIDENCE = 0.95
+"""Confidence level of the intervals."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model under one attack at one budget. Counts are images; shares lie in [0,1]."""
+    """One model under one attack at one budget. Counts are numbers of images; shares are in [0,1]."""
 
     model: str
     attack: str
-    """All severities of a corruption are one attack."""
+    """Name of the attack; all severities of a corruption have the same name."""
     method: str
     norm: str
-    """Empty for the clean attack and corruptions."""
+    """Empty for the clean attack and for corruptions."""
     eps: str
-    """As the study wrote it; "0" for the clean attack; for a corruption its severity, such as "severity 3". Of the
-    mean over corruptions (`aggregate.collect.corruptions`) all of them, and no count but that of images."""
+    """The budget as text, as the study writes it; "0" for the clean attack; the severity of a corruption, such as
+    "severity 3". The mean over corruptions (`aggregate.collect.corruptions`) has all severities here, and no
+    counts except `images`."""
     eps_value: float
-    """In pixels of [0,1]; for a corruption its severity, 1 to 5."""
+    """The budget in pixel values of [0,1]; the severity of a corruption, 1 to 5."""
     corruption: str
-    """Empty for every other attack."""
+    """Type of the corruption; empty for other attacks."""
     severity: int | None
     images: int
     clean_correct: int
     clean_accuracy: float | None
-    """None where there are no images; robust_accuracy too."""
+    """None if there are no images; robust_accuracy too."""
     clean_low: float
-    """The ends of the exact 95 % interval; robust_low and robust_high too."""
+    """Lower end of the exact 95 % interval. clean_high, robust_low and robust_high are ends of such intervals
+    too."""
     clean_high: float
     clean_top5_correct: int | None
-    """Images whose label is among the five highest logits when clean; None in outcomes that do not say."""
+    """Images whose label is among the five highest logits when clean; None in outcomes without this count."""
     clean_top5_accuracy: float | None
     robust: int
-    """Images that are right under the attack; under a corruption, right when corrupted, whatever when clean."""
+    """Images that are right under the attack. Under a corruption: right when corrupted, and right or wrong when
+    clean."""
     robust_accuracy: float | None
     robust_low: float
     robust_high: float
     broken: tuple[int, ...]
-    """Images that each of `alignsec.spec.components.breakers` broke; one column each."""
+    """Images that each of `alignsec.spec.components.breakers` broke; one column per component."""
     mended: int
-    """Wrong when clean and right when corrupted."""
+    """Images that are wrong when clean and right when corrupted."""
     rejected: int
+    """Adversarial examples that the float32 check rejected."""
     largest_distance: float
-    """In the attack's norm."""
+    """Largest distance of an adversarial example, in the attack's norm."""
     seconds: float
-    """Of this budget's attack alone; loading and the clean pass are in the pair's own seconds."""
+    """Duration of the attack at this budget. Loading and the clean pass are part of the seconds of the pair
+    only."""
     forward_passes: int
-    """Counted in images, of this budget's attack; for the clean attack, of the clean pass."""
+    """Forward passes of the attack at this budget, in images; for the clean attack, those of the clean pass."""
     backward_passes: int
     deviations: str
-    """From the standard attack, and the job's notes about the model; empty where there are none."""
+    """Deviations from the standard attack and the job's notes about the model; empty if there are none."""
     pair: str
     outcome_sha256: str
 
 
 def count_rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
-    """The rows of one pair, its budgets in ascending order; every count is made anew from the verdicts."""
+    """Yield the rows of one pair, in ascending order of budgets, with counts computed from the verdicts.
+
+    Args:
+        record: Record of the pair.
+        outcome_sha256: Digest of its outcome file.
+    """
     attack = record.pair.attack
     images, clean = len(record.images), record.clean_correct
     clean_low, clean_high = exact_interval(clean, images)
     top5 = record.clean_top5_correct
-    # Interned: hundreds of thousands of rows share a few of these, and so does what a reader's process sends.
-    model, series, norm = (sys.intern(name) for name in (record.pair.model.name, attack.series, attack.norm or ""))
-    deviations = sys.intern("; ".join((*attack.deviations, *record.notes)))
+    # Interned: hundreds of thousands of rows, and the messages of reading processes, share a few of these strings.
+    make_row = partial(
+        Row,
+        model=sys.intern(record.pair.model.name),
+        attack=sys.intern(attack.series),
+        method=sys.intern(attack.method),
+        norm=sys.intern(attack.norm or ""),
+        corruption=attack.corruption or "",
+        severity=attack.severity,
+        images=images,
+        clean_correct=clean,
+        clean_accuracy=clean / images if images else None,
+        clean_low=clean_low,
+        clean_high=clean_high,
+        clean_top5_correct=top5,
+        clean_top5_accuracy=top5 / images if images and top5 is not None else None,
+        deviations=sys.intern("; ".join((*attack.deviations, *record.notes))),
+        pair=record.id,
+        outcome_sha256=outcome_sha256,
+    )
     for budget in record.budgets:
-        level = attack.level(budget.eps)
-        times = np.bincount(np.frombuffer(budget.verdicts.encode("ascii"), dtype=np.uint8), minlength=128).tolist()
-        robust = times[ord(ROBUST)] + times[ord(MENDED)]
-        broken = tuple(times[ord(breaker.letter)] for breaker in breakers())
-        low, high = exact_interval(robust, images)
-        forward, backward = _passes(record, budget)
-        yield Row(
-            model=model,
-            attack=series,
-            method=sys.intern(attack.method),
-            norm=norm,
-            eps=sys.intern(level.label),
-            eps_value=level.value,
-            corruption=attack.corruption or "",
-            severity=attack.severity,
-            images=images,
-            clean_correct=clean,
-            clean_accuracy=clean / images if images else None,
-            clean_low=clean_low,
-            clean_high=clean_high,
-            clean_top5_correct=top5,
-            clean_top5_accuracy=top5 / images if images and top5 is not None else None,
-            robust=robust,
-            robust_accuracy=robust / images if images else None,
-            robust_low=low,
-            robust_high=high,
-            broken=broken,
-            mended=times[ord(MENDED)],
-            rejected=budget.rejected,
-            largest_distance=budget.largest_distance,
-            seconds=budget.seconds,
-            forward_passes=forward,
-            backward_passes=backward,
-            deviations=deviations,
-            pair=record.id,
-            outcome_sha256=outcome_sha256,
-        )
+        yield _count_budget(make_row, record, budget)
 
 
-def _passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
-    spent = list(budget.passes.values())
+def _count_budget(make_row: Callable[..., Row], record: Record, budget: BudgetVerdicts) -> Row:
+    """Return the row of one budget; `make_row` has the columns that all budgets of a pair share."""
+    images, level = len(record.images), record.pair.attack.level(budget.eps)
+    counts = np.bincount(np.frombuffer(budget.verdicts.encode("ascii"), dtype=np.uint8), minlength=128).tolist()
+    robust = counts[ord(ROBUST)] + counts[ord(MENDED)]
+    low, high = exact_interval(robust, images)
+    forward, backward = _sum_passes(record, budget)
+    return make_row(
+        eps=sys.intern(level.label),
+        eps_value=level.value,
+        robust=robust,
+        robust_accuracy=robust / images if images else None,
+        robust_low=low,
+        robust_high=high,
+        broken=tuple(counts[ord(breaker.letter)] for breaker in breakers()),
+        mended=counts[ord(MENDED)],
+        rejected=budget.rejected,
+        largest_distance=budget.largest_distance,
+        seconds=budget.seconds,
+        forward_passes=forward,
+        backward_passes=backward,
+    )
+
+
+def _sum_passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
+    passes = list(budget.passes.values())
     if record.pair.attack.level_kind == "clean":
-        spent.append(record.clean_passes)
-    return sum(p.forward for p in spent), sum(p.backward for p in spent)
+        passes.append(record.clean_passes)
+    return sum(p.forward for p in passes), sum(p.backward for p in passes)
 
 
 def column_names() -> list[str]:
@@ -130,37 +148,44 @@ def column_names() -> list[str]:
 
 def make_frame(table: Iterable[Row]) -> pd.DataFrame:
     """Return the rows as a data frame in the given order. Without rows, it has the columns only."""
-    found = list(table)
-    data = records_to_frame(Row, found)
+    rows = list(table)
+    data = records_to_frame(Row, rows)
     for at, breaker in enumerate(breakers()):
-        data[breaker.column] = pd.Series([row.broken[at] for row in found], dtype="int64" if found else None)
-    # Whole numbers with gaps: as floats they would be written 9.0.
+        data[breaker.column] = pd.Series([row.broken[at] for row in rows], dtype="int64" if rows else None)
+    # Integers with missing values: as floats they would be written as 9.0.
     return data[column_names()].astype({"clean_top5_correct": "Int64", "severity": "Int64"})
 
 
-def records_to_frame(kind: type, things: Sequence[object]) -> pd.DataFrame:
-    """Instances of a dataclass as a frame, a field a column: made by columns, hundreds of thousands are quick."""
-    # Each list becomes a typed column before the next one is made: together they are most of the memory.
-    made = {f.name: pd.Series([getattr(thing, f.name) for thing in things]) for f in fields(kind)}
-    return pd.DataFrame(made if things else {name: [] for name in made}, copy=False)
+def records_to_frame(kind: type, records: Sequence[object]) -> pd.DataFrame:
+    """Return instances of a dataclass as a data frame with one column per field.
+
+    Building the frame by columns keeps hundreds of thousands of records fast.
+
+    Args:
+        kind: The dataclass.
+        records: Its instances.
+    """
+    # Each list becomes a typed column before the next list is built: together the lists need most of the memory.
+    series = {f.name: pd.Series([getattr(record, f.name) for record in records]) for f in fields(kind)}
+    return pd.DataFrame(series if records else {name: [] for name in series}, copy=False)
 
 
 def to_csv(data: pd.DataFrame) -> bytes:
-    """A frame as the bytes of a CSV file: UTF-8, a header, empty where a value is missing."""
+    """Return the bytes of a CSV file in UTF-8 with a header; missing values are empty."""
     text: str = data.to_csv(index=False, lineterminator="\n")
     return text.encode()
 
 
-CONFIDENCE = 0.95
-
-
-# One answer a pair of counts: a study of 100,000 pairs on 1,000 images asks for about a thousand of them.
+# Cached: a study of 100,000 pairs on 1,000 images needs about a thousand different intervals.
 @lru_cache(maxsize=65_536)
 def exact_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The exact 95 % interval of a share, both ends in [0,1].
+    """Return the exact 95 % interval of a share, with both ends in [0,1]; (0, 1) without trials.
 
-    Of no trials nothing is known: (0, 1). Raises ValueError unless 0 <= successes <= trials.
-    Source: Clopper & Pearson 1934, Biometrika 26, 404-413.
+    Raises:
+        ValueError: Not 0 <= successes <= trials.
+
+    Reference:
+        Clopper & Pearson 1934, Biometrika 26, 404-413.
     """
     if trials == 0 and successes == 0:
         return 0.0, 1.0

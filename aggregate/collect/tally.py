@@ -1,4 +1,5 @@
-"""The tally: everything the analysis keeps of a run's outcomes, gathered in one pass over their files."""
+"""The tally: the content of all outcomes of a run that the analysis needs, collected in one pass over the
+files."""
 
 import sys
 from collections import Counter
@@ -9,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from aggregate.collect import reading
-from aggregate.collect import reading as readers
 from aggregate.collect.reading import PROVENANCE_FIELDS, OutcomeSummary, PairCost
 from aggregate.collect.table import Row
 from aggregate.statistics.arrays import Bits
@@ -22,18 +22,18 @@ from alignsec.spec.pair import Pair
 
 
 @dataclass(frozen=True, slots=True)
-class PairState:
-    """One line of pairs.csv: a pair of the plan, or an outcome the plan no longer asks for (stale)."""
+class PairRow:
+    """One line of pairs.csv: a pair of the plan, or a stale outcome, which the plan no longer contains."""
 
     id: str
     model: str
-    """Empty where a stale or damaged file does not say; attack too."""
+    """Empty if a stale or damaged file does not name it; attack too."""
     attack: str
     state: StatusName
     reason: str
-    """Empty where the pair is ok."""
+    """Empty if the pair is ok."""
     host: str = ""
-    """Where the pair ran, as far as its outcome says; so are those below."""
+    """Host of the job as stated in its outcome. The outcome states the next six fields too."""
     device: str = ""
     precision: str = ""
     code: str = ""
@@ -41,73 +41,73 @@ class PairState:
     started: str = ""
     """UTC, ISO 8601."""
     seconds: float | None = None
-    """From the job's first line to its last."""
+    """Time from the start to the end of the job."""
     tries: int = 0
-    """Jobs it took; 0 outside a pool."""
+    """Number of jobs of the pair; 0 outside a pool."""
     evictions: int = 0
     holds: str = ""
-    """Why its jobs were held, each reason once."""
+    """Hold reasons of its jobs, each of them once."""
 
 
 @dataclass(slots=True)
 class AttackCost:
-    """What the ok pairs of one attack took. Passes are counted in images."""
+    """Cost of all ok pairs of one attack. Passes are counted in images."""
 
     job_seconds: list[float] = field(default_factory=list)
-    """One a pair, from the job's first line to its last."""
+    """Time from the start to the end of the job, one entry per pair."""
     forward: int = 0
     backward: int = 0
     rejected: int = 0
-    """Claims of an attack that the fp32 check did not confirm."""
+    """Adversarial examples that the float32 check rejected."""
 
-    def add(self, spent: PairCost) -> None:
-        """Count one pair in."""
-        self.job_seconds.append(spent.job_seconds)
-        self.forward += spent.forward
-        self.backward += spent.backward
-        self.rejected += spent.rejected
+    def add(self, cost: PairCost) -> None:
+        """Add the cost of one pair."""
+        self.job_seconds.append(cost.job_seconds)
+        self.forward += cost.forward
+        self.backward += cost.backward
+        self.rejected += cost.rejected
 
 
 @dataclass
 class Tally:
-    """What a run's outcomes say, without who broke which image."""
+    """Summary of a run's outcomes, without the component that broke each image."""
 
     rows: list[Row]
-    """Of ok pairs only, in the plan's order."""
+    """Rows of the ok pairs, in the plan's order."""
     robust: Mapping[tuple[str, str, str], Bits]
-    """Which images are robust, by model, attack and eps as text; for the clean attack, correctly classified ones.
-    One entry a row, in the same order. The row says how many images; with as many as the plan has, bit i of every
-    entry is the same image."""
-    pairs: list[PairState]
-    """The plan's pairs in its order, then the stale outcomes by id."""
+    """Packed bits of the robust images, by model, attack and eps as text; of the correctly classified images for
+    the clean attack. One entry per row, in the same order. The row has the number of images. Entries with as many
+    images as the plan have the same image at the same bit."""
+    pairs: list[PairRow]
+    """The pairs in the plan's order, then the stale outcomes by id."""
     costs: Mapping[str, AttackCost]
-    """By attack."""
+    """Cost by attack."""
     notes: Mapping[tuple[str, str], list[str]]
-    """What jobs noted, by attack and note: the models it was noted of."""
-    traces: Mapping[str, Counter[str]]
-    """How many ok pairs share each code digest, container, precision, device and host."""
+    """Models by attack and note of their jobs."""
+    provenance: Mapping[str, Counter[str]]
+    """Number of ok pairs by value, for each of PROVENANCE_FIELDS."""
     versions: Mapping[str, Counter[str]]
-    """How many ok pairs ran with each version of each library."""
+    """Number of ok pairs by version, for each library."""
     other_counts: Counter[int]
-    """Ok pairs that were answered on another number of images than the plan has, by that number."""
+    """Number of ok pairs by number of images, for numbers that differ from the plan's."""
 
     @property
     def states(self) -> Counter[StatusName]:
-        """How many pairs are in each state."""
+        """Number of pairs in each state."""
         return Counter(pair.state for pair in self.pairs)
 
     @property
-    def planned(self) -> list[PairState]:
-        """The pairs the plan asks for."""
+    def planned(self) -> list[PairRow]:
+        """The pairs of the plan."""
         return [pair for pair in self.pairs if pair.state != "stale"]
 
     @property
-    def troubled(self) -> list[PairState]:
-        """The planned pairs whose jobs were held, evicted or tried again, whatever became of them."""
+    def troubled(self) -> list[PairRow]:
+        """The planned pairs whose jobs were held, evicted or retried, in any state."""
         return [pair for pair in self.planned if pair.holds or pair.evictions or pair.tries > 1]
 
     @property
-    def not_ok(self) -> list[PairState]:
+    def not_ok(self) -> list[PairRow]:
         """The planned pairs that are failed or missing."""
         return [pair for pair in self.planned if pair.state != "ok"]
 
@@ -115,81 +115,110 @@ class Tally:
 def read_tally(
     plan: Plan, outcomes: Path, events: EventLog, processes: int = 1, display: Display | None = None
 ) -> Tally:
-    """Read every outcome once, keeping what the tables and the report need.
+    """Read every outcome file once and collect what the tables and the report need.
 
-    outcomes: a folder or a tar archive; where it does not exist every pair is missing. processes: how many read
-    side by side; a plan of few pairs is read by this one alone, which is sooner done.
-    Raises Mistakes if it is an archive that cannot be read to its end.
+    Args:
+        plan: The plan of the run.
+        outcomes: Folder or tar archive of outcome files; if it does not exist, every pair is missing.
+        events: HTCondor's event log of the run.
+        processes: Number of reading processes. For a plan of at most `status.FEW_PAIRS` pairs, this process reads.
+        display: Progress display.
+
+    Raises:
+        ConfigErrors: `outcomes` is an archive that cannot be read to its end.
     """
     display = display or Display()
     display.begin("reading outcomes", len(plan.planned), unit="outcomes")
-    look = readers.read_parallel(reading.summarize_outcome, processes if len(plan.planned) > FEW_PAIRS else 1)
-    order = {pair.id: at for at, pair in enumerate(plan)}
-    rows: list[Row] = []
-    robust: dict[tuple[str, str, str], Bits] = {}
-    pairs: list[PairState] = []
-    costs = {pair.attack.series: AttackCost() for pair in plan}
-    notes: dict[tuple[str, str], list[str]] = {}
-    traces: dict[str, Counter[str]] = {name: Counter() for name in PROVENANCE_FIELDS}
-    versions: dict[str, Counter[str]] = {}
-    other_counts: Counter[int] = Counter()
-    for pair_id, pair, found in readers.convert_archive_errors(read_outcomes(plan, outcomes, look), outcomes):
+    look = reading.read_parallel(reading.summarize_outcome, processes if len(plan.planned) > FEW_PAIRS else 1)
+    collector = _Collector(plan)
+    for pair_id, pair, summary in reading.convert_archive_errors(read_outcomes(plan, outcomes, look), outcomes):
         display.advance()
-        pairs.append(_state(pair_id, pair, found, events.nodes.get(pair_id)))
-        if found is None or found.spent is None:
-            continue
-        series = found.rows[0].attack
-        rows.extend(found.rows)
-        for row, bits in zip(found.rows, found.robust, strict=True):
-            robust[row.model, row.attack, row.eps] = np.frombuffer(bits, dtype=np.uint8)
-        costs[series].add(found.spent)
-        for note in found.notes:
-            notes.setdefault((series, note), []).append(found.model)
-        for name, value in zip(PROVENANCE_FIELDS, found.traces, strict=True):
-            traces[name][value] += 1
-        for library, version in found.versions:
-            versions.setdefault(library, Counter())[version] += 1
-        if (images := found.rows[0].images) != plan.image_count:
-            other_counts[images] += 1
-    rows.sort(key=lambda row: order[row.pair])  # stable: a pair's budgets stay in their order
-    pairs.sort(key=lambda pair: (pair.state == "stale", order.get(pair.id, 0), pair.id))
-    attacks = list(costs)
-    return Tally(
-        rows,
-        {key: robust[key] for key in ((row.model, row.attack, row.eps) for row in rows)},
-        pairs,
-        costs,
-        {key: sorted(notes[key]) for key in sorted(notes, key=lambda key: (attacks.index(key[0]), key[1]))},
-        {name: _sorted(counter) for name, counter in traces.items()},
-        {library: _sorted(versions[library]) for library in sorted(versions, key=str.lower)},
-        other_counts,
-    )
+        collector.pairs.append(_make_pair_row(pair_id, pair, summary, events.nodes.get(pair_id)))
+        if summary is not None and summary.cost is not None:
+            collector.add(summary, summary.cost)
+    return collector.finish()
 
 
-def _sorted(counter: Counter[str]) -> Counter[str]:
-    """Most frequent first, ties by name: outcomes come in any order, a report in one."""
+class _Collector:
+    """The parts of a tally, in the order of the files until `finish` sorts them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.pairs: list[PairRow] = []
+        self._plan = plan
+        self._rows: list[Row] = []
+        self._robust: dict[tuple[str, str, str], Bits] = {}
+        self._costs = {pair.attack.series: AttackCost() for pair in plan}
+        self._notes: dict[tuple[str, str], list[str]] = {}
+        self._provenance: dict[str, Counter[str]] = {name: Counter() for name in PROVENANCE_FIELDS}
+        self._versions: dict[str, Counter[str]] = {}
+        self._other_counts: Counter[int] = Counter()
+
+    def add(self, summary: OutcomeSummary, cost: PairCost) -> None:
+        """Add the outcome of an ok pair."""
+        series = summary.rows[0].attack
+        self._rows.extend(summary.rows)
+        for row, bits in zip(summary.rows, summary.robust, strict=True):
+            self._robust[row.model, row.attack, row.eps] = np.frombuffer(bits, dtype=np.uint8)
+        self._costs[series].add(cost)
+        for note in summary.notes:
+            self._notes.setdefault((series, note), []).append(summary.model)
+        for name, value in zip(PROVENANCE_FIELDS, summary.provenance, strict=True):
+            self._provenance[name][value] += 1
+        for library, version in summary.versions:
+            self._versions.setdefault(library, Counter())[version] += 1
+        if (images := summary.rows[0].images) != self._plan.image_count:
+            self._other_counts[images] += 1
+
+    def finish(self) -> Tally:
+        """Sort the parts and return the tally."""
+        order = {pair.id: at for at, pair in enumerate(self._plan)}
+        # Stable: the budgets of a pair keep their order.
+        self._rows.sort(key=lambda row: order[row.pair])
+        self.pairs.sort(key=lambda pair: (pair.state == "stale", order.get(pair.id, 0), pair.id))
+        attacks = list(self._costs)
+        notes = sorted(self._notes, key=lambda key: (attacks.index(key[0]), key[1]))
+        return Tally(
+            rows=self._rows,
+            robust={key: self._robust[key] for key in ((row.model, row.attack, row.eps) for row in self._rows)},
+            pairs=self.pairs,
+            costs=self._costs,
+            notes={key: sorted(self._notes[key]) for key in notes},
+            provenance={name: _sort_counter(counter) for name, counter in self._provenance.items()},
+            versions={
+                library: _sort_counter(self._versions[library])
+                for library in sorted(self._versions, key=str.lower)
+            },
+            other_counts=self._other_counts,
+        )
+
+
+def _sort_counter(counter: Counter[str]) -> Counter[str]:
+    """Sort by frequency, then by name, so that a report does not depend on the order of the files."""
     return Counter(dict(sorted(counter.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def _state(
-    pair_id: str, pair: Pair | None, found: OutcomeSummary | None, history: NodeHistory | None
-) -> PairState:
-    """A planned pair is named by the plan; a stale one by its file."""
-    without = status.missing_status(pair_id, pair, history)
+def _make_pair_row(
+    pair_id: str, pair: Pair | None, summary: OutcomeSummary | None, history: NodeHistory | None
+) -> PairRow:
+    """Return the row of a pair: model and attack from the plan, or from the file if the outcome is stale."""
+    missing = status.missing_status(pair_id, pair, history)
     history = history or NodeHistory(pair_id)
-    # Interned: of 100,000 pairs most share these.
-    ran = (
-        dict(zip(PROVENANCE_FIELDS, map(sys.intern, found.traces), strict=True)) if found and found.traces else {}
+    summary = summary or OutcomeSummary(missing.state, missing.reason, "", "")
+    # Interned: most of 100,000 pairs share these values.
+    provenance = (
+        dict(zip(PROVENANCE_FIELDS, map(sys.intern, summary.provenance), strict=True))
+        if summary.provenance
+        else {}
     )
-    return PairState(
+    return PairRow(
         id=pair_id,
-        model=pair.model.name if pair else found.model if found else "",
-        attack=pair.attack.name if pair else found.attack if found else "",
-        state=found.state if found else without.state,
-        reason=found.reason if found else without.reason,
-        **ran,
-        started=found.started if found else "",
-        seconds=found.seconds if found else None,
+        model=pair.model.name if pair else summary.model,
+        attack=pair.attack.name if pair else summary.attack,
+        state=summary.state,
+        reason=summary.reason,
+        **provenance,
+        started=summary.started,
+        seconds=summary.seconds,
         tries=history.jobs,
         evictions=history.evictions,
         holds="; ".join(dict.fromkeys(hold.reason for hold in history.holds)),

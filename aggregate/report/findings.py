@@ -258,17 +258,17 @@ def list_cautions(plan: Plan, tally: Tally, table: pd.DataFrame) -> list[str]:
         One sentence per difference; an empty list if all outcomes were made in the same way.
     """
     found = []
-    code = tally.traces["code"]
+    code = tally.provenance["code"]
     other = sum(number for digest, number in code.items() if digest != plan.code_sha256)
     if len(code) > 1:
         found.append(f"The ok outcomes come from {len(code)} versions of the code.")
     if other:
         verb = "comes" if other == 1 else "come"
         found.append(f"{counted(other, 'ok outcome')} {verb} from code that differs from the submitted code.")
-    if len(tally.traces["container"]) > 1:
-        found.append(f"The ok outcomes come from {len(tally.traces['container'])} containers.")
-    if len(tally.traces["precision"]) > 1:
-        found.append(f"The ok outcomes differ in precision: {listed(list(tally.traces['precision']))}.")
+    if len(tally.provenance["container"]) > 1:
+        found.append(f"The ok outcomes come from {len(tally.provenance['container'])} containers.")
+    if len(tally.provenance["precision"]) > 1:
+        found.append(f"The ok outcomes differ in precision: {listed(list(tally.provenance['precision']))}.")
     differing = [library for library, versions in tally.versions.items() if len(versions) > 1]
     if differing:
         found.append(f"The ok outcomes differ in the versions of {listed(differing)}.")

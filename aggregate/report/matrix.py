@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from aggregate.collect import corruptions
-from aggregate.collect.tally import PairState
+from aggregate.collect.tally import PairRow
 from aggregate.figures import robustness
 from alignsec.run.plan import Plan
 
@@ -54,7 +54,7 @@ class Matrix:
     rows: tuple[MatrixRow, ...]
 
 
-def build_matrix(plan: Plan, pairs: Sequence[PairState], table: pd.DataFrame, means: pd.DataFrame) -> Matrix:
+def build_matrix(plan: Plan, pairs: Sequence[PairRow], table: pd.DataFrame, means: pd.DataFrame) -> Matrix:
     """Arrange the table as a matrix, with the means over corruptions as last column.
 
     Clean accuracy is taken from any pair of the model, because all pairs have the same clean images.

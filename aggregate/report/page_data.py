@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from aggregate import formatting
-from aggregate.collect.tally import PairState, Tally
+from aggregate.collect.tally import PairRow, Tally
 from aggregate.figures import breakage, style
 from aggregate.scores.labels import score_label
 from aggregate.scores.scores import Scores
@@ -41,7 +41,7 @@ def build_page_data(
     budgets = list(table.groupby(["attack", "eps", "method"], sort=False))
     counted = table[table["pair"] != ""]  # without means over corruptions
     results = _build_results(counted)
-    pairs: dict[str, list[PairState]] = {}
+    pairs: dict[str, list[PairRow]] = {}
     for pair in tally.pairs:
         pairs.setdefault(pair.model, []).append(pair)
     return {
@@ -94,7 +94,7 @@ def _build_fit(row: Any) -> Json | None:  # noqa: ANN401 # rows of itertuples ha
     return {name: value for name, value in known.items() if value not in (None, "")}
 
 
-def _build_page(model: PairModel, pairs: list[PairState], results: list[Json]) -> Json:
+def _build_page(model: PairModel, pairs: list[PairRow], results: list[Json]) -> Json:
     outcome_files = {result["pair"]: result["sha256"] for result in results}
     return {
         "about": _describe_model(model),
@@ -106,7 +106,7 @@ def _build_page(model: PairModel, pairs: list[PairState], results: list[Json]) -
     }
 
 
-def _build_pair(pair: PairState, sha256: str) -> Json:
+def _build_pair(pair: PairRow, sha256: str) -> Json:
     return {
         "attack": pair.attack, "state": pair.state, "reason": pair.reason, "id": pair.id, "sha256": sha256,
         "host": pair.host, "device": pair.device, "precision": pair.precision, "code": pair.code,

@@ -148,7 +148,7 @@ def test_an_archive_cut_short_is_refused(make_run, tmp_path, ending):
         for path in run.folder.outcomes.iterdir():
             tar.add(path, path.name)
     archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 3])
-    with pytest.raises(ConfigErrors, match="neither a folder nor a whole tar archive"):
+    with pytest.raises(ConfigErrors, match="neither a folder nor a complete tar archive"):
         _analyse(run, archive)
     assert not run.folder.analysis.exists()
 
