@@ -129,9 +129,13 @@ def read_tally(
     """
     display = display or Display()
     display.begin("reading outcomes", len(plan.planned), unit="outcomes")
-    look = reading.read_parallel(reading.summarize_outcome, processes if len(plan.planned) > FEW_PAIRS else 1)
+    read_files = reading.read_parallel(
+        reading.summarize_outcome, processes if len(plan.planned) > FEW_PAIRS else 1
+    )
     collector = _Collector(plan)
-    for pair_id, pair, summary in reading.convert_archive_errors(read_outcomes(plan, outcomes, look), outcomes):
+    for pair_id, pair, summary in reading.convert_archive_errors(
+        read_outcomes(plan, outcomes, read_files), outcomes
+    ):
         display.advance()
         collector.pairs.append(_make_pair_row(pair_id, pair, summary, events.nodes.get(pair_id)))
         if summary is not None and summary.cost is not None:

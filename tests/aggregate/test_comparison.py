@@ -242,7 +242,7 @@ def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
 
 def test_many_are_read_side_by_side(two, monkeypatch):
     _answer(two[0])
-    monkeypatch.setattr(runs, "FEW", 0)
+    monkeypatch.setattr(runs, "FEW_PAIRS", 0)
     one, other = (runs.read_run(two[0].folder.root, processes) for processes in (1, 2))
     assert one == other
 

@@ -46,7 +46,7 @@ def test_robust_bits_count_what_the_table_counts(make_run):
 @pytest.fixture
 def in_parallel(monkeypatch):
     """A second process from the first pair on, and batches of two files."""
-    monkeypatch.setattr(tally, "FEW", 0)
+    monkeypatch.setattr(tally, "FEW_PAIRS", 0)
     monkeypatch.setattr(reading, "BATCH_SIZE", 2)
 
 
