@@ -159,7 +159,7 @@ class Drawing:
             panel.draw(self._add_axes(figure, 0, 0, height))
             data = BytesIO()
             figure.savefig(data, format="svg", metadata={"Date": None}, transparent=True)
-        return page_svg.fitted(data.getvalue(), prefix, panel.summary)
+        return page_svg.adapt_svg(data.getvalue(), prefix, panel.summary)
 
     def _add_axes(self, figure: Figure, left: float, bottom: float, height: float) -> Axes:
         """Add axes at a position in inches. matplotlib's own layout engines would draw all text twice."""

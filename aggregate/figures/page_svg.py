@@ -1,4 +1,4 @@
-"""A figure's SVG made fit to stand in a page: themed, without ids, fonts or sizes of its own."""
+"""SVG of a figure, adapted to an HTML page: colours of the page's theme, unique ids, fonts of the page."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -9,25 +9,34 @@ SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
-def fitted(svg: bytes, prefix: str, summary: str) -> str:
-    """The element: no size, fonts or colours of its own, no id twice, and a text alternative."""
+def adapt_svg(svg: bytes, prefix: str, summary: str) -> str:
+    """Adapt an SVG file of matplotlib to an HTML page.
+
+    Args:
+        svg: The file.
+        prefix: Text put before every id, so that ids are unique in the page.
+        summary: Text alternative.
+
+    Returns:
+        The element as text, without size, style sheet, metadata and fonts. Its colours are CSS variables.
+    """
     ET.register_namespace("", SVG)
     ET.register_namespace("xlink", _XLINK[1:].partition("}")[0])
-    root = ET.fromstring(svg)  # noqa: S314 # matplotlib wrote it a moment ago
+    root = ET.fromstring(svg)  # noqa: S314 # matplotlib wrote it
     for parent in list(root.iter()):
         for child in list(parent):
-            # The file's style sheet would hold for the whole page; its metadata says what the report says.
+            # A style sheet would apply to the whole page; the metadata repeat what the report says.
             if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
                 parent.remove(child)
     for element in root.iter():
-        element.attrib.update({key: _fitted(key, value, prefix) for key, value in element.attrib.items()})
+        element.attrib.update({key: _adapt_attribute(key, value, prefix) for key, value in element.attrib.items()})
     for size in ("width", "height", "version"):
         root.attrib.pop(size, None)
     root.attrib.update({"role": "img", "aria-label": summary})
     return ET.tostring(root, encoding="unicode")
 
 
-def _fitted(key: str, value: str, prefix: str) -> str:
+def _adapt_attribute(key: str, value: str, prefix: str) -> str:
     if key == "id":
         return prefix + value
     if key == _XLINK and value.startswith("#"):
@@ -35,22 +44,22 @@ def _fitted(key: str, value: str, prefix: str) -> str:
     if key == "clip-path":
         return value.replace("url(#", f"url(#{prefix}")
     if key in {"d", "x", "y", "points"}:
-        # A hundredth of a point is enough for any screen, and half of the page's bytes.
+        # Hundredths of a point are precise enough for any screen and halve the size of the page.
         return re.sub(r"(\.\d\d)\d+", r"\1", value).replace(" \n", " ")
     if key == "style":
-        value = re.sub(r"#[0-9a-f]{6}", lambda found: themed(found[0]), value)
-        # "font" sets size and family at once; the page's own family takes over.
-        value = re.sub(r"font: (?:(\d+) )?([\d.]+px) [^;]+", _font, value)
+        value = re.sub(r"#[0-9a-f]{6}", lambda match: make_variable(match[0]), value)
+        # "font" sets size and family; only the size is kept, and the family is that of the page.
+        value = re.sub(r"font: (?:(\d+) )?([\d.]+px) [^;]+", _keep_size, value)
         return re.sub(r"font-family: [^;]+;? ?", "", value)
     return value
 
 
-def themed(colour: str) -> str:
-    """The page's name for a colour of the style, with the style's own as what it falls back to."""
-    role = style.ROLES.get(colour)
-    return f"var({role}, {colour})" if role else colour
+def make_variable(colour: str) -> str:
+    """Return the CSS variable of a colour of the style with the colour as fallback, or the colour itself."""
+    variable = style.ROLES.get(colour)
+    return f"var({variable}, {colour})" if variable else colour
 
 
-def _font(found: re.Match[str]) -> str:
-    weight = f"font-weight: {found[1]}; " if found[1] else ""
-    return f"{weight}font-size: {found[2]}"
+def _keep_size(match: re.Match[str]) -> str:
+    weight = f"font-weight: {match[1]}; " if match[1] else ""
+    return f"{weight}font-size: {match[2]}"

@@ -68,7 +68,7 @@ def _render_panels(drawing: Drawing) -> list[Markup]:
 def _verdict_colours() -> str:
     """Return CSS variables with the colour of each verdict, such as `--verdict-broken-by-apgd-ce`."""
     variables = (
-        f"--verdict-{verdict.replace(' ', '-')}: {page_svg.themed(colour)};"
+        f"--verdict-{verdict.replace(' ', '-')}: {page_svg.make_variable(colour)};"
         for verdict, colour in style.verdict_colours().items()
     )
     return f"body {{ {' '.join(variables)} }}\n"
