@@ -22,7 +22,7 @@ KIND = FigureKind(
 _NAMED_MODELS = 40
 """Largest number of models that are drawn with their names."""
 _SEPARATE_BOXES = 150
-"""Largest number of models with a gap between boxes. Gaps below one pixel would series like missing pairs."""
+"""Largest number of models with a gap between boxes. Gaps below one pixel would look like missing pairs."""
 _HEIGHTS = {"ok": 0.8, "failed": 0.8, "missing": 0.4}
 """Height of a box by state, so that colour is not the only sign."""
 

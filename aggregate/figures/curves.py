@@ -115,7 +115,7 @@ def _draw_names(axes: Axes, line_ends: list[tuple[float, str]]) -> None:
     for at in range(1, len(order)):
         heights[at] = min(heights[at], heights[at - 1] - _MIN_DISTANCE)
     if min(heights, default=0.0) < 0:
-        # Names below the axes: move the lowest to 0 and the others up only as far as needed.
+        # Names below the axes: move the lowest to 0, and move the others up until they do not overlap.
         heights[-1] = 0.0
         for at in range(len(order) - 2, -1, -1):
             heights[at] = max(heights[at], heights[at + 1] + _MIN_DISTANCE)

@@ -128,7 +128,7 @@ def verdict_colours() -> dict[str, str]:
 
 @contextmanager
 def apply_style() -> Iterator[None]:
-    """Draw and save in this style within the block, whatever matplotlib settings the user has."""
+    """Apply this style to drawing and saving within the block; the user's matplotlib settings have no effect."""
     with mpl.rc_context(), warnings.catch_warnings():
         # DejaVu has no glyphs for some scripts. PDF and PNG then show boxes; the report shows the name.
         warnings.filterwarnings("ignore", message=_NO_GLYPH)

@@ -1,4 +1,4 @@
-"""The matrix: robust accuracy of every model at every budget, or the state of the pair where there is none."""
+"""The matrix: robust accuracy of every model at every budget, or the state of a pair without outcome."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

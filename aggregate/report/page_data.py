@@ -110,8 +110,9 @@ def _build_pair(pair: PairRow, sha256: str) -> Json:
     return {
         "attack": pair.attack, "state": pair.state, "reason": pair.reason, "id": pair.id, "sha256": sha256,
         "host": pair.host, "device": pair.device, "precision": pair.precision, "code": pair.code,
-        "container": pair.container, "started": pair.started, "tries": pair.tries, "evictions": pair.evictions,
-        "holds": pair.holds, "seconds": "" if pair.seconds is None else formatting.duration(pair.seconds),
+        "container": pair.container, "started": pair.started, "holds": pair.holds,
+        "jobs": f"{pair.tries}, evictions: {pair.evictions}" if pair.tries else "",
+        "seconds": "" if pair.seconds is None else formatting.duration(pair.seconds),
     }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ function showPairs(page) {
       ["Deviations and notes", results[0]?.deviations],
       ["Device, host, precision", [pair.device, pair.host, pair.precision].filter(Boolean).join(", ")],
       ["Started", pair.started],
-      ["Jobs", pair.tries ? `${pair.tries}, evictions: ${pair.evictions}` : ""],
+      ["Jobs", pair.jobs],
       ["Reason of hold", pair.holds],
       ["Code", pair.code],
       ["Container", pair.container],

@@ -63,9 +63,9 @@ function drawChart() {
   }
   const top = Math.max(0.1, ...points.map((p) => p.y));
   const layout = {
-    autosize: true, height: 460, margin: { l: 64, r: 16, t: 12, b: 52 }, showlegend: false, hovermode: "closest", dragmode: false,
+    autosize: true, height: 460, margin: { l: 64, r: 16, t: 12, b: 60 }, showlegend: false, hovermode: "closest", dragmode: false,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit", size: 13 },
-    xaxis: { title: { text: escapeLabel(score.name) }, zeroline: false },
+    xaxis: { title: { text: escapeLabel(score.name), standoff: 10 }, zeroline: false },
     yaxis: { title: { text: escapeLabel(budget.label) }, range: [-0.04 * top, 1.06 * top], tickformat: ".0%", zeroline: false },
     hoverlabel: { align: "left" },
   };

@@ -1,4 +1,4 @@
-"""LaTeX: names that would be commands are letters, numbers are stable, and LaTeX itself takes every table."""
+"""LaTeX tables: names are escaped, numbers have fixed digits, and pdflatex compiles every table."""
 
 import shutil
 import subprocess
@@ -17,21 +17,21 @@ DOCUMENT = r"""\documentclass{article}
 """
 
 
-def test_names_are_set_letter_by_letter():
+def test_special_characters_are_escaped():
     assert latex.escape("a_b & 50% #1 {x}$") == r"a\_b \& 50\% \#1 \{x\}\$"
     assert latex.escape("\\") == r"\textbackslash{}"
     assert latex.escape("a--b\x07") == "a-{}-{}b "
-    assert latex.escape("[1]") == "{[}1{]}", "behind a line's end a bracket would be an argument"
+    assert latex.escape("[1]") == "{[}1{]}", "after \\\\ a bracket would start an optional argument"
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.5, "0.50"), (-0.125, "$-$0.12"), (-0.001, "0.00"), (None, "--"), (float("nan"), "--")]
 )
-def test_numbers_have_fixed_digits_and_a_true_minus(value, text):
+def test_numbers_have_fixed_digits_and_a_math_minus(value, text):
     assert latex.format_number(value) == text
 
 
-def test_chances_shares_and_intervals():
+def test_p_values_shares_and_intervals():
     assert [latex.format_p(p) for p in (0.0004, 0.04, None)] == ["$<$0.001", "0.040", "--"]
     assert [latex.format_percent(share) for share in (0.625, None)] == ["62.5", "--"]
     assert latex.format_interval(-0.1, 0.5) == "[$-$0.10, 0.50]"
@@ -42,12 +42,14 @@ def test_a_table_has_booktabs_rules_and_its_groups():
     text = latex.format_table(
         "Caption", "tab:x", "lr", ["a", "b"], [RowGroup("g_1", (("x", "1"),)), RowGroup("", (("y", "2"),))]
     )
-    assert text.count(r"\toprule") == text.count(r"\midrule") == 2, "at the first page and at every other"
+    assert text.count(r"\toprule") == text.count(r"\midrule") == 2, (
+        "once for the first page and once for the others"
+    )
     assert r"\multicolumn{2}{l}{\textit{g\_1}} \\*" in text
     assert text.index(r"x & 1 \\") < text.index(r"\addlinespace") < text.index(r"y & 2 \\")
 
 
-def test_every_table_of_a_study_and_the_same_bytes_twice(paper_inputs):
+def test_tables_are_complete_and_reproducible(paper_inputs):
     files = paper_tables.format_tables(paper_inputs.table, paper_inputs.statistics)
     assert files == paper_tables.format_tables(paper_inputs.table, paper_inputs.statistics)
     assert set(files) == {f"{name}.tex" for name in set(paper_tables.NAMES) - {"importance", "prediction"}}
@@ -61,7 +63,7 @@ def test_every_table_of_a_study_and_the_same_bytes_twice(paper_inputs):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
-def test_latex_takes_them(paper_inputs, tmp_path):
+def test_pdflatex_compiles_every_table(paper_inputs, tmp_path):
     hostile = paper_inputs.table.replace({"model": {paper_inputs.table["model"].iloc[0]: HOSTILE}})
     files = paper_tables.format_tables(hostile, paper_inputs.statistics)
     text = "".join(part.decode() for part in files.values())

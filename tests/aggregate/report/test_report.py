@@ -1,4 +1,4 @@
-"""The report's HTML: escaping, states, deviations, provenance."""
+"""The HTML of the report: escaping, states, deviations, provenance."""
 
 import html
 import re
@@ -16,7 +16,7 @@ AWKWARD = ['a\'; echo "x"', "$x^2$", "100% & more", "模型", "line\nbreak", "\x
 
 
 class _Page(HTMLParser):
-    """Tags and their attributes; ids; and whether every element is closed where it should be."""
+    """A parser that collects tags with attributes and ids, and end tags that do not match."""
 
     VOID = frozenset({"meta", "link", "br", "path", "use", "rect", "input", "image"})
 
@@ -54,7 +54,7 @@ def _page(text):
 
 @pytest.fixture
 def hostile_run(make_run):
-    """Names, reasons, notes and scores that would like to be markup."""
+    """A run whose names, reasons, notes and scores contain markup."""
     names = [HOSTILE, *AWKWARD]
     attack = Attack.model_validate(
         {"name": '"><img src=x onerror=alert(2)>', "method": "autoattack", "norm": "Linf", "eps": ["1/255"]}
@@ -69,12 +69,12 @@ def hostile_run(make_run):
     return run
 
 
-def test_hostile_names_stay_text(hostile_run):
+def test_names_with_markup_are_escaped(hostile_run):
     text = _report(hostile_run)
     page = _page(text)
     assert html.escape(HOSTILE) in text
     assert [tag for tag, _ in page.tags if tag in ("img", "b", "i", "u", "script")].count("script") == 3, (
-        "data, library, ours"
+        "data, chart library, scripts of the page"
     )
     assert not {"img", "iframe", "object"} & {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
@@ -82,7 +82,7 @@ def test_hostile_names_stay_text(hostile_run):
         assert markup not in text
 
 
-def test_the_page_is_well_formed_and_asks_for_nothing(hostile_run):
+def test_the_page_is_well_formed_and_has_no_external_address(hostile_run):
     text = _report(hostile_run)
     page = _page(text)
     assert (page.wrong, page.open) == ([], [])
@@ -106,7 +106,7 @@ def test_figures_have_text_alternatives_and_tables_have_scopes(hostile_run):
     assert all("scope" in a for tag, a in page.tags if tag == "th")
 
 
-def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
+def test_pairs_that_are_not_ok_are_in_the_matrix_and_in_the_list(make_run):
     run = make_run(models=["fine", "gone"])
     for attack, *verdicts in (("clean", "RRRW"), ("autoattack-Linf", "RRcW", "RccW")):
         run.answer("fine", attack, *verdicts)
@@ -119,7 +119,7 @@ def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
 
 
 @pytest.mark.parametrize(
-    ("attack", "said"),
+    ("attack", "sentence"),
     [
         ({"method": "autoattack"}, "AutoAttack, standard version, Linf, with standard settings."),
         (
@@ -134,16 +134,16 @@ def test_what_is_not_ok_stands_in_the_matrix_and_in_the_list(make_run):
         ({"method": "square"}, "<b>Not AutoAttack</b>: only its component square (Linf)."),
     ],
 )
-def test_deviations_are_labelled(make_run, attack, said):
+def test_deviations_are_labelled(make_run, attack, sentence):
     chosen = Attack.model_validate({"name": "x", "norm": "Linf", "eps": ["1/255"], **attack})
     run = make_run(models=["a"], attacks=[chosen])
     run.answer("a", "x", *["RRcW"] * len(chosen.eps), notes=["3 classes, so 2 targets"])
     text = _report(run)
-    assert said in text
+    assert sentence in text
     assert "Note in the outcomes of every ok model: 3 classes, so 2 targets" in text
 
 
-def test_provenance_and_scores_are_told(make_run):
+def test_provenance_and_scores_are_in_the_report(make_run):
     run = make_run(models=["a"], scores="Model,V1\nb,1\n")
     run.answer("a", "clean", "RRRW")
     text = _report(run)
@@ -154,7 +154,7 @@ def test_provenance_and_scores_are_told(make_run):
         assert fact in text
 
 
-def test_an_empty_run_reads_as_one(make_run):
+def test_a_run_without_outcomes_has_a_report(make_run):
     text = _report(make_run(models=["a"]))
     assert "No results: " in text
     assert "No pair is ok, so there are no figures." in text

@@ -1,4 +1,4 @@
-"""What the report does when it is used: search, chart, a page a model, keys, print; at the paper's size too."""
+"""The report in a browser when used: search, chart, pages of models, keyboard, print, and full size."""
 
 import json
 import os
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.skipif(PROGRAM is None and not os.environ.get("CI"), re
 
 HOSTILE = '</script><img src=x onerror=alert(1)>&amp;<b>"%41/#é'
 _ALL = "document.querySelectorAll"
-DRAWN = """new Promise((done, fail) => { const end = Date.now() + 30000; (function look() {
+DRAWN = """new Promise((done, fail) => { const end = Date.now() + 30000; (function check() {
   if (document.querySelector('#chart[data-drawn] .points path')) done(true);
-  else if (Date.now() > end) fail(new Error('no chart')); else setTimeout(look, 20); })(); })"""
+  else if (Date.now() > end) fail(new Error('no chart')); else setTimeout(check, 20); })(); })"""
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """Fourteen models, one of them hostile, with scores; one pair failed and one is missing."""
+    """A report of fourteen models with scores; one name contains markup, one pair failed, one is missing."""
     folder = tmp_path_factory.mktemp("explored")
     run = paper.write(folder / "run", models=14, images=50, rename={"swin10.a1_in1k": HOSTILE})
     path = folder / "report.html"
@@ -38,11 +38,11 @@ def page(tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, page):
-    browser.look(1280)
+    browser.set_viewport(1280)
     browser.open(page)
     assert browser.evaluate(DRAWN)
     yield browser
-    assert browser.complaints == []
+    assert browser.messages == []
     assert browser.requests == [page.absolute().as_uri()]
 
 
@@ -57,7 +57,7 @@ def _visit(browser, name):
 
 
 def _point(browser, at):
-    """Where the n-th point of the chart is on the screen."""
+    """Return the position of a point of the chart on the screen."""
     browser.evaluate("document.getElementById('chart').scrollIntoView({block: 'center', behavior: 'instant'})")
     return browser.evaluate(
         f"""(() => {{ const box = document.querySelectorAll('#chart .points path')[{at}].getBoundingClientRect();
@@ -65,7 +65,7 @@ def _point(browser, at):
     )
 
 
-def test_search_shows_the_rows_that_hold_what_is_typed(opened):
+def test_search_shows_the_rows_that_contain_the_text(opened):
     opened.evaluate("document.querySelector('[data-searches=matrix-table]').focus()")
     opened.call("Input.insertText", text=" ViT_ ")
     names = opened.evaluate(
@@ -76,8 +76,8 @@ def test_search_shows_the_rows_that_hold_what_is_typed(opened):
     assert opened.evaluate("document.getElementById('matrix-found').textContent") == f"{len(names)} of 14"
 
 
-def test_hovering_names_the_model_as_it_is_written(opened):
-    """The library's labels know tags and entities: a name that has some stays what it is."""
+def test_the_hover_label_shows_the_exact_name(opened):
+    """The library interprets tags and entities in labels, so names are escaped."""
     names = opened.evaluate("[...document.querySelectorAll('#points tbody th')].map(e => e.textContent)")
     assert HOSTILE in names
     for name in (HOSTILE, names[0]):
@@ -91,7 +91,7 @@ def test_hovering_names_the_model_as_it_is_written(opened):
     assert opened.evaluate("document.querySelectorAll('#chart image, #chart img').length") == 0
 
 
-def test_the_chart_follows_what_is_chosen_and_its_table_says_the_same(opened):
+def test_the_chart_and_its_table_show_the_selected_score_and_budget(opened):
     opened.evaluate(
         """(() => { const [score, budget] = ['score', 'budget'].map(id => document.getElementById(id));
           score.value = 'clean'; budget.value = '0'; score.dispatchEvent(new Event('change')); })()"""
@@ -106,7 +106,7 @@ def test_the_chart_follows_what_is_chosen_and_its_table_says_the_same(opened):
     assert "Spearman’s r = " in opened.evaluate("document.getElementById('relation').textContent")
 
 
-def test_the_keyboard_goes_from_model_to_model_and_opens_a_page(opened):
+def test_arrow_keys_select_a_model_and_enter_opens_its_page(opened):
     opened.evaluate("document.getElementById('chart').focus()")
     for key in ("End", "ArrowRight", "Home", "ArrowRight"):
         _key(opened, key)
@@ -115,31 +115,33 @@ def test_the_keyboard_goes_from_model_to_model_and_opens_a_page(opened):
     _key(opened, "Enter")
     opened.evaluate("new Promise(done => setTimeout(done, 50))")
     assert opened.evaluate("document.getElementById('model-heading').textContent") == second
-    assert opened.evaluate("document.activeElement.id") == "model-heading", "a reader is told of the new page"
+    assert opened.evaluate("document.activeElement.id") == "model-heading", (
+        "a screen reader announces the new page"
+    )
 
 
-def test_a_model_has_a_page_by_its_fragment(browser, page):
-    browser.look(1280)
+def test_the_address_of_a_model_opens_its_page(browser, page):
+    browser.set_viewport(1280)
     browser.open(page)
     _visit(browser, HOSTILE)
-    said = browser.evaluate("document.getElementById('model').innerText")
+    text = browser.evaluate("document.getElementById('model').innerText")
     assert browser.evaluate("document.getElementById('main').hidden")
-    for text in (HOSTILE, "timm:", "SHA-256", "gpu01", "autoattack-linf", "wrong when clean", " of 14"):
-        assert text in said
+    for part in (HOSTILE, "timm:", "SHA-256", "gpu01", "autoattack-linf", "wrong when clean", " of 14"):
+        assert part in text
     rows = browser.evaluate(
         f"[...{_ALL}('#verdicts tbody tr')].map(r => [...r.cells].slice(4, -2).map(c => +c.textContent))"
     )
     assert rows
-    assert all(sum(row) == 50 for row in rows), "what became of the images adds up to all of them"
+    assert all(sum(row) == 50 for row in rows), "verdicts add up to all images"
     assert browser.evaluate("document.title").startswith(HOSTILE)
     browser.evaluate("document.querySelector('.model-links a').click()")
     browser.evaluate("new Promise(done => setTimeout(done, 50))")
     assert browser.evaluate("document.getElementById('model').hidden")
     assert browser.evaluate("document.querySelectorAll('img').length") == 0
-    assert browser.complaints == []
+    assert browser.messages == []
 
 
-def test_links_of_the_matrix_lead_to_the_pages_and_an_unknown_model_to_the_overview(opened):
+def test_matrix_links_open_model_pages_and_unknown_models_the_overview(opened):
     names = opened.evaluate("[...document.querySelectorAll('#matrix-table tbody th')].map(e => e.textContent)")
     at = names.index(HOSTILE)
     opened.evaluate(f"document.querySelectorAll('#matrix-table tbody th a')[{at}].click()")
@@ -151,7 +153,7 @@ def test_links_of_the_matrix_lead_to_the_pages_and_an_unknown_model_to_the_overv
         assert not opened.evaluate("document.getElementById('main').hidden")
 
 
-def test_a_failed_pair_says_why_on_its_models_page(opened):
+def test_the_page_of_a_model_gives_the_reason_of_a_failed_pair(opened):
     failed = opened.evaluate(
         "JSON.parse(document.getElementById('data').textContent).models.find((m, at) => "
         "JSON.parse(document.getElementById('data').textContent).pages[at].pairs.some(p => p.state === 'failed'))"
@@ -161,8 +163,8 @@ def test_a_failed_pair_says_why_on_its_models_page(opened):
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_chart_and_model_page_are_read_on_either_ground(browser, page, dark):
-    browser.look(390, dark=dark, phone=True)
+def test_chart_and_model_page_fit_a_phone_in_light_and_dark(browser, page, dark):
+    browser.set_viewport(390, dark=dark, phone=True)
     browser.open(page)
     assert browser.evaluate(DRAWN)
     ink = browser.evaluate("getComputedStyle(document.querySelector('#chart .xtick text')).fill")
@@ -170,10 +172,10 @@ def test_chart_and_model_page_are_read_on_either_ground(browser, page, dark):
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
     _visit(browser, HOSTILE)
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert browser.complaints == []
+    assert browser.messages == []
 
 
-def test_every_control_has_a_name_and_can_be_reached(opened):
+def test_every_control_has_a_name_and_keyboard_focus(opened):
     nameless = opened.evaluate(
         """[...document.querySelectorAll('a, button, input, select, summary, [tabindex="0"]')].filter(e =>
           !(e.textContent.trim() || e.ariaLabel || e.labels?.length ||
@@ -184,12 +186,12 @@ def test_every_control_has_a_name_and_can_be_reached(opened):
     assert opened.evaluate("[...document.querySelectorAll('[tabindex]')].every(e => e.tabIndex <= 0)")
 
 
-def test_at_the_papers_size_it_opens_prints_and_stays_in_bounds(browser, paper_inputs, tmp_path):
-    """144 models, 105 benchmarks, six budgets: a file that a mail can carry."""
+def test_a_report_of_full_size_opens_and_prints(browser, paper_inputs, tmp_path):
+    """144 models, 105 benchmarks, six budgets: a file below 8 MB, small enough for a mail."""
     path = tmp_path / "report.html"
     path.write_bytes(reports.render_report(paper_inputs))
     assert path.stat().st_size < 8_000_000
-    browser.look(1280)
+    browser.set_viewport(1280)
     browser.open(path)
     assert browser.evaluate(DRAWN)
     assert browser.evaluate("document.querySelectorAll('#matrix-table tbody tr').length") == 144
@@ -198,7 +200,7 @@ def test_at_the_papers_size_it_opens_prints_and_stays_in_bounds(browser, paper_i
     printed = browser.call("Page.printToPDF", printBackground=True)["data"]
     assert len(printed) > 100_000
     assert browser.evaluate("document.querySelector('#chart svg').clientWidth") > 640, (
-        "as wide again as before printing"
+        "the chart has its width back after printing"
     )
-    assert browser.complaints == []
+    assert browser.messages == []
     assert browser.requests == [path.absolute().as_uri()]

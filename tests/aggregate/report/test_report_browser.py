@@ -1,4 +1,4 @@
-"""The report in a real browser: it loads in peace, fits a phone, sorts, prints, asks for nothing."""
+"""The report in a browser: no messages, no requests, fits a phone, sorts, prints."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.aggregate import chromium
 from tests.aggregate.conftest import made
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
-# A machine without a browser skips these by name; in CI a missing browser is a failure.
+# Without a browser these tests are skipped; in CI they fail.
 pytestmark = pytest.mark.skipif(PROGRAM is None and not os.environ.get("CI"), reason="chromium is not on PATH")
 
 
@@ -27,7 +27,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def report(make_run):
-    """Eight models, one of them hostile, one failed, with scores."""
+    """A report of eight models with scores; one name contains markup and its pair failed."""
     names = ["<script>alert(1)</script>", "a-model-with-a-name-that-is-much-too-long-for-a-phone-" * 2, *"cdefgh"]
     rows = "".join(f'"{name}",{at / 9},{(at * 5) % 7}\n' for at, name in enumerate(names))
     run = make_run(models=names, scores=f"Model,average_vision,neural_vision\n{rows}")
@@ -41,11 +41,11 @@ def report(make_run):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_it_loads_in_peace_and_fits(browser, report, width, dark):
-    """No message in the console, no request but its own, and nothing wider than the window."""
-    browser.look(width, dark=dark, phone=width < 500)
+def test_the_report_loads_without_messages_and_fits(browser, report, width, dark):
+    """There is no console message and no request, and nothing is wider than the window."""
+    browser.set_viewport(width, dark=dark, phone=width < 500)
     browser.open(report)
-    assert browser.complaints == []
+    assert browser.messages == []
     assert browser.requests == [report.absolute().as_uri()]
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
     background = browser.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -55,7 +55,7 @@ def test_it_loads_in_peace_and_fits(browser, report, width, dark):
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_comparison_of_two_runs_loads_in_peace_and_fits(browser, tmp_path, width, dark):
+def test_a_comparison_of_two_runs_loads_without_messages_and_fits(browser, tmp_path, width, dark):
     runs = [
         made(tmp_path / name, models=["a-model-with-a-name-that-is-too-long-" * 3, "b"]) for name in ("x", "y")
     ]
@@ -68,36 +68,36 @@ def test_a_comparison_of_two_runs_loads_in_peace_and_fits(browser, tmp_path, wid
             agreement.compare_runs(*(compared_runs.read_run(run.folder.root) for run in runs))
         )
     )
-    browser.look(width, dark=dark, phone=width < 500)
+    browser.set_viewport(width, dark=dark, phone=width < 500)
     browser.open(path)
-    assert browser.complaints == []
+    assert browser.messages == []
     assert browser.requests == [path.absolute().as_uri()]
     assert browser.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_what_a_console_error_looks_like(browser, tmp_path):
-    """The watch itself works: a page that fails, and asks for a file, is caught at both."""
+def test_messages_and_requests_of_a_page_are_recorded(browser, tmp_path):
+    """The checks of the other tests work: a page with errors and a request is found."""
     page = tmp_path / "bad.html"
     page.write_text("<img src='missing.png'><script>console.error('x'); undefined.y</script>")
     browser.open(page)
-    assert len(browser.complaints) >= 2
+    assert len(browser.messages) >= 2
     assert len(browser.requests) == 2
 
 
-def test_text_stands_out_from_its_ground(browser, report):
-    """WCAG AA: 4.5 to 1 for every colour that text is set in, on either scheme."""
+def test_text_has_enough_contrast(browser, report):
+    """All text has a contrast of at least 4.5 to 1 in light and dark, as WCAG AA requires."""
     for dark in (False, True):
-        browser.look(1280, dark=dark)
+        browser.set_viewport(1280, dark=dark)
         browser.open(report)
         worst = browser.evaluate(
             """(() => {
               const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map(v => v / 255)
                 .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
                 return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-              const ground = e => { for (; e; e = e.parentElement) {
+              const background = e => { for (; e; e = e.parentElement) {
                 const c = getComputedStyle(e).backgroundColor;
                 if (!/^rgba\\(.* 0\\)$/.test(c)) return c; } };
-              const ratio = e => { const [a, b] = [light(getComputedStyle(e).color), light(ground(e))];
+              const ratio = e => { const [a, b] = [light(getComputedStyle(e).color), light(background(e))];
                 return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05); };
               const own = e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
               const all = [...document.querySelectorAll('body *:not(svg *, script)')];
@@ -107,25 +107,25 @@ def test_text_stands_out_from_its_ground(browser, report):
         assert worst >= 4.5
 
 
-def test_sorting_by_a_column(browser, report):
-    browser.look(1280)
+def test_a_column_heading_sorts_the_table(browser, report):
+    browser.set_viewport(1280)
     browser.open(report)
     last = "document.querySelectorAll('table.matrix th[data-sort]')[3]"
     shown = f"""(() => {{ {last}.querySelector('button').click();
       return [...document.querySelectorAll('table.matrix tbody tr')].map(r => r.cells[3].dataset.order); }})()"""
     downwards = browser.evaluate(shown)
-    assert downwards.pop() == "", "a cell without a number comes last"
+    assert downwards.pop() == "", "a cell without a number is last"
     downwards = [float(order) for order in downwards]
     assert browser.evaluate(f"{last}.getAttribute('aria-sort')") == "descending"
     assert downwards == sorted(downwards, reverse=True)
     upwards = browser.evaluate(shown)
-    assert upwards.pop() == "", "whichever way the column is sorted"
+    assert upwards.pop() == "", "in both orders"
     assert [float(order) for order in upwards] == sorted(downwards)
-    assert browser.complaints == []
+    assert browser.messages == []
 
 
-def test_everything_is_there_without_script(browser, report):
-    browser.look(1280)
+def test_the_matrix_is_complete_without_scripts(browser, report):
+    browser.set_viewport(1280)
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
         browser.open(report)
@@ -136,15 +136,15 @@ def test_everything_is_there_without_script(browser, report):
     assert browser.evaluate("document.querySelector('.scripted').hidden")
 
 
-def test_hostile_names_are_shown_as_they_are(browser, report):
-    browser.look(1280)
+def test_names_with_markup_are_shown_exactly(browser, report):
+    browser.set_viewport(1280)
     browser.open(report)
     names = browser.evaluate("[...document.querySelectorAll('table.matrix tbody th')].map(e => e.textContent)")
     assert "<script>alert(1)</script>" in names
 
 
-def test_it_prints(browser, report):
-    browser.look(1280)
+def test_the_report_prints(browser, report):
+    browser.set_viewport(1280)
     browser.open(report)
     assert browser.call("Page.printToPDF", printBackground=False)["data"]
-    assert browser.complaints == []
+    assert browser.messages == []
