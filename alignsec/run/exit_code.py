@@ -1,10 +1,13 @@
-"""How a job ends, as HTCondor and the local runner see it. Numbers from sysexits.h, and HTCondor's own example."""
+"""Exit codes of a job, for HTCondor and the local runner.
+
+Reference: sysexits.h; for CHECKPOINT, the example of self-checkpointing in HTCondor's manual.
+"""
 
 DONE = 0
 """The outcome is a record."""
 PERMANENT_FAILURE = 65
-"""The outcome is a failure, and so would it be anywhere else: the request is wrong. No retry."""
+"""The request is invalid, so that every machine would fail. No retry."""
 TEMPORARY_FAILURE = 75
-"""The machine failed, not the request: another try may do."""
+"""The machine failed; a retry on another machine may succeed."""
 CHECKPOINT = 85
-"""Not finished: a checkpoint was written, and the job is to be started again from it."""
+"""The job wrote a checkpoint and must be restarted from it."""

@@ -1,4 +1,4 @@
-"""Outcomes: what came of a pair, a record of verdicts or a failure with its reason."""
+"""Outcomes: the result of a pair, either a record of verdicts or a failure with its reason."""
 
 from typing import Annotated, Literal, Self
 
@@ -20,35 +20,35 @@ from alignsec.spec.verdicts import (
 )
 
 VERSION: Literal[2] = 2
-"""Of the file's layout. Version 1 had its checksum over the values, not the bytes."""
+"""Version of the file format. The checksum of version 1 covered the values, not the bytes."""
 
 
 class Provenance(StrictModel):
-    """Where, when and with what a pair was run: everything a number needs to be traced."""
+    """The place, time, software and hardware of a pair's evaluation."""
 
     code: str
-    """SHA-256 of the code that ran: the run's code.zip, or of the source files where there is none."""
+    """SHA-256 of the code: of the run's code.zip, or of the source files outside a run."""
     container: str = ""
     versions: dict[str, str]
-    """Of Python and of every library that touches a verdict."""
+    """Versions of Python and of every library that can change a verdict."""
     precision: str
     device: str
-    """The GPU's or CPU's name."""
+    """Name of the GPU or CPU."""
     host: str
     job: str = ""
     """HTCondor's cluster.process id; empty outside a pool."""
     started: str
     """UTC, ISO 8601."""
     seconds: Seconds
-    """From the job's first line to its last."""
+    """From the first to the last line of the job."""
     peak_memory_mb: Count | None = None
-    """The most memory the job's process held; None where the machine does not tell."""
+    """Largest memory of the job's process; None if the machine does not report it."""
     peak_gpu_memory_mb: Count | None = None
-    """Likewise of the GPU, as its allocator reserved it; None on a CPU."""
+    """Largest memory that the GPU's allocator reserved; None on a CPU."""
 
 
 class Record(StrictModel):
-    """A pair that was answered."""
+    """The verdicts of an evaluated pair."""
 
     status: Literal["ok"] = "ok"
     schema_version: Literal[2] = VERSION
@@ -59,8 +59,8 @@ class Record(StrictModel):
     labels: Counts
     classes: Annotated[int, Field(ge=2)]
     clean_top5: Annotated[str, Field(pattern=r"^[01]*$")] = ""
-    """For each image 1 where its label is among the five highest logits when clean, else 0; empty where the
-    outcome is of a time before this was asked."""
+    """One digit per image: 1 if the label is among the five highest logits of the clean image, else 0. Empty in
+    outcomes of versions that did not record it."""
     legend: dict[str, str] = Field(default_factory=legend)
     budgets: Annotated[list[BudgetVerdicts], Field(min_length=1)]
     clean_passes: Passes
@@ -69,58 +69,63 @@ class Record(StrictModel):
     provenance: Provenance
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        """The letters, the images and the pair must tell one story, or the file is not what it says."""
+    def _check_consistency(self) -> Self:
+        """Check that the verdicts, the images and the pair agree."""
         if self.id != self.pair.id:
-            raise ValueError(f"the id {self.id} is not that of the pair it holds, {self.pair.id}")
+            raise ValueError(f"the id {self.id} is not that of the pair, {self.pair.id}")
         count = len(self.images)
         if len(self.labels) != count or len(set(self.images)) != count:
-            raise ValueError(f"{count} images, {len(self.labels)} labels: one label an image, each image once")
+            raise ValueError(f"expected distinct images and one label per image; found {self._describe_counts()}")
         if [b.eps for b in self.budgets] != list(self.pair.attack.budgets):
-            raise ValueError("the budgets are not those the attack asks for")
+            raise ValueError("the budgets are not those of the attack")
         if any(len(b.verdicts) != count for b in self.budgets):
-            raise ValueError("one verdict an image is wanted")
+            raise ValueError("expected one verdict per image")
         clean_only = str.maketrans({MENDED: WRONG, **dict.fromkeys(broken_letters(), ROBUST)})
         if len({b.verdicts.translate(clean_only) for b in self.budgets}) > 1:
             raise ValueError("an image is wrong when clean at one budget and not at another")
-        if self.clean_top5 and not _within_top5(self.budgets[0].verdicts, self.clean_top5):
-            raise ValueError("an image is right when clean and not among the top five, or has no digit for it")
+        if self.clean_top5 and not _is_within_top5(self.budgets[0].verdicts, self.clean_top5):
+            raise ValueError(
+                "clean_top5 must have one digit per image, and 1 for every image that is right when clean"
+            )
         return self
+
+    def _describe_counts(self) -> str:
+        return f"{len(self.images)} images, {len(set(self.images))} distinct, and {len(self.labels)} labels"
 
     @property
     def clean_correct(self) -> int:
-        """How many images are classified correctly when clean."""
+        """Number of clean images that are classified correctly."""
         verdicts = self.budgets[0].verdicts
         return len(verdicts) - verdicts.count(WRONG) - verdicts.count(MENDED)
 
     @property
     def clean_top5_correct(self) -> int | None:
-        """How many images have their label among the five highest logits when clean; None where not recorded."""
+        """Number of clean images whose label is among the five highest logits; None if it is not recorded."""
         return self.clean_top5.count("1") if self.clean_top5 else None
 
 
-def _within_top5(verdicts: str, top5: str) -> bool:
-    """Whether every image that is right when clean is among the top five too."""
+def _is_within_top5(verdicts: str, top5: str) -> bool:
+    """Return True if every image that is right when clean is among the top five as well."""
     right_when_clean = str.maketrans({WRONG: "0", MENDED: "0", **dict.fromkeys(ROBUST + broken_letters(), "1")})
     right = verdicts.translate(right_when_clean)
     return len(right) == len(top5) and not int(right, 2) & ~int(top5, 2)
 
 
 class Failure(StrictModel):
-    """A pair that was not answered, and why."""
+    """A pair that could not be evaluated, and the reason."""
 
     status: Literal["failed"] = "failed"
     schema_version: Literal[2] = VERSION
     id: str
     pair: Pair | None
-    """None where the pair file itself could not be read."""
+    """None if the pair file could not be read."""
     hopeless: bool
-    """Another try on another machine would fail as well: the request is wrong, not the machine."""
+    """Whether a retry on another machine would fail too, because the request is invalid."""
     reason: str
     """One sentence."""
     traceback: str = ""
     provenance: Provenance | None = None
-    """None where the job died before it could say: whoever started it then writes the failure."""
+    """None if the job died; the process that started it then writes the failure."""
 
 
 Outcome = Annotated[Record | Failure, Field(discriminator="status")]

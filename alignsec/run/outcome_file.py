@@ -1,4 +1,4 @@
-"""The file of an outcome: JSON that validates itself, never edited, never appended to; and where it stands."""
+"""Outcome files: JSON with a checksum, written once and never edited; in a folder or in a tar archive."""
 
 import io
 import json
@@ -17,61 +17,67 @@ from alignsec import atomic, digest
 from alignsec.run.outcome import VERSION, Failure, Outcome, Record
 
 _ADAPTER: TypeAdapter[Record | Failure] = TypeAdapter(Outcome)
-_SEAL_BYTES = 79
-"""Of the last line: 64 digits and what stands around them."""
+_CHECKSUM_BYTES = 79
+"""Length of the last line: the key, 64 digits and punctuation."""
 
 
 class DamagedOutcomeError(Exception):
-    """A file that is not the outcome that was written: cut short, edited by hand, or of another layout."""
+    """An outcome file that is truncated, edited, or of another version."""
 
 
 def dump(outcome: Record | Failure) -> bytes:
-    """The file's bytes: one JSON object, a field a line, in the last line the SHA-256 of all bytes before it.
+    """Return the content of an outcome file: one JSON object with one field per line.
 
-    So `head -n -1 FILE | sha256sum` gives what `tail -n 1 FILE` says.
+    The last line holds the SHA-256 of all bytes before it: `head -n -1 FILE | sha256sum` prints the digest that
+    `tail -n 1 FILE` shows.
     """
     fields = outcome.model_dump(mode="json").items()
-    lines = [f"{_json(name)}: {_json(value)},\n" for name, value in fields]
+    lines = [f"{_to_json(name)}: {_to_json(value)},\n" for name, value in fields]
     return add_checksum("".join(["{\n", *lines]).encode())
 
 
 def add_checksum(body: bytes) -> bytes:
-    """A file's bytes from all its lines but the last."""
-    return body + _seal(body)
+    """Return all lines of a file but the last, with the last line, the checksum, appended."""
+    return body + _checksum_line(body)
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _seal(body: bytes) -> bytes:
+def _checksum_line(body: bytes) -> bytes:
     return b'"checksum": "%s"}' % digest.sha256_of_bytes(body).encode()
 
 
 def parse(data: bytes) -> Record | Failure:
-    """An outcome from its file's bytes.
+    """Return the outcome in the bytes of its file.
 
-    Raises Damaged, saying what is wrong, unless every byte is as it was written.
+    Raises:
+        DamagedOutcomeError: If any byte changed since it was written, or the version is another one.
     """
-    return _parsed(data, _content)
+    return _parse(data, _parse_json)
 
 
 def parse_summary(data: bytes) -> Record | Failure:
-    """As parse, but a record comes without the steps and distances at which images broke.
+    """Return the outcome in the bytes of its file without the steps and distances of broken images.
 
-    They are half of a file and no table tells them; and what all outcomes of a run have in common is read once.
+    These are half of a file, and no table needs them. Lines that are equal in all outcomes of a run are parsed
+    once.
+
+    Raises:
+        DamagedOutcomeError: As for `parse`.
     """
-    return _parsed(data, _content_skimmed)
+    return _parse(data, _parse_summary_json)
 
 
-def _parsed(data: bytes, content: Callable[[bytes], object]) -> Record | Failure:
-    body = data[:-_SEAL_BYTES]
-    if data[-_SEAL_BYTES:] != _seal(body):
-        raise DamagedOutcomeError(_what_is_wrong(data))
+def _parse(data: bytes, parse_json: Callable[[bytes], object]) -> Record | Failure:
+    body = data[:-_CHECKSUM_BYTES]
+    if data[-_CHECKSUM_BYTES:] != _checksum_line(body):
+        raise DamagedOutcomeError(_explain_damage(data))
     layout = f"has another layout than version {VERSION}"
     try:
-        # In two steps, because pydantic's validate_json takes half as long again (2.14, files of 1,000 images).
-        return _ADAPTER.validate_python(content(body.removesuffix(b",\n") + b"}"))
+        # In two steps: pydantic's validate_json takes 1.5 times as long (pydantic 2.14, files of 1,000 images).
+        return _ADAPTER.validate_python(parse_json(body.removesuffix(b",\n") + b"}"))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -80,50 +86,50 @@ def _parsed(data: bytes, content: Callable[[bytes], object]) -> Record | Failure
         raise DamagedOutcomeError(f"{layout}: {error}") from None
 
 
-def _content(text: bytes) -> object:
+def _parse_json(text: bytes) -> object:
     return from_json(text, allow_inf_nan=False)
 
 
 _SEARCHES = re.compile(rb',"broken_at_(?:step|distance)":\[[^]]*\]')
-"""No string of a file has this in it: there every quote stands behind a backslash."""
-_COMMON = frozenset({b'"images":', b'"labels":', b'"legend":'})
-"""How the lines begin that are the same in most files of a run."""
+"""Matches only keys: in a JSON string, a backslash precedes every quote."""
+_SHARED = frozenset({b'"images":', b'"labels":', b'"legend":'})
+"""Beginnings of the lines that are equal in most files of a run."""
 
 
-def _content_skimmed(text: bytes) -> object:
-    common: dict[str, object] = {}
+def _parse_summary_json(text: bytes) -> object:
+    shared: dict[str, object] = {}
     lines = []
     for line in _SEARCHES.sub(b"", text).split(b"\n"):
-        if line[:9] in _COMMON and line.endswith(b","):
-            common |= _common(line)
+        if line[:9] in _SHARED and line.endswith(b","):
+            shared |= _parse_shared_line(line)
         else:
             lines.append(line)
-    content = _content(b"\n".join(lines))
-    return {**content, **common} if isinstance(content, dict) else content
+    content = _parse_json(b"\n".join(lines))
+    return {**content, **shared} if isinstance(content, dict) else content
 
 
 @lru_cache(maxsize=8)
-def _common(line: bytes) -> dict[str, object]:
+def _parse_shared_line(line: bytes) -> dict[str, object]:
     content: dict[str, object] = from_json(b"{%s}" % line[:-1], allow_inf_nan=False)
     return content
 
 
-def _what_is_wrong(data: bytes) -> str:
-    """Why a file without a checksum that fits its bytes is no outcome."""
+def _explain_damage(data: bytes) -> str:
+    """Return why a file whose checksum does not match its bytes is not an outcome file."""
     try:
-        content: Any = json.loads(data, parse_constant=_refuse)
+        content: Any = json.loads(data, parse_constant=_reject_constant)
         checksum = content.pop("checksum", None) if isinstance(content, dict) else None
-        # Inside, because json.loads takes 1e999 and half a character, which no outcome has.
-        earlier = (
+        # Inside the try block: json.loads accepts 1e999 and lone surrogates, which sha256_of_json rejects.
+        is_version_1 = (
             checksum is not None
             and content.get("schema_version") == 1
             and digest.sha256_of_json(content) == checksum
         )
     except (ValueError, RecursionError) as error:
-        return f"is not JSON ({error}); was its transfer cut short?"
+        return f"is not valid JSON ({error}); the transfer may have truncated it"
     if checksum is None:
         return "has no checksum: it is not an outcome file"
-    if earlier:
+    if is_version_1:
         return (
             f"is of version 1, and this code reads version {VERSION}: analyse its run with that run's own "
             "code.zip, or submit the study again"
@@ -131,34 +137,50 @@ def _what_is_wrong(data: bytes) -> str:
     return "was changed after it was written: its checksum does not match its bytes"
 
 
-def _refuse(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not a number in JSON")
 
 
 def write(path: Path, outcome: Record | Failure) -> None:
-    """Write an outcome file, aside and renamed. Raises OSError if it cannot be written whole."""
+    """Write an outcome file atomically.
+
+    Raises:
+        OSError: If the file cannot be written completely.
+    """
     atomic.write_atomic(path, dump(outcome))
 
 
 def read(path: Path) -> Record | Failure:
-    """Read an outcome file. Raises Damaged if it is not what was written, OSError if it cannot be read."""
+    """Read an outcome file.
+
+    Raises:
+        DamagedOutcomeError: As for `parse`.
+        OSError: If the file cannot be read.
+    """
     return parse(path.read_bytes())
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeFile:
-    """An outcome file, named but not read: in a folder, at its place in an archive, or unpacked from one."""
+    """The location of an outcome file: a file, a byte range of an archive, or data unpacked from one."""
 
     name: str
-    """Without `.json`: the pair's id, if it is what it should be."""
+    """File name without `.json`, which should be the pair's id."""
     path: Path
     start: int = 0
+    """Position of the first byte."""
     size: int = -1
-    """In bytes; -1 is all there are."""
+    """Number of bytes; -1 for the rest of the file."""
     data: bytes | None = None
+    """The content, if the archive is compressed."""
 
     def read(self) -> bytes:
-        """Its bytes. Raises OSError; tarfile.ReadError where its archive ends too early."""
+        """Return the content.
+
+        Raises:
+            OSError: If the file cannot be read.
+            tarfile.ReadError: If the archive is truncated.
+        """
         if self.data is not None:
             return self.data
         with self.path.open("rb") as file:
@@ -170,25 +192,31 @@ class OutcomeFile:
 
 
 def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
-    """The outcome files of a folder, sorted, or of a tar archive, in its order; none where neither is there.
+    """Yield the outcome files of a folder, sorted, or of a tar archive, in its order.
 
-    Half-written files start with a dot and are left out. Raises OSError, or what tarfile and its decompressors
-    raise of an archive that is damaged or ends too early.
+    Partly written files, whose names start with a dot, are left out. If the path does not exist, there are none.
+
+    Args:
+        outcomes: A folder, or a tar archive with any compression.
+
+    Raises:
+        OSError: If the folder or the archive cannot be read.
+        tarfile.TarError: If the archive is damaged; decompressors raise exceptions of their own.
     """
     if outcomes.is_dir():
         for name in sorted(path.name for path in outcomes.iterdir() if _is_outcome(path.name)):
             yield OutcomeFile(name.removesuffix(".json"), outcomes / name)
     elif outcomes.exists():
         with tarfile.open(outcomes) as archive:
-            # In a compressed one nothing has a place that could be gone to.
-            plain = isinstance(archive.fileobj, io.BufferedReader)
+            # In a compressed archive, members have no position in the file.
+            uncompressed = isinstance(archive.fileobj, io.BufferedReader)
             while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined] # else it keeps every header
+                archive.members = []  # type: ignore[attr-defined] # otherwise it keeps every header in memory
                 name = Path(member.name).name
                 if not (member.isfile() and _is_outcome(name)):
                     continue
                 name = name.removesuffix(".json")
-                if plain and not member.issparse():
+                if uncompressed and not member.issparse():
                     yield OutcomeFile(name, outcomes, member.offset_data, member.size)
                 else:
                     file = archive.extractfile(member)

@@ -1,4 +1,4 @@
-"""Progress: one line that a person can read in a log and the local runner can read back."""
+"""Progress of a job: one line of its log, readable by people and by the local runner."""
 
 import re
 from dataclasses import dataclass
@@ -6,32 +6,34 @@ from typing import Self
 
 _LINE = re.compile(
     r"progress: (?P<done>\d+)/(?P<total>\d+) images, (?P<rate>[\d.]+) passes/s, "
-    r"at most (?P<left>\d+) s left \((?P<doing>.*)\)"
+    r"at most (?P<left>\d+) s left \((?P<stage>.*)\)"
 )
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one pair is."""
+    """The progress of one pair."""
 
     done: int
-    """Verdicts known: images times budgets."""
+    """Number of known verdicts, out of `total`."""
     total: int
+    """Number of verdicts: images times budgets."""
     passes_per_second: float
     seconds_left: int
-    """At most: as if every image that is still robust stayed so to the end."""
-    doing: str
+    """Upper bound: the time if every image that is still robust stays robust."""
+    stage: str
+    """The current step, such as "step 3 of 8", or "done"."""
 
     def __str__(self) -> str:
         return (
             f"progress: {self.done}/{self.total} images, {self.passes_per_second:.1f} passes/s, "
-            f"at most {self.seconds_left} s left ({self.doing})"
+            f"at most {self.seconds_left} s left ({self.stage})"
         )
 
     @classmethod
     def read(cls, line: str) -> Self | None:
-        """The progress a line tells, or None if it tells none."""
+        """Return the progress that a line contains, or None."""
         if not (found := _LINE.fullmatch(line.strip())):
             return None
-        done, total, rate, left, doing = found.groups()
-        return cls(int(done), int(total), float(rate), int(left), doing)
+        done, total, rate, left, stage = found.groups()
+        return cls(int(done), int(total), float(rate), int(left), stage)

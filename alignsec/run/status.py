@@ -1,4 +1,4 @@
-"""Status: which pairs of a run are ok, failed, missing or stale, from its outcome files alone."""
+"""Status of the pairs of a run: ok, failed, missing or stale, derived from the outcome files."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,67 +15,81 @@ from alignsec.run.plan import Plan
 from alignsec.spec.pair import Pair
 
 StatusName = Literal["ok", "failed", "missing", "stale"]
-Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 FEW_PAIRS = 2000
-"""Pairs up to which reading their outcomes is not worth a second process: it takes seconds to start."""
+"""Up to this number of pairs, one process reads the outcomes: starting a second one takes seconds."""
+_STALE = "the study no longer contains this pair: its model, attack, images or seed changed"
+_EMPTY = "the job died before it could write a reason; see its log"
 
 
 @dataclass(frozen=True)
 class PairStatus:
-    """One pair of the plan, or one outcome that the plan no longer asks for."""
+    """The status of one pair of the plan, or of one outcome that the plan no longer contains."""
 
     id: str
     state: StatusName
     pair: Pair | None
-    """None where a stale or damaged file does not say."""
+    """None if a stale or damaged file does not contain the pair."""
     record: Record | None = None
-    """Present when the state is ok, and for stale records; those never enter a table."""
+    """Set if the state is ok. Also set for stale records, which never enter a table."""
     failure: Failure | None = None
     reason: str = ""
-    """Why it is not ok, in a sentence."""
+    """The reason why the pair is not ok, in one sentence."""
     outcome_sha256: str = ""
-    """Digest of the outcome file; empty where there is none, or nothing in it."""
+    """Digest of the outcome file; empty if the file is missing or empty."""
     history: NodeHistory | None = None
-    """What HTCondor wrote down of its jobs; None outside a pool, or where it was not submitted."""
+    """HTCondor's events of the pair's jobs; None outside a pool and for pairs that were not submitted."""
 
 
-OutcomeReader = Callable[[Iterable[tuple[OutcomeFile, bool]]], Iterable[Seen]]
-"""Makes something of each outcome file, in their order; True where the plan asks for it."""
+OutcomeReader = Callable[[Iterable[tuple[OutcomeFile, bool]]], Iterable[Result]]
+"""Reads outcome files and yields one result per file, in the same order. The flag is True if the plan contains the
+pair."""
 
 
 def read_outcomes(
-    plan: Plan, outcomes: Path, look: OutcomeReader[Seen]
-) -> Iterator[tuple[str, Pair | None, Seen | None]]:
-    """The id, the planned pair if there is one, and what `look` makes of each outcome file of a run.
+    plan: Plan, outcomes: Path, reader: OutcomeReader[Result]
+) -> Iterator[tuple[str, Pair | None, Result | None]]:
+    """Read all outcome files of a run.
 
-    outcomes: a folder of outcome files, or a tar archive of them. Pairs without one come last, with None, in the
-    plan's order.
+    Args:
+        plan: The plan of the run.
+        outcomes: A folder of outcome files, or a tar archive of them.
+        reader: Reads the files.
+
+    Yields:
+        The id, the planned pair (None for a stale outcome), and the reader's result. Pairs without an outcome file
+        come last, in the plan's order; their result is None.
     """
-    awaited = {pair.id: pair for pair in plan}
-    under_way: deque[tuple[str, Pair | None]] = deque()
+    remaining = {pair.id: pair for pair in plan}
+    in_progress: deque[tuple[str, Pair | None]] = deque()
 
-    def due() -> Iterator[tuple[OutcomeFile, bool]]:
+    def list_files() -> Iterator[tuple[OutcomeFile, bool]]:
         for file in outcome_file.list_outcome_files(outcomes):
-            pair = awaited.pop(file.name, None)
-            under_way.append((file.name, pair))
+            pair = remaining.pop(file.name, None)
+            in_progress.append((file.name, pair))
             yield file, pair is not None
 
-    for seen in look(due()):
-        yield *under_way.popleft(), seen
-    for pair in awaited.values():
+    for result in reader(list_files()):
+        yield *in_progress.popleft(), result
+    for pair in remaining.values():
         yield pair.id, pair, None
 
 
 def read_statuses(plan: Plan, outcomes: Path, events: EventLog | None = None) -> Iterator[PairStatus]:
-    """The status of every pair of the plan and of every stale outcome, one file in memory at a time.
+    """Read the status of every pair of the plan and of every stale outcome, one file in memory at a time.
 
-    The order is that of look_at. A damaged file is a failed pair: it is reported and run again, never read past
-    its checksum. events: what HTCondor wrote down, which tells why an outcome is missing.
+    A pair with a damaged file has failed: the file is reported and the pair runs again.
+
+    Args:
+        plan: The plan of the run.
+        outcomes: A folder of outcome files, or a tar archive of them.
+        events: HTCondor's event log, which gives the reason for a missing outcome.
+
+    Yields:
+        The statuses in the order of `read_outcomes`.
     """
     histories = events.nodes if events else {}
-    for pair_id, pair, found in read_outcomes(
-        plan, outcomes, lambda files: (read_file_status(*file) for file in files)
-    ):
+    for pair_id, pair, found in read_outcomes(plan, outcomes, _read_file_statuses):
         history = histories.get(pair_id)
         if found is None:
             yield missing_status(pair_id, pair, history)
@@ -83,14 +97,18 @@ def read_statuses(plan: Plan, outcomes: Path, events: EventLog | None = None) ->
             yield replace(found, pair=pair or found.pair, history=history)
 
 
+def _read_file_statuses(files: Iterable[tuple[OutcomeFile, bool]]) -> Iterator[PairStatus]:
+    return (read_file_status(file, planned) for file, planned in files)
+
+
 def missing_status(pair_id: str, pair: Pair | None, history: NodeHistory | None) -> PairStatus:
-    """The status of a pair without an outcome file."""
+    """Return the status of a pair without an outcome file."""
     reason = history.summary if history else "no outcome file"
     return PairStatus(pair_id, "missing", pair, reason=reason, history=history)
 
 
 def read_pair_status(pair: Pair, path: Path) -> PairStatus:
-    """The status of one pair from where its outcome file should be."""
+    """Read the status of one pair from the path of its outcome file, which may not exist."""
     if not path.exists():
         return missing_status(pair.id, pair, None)
     return replace(read_file_status(OutcomeFile(pair.id, path), True), pair=pair)
@@ -99,29 +117,33 @@ def read_pair_status(pair: Pair, path: Path) -> PairStatus:
 def read_file_status(
     file: OutcomeFile, planned: bool, parse: Callable[[bytes], Record | Failure] = outcome_file.parse
 ) -> PairStatus:
-    """The status that a file gives the pair it is named after; its `pair` is the one that the file holds.
+    """Read the status of the pair after which an outcome file is named.
 
-    planned: whether the plan asks for that pair; what it does not ask for is stale. parse: outcome_file.parse_summary
-    where its record is enough.
+    Args:
+        file: The outcome file.
+        planned: Whether the plan contains the pair; otherwise the outcome is stale.
+        parse: `outcome_file.parse`, or `outcome_file.parse_summary` if its content is enough.
+
+    Returns:
+        The status. Its `pair` is the pair that the file contains.
     """
     data = file.read()
     sha256 = digest.sha256_of_bytes(data)
     state: StatusName = "failed" if planned else "stale"
-    stale = "the study no longer asks for this pair: its model, attack, images or seed changed"
     if planned and not data:
-        # The job makes its outcome file first of all, because HTCondor holds a job that leaves none.
-        return PairStatus(file.name, state, None, reason="its job died before it could say why; see its log")
+        # A job creates its outcome file first, because HTCondor holds a job without a declared output.
+        return PairStatus(file.name, state, None, reason=_EMPTY)
     try:
-        what = parse(data)
+        outcome = parse(data)
     except DamagedOutcomeError as error:
-        reason = f"the outcome file {error}" if planned else f"{stale}; the file {error}"
+        reason = f"the outcome file {error}" if planned else f"{_STALE}; the file {error}"
         return PairStatus(file.name, state, None, reason=reason, outcome_sha256=sha256)
-    record, failure = (what, None) if isinstance(what, Record) else (None, what)
-    status = PairStatus(file.name, state, what.pair, reason=stale, outcome_sha256=sha256)
+    record, failure = (outcome, None) if isinstance(outcome, Record) else (None, outcome)
+    status = PairStatus(file.name, state, outcome.pair, reason=_STALE, outcome_sha256=sha256)
     if not planned:
         return replace(status, record=record)
-    if what.id != file.name:
-        return replace(status, reason=f"the outcome file is that of another pair, {what.id}")
+    if outcome.id != file.name:
+        return replace(status, reason=f"the outcome file is that of another pair, {outcome.id}")
     if failure is not None:
         return replace(status, failure=failure, reason=failure.reason)
     return replace(status, state="ok", record=record, reason="")

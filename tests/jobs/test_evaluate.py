@@ -78,7 +78,7 @@ def test_log_reports_progress(job: Job):
     made = job()
     made.run()
     lines = [progress for line in made.output.splitlines() if (progress := Progress.read(line))]
-    assert (lines[-1].done, lines[-1].total, lines[-1].seconds_left, lines[-1].doing) == (16, 16, 0, "done")
+    assert (lines[-1].done, lines[-1].total, lines[-1].seconds_left, lines[-1].stage) == (16, 16, 0, "done")
 
 
 def test_job_writes_only_its_outcome(job: Job):

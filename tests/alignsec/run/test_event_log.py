@@ -1,4 +1,4 @@
-"""Event logs: a node's history is what HTCondor wrote down, over all its retries."""
+"""Histories of DAG nodes over all their jobs, read from HTCondor's event logs."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from alignsec.run.event_log import EventLog, find_running_cluster
 from tests import event_text as text
 
 
-def test_a_log_that_is_not_there_or_empty_has_no_nodes(tmp_path: Path) -> None:
+def test_a_missing_or_empty_log_has_no_nodes(tmp_path: Path) -> None:
     assert EventLog(tmp_path / "none").nodes == {}
     (tmp_path / "empty").touch()
     assert EventLog(tmp_path / "empty").nodes == {}
     assert find_running_cluster(tmp_path / "none") is None
 
 
-def test_a_node_that_ran_to_its_end(tmp_path: Path) -> None:
+def test_a_node_that_ended(tmp_path: Path) -> None:
     log = EventLog(
         text.write(tmp_path / "log", text.submitted(7, 0, "n"), text.executing(7, 5), text.terminated(7, 65, 3))
     )
@@ -23,7 +23,7 @@ def test_a_node_that_ran_to_its_end(tmp_path: Path) -> None:
     assert log.last - log.first == 65
 
 
-def test_nodes_are_known_by_name_in_the_logs_of_25(tmp_path: Path) -> None:
+def test_logs_of_htcondor_25_name_the_nodes(tmp_path: Path) -> None:
     log = EventLog(text.write(tmp_path / "log", text.submitted_to_25(7, 0, "n"), text.executing(7, 5)))
     assert log.nodes["n"].state == "running"
 
@@ -35,7 +35,7 @@ def test_retries_are_jobs_of_one_node(tmp_path: Path) -> None:
     assert (node.jobs, node.job, node.state, node.exit_code) == (2, "2.0", "idle", None)
 
 
-def test_holds_evictions_and_removal_are_all_kept(tmp_path: Path) -> None:
+def test_holds_evictions_and_removal_are_recorded(tmp_path: Path) -> None:
     events = [
         *(text.submitted(1, 0, "n"), text.executing(1, 1), text.evicted(1, 2), text.executing(1, 3)),
         *(text.held(1, 4, 13, "no such file"), text.released(1, 5), text.held(1, 6, 34, "too much memory")),
@@ -47,7 +47,7 @@ def test_holds_evictions_and_removal_are_all_kept(tmp_path: Path) -> None:
     assert "held (too much memory), then removed (PeriodicRemove was true)" in node.summary
 
 
-def test_what_is_written_later_is_read_later(tmp_path: Path) -> None:
+def test_update_reads_new_events(tmp_path: Path) -> None:
     log = EventLog(text.write(tmp_path / "log", text.submitted(1, 0, "n")))
     with (tmp_path / "log").open("a") as file:
         file.write(text.executing(1, 1))
@@ -56,14 +56,14 @@ def test_what_is_written_later_is_read_later(tmp_path: Path) -> None:
     assert log.nodes["n"].state == "running"
 
 
-def test_a_log_that_appears_later_is_found(tmp_path: Path) -> None:
+def test_update_finds_a_log_that_was_missing(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "log")
     text.write(tmp_path / "log", text.submitted(1, 0, "n"))
     log.update()
     assert log.nodes["n"].state == "idle"
 
 
-def test_dagman_is_unfinished_until_it_ends_or_is_removed(tmp_path: Path) -> None:
+def test_dagman_is_running_until_it_ends_or_is_removed(tmp_path: Path) -> None:
     started = [text.submitted(5, 0, ""), text.executing(5, 1)]
     assert find_running_cluster(text.write(tmp_path / "1", *started)) == 5
     assert find_running_cluster(text.write(tmp_path / "2", *started, text.terminated(5, 9, 0))) is None

@@ -1,4 +1,4 @@
-"""Outcomes: a record's verdicts, images and pair tell one story, or there is no record."""
+"""Outcomes: validation of records, and counts from verdicts."""
 
 from typing import Any
 
@@ -9,65 +9,65 @@ from alignsec.spec.verdicts import BudgetVerdicts
 from tests.tiny import attack, pair, record
 
 
-def test_counts_come_from_the_verdicts():
-    what = record(pair(), ["RRcW", "RstW"])
-    assert what.clean_correct == 3
-    assert [budget.robust for budget in what.budgets] == [2, 1]
+def test_counts_are_computed_from_the_verdicts():
+    found = record(pair(), ["RRcW", "RstW"])
+    assert found.clean_correct == 3
+    assert [budget.robust for budget in found.budgets] == [2, 1]
 
 
 def test_mended_images_are_wrong_when_clean_and_right_when_corrupted():
-    what = record(pair(attack=attack(eps=["1/255"])), ["RxWmm"])
-    assert (what.clean_correct, what.budgets[0].robust) == (2, 3)
+    found = record(pair(attack=attack(eps=["1/255"])), ["RxWmm"])
+    assert (found.clean_correct, found.budgets[0].robust) == (2, 3)
 
 
-def test_top_5_has_a_digit_an_image_and_holds_every_right_one():
+def test_clean_top5_has_one_digit_per_image_and_includes_correct_images():
     of = pair(attack=attack(eps=["1/255"]))
     assert record(of, ["RcWW"], clean_top5="1110").clean_top5_correct == 3
     assert record(of, ["RcWW"]).clean_top5_correct is None
     for digits in ("1011", "111", "11110"):
-        with pytest.raises(ValidationError, match="not among the top five, or has no digit"):
+        with pytest.raises(ValidationError, match="clean_top5 must have one digit per image"):
             record(of, ["RcWW"], clean_top5=digits)
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
-        ({"labels": [0, 1, 2]}, "one label an image"),
-        ({"images": ["a", "b", "c", "c"]}, "each image once"),
+        ({"labels": [0, 1, 2]}, "one label per image"),
+        ({"images": ["a", "b", "c", "c"]}, "expected distinct images"),
         ({"labels": [0, 1, 2, -1]}, "greater than or equal to 0"),
         ({"classes": 1}, "greater than or equal to 2"),
         ({"budgets": []}, "at least 1"),
         ({"id": "other"}, "is not that of the pair"),
     ],
 )
-def test_a_record_tells_one_story(changes: dict[str, Any], says: str):
-    with pytest.raises(ValidationError, match=says):
+def test_an_inconsistent_record_is_rejected(changes: dict[str, Any], message: str):
+    with pytest.raises(ValidationError, match=message):
         record(pair(), **changes)
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "says"),
+    ("verdicts", "message"),
     [
-        (["RRcW", "Rst"], "one verdict an image"),
+        (["RRcW", "Rst"], "expected one verdict per image"),
         (["RRcW", "RRcR"], "wrong when clean at one budget and not at another"),
         (["RRcW", "RR?W"], "unknown verdict"),
         (["RRcW", "RRrW"], "unknown verdict"),
     ],
 )
-def test_verdicts_fit_the_images_and_each_other(verdicts: list[str], says: str):
-    with pytest.raises(ValidationError, match=says):
+def test_inconsistent_verdicts_are_rejected(verdicts: list[str], message: str):
+    with pytest.raises(ValidationError, match=message):
         record(pair(), verdicts)
 
 
-def test_budgets_are_those_of_the_attack():
+def test_budgets_must_be_those_of_the_attack():
     short = record(pair(attack=attack(eps=["1/255"])), ["RRcW"])
-    with pytest.raises(ValidationError, match="not those the attack asks for"):
+    with pytest.raises(ValidationError, match="not those of the attack"):
         record(pair(), budgets=short.budgets)
 
 
 @pytest.mark.parametrize("field", ["largest_distance", "seconds"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
-def test_numbers_are_finite(field: str, value: float):
+def test_numbers_must_be_finite_and_not_negative(field: str, value: float):
     fields = {"eps": "1/255", "verdicts": "R", "largest_distance": 0, "seconds": 0, "passes": {}}
     with pytest.raises(ValidationError, match=field):
         BudgetVerdicts.model_validate({**fields, field: value})

@@ -1,4 +1,4 @@
-"""Outcome files: what is read is what was written, or the file is Damaged."""
+"""Outcome files: reading returns what was written, or the file is reported as damaged."""
 
 import json
 import subprocess
@@ -23,7 +23,8 @@ finite = st.floats(0, 1e6)
 
 @st.composite
 def records(draw: st.DrawFn) -> Record:
-    """Records of 1 to 6 images at 1 to 3 budgets, wrong when clean at all budgets or at none."""
+    """Generate records of 1 to 6 images at 1 to 3 budgets; an image is wrong when clean at all budgets or at
+    none."""
     eps = draw(st.lists(st.integers(0, 255).map("{}/255".format), min_size=1, max_size=3, unique=True))
     of = pair(name=draw(texts), attack=attack(eps=eps))
     images = draw(st.lists(texts, min_size=1, max_size=6, unique=True))
@@ -45,27 +46,27 @@ def records(draw: st.DrawFn) -> Record:
 
 
 @given(records())
-def test_a_record_comes_back_equal(what: Record):
+def test_a_record_is_equal_after_writing_and_reading(what: Record):
     assert outcome_file.parse(outcome_file.dump(what)) == what
 
 
 @given(records())
-def test_a_skimmed_record_lacks_the_searches_alone(what: Record):
-    searched = []
+def test_a_summary_lacks_only_steps_and_distances(what: Record):
+    with_searches = []
     for budget in what.budgets:
         broken = len(budget.verdicts.translate({ord("R"): None, ord("W"): None}))
-        many = {"broken_at_step": [1] * broken, "broken_at_distance": [0.5] * broken}
-        searched.append(budget.model_copy(update=many))
-    full = what.model_copy(update={"budgets": searched})
-    bare = [b.model_copy(update={"broken_at_step": [], "broken_at_distance": []}) for b in what.budgets]
-    assert outcome_file.parse_summary(outcome_file.dump(full)) == what.model_copy(update={"budgets": bare})
+        searches = {"broken_at_step": [1] * broken, "broken_at_distance": [0.5] * broken}
+        with_searches.append(budget.model_copy(update=searches))
+    full = what.model_copy(update={"budgets": with_searches})
+    without = [b.model_copy(update={"broken_at_step": [], "broken_at_distance": []}) for b in what.budgets]
+    assert outcome_file.parse_summary(outcome_file.dump(full)) == what.model_copy(update={"budgets": without})
 
 
 @given(texts, texts)
-def test_a_failure_is_skimmed_whole(reason: str, note: str):
-    """Whatever its text looks like."""
-    tricky = f'{note}\n"images": [],\n,"broken_at_step":[1]'
-    what = Failure(id="x", pair=None, hopeless=False, reason=reason, traceback=tricky)
+def test_the_summary_of_a_failure_is_complete(reason: str, note: str):
+    """Even if its text looks like the removed parts."""
+    traceback = f'{note}\n"images": [],\n,"broken_at_step":[1]'
+    what = Failure(id="x", pair=None, hopeless=False, reason=reason, traceback=traceback)
     assert outcome_file.parse_summary(outcome_file.dump(what)) == what
 
 
@@ -73,8 +74,8 @@ def test_a_failure_is_skimmed_whole(reason: str, note: str):
 @pytest.mark.parametrize(
     ("old", "new"), [(b'"RRW"', b'"RRR"'), (b'"a.png"', b'"b.png"'), (b'"classes"', b'"classed"'), (b"]", b"")]
 )
-def test_a_resealed_edit_is_refused_by_both(read: Callable[[bytes], object], old: bytes, new: bytes):
-    """The checksum fits, the content does not: wrong at one budget alone, an image twice, a strange field."""
+def test_an_edit_with_a_valid_checksum_is_rejected(read: Callable[[bytes], object], old: bytes, new: bytes):
+    """An image wrong at one budget only, an image listed twice, an unknown field, invalid JSON."""
     data = outcome_file.dump(record(pair(), ["RRW"] * 2, images=["a.png", "b.png", "c.png"], labels=[0, 1, 2]))
     body = data[: data.rindex(b'"checksum"')]
     assert old in body
@@ -83,13 +84,13 @@ def test_a_resealed_edit_is_refused_by_both(read: Callable[[bytes], object], old
 
 
 @given(texts, texts, st.booleans())
-def test_a_failure_comes_back_equal(reason: str, traceback: str, hopeless: bool):
+def test_a_failure_is_equal_after_writing_and_reading(reason: str, traceback: str, hopeless: bool):
     what = Failure(id="x", pair=None, hopeless=hopeless, reason=reason, traceback=traceback, provenance=PROVENANCE)
     assert outcome_file.parse(outcome_file.dump(what)) == what
 
 
-def test_the_file_explains_itself(tmp_path: Path):
-    """JSON that any tool can read: the legend, the counts, no rates."""
+def test_the_file_contains_its_legend_and_no_rates(tmp_path: Path):
+    """Any tool can read the JSON; it holds counts and verdicts, no rates."""
     outcome_file.write(tmp_path / "o.json", record(pair()))
     content = json.loads((tmp_path / "o.json").read_text(encoding="utf-8"))
     assert content["legend"] == legend()
@@ -107,17 +108,17 @@ def test_the_file_explains_itself(tmp_path: Path):
     assert content["budgets"][0]["eps"] == "1/255"
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every value in a JSON document that holds no others."""
+def list_paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every leaf of a JSON document."""
     if isinstance(value, dict) and value:
-        return [place for key, inner in value.items() for place in places(inner, (*path, key))]
+        return [found for key, inner in value.items() for found in list_paths(inner, (*path, key))]
     if isinstance(value, list) and value:
-        return [place for index, inner in enumerate(value) for place in places(inner, (*path, index))]
+        return [found for index, inner in enumerate(value) for found in list_paths(inner, (*path, index))]
     return [path]
 
 
-def edited(value: Any) -> Any:
-    """Another value, as an editor in a text file might make it."""
+def edit(value: Any) -> Any:
+    """Return a different value of the same type."""
     match value:
         case bool():
             return not value
@@ -132,23 +133,23 @@ def edited(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("what", [record(pair()), failure(pair())], ids=["record", "failure"])
-def test_every_edited_value_is_found(what: Record | Failure):
-    """One value after another, the checksum and the schema version among them."""
+def test_every_edited_value_is_detected(what: Record | Failure):
+    """Edit each value, including the checksum and the schema version."""
     content = json.loads(outcome_file.dump(what))
-    tried = places(content)
-    assert len(tried) > 30
-    for path in tried:
+    paths = list_paths(content)
+    assert len(paths) > 30
+    for path in paths:
         changed = json.loads(outcome_file.dump(what))
         holder = changed
         for part in path[:-1]:
             holder = holder[part]
-        holder[path[-1]] = edited(holder[path[-1]])
+        holder[path[-1]] = edit(holder[path[-1]])
         with pytest.raises(DamagedOutcomeError, match="changed after it was written"):
             outcome_file.parse(json.dumps(changed).encode())
 
 
 @pytest.mark.parametrize("change", ["added", "removed"])
-def test_a_key_more_or_less_is_found(change: str):
+def test_an_added_or_removed_key_is_detected(change: str):
     content = json.loads(outcome_file.dump(record(pair())))
     if change == "added":
         content["comment"] = "mine"
@@ -158,17 +159,17 @@ def test_a_key_more_or_less_is_found(change: str):
         outcome_file.parse(json.dumps(content).encode())
 
 
-def test_a_file_cut_short_anywhere_is_damaged():
-    """As a transfer leaves it."""
+def test_a_file_truncated_anywhere_is_damaged():
+    """As an interrupted transfer leaves it."""
     data = outcome_file.dump(failure(pair()))
     for length in range(len(data)):
-        with pytest.raises(DamagedOutcomeError, match=r"is not JSON|has no checksum"):
+        with pytest.raises(DamagedOutcomeError, match=r"is not valid JSON|has no checksum"):
             outcome_file.parse(data[:length])
 
 
 @given(st.data())
-def test_a_changed_byte_is_found_wherever_it_is(data: st.DataObject):
-    """A bit that flips between a digit and another must not be believed."""
+def test_a_changed_byte_is_detected_anywhere(data: st.DataObject):
+    """A flipped bit can turn a digit into another digit."""
     written = outcome_file.dump(failure(pair()))
     place = data.draw(st.integers(0, len(written) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != written[place]))
@@ -177,13 +178,13 @@ def test_a_changed_byte_is_found_wherever_it_is(data: st.DataObject):
 
 
 @pytest.mark.parametrize("change", [b"\n", b" ", b"{}", b"\x00" * 100])
-def test_bytes_behind_the_end_are_found(change: bytes):
+def test_bytes_after_the_end_are_detected(change: bytes):
     with pytest.raises(DamagedOutcomeError):
         outcome_file.parse(outcome_file.dump(record(pair())) + change)
 
 
-def test_the_checksum_is_that_of_the_lines_before_it(tmp_path: Path):
-    """As the README of a data set would check it, with what every system has."""
+def test_the_checksum_is_that_of_the_preceding_lines(tmp_path: Path):
+    """It can be checked with head, tail and sha256sum."""
     outcome_file.write(tmp_path / "o.json", record(pair()))
     command = 'head -n -1 "$0" | sha256sum | cut -c 1-64; tail -n 1 "$0"'
     done = subprocess.run(
@@ -194,8 +195,8 @@ def test_the_checksum_is_that_of_the_lines_before_it(tmp_path: Path):
     assert json.loads((tmp_path / "o.json").read_bytes())["checksum"] == sum_of_lines
 
 
-def test_a_field_stands_on_a_line_of_its_own():
-    """So that a person can read the file, and compare two of them line by line."""
+def test_each_field_is_on_its_own_line():
+    """A person can read the file, and compare two files line by line."""
     what = record(pair())
     lines = outcome_file.dump(what).decode().splitlines()
     names = [line.partition(":")[0] for line in lines[1:]]
@@ -221,25 +222,25 @@ def test_a_field_stands_on_a_line_of_its_own():
     ],
     ids=lambda data: data[:24].decode(errors="replace"),
 )
-def test_what_is_no_outcome_is_damaged(data: bytes):
+def test_other_content_is_damaged(data: bytes):
     with pytest.raises(DamagedOutcomeError):
         outcome_file.parse(data)
 
 
-def signed(content: dict[str, Any]) -> bytes:
-    """An outcome file with a checksum that fits: by another version, or by somebody who can compute one."""
+def dump_with_checksum(content: dict[str, Any]) -> bytes:
+    """Return an outcome file with a valid checksum, as another version or a forger writes it."""
     return outcome_file.add_checksum(json.dumps(content).encode().removesuffix(b"}") + b",\n")
 
 
-def test_a_later_schema_is_refused_by_name():
+def test_a_later_schema_version_is_rejected():
     content = json.loads(outcome_file.dump(failure(pair())))
     del content["checksum"]
     with pytest.raises(DamagedOutcomeError, match=r"another layout than version 2: failed\.schema_version"):
-        outcome_file.parse(signed({**content, "schema_version": 3}))
+        outcome_file.parse(dump_with_checksum({**content, "schema_version": 3}))
 
 
-def test_a_number_that_json_has_not_is_refused_wherever_it_stands():
-    """Also among the options of a model, which may hold anything else."""
+def test_nan_is_rejected_anywhere():
+    """Also in the options of a model, which accept any other value."""
     written = outcome_file.dump(record(pair())).splitlines(keepends=True)[:-1]
     changed = b"".join(written).replace(b'"depth":1', b'"depth":NaN')
     assert changed != b"".join(written)
@@ -247,8 +248,8 @@ def test_a_number_that_json_has_not_is_refused_wherever_it_stands():
         outcome_file.parse(outcome_file.add_checksum(changed))
 
 
-def test_a_file_of_version_1_is_called_that():
-    """Its checksum was over its values: one that fits tells it from a file that somebody edited."""
+def test_a_file_of_version_1_is_reported_as_such():
+    """Its checksum covers the values; a valid one distinguishes it from an edited file."""
     content = json.loads(outcome_file.dump(record(pair())))
     content = {**content, "schema_version": 1}
     del content["checksum"]
@@ -264,19 +265,19 @@ def test_a_file_of_version_1_is_called_that():
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[1,\n", b'{"status": "ok",\n', b'{"seconds": NaN,\n', b"\xff", b'{"a":' * 10_000]
 )
-def test_a_checksum_alone_makes_no_outcome(body: bytes):
+def test_a_valid_checksum_is_not_enough(body: bytes):
     with pytest.raises(DamagedOutcomeError, match="has another layout than version 2"):
         outcome_file.parse(outcome_file.add_checksum(body))
 
 
-def test_another_pairs_id_is_refused():
-    """A record copied under another name, with its checksum made to fit."""
+def test_the_id_of_another_pair_is_rejected():
+    """A record copied to another name, with a new checksum."""
     content = json.loads(outcome_file.dump(record(pair())))
     del content["checksum"]
-    with pytest.raises(DamagedOutcomeError, match="is not that of the pair it holds"):
-        outcome_file.parse(signed({**content, "id": pair(seed=1).id}))
+    with pytest.raises(DamagedOutcomeError, match="is not that of the pair"):
+        outcome_file.parse(dump_with_checksum({**content, "id": pair(seed=1).id}))
 
 
-def test_reading_a_missing_file_is_the_systems_error(tmp_path: Path):
+def test_a_missing_file_raises_file_not_found(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         outcome_file.read(tmp_path / "none.json")

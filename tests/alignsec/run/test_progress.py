@@ -1,4 +1,4 @@
-"""Progress lines: what a job writes is what the local runner reads."""
+"""Progress lines, which jobs write and the local runner reads."""
 
 import pytest
 from hypothesis import given
@@ -12,19 +12,19 @@ counts = st.integers(0, 10**9)
 @given(
     counts, counts, st.integers(0, 10**9).map(lambda n: n / 10), counts, st.sampled_from(["done", "step 3 of 8"])
 )
-def test_a_line_is_read_back(done: int, total: int, rate: float, left: int, doing: str):
-    told = Progress(done, total, rate, left, doing)
-    assert Progress.read(f"{told}\n") == told
+def test_a_written_line_is_read(done: int, total: int, rate: float, left: int, stage: str):
+    written = Progress(done, total, rate, left, stage)
+    assert Progress.read(f"{written}\n") == written
 
 
 @pytest.mark.parametrize(
     "line", ["", "\n", "progress:", "progress: 1/2 images", "x: ok", "Traceback (most recent"]
 )
-def test_other_lines_tell_nothing(line: str):
+def test_other_lines_have_no_progress(line: str):
     assert Progress.read(line) is None
 
 
 @given(st.text())
-def test_no_line_is_an_error(line: str):
-    """A job's log holds whatever libraries print."""
+def test_no_line_raises(line: str):
+    """A job's log also contains the output of libraries."""
     assert Progress.read(line) is None

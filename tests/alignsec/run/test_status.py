@@ -1,4 +1,4 @@
-"""Status: which pairs of a run are ok, from its outcome files alone."""
+"""Status of the pairs of a run, derived from its outcome files."""
 
 import io
 import tarfile
@@ -15,13 +15,13 @@ from alignsec.run.status import PairStatus
 from alignsec.spec.pair import File, Pair
 from tests.tiny import failure, pair, record
 
-OK, FAILED, MISSING, CUT, EDITED, EMPTY, FOREIGN = PAIRS = [pair(name=f"m{n}") for n in range(7)]
+OK, FAILED, MISSING, TRUNCATED, EDITED, EMPTY, OTHER = PAIRS = [pair(name=f"m{n}") for n in range(7)]
 GONE = pair(name="gone")
 
-Survey = Callable[[dict[str, bytes]], dict[str, PairStatus]]
+ReadStatuses = Callable[[dict[str, bytes]], dict[str, PairStatus]]
 
 
-def plan_of(pairs: list[Pair]) -> Plan:
+def make_plan(pairs: list[Pair]) -> Plan:
     return Plan(
         name="r",
         title="r",
@@ -37,15 +37,15 @@ def plan_of(pairs: list[Pair]) -> Plan:
 
 
 def files() -> dict[str, bytes]:
-    """One outcome file of every kind, as they come back from a pool on a bad day."""
-    whole = outcome_file.dump(record(CUT))
+    """Return one outcome file of every kind, by file name."""
+    whole = outcome_file.dump(record(TRUNCATED))
     return {
         f"{OK.id}.json": outcome_file.dump(record(OK)),
         f"{FAILED.id}.json": outcome_file.dump(failure(FAILED, "ImageError: 3.png cannot be decoded")),
-        f"{CUT.id}.json": whole[: len(whole) // 2],
+        f"{TRUNCATED.id}.json": whole[: len(whole) // 2],
         f"{EDITED.id}.json": outcome_file.dump(record(EDITED)).replace(b'"RRcW"', b'"RRRW"'),
         f"{EMPTY.id}.json": b"",
-        f"{FOREIGN.id}.json": outcome_file.dump(record(OK)),
+        f"{OTHER.id}.json": outcome_file.dump(record(OK)),
         f"{GONE.id}.json": outcome_file.dump(record(GONE)),
         f".{OK.id}.json.abc123": b"half-writ",
         ".hidden.json": b"{",
@@ -54,15 +54,15 @@ def files() -> dict[str, bytes]:
 
 
 @pytest.fixture(params=["folder", "tar", "tar with a folder"])
-def survey(request: pytest.FixtureRequest, tmp_path: Path) -> Survey:
-    """The status of all pairs, from a folder of outcome files or from an archive of them."""
+def read_statuses(request: pytest.FixtureRequest, tmp_path: Path) -> ReadStatuses:
+    """Read the status of all pairs, from a folder of outcome files or from an archive."""
 
-    def of_folder(contents: dict[str, bytes]) -> Path:
+    def write_folder(contents: dict[str, bytes]) -> Path:
         for name, data in contents.items():
             (tmp_path / name).write_bytes(data)
         return tmp_path
 
-    def of_tar(contents: dict[str, bytes]) -> Path:
+    def write_tar(contents: dict[str, bytes]) -> Path:
         inside = "outcomes/" if request.param.endswith("folder") else ""
         with tarfile.open(tmp_path / "outcomes.tar", "w") as archive:
             if inside:
@@ -75,12 +75,12 @@ def survey(request: pytest.FixtureRequest, tmp_path: Path) -> Survey:
                 archive.addfile(member, io.BytesIO(data))
         return tmp_path / "outcomes.tar"
 
-    make = of_folder if request.param == "folder" else of_tar
-    return lambda contents: {one.id: one for one in status.read_statuses(plan_of(PAIRS), make(contents))}
+    write = write_folder if request.param == "folder" else write_tar
+    return lambda contents: {one.id: one for one in status.read_statuses(make_plan(PAIRS), write(contents))}
 
 
-def test_every_pair_has_one_state(survey: Survey):
-    found = survey(files())
+def test_every_pair_has_one_state(read_statuses: ReadStatuses):
+    found = read_statuses(files())
     states = {one.model.name: found[one.id].state for one in (*PAIRS, GONE)}
     assert states == {
         "m0": "ok",
@@ -92,23 +92,23 @@ def test_every_pair_has_one_state(survey: Survey):
         "m6": "failed",
         "gone": "stale",
     }
-    assert len(found) == len(PAIRS) + 1, "hidden, half-written and other files are no outcomes"
+    assert len(found) == len(PAIRS) + 1, "hidden, partly written and other files are not outcomes"
 
 
-def test_reasons_say_what_happened(survey: Survey):
-    found = survey(files())
+def test_reasons_of_pairs_that_are_not_ok(read_statuses: ReadStatuses):
+    found = read_statuses(files())
     assert found[FAILED.id].reason == "ImageError: 3.png cannot be decoded"
     assert found[MISSING.id].reason == "no outcome file"
-    assert "cut short" in found[CUT.id].reason
+    assert "truncated" in found[TRUNCATED.id].reason
     assert "changed after it was written" in found[EDITED.id].reason
-    assert "died before it could say why" in found[EMPTY.id].reason
-    assert found[FOREIGN.id].reason.endswith(f"another pair, {OK.id}")
-    assert "no longer asks for" in found[GONE.id].reason
+    assert "the job died before it could write a reason" in found[EMPTY.id].reason
+    assert found[OTHER.id].reason.endswith(f"another pair, {OK.id}")
+    assert "no longer contains this pair" in found[GONE.id].reason
 
 
-def test_only_ok_pairs_have_a_record_for_the_table(survey: Survey):
-    """Damaged files are never read past their checksum."""
-    found = survey(files())
+def test_only_ok_pairs_have_a_record_for_the_table(read_statuses: ReadStatuses):
+    """The content of damaged files is never used."""
+    found = read_statuses(files())
     with_record = {one.id for one in found.values() if one.record is not None and one.state != "stale"}
     assert with_record == {OK.id}
     assert isinstance(found[OK.id].record, Record)
@@ -116,16 +116,16 @@ def test_only_ok_pairs_have_a_record_for_the_table(survey: Survey):
     assert found[OK.id].outcome_sha256 == digest.sha256_of_bytes(files()[f"{OK.id}.json"])
 
 
-def test_the_missing_come_last_in_the_plans_order(survey: Survey):
-    assert [one for one in survey({}) if one] == [one.id for one in PAIRS]
+def test_missing_pairs_come_last_in_the_order_of_the_plan(read_statuses: ReadStatuses):
+    assert [one for one in read_statuses({}) if one] == [one.id for one in PAIRS]
 
 
-def test_a_folder_that_is_not_there_has_no_outcomes(tmp_path: Path):
-    found = list(status.read_statuses(plan_of(PAIRS), tmp_path / "none"))
+def test_a_missing_folder_has_no_outcomes(tmp_path: Path):
+    found = list(status.read_statuses(make_plan(PAIRS), tmp_path / "none"))
     assert {one.state for one in found} == {"missing"}
 
 
-def test_one_pair_is_looked_up_by_its_file(tmp_path: Path):
+def test_the_status_of_one_pair(tmp_path: Path):
     path = tmp_path / "o.json"
     assert status.read_pair_status(OK, path).state == "missing"
     outcome_file.write(path, record(OK))
