@@ -24,6 +24,7 @@ from submit.requests import measurements, requests, summary
 from submit.site import Site
 from submit.validation import ValidatedStudy
 
+DESCRIPTION = "Validate a study, write its run folder, and submit or run it."
 NOTE = "finished pairs are kept; to continue, run the same command again"
 
 
@@ -99,7 +100,7 @@ def _print_unpublished(console: Console, validated: ValidatedStudy) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m submit", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m submit", description=DESCRIPTION)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
     parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
     parser.add_argument("--dry", action="store_true", help="validate the study and write the run folder only")

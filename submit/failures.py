@@ -20,6 +20,7 @@ from alignsec.run.status import PairStatus
 
 PAIRS_PER_CAUSE = 5
 LOG_LINES = 8
+DESCRIPTION = "Group the failed pairs of a run by cause, and show how to reproduce them."
 NOTE = "the run is not affected"
 
 
@@ -29,7 +30,7 @@ def main() -> int:
     Returns:
         0 if no pair failed, 1 if some did, 2 if the folder is not a run, 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(prog="python -m submit.failures", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m submit.failures", description=DESCRIPTION)
     parser.add_argument("run", type=Path, help="the run folder, such as runs/demo")
     arguments = parser.parse_args()
     return run_command(partial(_print_failures, RunFolder(arguments.run.resolve())), NOTE)

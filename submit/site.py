@@ -171,10 +171,12 @@ class Site(StrictModel):
             return ConfigError(
                 path=file,
                 field=key,
-                remedy=f"is missing; add the line {key}= (for the default value, run: git show HEAD:.env)",
+                remedy=f"is missing; add a line {key}=VALUE (to see the default, run: git show HEAD:.env)",
             )
         if details["type"] == "extra_forbidden":
             known = [name.upper() for name in cls.model_fields]
             return ConfigError(path=file, field=key, remedy=f"unknown key; {nearest(key, known)}")
-        remedy = str(details["msg"]).replace("Input should be", "must be")
+        # pydantic's messages end in how it failed, such as "unable to parse string as an integer".
+        expected = str(details["msg"]).replace("Input should be", "must be").partition(", unable to")[0]
+        remedy = expected.replace("a valid boolean", "true or false").replace("a valid integer", "an integer")
         return ConfigError(path=file, field=key, given=f'"{details["input"]}"', remedy=remedy)

@@ -29,7 +29,9 @@ def main() -> int:
     Returns:
         0, 2 if the folder is not a run, or 130 after Ctrl-C outside the live view.
     """
-    parser = argparse.ArgumentParser(prog="python -m submit.status", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m submit.status", description="Show the progress of a run, from its files alone."
+    )
     parser.add_argument("run", type=Path, help="the run folder, such as runs/demo")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print the status once, as JSON")

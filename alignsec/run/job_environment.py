@@ -7,8 +7,8 @@ CODE = "code.zip"
 LIBRARY_FOLDERS = {"HOME": "", "HF_HOME": "hub", "TORCH_HOME": "torch", "MPLCONFIGDIR": "matplotlib"}
 """Folders below the scratch directory in which libraries keep files. HTCondor sets no HOME."""
 COMPILER_FOLDERS = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton", "TMPDIR": ""}
-"""Folders in which torch.compile keeps files. It writes precompiled headers to TMPDIR whatever its cache is. All
-of them are removed with the scratch directory."""
+"""Folders in which torch.compile keeps files. It writes precompiled headers to TMPDIR, not to its cache folder.
+All of them are removed with the scratch directory."""
 SETTINGS = {
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "PYTHONUNBUFFERED": "1",

@@ -67,9 +67,10 @@ def test_all_errors_are_reported_together(env_file: EnvFile):
         *("RETRIES", "REQUEST_GPUS", "GPU_JOB_LENGTH", "WANT_GPU_LAB", "MAX_JOBS", "REQUEST_CPUS", "REQUEST_CPU"),
     }
     assert {error.path for error in found.values()} == {path}
-    assert "is missing; add the line REQUEST_CPUS=" in found["REQUEST_CPUS"].remedy
+    assert "is missing; add a line REQUEST_CPUS=" in found["REQUEST_CPUS"].remedy
     assert "did you mean REQUEST_CPUS" in found["REQUEST_CPU"].remedy
-    assert found["RETRIES"].given == '"two"'
+    assert (found["RETRIES"].given, found["RETRIES"].remedy) == ('"two"', "must be an integer")
+    assert found["WANT_GPU_LAB"].remedy == "must be true or false"
     assert "'short'" in found["GPU_JOB_LENGTH"].remedy
 
 

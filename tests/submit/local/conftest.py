@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from submit.validation import ValidatedStudy
-from tests.submit.local.stand_in import StandInRun
+from tests.submit.local.fake_python import FakePythonRun
 
 
 @pytest.fixture
-def prepared(validated: ValidatedStudy, tmp_path: Path) -> StandInRun:
+def prepared(validated: ValidatedStudy, tmp_path: Path) -> FakePythonRun:
     """Two models under two attacks, with a run folder; no pair has run."""
-    return StandInRun.create(validated, tmp_path)
+    return FakePythonRun.create(validated, tmp_path)

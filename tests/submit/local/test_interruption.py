@@ -13,7 +13,7 @@ from alignsec.run import outcome_file
 from alignsec.run.outcome import Record
 from submit import lock
 from tests.paths import CHECKOUT
-from tests.submit.local.stand_in import StandInRun
+from tests.submit.local.fake_python import FakePythonRun
 
 
 def gone(pid: int) -> bool:
@@ -24,7 +24,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-def test_only_one_process_holds_a_folder(prepared: StandInRun):
+def test_only_one_process_holds_a_folder(prepared: FakePythonRun):
     """A second process is refused. After the first has released the lock, another may hold it."""
     refused = pytest.raises(ConfigErrors, match="is in use by another process")
     with lock.hold(prepared.folder.lock), refused, lock.hold(prepared.folder.lock):
@@ -33,7 +33,7 @@ def test_only_one_process_holds_a_folder(prepared: StandInRun):
         pass
 
 
-def test_stopping_keeps_finished_pairs(prepared: StandInRun):
+def test_stopping_keeps_finished_pairs(prepared: FakePythonRun):
     """As after Ctrl-C: outcomes are kept, running jobs are killed, and no partial outcome is left."""
     prepared.set_behaviour(b_clean="waits", **{"b_apgd-ce": "waits"})
     run = prepared.local(processes=2).run(prepared.plan)
@@ -65,7 +65,7 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
-    prepared: StandInRun, env_file: Callable[..., Path], tmp_path: Path
+    prepared: FakePythonRun, env_file: Callable[..., Path], tmp_path: Path
 ):
     """SIGINT to the process that runs the pairs: exit code 130, no orphans, no partial outcomes."""
     prepared.set_behaviour(b_clean="waits", **{"b_apgd-ce": "waits"})
@@ -87,7 +87,7 @@ def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
     assert len(list(prepared.folder.outcomes.iterdir())) == 4
 
 
-def test_a_full_disk_ends_in_a_message(prepared: StandInRun, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_ends_in_a_message(prepared: FakePythonRun, monkeypatch: pytest.MonkeyPatch):
     """Existing outcomes are kept, and the error names the disk."""
 
     def full(path: Path, what: object) -> None:

@@ -12,17 +12,17 @@ from alignsec.run import exit_code
 from alignsec.run.outcome import Failure, Record
 from alignsec.run.progress import Progress
 from submit.local import EndedJob, LocalRun
-from tests.submit.local.stand_in import StandInRun
+from tests.submit.local.fake_python import FakePythonRun
 
 
-def test_every_pair_is_run_once(prepared: StandInRun):
+def test_every_pair_is_run_once(prepared: FakePythonRun):
     assert prepared.run() == {pair.id: exit_code.DONE for pair in prepared.plan}
     assert sorted(prepared.started) == sorted(pair.id for pair in prepared.plan)
     assert all(isinstance(prepared.outcome(pair.id), Record) for pair in prepared.plan)
     assert not prepared.folder.scratch.exists()
 
 
-def test_a_job_gets_only_its_own_files(prepared: StandInRun):
+def test_a_job_gets_only_its_own_files(prepared: FakePythonRun):
     """A folder with the pair, its weights and its images; the environment names code, home and threads."""
     prepared.run()
     planned = prepared.plan.planned[0]
@@ -34,7 +34,7 @@ def test_a_job_gets_only_its_own_files(prepared: StandInRun):
         assert f'"{variable}"' in environment
 
 
-def test_finished_pairs_are_not_run_again(prepared: StandInRun):
+def test_finished_pairs_are_not_run_again(prepared: FakePythonRun):
     prepared.run()
     before = {path: path.stat().st_mtime_ns for path in prepared.folder.outcomes.iterdir()}
     assert prepared.run() == {}
@@ -42,27 +42,27 @@ def test_finished_pairs_are_not_run_again(prepared: StandInRun):
     assert {path: path.stat().st_mtime_ns for path in prepared.folder.outcomes.iterdir()} == before
 
 
-def test_a_job_that_failed_through_its_machine_is_retried(prepared: StandInRun):
+def test_a_job_that_failed_through_its_machine_is_retried(prepared: FakePythonRun):
     prepared.set_behaviour(a_clean="second time")
     assert prepared.run()[prepared.id("a", "clean")] == exit_code.DONE
     assert prepared.started.count(prepared.id("a", "clean")) == 2
     assert isinstance(prepared.outcome(prepared.id("a", "clean")), Record)
 
 
-def test_a_hopeless_job_is_not_retried(prepared: StandInRun):
+def test_a_hopeless_job_is_not_retried(prepared: FakePythonRun):
     prepared.set_behaviour(a_clean="hopeless")
     assert prepared.run()[prepared.id("a", "clean")] == exit_code.PERMANENT_FAILURE
     assert prepared.started.count(prepared.id("a", "clean")) == 1
     assert isinstance(prepared.outcome(prepared.id("a", "clean")), Failure)
 
 
-def test_retries_end(prepared: StandInRun):
+def test_retries_end(prepared: FakePythonRun):
     prepared.set_behaviour(a_clean="try again")
     assert prepared.run(retries=2)[prepared.id("a", "clean")] == exit_code.TEMPORARY_FAILURE
     assert prepared.started.count(prepared.id("a", "clean")) == 3
 
 
-def test_a_failed_pair_is_run_again_next_time(prepared: StandInRun):
+def test_a_failed_pair_is_run_again_next_time(prepared: FakePythonRun):
     prepared.set_behaviour(a_clean="hopeless")
     prepared.run()
     prepared.set_behaviour()
@@ -73,7 +73,7 @@ def test_a_failed_pair_is_run_again_next_time(prepared: StandInRun):
     ("behaviour", "message"),
     [("killed", "was killed by signal 9"), ("silent", "ended with exit code 3 and left no outcome")],
 )
-def test_a_job_without_an_outcome_becomes_a_failure(prepared: StandInRun, behaviour: str, message: str):
+def test_a_job_without_an_outcome_becomes_a_failure(prepared: FakePythonRun, behaviour: str, message: str):
     """The job was killed or ended early: the failure states how, and where the log is."""
     prepared.set_behaviour(a_clean=behaviour)
     prepared.run(retries=1)
@@ -87,7 +87,7 @@ def test_a_job_without_an_outcome_becomes_a_failure(prepared: StandInRun, behavi
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"half"])
-def test_a_damaged_outcome_is_run_again(prepared: StandInRun, damage: bytes):
+def test_a_damaged_outcome_is_run_again(prepared: FakePythonRun, damage: bytes):
     prepared.run()
     pair_id = prepared.id("b", "clean")
     prepared.folder.outcome(pair_id).write_bytes(damage)
@@ -95,7 +95,7 @@ def test_a_damaged_outcome_is_run_again(prepared: StandInRun, damage: bytes):
     assert isinstance(prepared.outcome(pair_id), Record)
 
 
-def test_an_outcome_edited_by_hand_is_run_again(prepared: StandInRun):
+def test_an_outcome_edited_by_hand_is_run_again(prepared: FakePythonRun):
     prepared.run()
     pair_id = prepared.id("b", "clean")
     path = prepared.folder.outcome(pair_id)
@@ -103,7 +103,7 @@ def test_an_outcome_edited_by_hand_is_run_again(prepared: StandInRun):
     assert prepared.run() == {pair_id: exit_code.DONE}
 
 
-def test_progress_is_reported(prepared: StandInRun):
+def test_progress_is_reported(prepared: FakePythonRun):
     reported: list[tuple[str, Progress]] = []
     local = prepared.local()
     local.on_progress = lambda pair_id, progress: reported.append((pair_id, progress))
@@ -113,7 +113,7 @@ def test_progress_is_reported(prepared: StandInRun):
 
 
 @pytest.mark.parametrize("processes", [1, 3])
-def test_no_more_pairs_run_at_a_time_than_requested(prepared: StandInRun, processes: int):
+def test_no_more_pairs_run_at_a_time_than_requested(prepared: FakePythonRun, processes: int):
     prepared.set_behaviour(a_clean="waits", **{"a_apgd-ce": "waits"}, b_clean="waits", **{"b_apgd-ce": "waits"})
     running: Iterator[EndedJob] = prepared.local(processes=processes).run(prepared.plan)
     counted: list[int] = []
@@ -131,7 +131,7 @@ def test_no_more_pairs_run_at_a_time_than_requested(prepared: StandInRun, proces
     assert counted == [processes]
 
 
-def test_a_missing_python_is_reported(prepared: StandInRun):
+def test_a_missing_python_is_reported(prepared: FakePythonRun):
     """PYTHON in .env is not a program."""
     local = LocalRun(prepared.folder, "/no/such/python", {}, 1, 0)
     with pytest.raises(ConfigErrors, match="/no/such/python"):

@@ -1,4 +1,4 @@
-"""A stand-in for the job's Python that answers at once, dies, waits or fails as instructed."""
+"""A fake of the Python that runs jobs: it succeeds at once, dies, waits or fails as instructed."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from submit.local import LocalRun
 from submit.validation import ValidatedStudy
 from tests import tiny
 
-STAND_IN = """#!{python} -S
+FAKE_PYTHON = """#!{python} -S
 import json, os, pathlib, shutil, signal, sys, time
 control = pathlib.Path({control!r})
 pair = pathlib.Path(sys.argv[-1]).stem
@@ -47,24 +47,24 @@ os.replace("aside", "outcome.json")
 
 
 @dataclass
-class StandInRun:
-    """A run folder whose jobs are run by the stand-in."""
+class FakePythonRun:
+    """A run folder whose jobs are run by the fake Python."""
 
     folder: RunFolder
     plan: Plan
     control: Path
-    """Folder through which a test and the stand-in communicate."""
+    """Folder through which a test and the fake Python communicate."""
     python: Path
 
     @classmethod
-    def create(cls, validated: ValidatedStudy, folder: Path) -> "StandInRun":
-        """Write the run folder and the stand-in below a folder."""
+    def create(cls, validated: ValidatedStudy, folder: Path) -> "FakePythonRun":
+        """Write the run folder and the fake Python below a folder."""
         run = RunFolder(folder / "run")
         plan = layout.write_run_folder(validated, run)
         control = folder / "control"
         control.mkdir()
-        python = folder / "python stand-in"
-        python.write_text(STAND_IN.format(python=sys.executable, control=str(control)))
+        python = folder / "fake python"
+        python.write_text(FAKE_PYTHON.format(python=sys.executable, control=str(control)))
         python.chmod(0o755)
         for pair in plan:
             record = tiny.record(pair, ["RRRW"] * len(pair.attack.budgets))
@@ -79,7 +79,7 @@ class StandInRun:
         return LocalRun(self.folder, str(self.python), {"PATH": "/usr/bin:/bin"}, processes, retries)
 
     def set_behaviour(self, **by_model_and_attack: str) -> None:
-        """Set the stand-in's behaviour for pairs named model_attack; all other pairs succeed."""
+        """Set the behaviour for pairs named model_attack; all other pairs succeed."""
         behaviour = {self.id(*name.split("_")): what for name, what in by_model_and_attack.items()}
         (self.control / "behaviour.json").write_text(json.dumps(behaviour))
 
