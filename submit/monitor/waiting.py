@@ -27,15 +27,13 @@ def wait_for_run(console: Console, folder: RunFolder) -> int:
         console.print(f"the run continues; to see its progress, run: make status RUN={folder.root}")
         return INTERRUPTED
     report = folder.report
-    not_ok = len(now.pairs) - now.counts["ok"]
+    ok = now.counts["ok"]
     if not report.exists():
         console.print(f"the analysis is missing; see {folder.error_output(FINAL)}")
         return INCOMPLETE
-    console.print(
-        f"{not_ok} of {len(now.pairs)} pairs are not ok" if not_ok else f"all {len(now.pairs)} pairs are ok"
-    )
+    console.print(f"{ok} of {len(now.pairs)} pairs are ok")
     console.print(f"The report is at {report}")
-    return INCOMPLETE if not_ok else SUCCESS
+    return SUCCESS if ok == len(now.pairs) else INCOMPLETE
 
 
 def _show_progress(console: Console, folder: RunFolder) -> RunStatus:

@@ -54,4 +54,4 @@ def test_the_exit_code_is_that_of_the_pairs_once_the_dag_has_ended(
     monkeypatch.setattr(waiting.time, "sleep", end)
     console = Console(file=io.StringIO(), soft_wrap=True)
     assert waiting.wait_for_run(console, folder) == command.SUCCESS
-    assert "all 1 pairs are ok" in console.file.getvalue()
+    assert "1 of 1 pairs are ok" in console.file.getvalue()
