@@ -1,8 +1,8 @@
-"""Judging: which points of a pass are adversarial images that count, by the rule of alignsec.evaluation.judge.
+"""Claims: points of a pass that may be adversarial images, by the rule of `alignsec.evaluation.judge`.
 
-The judge puts an image through the float32 model. Where the search's own pass was that one, at that very image, it
-serves both; after a pass in less than float32, or through the compiled network, the points that may be
-misclassified are put through once more.
+The judge classifies an image with the float32 model. If the search's own pass used that model, its logits serve
+both. After a pass in lower precision or through the compiled network, the points that may be misclassified go
+through the float32 model once more.
 """
 
 from collections.abc import Sequence
@@ -21,66 +21,80 @@ from alignsec.evaluation.passes.model_runner import PassResult
 
 
 class PointFlags(NamedTuple):
-    """What one look at the device tells of the points of a pass, a list of bools each."""
+    """Per-image flags of one pass, copied from the device in one transfer."""
 
-    unsound: list[bool]
-    """Logits that are not finite."""
-    wrong: list[bool]
-    """Misclassified by these logits."""
+    non_finite: list[bool]
+    """The logits are not finite."""
+    misclassified: list[bool]
+    """The image is misclassified by these logits."""
     doubtful: list[bool]
-    """Misclassified by these logits, or perhaps by float32's."""
+    """The image is misclassified by these logits, or may be misclassified in float32."""
     tied: list[bool]
-    """The label's logit equals another one."""
-    wild: list[bool]
-    """Gradients that are not finite."""
+    """The label's logit equals the largest other one."""
+    bad_gradient: list[bool]
+    """The gradient is not finite."""
 
 
-def point_flags(seen: PassResult, labels: Tensor, rounding: float = 0.0) -> PointFlags:
-    """The signs of a pass, brought from the device at once: waiting for it is what costs time on a GPU.
+def compute_flags(result: PassResult, labels: Tensor, rounding: float = 0.0) -> PointFlags:
+    """Return the flags of a pass. One transfer for all flags, because waiting for the device costs time on a GPU.
 
-    rounding: of its logits, see alignsec.evaluation.passes.precision; 0 for logits in float32.
+    Args:
+        result: Logits and perhaps gradients of the pass.
+        labels: Labels of the images, N.
+        rounding: Relative rounding of the logits, see `alignsec.evaluation.passes.precision`. 0 for float32.
     """
-    margins, wrong = margin(seen.logits, labels), seen.logits.argmax(1) != labels
-    doubtful = wrong | precision.find_doubtful(margins, seen.logits, rounding) if rounding else wrong
-    wild = torch.zeros_like(wrong)
-    if seen.gradients is not None:
-        wild = ~seen.gradients.isfinite().flatten(1).all(1)
-    return PointFlags(*torch.stack([~seen.logits.isfinite().all(1), wrong, doubtful, margins == 0, wild]).tolist())
+    margins, misclassified = margin(result.logits, labels), result.logits.argmax(1) != labels
+    doubtful = misclassified
+    if rounding:
+        doubtful = misclassified | precision.find_doubtful(margins, result.logits, rounding)
+    bad_gradient = torch.zeros_like(misclassified)
+    if result.gradients is not None:
+        bad_gradient = ~result.gradients.isfinite().flatten(1).all(1)
+    non_finite = ~result.logits.isfinite().all(1)
+    return PointFlags(*torch.stack([non_finite, misclassified, doubtful, margins == 0, bad_gradient]).tolist())
 
 
 @dataclass
 class Claim:
     """A point that may be an adversarial image."""
 
-    place: int
-    """In the pass."""
+    position: int
+    """Index in the pass."""
     search: Search
     step: int
     distance: float
-    """From its clean image; infinite for a point that is not an image in [0,1]."""
+    """Distance from the clean image; infinite if the point is not an image in [0,1]."""
     within: list[int]
-    """The course's budgets that it is within."""
+    """Budgets of the stage run whose radius is at least the distance."""
 
 
 def find_claims(
-    ground: Problem, points: Tensor, searches: Sequence[Search], steps: Sequence[int], places: Sequence[int]
+    problem: Problem, points: Tensor, searches: Sequence[Search], steps: Sequence[int], positions: Sequence[int]
 ) -> list[Claim]:
-    """The claims of the points at some places.
+    """Return the claims of the points at some positions of a pass.
 
-    Points beyond all budgets are none where the stage is shared: those of FAB begin beyond and come nearer.
+    A point beyond all budgets is a claim that will be rejected. For a shared stage it is no claim: FAB's points
+    start beyond the budgets and come nearer.
+
+    Args:
+        problem: The problem.
+        points: Points of the pass, N x C x H x W.
+        searches: Search of each point.
+        steps: Step of each point in its search.
+        positions: Positions of the points that may be misclassified.
     """
-    if not places:
+    if not positions:
         return []
-    claiming = [searches[place] for place in places]
-    clean = ground.pixels[ground.images_of(claiming)]
-    here = points[torch.tensor(places, device=points.device)]
-    inside = ((here >= 0) & (here <= 1)).flatten(1).all(1)
-    far = torch.where(inside, distances(clean, here, ground.norm), torch.inf).tolist()
-    slack = tolerance(clean[0], ground.norm)
-    reach = [eps + slack for eps in ground.eps]
+    claiming = [searches[position] for position in positions]
+    clean = problem.pixels[problem.image_indices(claiming)]
+    chosen = points[torch.tensor(positions, device=points.device)]
+    inside = ((chosen >= 0) & (chosen <= 1)).flatten(1).all(1)
+    far = torch.where(inside, distances(clean, chosen, problem.norm), torch.inf).tolist()
+    slack = tolerance(clean[0], problem.norm)
+    radii = [eps + slack for eps in problem.eps]
     claims = []
-    for place, search, distance in zip(places, claiming, far, strict=True):
-        within = [budget for budget in search.course.budgets if distance <= reach[budget]]
-        if within or not search.course.stage.component.shared:
-            claims.append(Claim(place, search, steps[place], distance, within))
+    for position, search, distance in zip(positions, claiming, far, strict=True):
+        within = [budget for budget in search.stage_run.budgets if distance <= radii[budget]]
+        if within or not search.stage_run.stage.component.shared:
+            claims.append(Claim(position, search, steps[position], distance, within))
     return claims

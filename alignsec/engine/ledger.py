@@ -1,4 +1,4 @@
-"""The ledger: what was found and what it cost, by budget and component."""
+"""Ledger: the adversarial images that were found, and what the searches cost, by budget and component."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,25 +11,27 @@ from alignsec.spec.budget import Budget
 from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
 Account = tuple[int, str]
-# Asked of every search at every pass: a loop of Python's would cost as much as a small model.
+"""A budget, as an index, and the name of a component."""
+# Read for every search in every pass: a Python loop would take as long as a small model.
 _account = attrgetter("account")
 
 
 @dataclass
 class Ledger:
-    """Budgets are indices. Passes are counted in images."""
+    """Results and costs so far. Budgets are indices. Passes are counted in images."""
 
     forward: Counter[Account] = field(default_factory=Counter)
     backward: Counter[Account] = field(default_factory=Counter)
     seconds: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     rejected: Counter[int] = field(default_factory=Counter)
+    """Images whose claims the judge rejected, by budget."""
     adversarial_images: list[AdversarialImage] = field(default_factory=list)
 
     @classmethod
-    def of(cls, known: Evaluation) -> "Ledger":
-        """The ledger as it was."""
-        ledger = cls(adversarial_images=list(known.adversarial_images))
-        for index, budget in enumerate(known.budgets):
+    def from_evaluation(cls, evaluation: Evaluation) -> "Ledger":
+        """Return the ledger that gave an evaluation its numbers."""
+        ledger = cls(adversarial_images=list(evaluation.adversarial_images))
+        for index, budget in enumerate(evaluation.budgets):
             ledger.seconds[index] = budget.seconds
             ledger.rejected[index] = budget.rejected
             for component, passes in budget.passes.items():
@@ -38,25 +40,40 @@ class Ledger:
         return ledger
 
     def charge(self, searches: Sequence[Search], backward: bool) -> Counter[Account]:
-        """One pass for each search. Returns whom they were charged to."""
+        """Count one pass for each search.
+
+        Args:
+            searches: Searches of the pass.
+            backward: True if the pass computed gradients.
+
+        Returns:
+            The passes of each account.
+        """
         accounts = Counter[Account](map(_account, searches))
         self.forward.update(accounts)
         if backward:
             self.backward.update(accounts)
         return accounts
 
-    def spend(self, seconds: float, passes: Counter[int]) -> None:
-        """Share time out among budgets by their passes."""
+    def add_seconds(self, seconds: float, passes: Counter[int]) -> None:
+        """Distribute time over the budgets in proportion to their passes."""
         total = passes.total()
         for budget, count in passes.items():
             self.seconds[budget] += seconds * count / total
 
-    def verdicts(self, budgets: tuple[Budget, ...], letters: list[list[str]]) -> tuple[BudgetVerdicts, ...]:
-        """What an outcome says of each budget."""
+    def budget_verdicts(
+        self, budgets: tuple[Budget, ...], verdicts: list[list[str]]
+    ) -> tuple[BudgetVerdicts, ...]:
+        """Return what an outcome holds for each budget.
+
+        Args:
+            budgets: The budgets in ascending order.
+            verdicts: Verdict letters by budget and image.
+        """
         return tuple(
             BudgetVerdicts(
                 eps=eps,
-                verdicts="".join(letters[index]),
+                verdicts="".join(verdicts[index]),
                 largest_distance=max(
                     (one.distance for one in self.adversarial_images if one.budget == index), default=0
                 ),

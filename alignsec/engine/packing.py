@@ -1,8 +1,8 @@
-"""Packing: images that lie near their clean ones in few bytes, and bit for bit the same when unpacked.
+"""Packing: images near their clean images in few bytes, without loss.
 
-Of each pixel value two bits say whether it is the clean one's, that one less eps or plus eps in [0,1], where most
-values of a search in Linf lie, or another. Of the others the distance in steps of float32 is kept, bytes of one
-weight side by side: the higher ones are nearly all alike.
+Two bits per pixel value say whether it equals the clean value, the clean value minus or plus eps in [0,1], or
+another value. Most values of a search in Linf are one of the first three. For other values, the distance in steps
+of float32 is stored, as four planes of bytes: the planes of higher bytes are nearly constant and compress well.
 """
 
 import zlib
@@ -11,36 +11,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from alignsec.engine.norms import spread
+from alignsec.engine.norms import per_row
 
-_LEVEL = 1
-"""Of zlib. Level 6 makes searches in Linf 3 % smaller in four times the time."""
+_ZLIB_LEVEL = 1
+"""Level 6 makes searches in Linf 3 % smaller in four times the time."""
 _OTHER = 3
+"""Code of a value that is none of the three likely ones."""
 
 
-def packed(images: Tensor, clean: Tensor, eps: Tensor) -> dict[str, Tensor]:
-    """The bytes of images N x C x H x W, float32, given the clean ones and their budgets N; all on the CPU."""
+def pack(images: Tensor, clean: Tensor, eps: Tensor) -> dict[str, Tensor]:
+    """Return images as compressed bytes.
+
+    Args:
+        images: Images on the CPU, float32, N x C x H x W.
+        clean: Their clean images, of the same shape.
+        eps: Radii, N.
+
+    Returns:
+        Two uint8 tensors, "kinds" and "others".
+    """
     bits = _bits(images)
     kinds = torch.full(images.shape, _OTHER, dtype=torch.uint8)
-    for kind, like in reversed(list(enumerate(_likely(clean, eps)))):
-        kinds[bits == _bits(like)] = kind
+    for kind, likely in reversed(list(enumerate(_likely_values(clean, eps)))):
+        kinds[bits == _bits(likely)] = kind
     others = (bits - _bits(clean))[kinds == _OTHER]
-    return {"kinds": _squeezed(_by_fours(kinds.flatten())), "others": _squeezed(_planes(others))}
+    return {"kinds": _compress(_pack_kinds(kinds.flatten())), "others": _compress(_to_planes(others))}
 
 
-def unpacked(parts: dict[str, Tensor], clean: Tensor, eps: Tensor) -> Tensor:
-    """The images again."""
-    kinds = _from_fours(_released(parts["kinds"]), clean.numel()).view(clean.shape)
+def unpack(parts: dict[str, Tensor], clean: Tensor, eps: Tensor) -> Tensor:
+    """Return the images that `pack` packed, bit for bit. `clean` and `eps` must be the ones given to `pack`."""
+    kinds = _unpack_kinds(_decompress(parts["kinds"]), clean.numel()).view(clean.shape)
     bits = _bits(clean).clone()
-    for kind, like in enumerate(_likely(clean, eps)):
+    for kind, likely in enumerate(_likely_values(clean, eps)):
         here = kinds == kind
-        bits[here] = _bits(like)[here]
-    bits[kinds == _OTHER] += _from_planes(_released(parts["others"]))
+        bits[here] = _bits(likely)[here]
+    bits[kinds == _OTHER] += _from_planes(_decompress(parts["others"]))
     return bits.view(torch.float32)
 
 
-def _likely(clean: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    radius = spread(eps, clean)
+def _likely_values(clean: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    radius = per_row(eps, clean)
     return clean, (clean - radius).clamp(0, 1), (clean + radius).clamp(0, 1)
 
 
@@ -48,28 +58,28 @@ def _bits(images: Tensor) -> Tensor:
     return images.contiguous().view(torch.int32)
 
 
-def _squeezed(data: Tensor) -> Tensor:
-    return torch.frombuffer(bytearray(zlib.compress(data.numpy().tobytes(), _LEVEL)), dtype=torch.uint8)
+def _compress(data: Tensor) -> Tensor:
+    return torch.frombuffer(bytearray(zlib.compress(data.numpy().tobytes(), _ZLIB_LEVEL)), dtype=torch.uint8)
 
 
-def _released(data: Tensor) -> Tensor:
+def _decompress(data: Tensor) -> Tensor:
     return torch.from_numpy(np.frombuffer(zlib.decompress(data.numpy().tobytes()), dtype=np.uint8).copy())
 
 
-def _by_fours(kinds: Tensor) -> Tensor:
-    """Four values of two bits in a byte; zeros fill the last one."""
+def _pack_kinds(kinds: Tensor) -> Tensor:
+    """Put four codes of two bits into a byte; zeros fill the last byte."""
     room = torch.zeros(-(-len(kinds) // 4) * 4, dtype=torch.uint8)
     room[: len(kinds)] = kinds
     first, second, third, fourth = room.view(-1, 4).unbind(1)
     return first | second << 2 | third << 4 | fourth << 6
 
 
-def _from_fours(data: Tensor, count: int) -> Tensor:
+def _unpack_kinds(data: Tensor, count: int) -> Tensor:
     return torch.stack([data >> shift & 3 for shift in (0, 2, 4, 6)], dim=1).flatten()[:count]
 
 
-def _planes(numbers: Tensor) -> Tensor:
-    """The lowest bytes of all, then the next ones; small numbers of either sign have zeros above."""
+def _to_planes(numbers: Tensor) -> Tensor:
+    """Return all lowest bytes, then all second ones, and so on. Zigzag coding keeps the high bytes 0."""
     folded = numbers << 1 ^ numbers >> 31
     return folded.contiguous().view(torch.uint8).view(-1, 4).T.contiguous().flatten()
 

@@ -1,4 +1,4 @@
-"""Ground: what every search of one evaluation stands on."""
+"""Problem: the inputs that all searches of one evaluation share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from alignsec.spec.components import Norm
 
 @dataclass(frozen=True)
 class Problem:
-    """The images, what is true of them, and the source of noise."""
+    """Images, labels, class ranking, budgets and random numbers. N is the number of searches."""
 
     pixels: Images
     labels: Tensor
     ranking: Tensor
-    """Classes by the clean image's logits, N x classes, the most likely last."""
+    """Classes by the clean image's logits, images x classes, the most likely last."""
     eps: tuple[float, ...]
-    """By budget."""
+    """Radius of each budget."""
     norm: Norm
     noise: Noise
 
-    def images_of(self, searches: Sequence[Search]) -> Tensor:
-        """Positions of the searches' images."""
-        return torch.tensor([search.course.image for search in searches], device=self.pixels.device)
+    def image_indices(self, searches: Sequence[Search]) -> Tensor:
+        """Return the index of each search's image, int64, N."""
+        return torch.tensor([search.stage_run.image for search in searches], device=self.pixels.device)
 
-    def eps_of(self, searches: Sequence[Search]) -> Tensor:
-        """The one budget that each search is at, float32."""
-        eps = [self.eps[search.course.budgets[0]] for search in searches]
+    def radii(self, searches: Sequence[Search]) -> Tensor:
+        """Return the radius of the one budget that each search runs at, float32, N."""
+        eps = [self.eps[search.stage_run.budgets[0]] for search in searches]
         return torch.tensor(eps, dtype=torch.float32, device=self.pixels.device)
 
-    def targets_of(self, searches: Sequence[Search]) -> Tensor:
-        """The class that each search aims at."""
+    def target_classes(self, searches: Sequence[Search]) -> Tensor:
+        """Return the class that each search aims at, int64, N."""
         ranks = torch.tensor([search.target for search in searches], device=self.pixels.device)
-        return self.ranking[self.images_of(searches), -2 - ranks]
+        return self.ranking[self.image_indices(searches), -2 - ranks]

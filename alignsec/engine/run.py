@@ -1,4 +1,4 @@
-"""A run of the engine on a task: what alignsec.evaluator does through the reference, for fewer passes."""
+"""Run: `evaluate` runs the engine on a task."""
 
 import time
 from collections import Counter
@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from alignsec.engine import snapshot
 from alignsec.engine.attacks.components import build_table, plan_stages
 from alignsec.engine.engine import Engine
 from alignsec.engine.ledger import Ledger
-from alignsec.engine.noise import Keyed, Noise
+from alignsec.engine.noise import KeyedNoise, Noise
 from alignsec.engine.problem import Problem
-from alignsec.engine.replay import Replay
+from alignsec.engine.replay import ReplayNoise
+from alignsec.engine.replay_scheduler import ReplayScheduler
 from alignsec.engine.scheduler import Scheduler
+from alignsec.engine.search import Stage
 from alignsec.engine.settings import Settings
+from alignsec.engine.snapshot import Snapshot, save_snapshot
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.passes import clean_pass, memory, precision, warnings
 from alignsec.evaluation.passes.compiled import CompiledNetwork
@@ -27,138 +29,163 @@ from alignsec.evaluation.task import Task
 def evaluate(
     task: Task, resume_from: Evaluation | None = None, settings: Settings | None = None
 ) -> Iterator[Evaluation]:
-    """Yield what is known after the clean images and then at short intervals; the last one is complete.
+    """Run the attack of a task.
 
-    known: a Evaluation of the same task and settings that was dumped, and is gone on with; any other is begun
-    anew. The model is held in evaluation mode with frozen parameters meanwhile, and left as it was.
-    Raises ValueError for images outside [0,1] or without labels; ModelError if the model gives no finite logits,
-    or no gradient, or there are labels outside its classes; BadState if known's state cannot be read.
+    The model is in evaluation mode with frozen parameters while the iterator runs, and is restored afterwards.
+
+    Args:
+        task: Classifier, images, labels and attack.
+        resume_from: An earlier evaluation of the same task and settings, with its state. Without a state, or in a
+            replay, the evaluation starts from scratch.
+        settings: Settings of the engine; `Settings()` by default.
+
+    Yields:
+        An evaluation after the clean pass, then one every `settings.seconds_between_yields`. The last one is
+        complete.
+
+    Raises:
+        ValueError: If images are outside [0,1] or have no labels, or if a replay has too few slots.
+        ModelError: If logits are not finite, if there is no gradient, or if a label is outside the classes.
+        SnapshotError: If the state of `resume_from` cannot be read.
     """
     settings = settings or Settings()
     clean_pass.check_task(task)
     if settings.replay and settings.slots < task.attack.batch:
-        raise ValueError(f"{settings.slots} slots cannot replay batches of {task.attack.batch}; give as many")
+        raise ValueError(f"a replay of batches of {task.attack.batch} needs as many slots, got {settings.slots}")
     with frozen_parameters(task.classifier):
         if resume_from is not None and resume_from.complete:
             yield resume_from
         elif resume_from is not None and resume_from.state and not settings.replay:
-            yield from _taken_up(task, settings, resume_from, resume_from.state).to_the_end()
+            yield from _resume(task, settings, resume_from, resume_from.state).finish()
         else:
-            yield from _begun(task, settings).to_the_end()
+            yield from _start(task, settings).finish()
 
 
 @dataclass
 class _Run:
-    """An engine at work, and what was known when it set out."""
+    """An engine, and the evaluation from which it started."""
 
-    known: Evaluation
+    first: Evaluation
     engine: Engine
     settings: Settings
 
-    def to_the_end(self) -> Iterator[Evaluation]:
-        """Rounds of the engine, telling what is known now and then."""
-        yield self._now()
-        told = time.monotonic()
+    def finish(self) -> Iterator[Evaluation]:
+        """Run rounds until every cell has a verdict."""
+        yield self._evaluation()
+        yielded = time.monotonic()
         try:
-            while self.engine.agenda.undecided:
-                self.engine.round()
-                undecided = self.engine.agenda.undecided
-                if time.monotonic() - told >= self.settings.seconds_between_yields or not undecided:
-                    yield self._now()
-                    told = time.monotonic()
+            while self.engine.scheduler.undecided:
+                self.engine.run_round()
+                undecided = self.engine.scheduler.undecided
+                if time.monotonic() - yielded >= self.settings.seconds_between_yields or not undecided:
+                    yield self._evaluation()
+                    yielded = time.monotonic()
         finally:
-            if self.engine.passage.compiled:
-                self.engine.passage.compiled.release()
+            if self.engine.model_runner.compiled:
+                self.engine.model_runner.compiled.release()
 
-    def _not_compiled(self) -> list[str]:
-        """Why the search did without what it was to have, if that is not noted yet."""
-        compiled = self.engine.passage.compiled
-        if compiled is None:
-            return []
-        if compiled.failure:
-            note = f"the search went on without torch.compile: {compiled.failure}"
-        elif not self.engine.agenda.undecided and not self.engine.facts["compared"]:
-            note = "the search did without torch.compile: no batch was nearly full"
-        else:
-            return []
-        return [] if note in self.known.notes else [note]
-
-    def _now(self) -> Evaluation:
-        engine, agenda = self.engine, self.engine.agenda
-        budgets = engine.ledger.verdicts(tuple(one.eps for one in self.known.budgets), agenda.letters)
-        undecided, at = agenda.undecided, agenda.round
-        found_out = warnings.find_search_warnings(engine.facts, budgets) if not undecided else []
-        now = self.known.model_copy(
+    def _evaluation(self) -> Evaluation:
+        """Return the present evaluation, whose state is made only if it is asked for before the next round."""
+        engine, scheduler = self.engine, self.engine.scheduler
+        budgets = engine.ledger.budget_verdicts(tuple(one.eps for one in self.first.budgets), scheduler.verdicts)
+        undecided, round_now = scheduler.undecided, scheduler.round
+        final_warnings = [] if undecided else warnings.find_search_warnings(engine.counters, budgets)
+        now = self.first.model_copy(
             update={
                 "budgets": budgets,
-                "steps_done": self.known.steps - undecided,
+                "steps_done": self.first.steps - undecided,
                 "undecided": undecided,
-                "passes_left": agenda.passes_left,
-                "notes": (*self.known.notes, *self._not_compiled(), *found_out),
+                "passes_left": scheduler.passes_left,
+                "notes": (*self.first.notes, *self._compile_notes(), *final_warnings),
                 "adversarial_images": tuple(engine.ledger.adversarial_images),
-                "max_batch": engine.passage.max_batch,
+                "max_batch": engine.model_runner.max_batch,
                 "state": None,
             }
         )
 
-        def freeze() -> bytes:
-            if agenda.round != at:
-                raise RuntimeError("the evaluation has gone on; dump its progress before asking for the next")
-            return snapshot.freeze(agenda, engine.tables, engine.ground.ranking, engine.facts)
+        def make_state() -> bytes:
+            if scheduler.round != round_now:
+                raise RuntimeError("the engine has run on; read the evaluation's state before the next evaluation")
+            return save_snapshot(scheduler, engine.tables, engine.problem.ranking, engine.counters)
 
-        return now.with_lazy_state(freeze) if undecided else now
+        return now.with_lazy_state(make_state) if undecided else now
+
+    def _compile_notes(self) -> list[str]:
+        """Return why the search ran without torch.compile although the attack asks for it, unless noted before."""
+        compiled = self.engine.model_runner.compiled
+        if compiled is None:
+            return []
+        if compiled.failure:
+            note = f"the search went on without torch.compile: {compiled.failure}"
+        elif not self.engine.scheduler.undecided and not self.engine.counters["compared"]:
+            note = "the search did without torch.compile: no batch was nearly full"
+        else:
+            return []
+        return [] if note in self.first.notes else [note]
 
 
-def _begun(task: Task, settings: Settings) -> _Run:
-    """From nothing: the clean images first."""
-    passage = _passage(task, settings)
-    opened = clean_pass.run_clean_pass(task, passage, settings.memory_bytes)
-    attack, logits = task.attack, opened.logits
+def _start(task: Task, settings: Settings) -> _Run:
+    """Run the clean pass and start all searches."""
+    model_runner = _build_model_runner(task, settings)
+    clean = clean_pass.run_clean_pass(task, model_runner, settings.memory_bytes)
+    attack, logits = task.attack, clean.logits
     classes = logits.shape[1]
-    # The last columns are all that searches look up: the label's and its targets'.
+    # Searches only read the last columns: the label's and the targets'.
     targets = max((stage.targets for stage in plan_stages(attack, classes)), default=1)
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
-    known = clean_pass.start_evaluation(task, opened)
-    engine = _engine(task, settings, passage, known, ranking, Counter())
-    engine.agenda.begin(engine.ground.eps)
-    return _Run(known.model_copy(update={"steps": engine.agenda.undecided}), engine, settings)
+    first = clean_pass.start_evaluation(task, clean)
+    engine = _build_engine(task, settings, model_runner, first, ranking, Counter())
+    engine.scheduler.start(engine.problem.eps)
+    return _Run(first.model_copy(update={"steps": engine.scheduler.undecided}), engine, settings)
 
 
-def _taken_up(task: Task, settings: Settings, known: Evaluation, data: bytes) -> _Run:
-    """From where it was left."""
-    frozen = snapshot.Frozen(data)
-    passage = _passage(task, settings)
-    image_bytes = known.image_bytes * passage.memory_pools
-    passage.max_batch = memory.fit_batch_size(settings.slots, image_bytes, task.pixels[0], settings.memory_bytes)
-    engine = _engine(task, settings, passage, known, frozen.ranking.to(task.pixels.device), frozen.facts)
-    frozen.thaw(engine.agenda, engine.tables)
-    return _Run(known, engine, settings)
+def _resume(task: Task, settings: Settings, first: Evaluation, state: bytes) -> _Run:
+    """Restore the searches of an earlier evaluation."""
+    snapshot = Snapshot(state)
+    model_runner = _build_model_runner(task, settings)
+    image_bytes = first.image_bytes * model_runner.memory_pools
+    model_runner.max_batch = memory.fit_batch_size(
+        settings.slots, image_bytes, task.pixels[0], settings.memory_bytes
+    )
+    ranking = snapshot.ranking.to(task.pixels.device)
+    engine = _build_engine(task, settings, model_runner, first, ranking, snapshot.counters)
+    snapshot.restore(engine.scheduler, engine.tables)
+    return _Run(first, engine, settings)
 
 
-def _passage(task: Task, settings: Settings) -> ModelRunner:
+def _build_model_runner(task: Task, settings: Settings) -> ModelRunner:
     search = precision.effective_precision(task.attack.search, task.pixels.device)
     compiled = CompiledNetwork(task.classifier.network, search, settings.backend) if task.attack.compile else None
     return ModelRunner(task.classifier, search, settings.slots, compiled)
 
 
-def _engine(
-    task: Task, settings: Settings, passage: ModelRunner, known: Evaluation, ranking: Tensor, facts: Counter[str]
+def _build_engine(
+    task: Task,
+    settings: Settings,
+    model_runner: ModelRunner,
+    first: Evaluation,
+    ranking: Tensor,
+    counters: Counter[str],
 ) -> Engine:
-    """An engine with nothing under way."""
-    attack, pixels = task.attack, task.pixels
-    norm = attack.norm or "Linf"  # The clean attack has none, and no stage that would ask.
-    noise: Noise = Keyed(task.seed, norm, pixels)
+    """Return an engine without searches."""
+    attack = task.attack
+    norm = attack.norm or "Linf"  # The clean attack has no norm, and no stage that uses one.
+    noise: Noise = KeyedNoise(task.seed, norm, task.pixels)
     if settings.replay:
-        channels, height, width = pixels.shape[1:]
-        noise = Replay(task.seed, norm, (channels, height, width), attack.batch)
+        channels, height, width = task.pixels.shape[1:]
+        noise = ReplayNoise(task.seed, norm, (channels, height, width), attack.batch)
     eps = tuple(float(budget) for budget in attack.budgets)
-    ground = Problem(pixels, task.labels, ranking, eps, norm, noise)
-    plan = plan_stages(attack, known.classes)
-    agenda = Scheduler(
-        plan,
-        [list(budget.verdicts) for budget in known.budgets],
-        batch=attack.batch if settings.replay else None,
-        carry=attack.carry,
+    problem = Problem(task.pixels, task.labels, ranking, eps, norm, noise)
+    stages = plan_stages(attack, first.classes)
+    tables = [build_table(stage, problem, counters) for stage in stages]
+    scheduler = _build_scheduler(task, settings, stages, first)
+    return Engine(
+        model_runner, problem, scheduler, Ledger.from_evaluation(first), tables, counters, settings.slots
     )
-    tables = [build_table(stage, ground, facts) for stage in plan]
-    return Engine(passage, ground, agenda, Ledger.of(known), tables, facts, settings.slots)
+
+
+def _build_scheduler(task: Task, settings: Settings, stages: tuple[Stage, ...], first: Evaluation) -> Scheduler:
+    verdicts = [list(budget.verdicts) for budget in first.budgets]
+    if settings.replay:
+        return ReplayScheduler(stages, verdicts, task.attack.carry, batch=task.attack.batch)
+    return Scheduler(stages, verdicts, task.attack.carry)

@@ -1,214 +1,220 @@
-"""The agenda: which search is next, what its end means for its image, and what is decided."""
+"""Scheduler: which search starts next, what its end means for its image, and which verdicts are final."""
 
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from alignsec.engine.search import Course, Search, Stage
+from alignsec.engine.search import Search, Stage, StageRun
 from alignsec.spec.verdicts import ROBUST
 
 PATIENCE = 10
-"""Rounds after which an idle slot takes a later search of an image before the earlier one has failed. Most images
-that break do so within two steps that can break them; one that has not is likely to need every search anyway."""
+"""Rounds after which a free slot takes a later search of an image before the earlier one has failed. Most images
+that break do so within two steps that count. An image that has not broken by then probably needs every search."""
 
-Lane = tuple[int, int]
+Cell = tuple[int, int]
 """A budget and an image: what gets a verdict."""
+Block = list[Search]
+"""Searches that start together."""
 
 
 @dataclass
 class Scheduler:
-    """Takes every lane through the stages in order; a stage that serves all budgets waits for all of them."""
+    """Takes every cell through the stages in order. A shared stage waits for all budgets of its image."""
 
     stages: tuple[Stage, ...]
-    letters: list[list[str]]
-    """By budget, in ascending order, and image."""
-    batch: int | None = None
-    """Images whose searches begin together, to replay the reference; None where each goes its own way."""
+    verdicts: list[list[str]]
+    """Verdict letters by budget, in ascending order, and by image."""
     carry: bool = False
+    """True if an image broken at one budget counts as broken at every larger one."""
     round: int = 0
-    courses: dict[Lane, Course] = field(default_factory=dict)
-    """Of every undecided lane that is not waiting for its image's other budgets."""
+    runs: dict[Cell, StageRun] = field(default_factory=dict)
+    """The stage run of every undecided cell that does not wait for its image's other budgets."""
     waiting: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Budgets at the door of a shared stage, by image."""
-    gradient: deque[list[Search]] = field(default_factory=deque)
-    """Searches that can begin, in blocks that begin together."""
-    forward: deque[list[Search]] = field(default_factory=deque)
-    _gates: dict[Lane, list[Course]] = field(default_factory=lambda: defaultdict(list))
-    """Courses that wait for the rest of their batch."""
-    _next_look: float = 0
-    """The first round that may find searches to begin side by side; until then none is looked for."""
+    """Budgets that wait for a shared stage to start, by image."""
+    gradient_queue: deque[Block] = field(default_factory=deque)
+    """Searches that can start and need gradients."""
+    forward_queue: deque[Block] = field(default_factory=deque)
+    """Searches that can start and need forward passes only."""
+    _next_parallel_round: float = 0
+    """First round that may find searches to start in parallel. Earlier rounds need not look for any."""
 
-    def begin(self, eps: Sequence[float]) -> None:
-        """Enter every robust lane whose budget leaves something to search."""
-        lanes = [
+    def start(self, eps: Sequence[float]) -> None:
+        """Start the first stage of every robust cell whose budget is above 0.
+
+        Args:
+            eps: Radius of each budget.
+        """
+        cells = [
             (budget, image)
             for budget in range(len(eps))
-            for image, letter in enumerate(self.letters[budget])
-            if letter == ROBUST and eps[budget] > 0 and self.stages
+            for image, verdict in enumerate(self.verdicts[budget])
+            if verdict == ROBUST and eps[budget] > 0 and self.stages
         ]
-        entries = [Course(image, 0, self.stages[0], [budget]) for budget, image in lanes]
-        self.courses.update(zip(lanes, entries, strict=True))
-        for (budget, image), course in zip(lanes, entries, strict=True):
-            if course.stage.component.shared:
-                self._arrive(budget, image, 0)
+        runs = [StageRun(image, 0, self.stages[0], [budget]) for budget, image in cells]
+        self.runs.update(zip(cells, runs, strict=True))
+        for (budget, image), run in zip(cells, runs, strict=True):
+            if run.stage.component.shared:
+                self._wait_for_shared(budget, image, 0)
             else:
-                self._offer(course)
+                self._offer(run)
 
     @property
     def undecided(self) -> int:
-        """Lanes without a verdict."""
-        return len(self.courses) + sum(map(len, self.waiting.values()))
+        """Number of cells without a final verdict."""
+        return len(self.runs) + sum(map(len, self.waiting.values()))
 
-    def take(self, free: int) -> Iterator[list[Search]]:
-        """Blocks of searches to begin in so many free slots: gradients first, then forward, then side by side."""
-        for queue in (self.gradient, self.forward):
+    def slot_count(self, slots: int, max_batch: int) -> int:
+        """Return how many searches may run at once: as many as one batch of the model holds."""
+        return min(slots, max_batch)
+
+    def next_blocks(self, free: int) -> list[Block]:
+        """Take the searches to start in `free` slots, one block per stage, because each block copies a table."""
+        searches = sorted(
+            (search for block in self._take_blocks(free) for search in block), key=lambda s: s.stage_run.place
+        )
+        return [list(block) for _, block in groupby(searches, key=lambda search: search.stage_run.place)]
+
+    def finish(self, search: Search) -> None:
+        """Record that a search ended without breaking its image."""
+        run = search.stage_run
+        run.active -= 1
+        if run.active or not run.is_open:
+            return
+        if run.unqueued:
+            self._offer(run)
+        else:
+            for budget in list(run.budgets):
+                self._enter(budget, run.image, run.place + 1)
+
+    def mark_broken(self, run: StageRun, budget: int) -> list[int]:
+        """Record that a stage run broke its image at a budget.
+
+        Returns:
+            All budgets that this decides: the given one, and with `carry` the larger undecided ones.
+        """
+        letter = run.stage.component.letter
+        decided = [budget]
+        if self.carry:
+            larger = range(budget + 1, len(self.verdicts))
+            decided += [other for other in larger if self._is_undecided(other, run.image)]
+        for each in decided:
+            self.verdicts[each][run.image] = letter
+            self._decide(each, run.image)
+        return decided
+
+    @property
+    def passes_left(self) -> int:
+        """Forward passes if no further image breaks: an upper bound."""
+        left = 0
+        for run in dict.fromkeys(self.runs.values()):
+            left += (run.unqueued + run.active) * run.stage.schedule.forward
+            for stage in self.stages[run.place + 1 :]:
+                times = 1 if stage.component.shared else len(run.budgets)
+                left += times * stage.searches * stage.schedule.forward
+        after_shared = self.stages[self._shared_place + 1 :]
+        each = sum(stage.searches * stage.schedule.forward for stage in after_shared)
+        left += each * sum(map(len, self.waiting.values()))
+        return left
+
+    @property
+    def _shared_place(self) -> int:
+        """Index of the shared stage; 0 if there is none."""
+        return next((place for place, stage in enumerate(self.stages) if stage.component.shared), 0)
+
+    def _take_blocks(self, free: int) -> Iterator[Block]:
+        """Yield blocks for `free` slots: searches with gradients, then forward ones, then parallel ones."""
+        for queue in (self.gradient_queue, self.forward_queue):
             while queue:
-                queue[0][:] = [search for search in queue[0] if search.course.open]
+                queue[0][:] = [search for search in queue[0] if search.stage_run.is_open]
                 if len(queue[0]) > free:
                     return
                 block = queue.popleft()
                 free -= len(block)
                 if block:
-                    yield self._launched(block)
-        if self.batch is None and free > 0:
-            yield from self._side_by_side(free)
+                    yield self._launch(block)
+        if free > 0:
+            yield from self._take_parallel(free)
 
-    def _launched(self, block: list[Search]) -> list[Search]:
+    def _launch(self, block: Block) -> Block:
         for search in block:
-            course = search.course
-            if course.since is None:
-                course.since = self.round
-                self._next_look = min(self._next_look, _patient_from(course))
+            run = search.stage_run
+            if run.first_round is None:
+                run.first_round = self.round
+                self._next_parallel_round = min(self._next_parallel_round, _parallel_from(run))
         return block
 
-    def _side_by_side(self, free: int) -> Iterator[list[Search]]:
-        if self.round < self._next_look:
+    def _take_parallel(self, free: int) -> Iterator[Block]:
+        """Yield later searches of images whose earlier searches have not failed for a while."""
+        if self.round < self._next_parallel_round:
             return
-        untried = [course for course in dict.fromkeys(self.courses.values()) if course.untried]
-        self._next_look = min(map(_patient_from, untried), default=math.inf)
-        patient = [course for course in untried if _patient_from(course) <= self.round]
-        while free and patient:
-            for course in patient[:free]:
-                yield [self._next(course)]
+        unqueued = [run for run in dict.fromkeys(self.runs.values()) if run.unqueued]
+        self._next_parallel_round = min(map(_parallel_from, unqueued), default=math.inf)
+        due = [run for run in unqueued if _parallel_from(run) <= self.round]
+        while free and due:
+            for run in due[:free]:
+                yield [self._next_search(run)]
                 free -= 1
-            patient = [course for course in patient if course.untried]
+            due = [run for run in due if run.unqueued]
 
-    def _next(self, course: Course) -> Search:
-        search = Search(course, course.begun, min(course.budgets))
-        course.begun += 1
-        course.flying += 1
+    def _next_search(self, run: StageRun) -> Search:
+        search = Search(run, run.queued, min(run.budgets))
+        run.queued += 1
+        run.active += 1
         return search
 
-    def ended(self, search: Search) -> None:
-        """A search came to its end and found nothing more."""
-        course = search.course
-        course.flying -= 1
-        if course.flying or not course.open:
-            return
-        if course.untried:
-            self._offer(course)
-        else:
-            for budget in list(course.budgets):
-                self._enter(budget, course.image, course.place + 1)
+    def _is_undecided(self, budget: int, image: int) -> bool:
+        return (budget, image) in self.runs or budget in self.waiting.get(image, ())
 
-    def broken(self, course: Course, budget: int) -> list[int]:
-        """The course's image is broken at a budget. Returns all budgets that this decides."""
-        letter = course.stage.component.letter
-        decided = [budget]
-        if self.carry:
-            decided += [other for other in range(budget + 1, len(self.letters)) if self._open(other, course.image)]
-        for each in decided:
-            self.letters[each][course.image] = letter
-            self._close(each, course.image)
-        return decided
-
-    def _open(self, budget: int, image: int) -> bool:
-        return (budget, image) in self.courses or budget in self.waiting.get(image, ())
-
-    def _close(self, budget: int, image: int) -> None:
-        """A lane is decided: whoever waits for it need not."""
-        course = self.courses.pop((budget, image), None)
-        if course is not None:
-            course.budgets.remove(budget)
+    def _decide(self, budget: int, image: int) -> None:
+        """Remove a cell whose verdict is final."""
+        run = self.runs.pop((budget, image), None)
+        if run is not None:
+            run.budgets.remove(budget)
         elif budget in self.waiting[image]:
             self.waiting[image].remove(budget)
-        self._join(image)
-        if self.batch is not None:
-            self._open_gate((budget, image // self.batch))
+        self._start_shared_if_ready(image)
 
     def _enter(self, budget: int, image: int, place: int) -> None:
-        """Take a lane into a stage, or to its end."""
+        """Take a cell into the stage at `place`, or decide it after the last stage."""
         if place == len(self.stages):
-            self._close(budget, image)
+            self._decide(budget, image)
         elif self.stages[place].component.shared:
-            self._arrive(budget, image, place)
+            self._wait_for_shared(budget, image, place)
         else:
-            course = self.courses[budget, image] = Course(image, place, self.stages[place], [budget])
-            self._offer(course)
+            run = self.runs[budget, image] = StageRun(image, place, self.stages[place], [budget])
+            self._offer(run)
 
-    def _arrive(self, budget: int, image: int, place: int) -> None:
-        del self.courses[budget, image]
+    def _wait_for_shared(self, budget: int, image: int, place: int) -> None:
+        del self.runs[budget, image]
         self.waiting[image].append(budget)
-        self._join(image)
+        self._start_shared_if_ready(image)
 
-    def _join(self, image: int) -> None:
-        """Begin the shared stage once no lane of the image is still before it."""
-        place = next((place for place, stage in enumerate(self.stages) if stage.component.shared), 0)
-        lanes = [(budget, image) for budget in range(len(self.letters))]
+    def _start_shared_if_ready(self, image: int) -> None:
+        """Start the shared stage of an image once none of its cells is in an earlier stage."""
+        place = self._shared_place
+        cells = [(budget, image) for budget in range(len(self.verdicts))]
         if not self.waiting.get(image) or any(
-            lane in self.courses and self.courses[lane].place <= place for lane in lanes
+            cell in self.runs and self.runs[cell].place <= place for cell in cells
         ):
             return
         budgets = sorted(self.waiting.pop(image))
-        course = Course(image, place, self.stages[place], budgets)
-        self.courses.update({(budget, image): course for budget in budgets})
-        self._offer(course)
+        run = StageRun(image, place, self.stages[place], budgets)
+        self.runs.update({(budget, image): run for budget in budgets})
+        self._offer(run)
 
-    def _offer(self, course: Course) -> None:
-        """A course is ready for its next search."""
-        if self.batch is None or course.stage.component.shared:
-            self._queue([course])
-            return
-        group = (course.budgets[0], course.image // self.batch)
-        self._gates[group].append(course)
-        self._open_gate(group)
+    def _offer(self, run: StageRun) -> None:
+        """Queue the next search of a stage run."""
+        self._queue([run])
 
-    def _open_gate(self, group: Lane) -> None:
-        """Let a batch go on once all of it that is undecided has come as far."""
-        budget, batch = group
-        arrived = [course for course in self._gates[group] if course.open]
-        undecided = [image for image, them in self.waiting.items() if budget in them]
-        undecided += [image for other, image in self.courses if other == budget]
-        if arrived and len(arrived) == sum(image // (self.batch or 1) == batch for image in undecided):
-            del self._gates[group]
-            self._queue(sorted(arrived, key=lambda course: course.image))
-
-    def _queue(self, courses: list[Course]) -> None:
-        queue = self.gradient if courses[0].stage.component.gradient else self.forward
-        queue.append([self._next(course) for course in courses])
-
-    @property
-    def passes_left(self) -> int:
-        """Forward passes if nothing more breaks: the most it can take."""
-        left = 0
-        for course in dict.fromkeys(self.courses.values()):
-            left += (course.untried + course.flying) * course.stage.schedule.forward
-            for stage in self.stages[course.place + 1 :]:
-                left += (
-                    stage.searches
-                    * stage.schedule.forward
-                    * (1 if stage.component.shared else len(course.budgets))
-                )
-        for budgets in self.waiting.values():
-            place = next(place for place, stage in enumerate(self.stages) if stage.component.shared)
-            later = self.stages[place + 1 :]
-            left += len(budgets) * sum(stage.searches * stage.schedule.forward for stage in later)
-        return left
+    def _queue(self, runs: list[StageRun]) -> None:
+        queue = self.gradient_queue if runs[0].stage.component.gradient else self.forward_queue
+        queue.append([self._next_search(run) for run in runs])
 
 
-def _patient_from(course: Course) -> float:
-    """The round in which a later search of a course may begin although an earlier one has not failed."""
-    if course.since is None or not course.untried:
+def _parallel_from(run: StageRun) -> float:
+    """Return the round from which a later search of a run may start although an earlier one has not failed."""
+    if run.first_round is None or not run.unqueued:
         return math.inf
-    return course.since + PATIENCE + course.stage.schedule.counts_from
+    return run.first_round + PATIENCE + run.stage.schedule.counts_from

@@ -1,4 +1,4 @@
-"""Courses: an image on its way through the searches of one stage."""
+"""Searches: a stage of the attack, an image in a stage, and one search of it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,67 +24,67 @@ class Stage:
 
     component: Component
     searches: int
-    """Targets times restarts; the restarts of a target follow each other."""
+    """Targets times restarts. The restarts of a target follow each other."""
     restarts: int
     schedule: Schedule
 
     @property
     def targets(self) -> int:
-        """Classes that the searches aim at, one after another."""
+        """Number of target classes, one after another."""
         return self.searches // self.restarts
 
 
 @dataclass(eq=False)
-class Course:
-    """One image in one stage, at one budget, or at all its undecided budgets where the stage is shared."""
+class StageRun:
+    """One image in one stage, at one budget, or at all its undecided budgets if the component is shared."""
 
     image: int
     place: int
-    """Of the stage in the plan."""
+    """Index of the stage in the attack."""
     stage: Stage
     budgets: list[int]
-    """Still undecided; none left ends the course and every search of it."""
-    begun: int = 0
+    """Budgets without a verdict. When none is left, the run and all its searches end."""
+    queued: int = 0
     """Searches queued so far."""
-    flying: int = 0
-    """Searches queued or under way."""
-    since: int | None = None
-    """The round its first search began."""
-    doubted: bool = False
-    """Whether a misclassified point of it was no image that counts."""
+    active: int = 0
+    """Searches that are in a queue or in a slot."""
+    first_round: int | None = None
+    """Round in which its first search started. None before that."""
+    has_rejected_claim: bool = False
+    """True if a misclassified point of it did not count as an adversarial image."""
 
     @property
-    def open(self) -> bool:
-        """Whether anything is left to be found."""
+    def is_open(self) -> bool:
+        """True if a budget has no verdict."""
         return bool(self.budgets)
 
     @property
-    def untried(self) -> int:
-        """Searches not yet queued."""
-        return self.stage.searches - self.begun
+    def unqueued(self) -> int:
+        """Number of searches that are not queued yet."""
+        return self.stage.searches - self.queued
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """One search: from one start towards one target."""
+    """One search, from one start towards one target class."""
 
-    course: Course
+    stage_run: StageRun
     number: int
-    """In the stage's order."""
-    payer: int
-    """The budget its passes are counted for: the smallest one that it served when it was queued."""
+    """Index in the stage's order of targets and restarts."""
+    charged_budget: int
+    """Budget that its passes are charged to: the smallest one that it served when it was queued."""
 
     @cached_property
     def account(self) -> tuple[int, str]:
-        """Whom its passes are charged to."""
-        return (self.payer, self.course.stage.component.name)
+        """Budget and component that its passes are charged to."""
+        return (self.charged_budget, self.stage_run.stage.component.name)
 
     @property
     def target(self) -> int:
-        """Which other class it aims at: 0 is the most likely one."""
-        return self.number // self.course.stage.restarts
+        """Rank of its target class: 0 is the most likely other class."""
+        return self.number // self.stage_run.stage.restarts
 
     @property
     def restart(self) -> int:
-        """Which random start towards that target."""
-        return self.number % self.course.stage.restarts
+        """Index of its random start towards that target."""
+        return self.number % self.stage_run.stage.restarts

@@ -1,4 +1,4 @@
-"""State: the searches under way as bytes, from which the engine goes on bit for bit on one kind of device."""
+"""Snapshot: the running searches as bytes. On one kind of device, a resumed engine computes the same bits."""
 
 import json
 from collections import Counter
@@ -12,68 +12,83 @@ from torch import Tensor
 
 from alignsec.engine import packing
 from alignsec.engine.scheduler import Scheduler
-from alignsec.engine.search import Course, Search
+from alignsec.engine.search import Search, StageRun
 from alignsec.engine.table import Table
 
-_LAYOUT = 4
+LAYOUT = 5
+"""Version of the layout. A snapshot with another version cannot be resumed."""
 
 
-class BadState(ValueError):
-    """The bytes are not a state that this engine can go on from."""
+class SnapshotError(ValueError):
+    """The bytes are not a snapshot that this engine can resume from."""
 
 
-def freeze(agenda: Scheduler, tables: Sequence[Table[Any]], ranking: Tensor, facts: Counter[str]) -> bytes:
-    """Everything that is neither in the verdicts nor in the images."""
-    courses = list(dict.fromkeys(agenda.courses.values()))
-    number = {id(course): index for index, course in enumerate(courses)}
+def save_snapshot(
+    scheduler: Scheduler, tables: Sequence[Table[Any]], ranking: Tensor, counters: Counter[str]
+) -> bytes:
+    """Return everything that is neither in the evaluation nor in the images.
 
-    def written(searches: list[Search]) -> list[list[int]]:
-        return [[number[id(s.course)], s.number, s.payer] for s in searches if s.course.open]
+    Args:
+        scheduler: The scheduler.
+        tables: One table per stage.
+        ranking: Class ranking of the problem.
+        counters: Events counted so far.
+    """
+    runs = list(dict.fromkeys(scheduler.runs.values()))
+    number = {id(run): index for index, run in enumerate(runs)}
+
+    def encode(searches: list[Search]) -> list[list[int]]:
+        open_ones = (search for search in searches if search.stage_run.is_open)
+        return [[number[id(search.stage_run)], search.number, search.charged_budget] for search in open_ones]
 
     content = {
-        "layout": _LAYOUT,
-        "round": agenda.round,
-        "facts": facts,
-        "courses": [[c.image, c.place, c.budgets, c.begun, c.flying, c.since, c.doubted] for c in courses],
-        "lanes": [[budget, image, number[id(course)]] for (budget, image), course in agenda.courses.items()],
-        "waiting": [[image, budgets] for image, budgets in agenda.waiting.items() if budgets],
-        "gradient": [written(block) for block in agenda.gradient],
-        "forward": [written(block) for block in agenda.forward],
-        "tables": {table.stage.component.name: [written(table.searches), table.steps] for table in tables},
+        "layout": LAYOUT,
+        "round": scheduler.round,
+        "counters": counters,
+        "runs": [
+            [run.image, run.place, run.budgets, run.queued, run.active, run.first_round, run.has_rejected_claim]
+            for run in runs
+        ],
+        "cells": [[budget, image, number[id(run)]] for (budget, image), run in scheduler.runs.items()],
+        "waiting": [[image, budgets] for image, budgets in scheduler.waiting.items() if budgets],
+        "gradient_queue": [encode(block) for block in scheduler.gradient_queue],
+        "forward_queue": [encode(block) for block in scheduler.forward_queue],
+        "tables": {table.stage.component.name: [encode(table.searches), table.steps] for table in tables},
     }
     text = torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)
     tensors = {"content": text, "ranking": ranking.contiguous()}
     for table in tables:
         if table.searches:
-            tensors |= {f"{table.stage.component.name}/{name}": value for name, value in _written(table).items()}
+            name = table.stage.component.name
+            tensors |= {f"{name}/{part}": value for part, value in _pack_rows(table).items()}
     return save(tensors)
 
 
-def _written(table: Table[Any]) -> dict[str, Tensor]:
-    """A table's rows, less its clean images: small tensors as they are, images packed and each only once."""
-    rows = {name: value.cpu().contiguous() for name, value in table.stored().items()}
+def _pack_rows(table: Table[Any]) -> dict[str, Tensor]:
+    """Return a table's rows without clean images. Images are packed, and equal ones only once."""
+    rows = {name: value.cpu().contiguous() for name, value in table.save_rows().items()}
     clean = table.rows.clean.cpu()
     eps = rows.get("eps", torch.zeros(len(clean)))
     images = {name: rows.pop(name) for name in sorted(rows) if _is_image(rows[name], clean)}
-    written = {name: value.clone() for name, value in rows.items()}
+    packed = {name: value.clone() for name, value in rows.items()}
     for at, (name, value) in enumerate(images.items()):
-        # Where a row is an earlier image's, its number; most often the last point was also the best.
+        # For each row, the first field with the same image: the last point is often the best one too.
         same = torch.full((len(clean),), at)
         for earlier, other in reversed(list(enumerate(list(images.values())[:at]))):
             same[(value.view(torch.int32) == other.view(torch.int32)).flatten(1).all(1)] = earlier
         own = (same == at).nonzero().squeeze(1)
-        written[f"{name}/same"] = same
-        for part, data in packing.packed(value[own], clean[own], eps[own]).items():
-            written[f"{name}/{part}"] = data
-    return written
+        packed[f"{name}/same"] = same
+        for part, data in packing.pack(value[own], clean[own], eps[own]).items():
+            packed[f"{name}/{part}"] = data
+    return packed
 
 
 def _is_image(value: Tensor, clean: Tensor) -> bool:
     return value.shape == clean.shape and value.dtype == torch.float32
 
 
-def _read(tensors: dict[str, Tensor], clean: Tensor) -> dict[str, Tensor]:
-    """What was written of a table's rows; clean: its images, on the CPU."""
+def _unpack_rows(tensors: dict[str, Tensor], clean: Tensor) -> dict[str, Tensor]:
+    """Return the rows that `_pack_rows` packed, given their clean images on the CPU."""
     rows = {name: value for name, value in tensors.items() if "/" not in name}
     eps = rows.get("eps", torch.zeros(len(clean)))
     images: list[Tensor] = []
@@ -81,7 +96,7 @@ def _read(tensors: dict[str, Tensor], clean: Tensor) -> dict[str, Tensor]:
         same, value = tensors[f"{name}/same"], torch.empty_like(clean)
         own = same == len(images)
         parts = {part: tensors[f"{name}/{part}"] for part in ("kinds", "others")}
-        value[own] = packing.unpacked(parts, clean[own], eps[own])
+        value[own] = packing.unpack(parts, clean[own], eps[own])
         for at, earlier in enumerate(images):
             value[same == at] = earlier[same == at]
         images.append(value)
@@ -89,52 +104,55 @@ def _read(tensors: dict[str, Tensor], clean: Tensor) -> dict[str, Tensor]:
     return rows
 
 
-class Frozen:
-    """A state that was read. Raises BadState if the bytes are none."""
+class Snapshot:
+    """A snapshot that was read.
+
+    Raises:
+        SnapshotError: If the bytes cannot be read or have another layout.
+    """
 
     def __init__(self, data: bytes) -> None:
         try:
             self._tensors = load(data)
             self._content = json.loads(bytes(self._tensors["content"].numpy()))
         except (ValueError, KeyError, SafetensorError) as error:
-            raise BadState(f"the engine's state cannot be read ({error}); begin anew without it") from error
-        if self._content["layout"] != _LAYOUT:
-            raise BadState(f"the engine's state has layout {self._content['layout']}, not {_LAYOUT}; begin anew")
+            raise SnapshotError(f"the engine's snapshot cannot be read ({error}); start without it") from error
+        if (layout := self._content["layout"]) != LAYOUT:
+            raise SnapshotError(f"the engine's snapshot has layout {layout}, expected {LAYOUT}; start without it")
 
     @property
     def ranking(self) -> Tensor:
-        """See Ground."""
+        """Class ranking of the problem."""
         return self._tensors["ranking"]
 
     @property
-    def facts(self) -> Counter[str]:
-        """What was noticed so far."""
-        return Counter(self._content["facts"])
+    def counters(self) -> Counter[str]:
+        """Events counted so far."""
+        return Counter(self._content["counters"])
 
-    def thaw(self, agenda: Scheduler, tables: Sequence[Table[Any]]) -> None:
-        """Put a fresh agenda and empty tables where the frozen ones stood."""
-        content, stages = self._content, agenda.stages
-        courses = [Course(image, place, stages[place], *rest) for image, place, *rest in content["courses"]]
+    def restore(self, scheduler: Scheduler, tables: Sequence[Table[Any]]) -> None:
+        """Fill a new scheduler and empty tables with the saved state."""
+        content, stages = self._content, scheduler.stages
+        runs = [StageRun(image, place, stages[place], *rest) for image, place, *rest in content["runs"]]
 
-        def read(searches: list[list[int]]) -> list[Search]:
-            return [Search(courses[course], number, payer) for course, number, payer in searches]
+        def decode(searches: list[list[int]]) -> list[Search]:
+            return [Search(runs[run], number, budget) for run, number, budget in searches]
 
-        agenda.round = content["round"]
-        agenda.courses.update({(budget, image): courses[course] for budget, image, course in content["lanes"]})
-        agenda.waiting.update(dict(content["waiting"]))
-        agenda.gradient.extend(map(read, content["gradient"]))
-        agenda.forward.extend(map(read, content["forward"]))
+        scheduler.round = content["round"]
+        scheduler.runs.update({(budget, image): runs[run] for budget, image, run in content["cells"]})
+        scheduler.waiting.update(dict(content["waiting"]))
+        scheduler.gradient_queue.extend(map(decode, content["gradient_queue"]))
+        scheduler.forward_queue.extend(map(decode, content["forward_queue"]))
         for table in tables:
-            name = table.stage.component.name
-            written, steps = content["tables"][name]
-            if searches := read(written):
-                prefix = f"{name}/"
-                own = {
-                    key.removeprefix(prefix): tensor
-                    for key, tensor in self._tensors.items()
-                    if key.startswith(prefix)
-                }
-                clean = table.ground.pixels[table.ground.images_of(searches)]
-                device = clean.device
-                rows = {key: value.to(device) for key, value in _read(own, clean.cpu()).items()}
-                table.revive(searches, steps, {"clean": clean, **rows})
+            searches, steps = content["tables"][table.stage.component.name]
+            if searches:
+                self._restore_table(table, decode(searches), steps)
+
+    def _restore_table(self, table: Table[Any], searches: list[Search], steps: list[int]) -> None:
+        prefix = f"{table.stage.component.name}/"
+        packed = {
+            key.removeprefix(prefix): value for key, value in self._tensors.items() if key.startswith(prefix)
+        }
+        clean = table.problem.pixels[table.problem.image_indices(searches)]
+        rows = {name: value.to(clean.device) for name, value in _unpack_rows(packed, clean.cpu()).items()}
+        table.load_rows(searches, steps, {"clean": clean, **rows})

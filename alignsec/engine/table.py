@@ -1,4 +1,7 @@
-"""Tables: the searches of one stage that are under way, stepping together. What the engine needs of each."""
+"""Tables: the searches of one stage, which step together.
+
+A component of the attack is a subclass of `Table`. See tests/alignsec/engine/random_search.py for a short one.
+"""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -14,38 +17,43 @@ from alignsec.engine.problem import Problem
 from alignsec.engine.search import Schedule, Search, Stage
 from alignsec.spec.components import Parameters
 
-Kind = Literal["gradient", "forward"]
+PassKind = Literal["gradient", "forward"]
 R = TypeVar("R", bound=Rows)
 
 
 @dataclass
 class StepInput:
-    """What a pass showed of a table's points, a row each."""
+    """Results of one pass for the rows of one table."""
 
     logits: Tensor
     tied: list[bool]
-    """Whether the label's logit equals another one."""
+    """True if the label's logit equals the largest other one."""
     losses: Tensor | None = None
-    """None after a forward pass; so gradients."""
+    """Losses, N. None after a forward pass."""
     gradients: Tensor | None = None
+    """Gradients of the losses, N x C x H x W. None after a forward pass."""
 
 
 @dataclass
 class Table(ABC, Generic[R]):
-    """Searches and their rows, in the same order."""
+    """Searches of one stage and the tensors of each, in the same order.
 
-    passes: ClassVar[tuple[Kind, ...]]
-    """Which passes of a round every search wants."""
-    judged_after: ClassVar[Kind]
-    """The pass whose points count if they are misclassified."""
+    In each round the engine runs a gradient pass, then a forward pass. For each kind in `passes`, it takes the
+    table's `points`, runs the model on them, judges them, and calls `update`.
+    """
+
+    passes: ClassVar[tuple[PassKind, ...]]
+    """Passes that every search needs in a round."""
+    judged_after: ClassVar[PassKind]
+    """Pass after which misclassified points count as adversarial images."""
 
     stage: Stage
-    ground: Problem
-    facts: Counter[str]
-    """What was noticed on the way."""
+    problem: Problem
+    counters: Counter[str]
+    """Events for the warnings at the end of the evaluation."""
     searches: list[Search] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
-    """Taken by each search to its point, the start being 0."""
+    """Steps that each search took to its point; 0 at the start."""
     _rows: R | None = None
 
     @classmethod
@@ -53,66 +61,66 @@ class Table(ABC, Generic[R]):
     def schedule(cls, parameters: Parameters) -> Schedule:
         """Return the length of one search, given the value of each parameter that the component uses."""
 
+    @abstractmethod
+    def points(self) -> Tensor:
+        """Return the images to run the model on, one per search, N x C x H x W."""
+
+    @abstractmethod
+    def losses(self, rows: slice, logits: Tensor) -> Tensor:
+        """Return the loss of some rows, whose gradient the search needs, from their logits."""
+
+    @abstractmethod
+    def update(self, step: StepInput) -> list[bool]:
+        """Move every search on, given the results of a pass. Return True for searches that have ended."""
+
+    @abstractmethod
+    def ends_now(self) -> list[bool]:
+        """Return True for searches that end with the coming `update`, unless their image is broken."""
+
+    def counts_now(self) -> list[bool]:
+        """Return True for searches whose present point can count as an adversarial image."""
+        return [True] * len(self.searches)
+
+    @abstractmethod
+    def row_type(self) -> type[R]:
+        """Return the class of the rows."""
+
+    @abstractmethod
+    def _start(self, searches: Sequence[Search]) -> R:
+        """Return the rows of new searches at their starts."""
+
     @property
     def rows(self) -> R:
         """The rows. An empty table has none."""
-        assert self._rows is not None  # noqa: S101 - whoever asks has seen that there are searches
+        assert self._rows is not None  # noqa: S101 - callers have checked that there are searches
         return self._rows
 
-    def admit(self, searches: Sequence[Search]) -> None:
-        """Begin more searches."""
-        more = self._begin(searches)
-        rows = more if self._rows is None else self._rows.joined(more)
-        self.restore([*self.searches, *searches], [*self.steps, *([0] * len(searches))], rows)
+    def add(self, searches: Sequence[Search]) -> None:
+        """Start more searches."""
+        more = self._start(searches)
+        rows = more if self._rows is None else self._rows.concat(more)
+        self.replace(searches=[*self.searches, *searches], steps=[*self.steps, *([0] * len(searches))], rows=rows)
 
-    def restore(self, searches: list[Search], steps: list[int], rows: R) -> None:
-        """Stand where another table stood."""
+    def replace(self, searches: list[Search], steps: list[int], rows: R) -> None:
+        """Replace the whole content."""
         self.searches, self.steps, self._rows = searches, steps, rows
 
-    def stored(self) -> dict[str, Tensor]:
-        """The rows, by field, as far as `revive` cannot make them again; images float32, like the clean ones."""
+    def keep(self, wanted: Sequence[bool]) -> None:
+        """Remove the searches for which `wanted` is False."""
+        index = [row for row, want in enumerate(wanted) if want]
+        self.searches, self.steps = [self.searches[row] for row in index], [self.steps[row] for row in index]
+        at = torch.tensor(index, dtype=torch.int64, device=self.problem.pixels.device)
+        self._rows = self.rows.select(at) if index else None
+
+    def save_rows(self) -> dict[str, Tensor]:
+        """Return the tensors that `load_rows` cannot compute, by field. Images are float32."""
         rows = self.rows.tensors()
         del rows["clean"]
         return rows
 
-    def revive(self, searches: list[Search], steps: list[int], rows: dict[str, Tensor]) -> None:
-        """Stand where the table stood that stored these rows, to which the clean images were added."""
-        self.restore(searches, steps, self.row_type()(**rows))
+    def load_rows(self, searches: list[Search], steps: list[int], rows: dict[str, Tensor]) -> None:
+        """Replace the content by the result of `save_rows`, to which the clean images were added."""
+        self.replace(searches, steps, self.row_type()(**rows))
 
-    def keep(self, wanted: Sequence[bool]) -> None:
-        """Go on with these searches only."""
-        index = [row for row, want in enumerate(wanted) if want]
-        self.searches, self.steps = [self.searches[row] for row in index], [self.steps[row] for row in index]
-        at = torch.tensor(index, dtype=torch.int64, device=self.ground.pixels.device)
-        self._rows = self.rows.taken(at) if index else None
-
-    def _step(self) -> None:
+    def _count_step(self) -> None:
         self.steps = [step + 1 for step in self.steps]
-
-    @abstractmethod
-    def _begin(self, searches: Sequence[Search]) -> R:
-        """Rows at the searches' starts."""
-
-    @abstractmethod
-    def points(self) -> Tensor:
-        """The images that the searches want to see through the model, a row each."""
-
-    def counting(self) -> list[bool]:
-        """Which searches' points may count, of those that are judged after this pass."""
-        return [True] * len(self.searches)
-
-    @abstractmethod
-    def ending(self) -> list[bool]:
-        """Which searches come to their end with this pass, if nothing is found."""
-
-    @abstractmethod
-    def losses(self, rows: slice, logits: Tensor) -> Tensor:
-        """What some rows want the gradient of, one number a row."""
-
-    @abstractmethod
-    def learn(self, lesson: StepInput) -> list[bool]:
-        """Take in a pass. Returns which searches have come to their end."""
-
-    @abstractmethod
-    def row_type(self) -> type[R]:
-        """What the rows are made of."""

@@ -1,1 +1,5 @@
-"""The attack components, one file per attack: the algorithm and the table that runs it."""
+"""Attacks of the engine: one file per attack holds its algorithm and its table.
+
+To add an attack, write a subclass of `alignsec.engine.table.Table` here and add a record to
+`alignsec.spec.components.COMPONENTS`.
+"""

@@ -1,7 +1,9 @@
-"""APGD in L1: sparse steps through three balls, each smaller than the one before (Croce & Hein 2021, 2103.01208).
+"""APGD in L1: sparse steps in three balls, each smaller than the one before.
 
-What a ball is left with is the next one's start; only in the last ball, of radius eps, does a point count. The
-random start, the balls and the steps in each are those that the reference's standard version turns on.
+The best point of a ball, projected to the next ball, is the next start. Only points in the last ball, of radius
+eps, count. The random start, the balls and the steps in each are those of the reference's standard version.
+
+Reference: Croce & Hein 2021 (arXiv 2103.01208).
 """
 
 import math
@@ -12,73 +14,73 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from alignsec.engine.attacks.apgd import ClimbRows, ClimbTable
-from alignsec.engine.attacks.l1_ball import inward, ranked
-from alignsec.engine.norms import spread
+from alignsec.engine.attacks.apgd import AscentRows, AscentTable
+from alignsec.engine.attacks.l1_ball import project_delta, select_rank
+from alignsec.engine.norms import per_row
 from alignsec.engine.search import Schedule
 from alignsec.spec.components import Parameters
 
 BALLS = (3.0, 2.0, 1.0)
-"""Their radii in eps."""
-_STEPS = (0.3, 0.3)
-"""Shares of the steps that are taken in the first balls; the last one gets the rest."""
-_LOOK = 0.04
-"""Share of a ball's steps after which a search looks back."""
+"""Radii of the balls, in multiples of eps."""
+_STEP_SHARES = (0.3, 0.3)
+"""Shares of the steps in the first two balls; the last ball gets the rest."""
+_CHECK_SHARE = 0.04
+"""Share of a ball's steps between two checks."""
 _SPARSER = 0.95
-"""A best point with fewer changed pixels than this share of those at the last look sends a search back to it."""
+"""If the best point changes fewer pixels than this share of those at the last check, the search returns to it."""
 _DENSITY = 1.5
-"""A step changes the changed pixels' number by this."""
-_SHRINK, _SMALLEST = 1.5, 10.0
-"""What the step is divided by where the best point did not get sparser, and in all at most."""
+"""A step changes as many pixels as the point has changed, divided by this."""
+_SHRINK, _LARGEST_SHRINK = 1.5, 10.0
+"""Divisor of the step if the best point did not get sparser, and the largest divisor in all."""
 
 
 @dataclass
-class ApgdL1Rows(ClimbRows):
-    """Where a search stands."""
+class ApgdL1Rows(AscentRows):
+    """State of each search."""
 
     share: Tensor
-    """Of the pixels that the next step changes."""
+    """Share of the pixels that the next step changes."""
     changed: Tensor
-    """Pixels that differed from the clean image at the last look, float."""
+    """Pixels that differed from the clean image at the last check, float."""
 
 
 @dataclass(frozen=True)
-class Leg:
-    """A pass in the schedule, the start of a ball included."""
+class BallPass:
+    """One pass of the schedule; the start of a ball is a pass too."""
 
     ball: int
     starts: bool
     ends: bool
-    looks: bool
+    checks: bool
 
     @property
     def counts(self) -> bool:
-        """Whether its point, if misclassified, is an adversarial image: it lies in the last ball."""
+        """True in the last ball, where a misclassified point is an adversarial image."""
         return self.ball == len(BALLS) - 1
 
 
 @lru_cache(maxsize=8)
-def legs(steps: int) -> tuple[Leg, ...]:
-    """Every pass of a search: in each ball one at its start and one a step."""
-    first, second = (math.ceil(share * steps) for share in _STEPS)
-    found = []
+def plan_passes(steps: int) -> tuple[BallPass, ...]:
+    """Return every pass of a search: one at the start of each ball, and one per step."""
+    first, second = (math.ceil(share * steps) for share in _STEP_SHARES)
+    passes = []
     for ball, length in enumerate((first, second, steps - first - second)):
-        look = max(int(_LOOK * length), 1)
-        found += [
-            Leg(ball, starts=at == 0, ends=at == length, looks=at > 0 and at % look == 0)
+        interval = max(int(_CHECK_SHARE * length), 1)
+        passes += [
+            BallPass(ball, starts=at == 0, ends=at == length, checks=at > 0 and at % interval == 0)
             for at in range(length + 1)
         ]
-    return tuple(found)
+    return tuple(passes)
 
 
-def start(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> ApgdL1Rows:
-    """Searches at their random starts in the first ball: noise N x C x H x W, normal."""
+def start_rows(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> ApgdL1Rows:
+    """Return searches at their random starts in the first ball, given normal noise, N x C x H x W."""
     radius = BALLS[0] * eps
     x = clean + noise
-    for _ in range(2):  # The second time moves rounding errors alone, as in the reference.
-        x = x + inward(clean, x - clean, radius)
+    for _ in range(2):  # The second projection changes rounding errors only, as in the reference.
+        x = x + project_delta(clean, x - clean, radius)
     x = x.clamp(0, 1)
-    changed = _changed(x, clean)
+    changed = _count_changed(x, clean)
     return ApgdL1Rows(
         clean=clean,
         labels=labels,
@@ -89,101 +91,107 @@ def start(clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Te
         best_gradient=torch.zeros_like(x),
         size=radius,
         best_loss=torch.zeros_like(eps),
-        share=_share(changed, clean),
+        share=_next_share(changed, clean),
         changed=changed,
     )
 
 
 def advance(rows: ApgdL1Rows, losses: Tensor, gradients: Tensor, taken: Sequence[int], steps: int) -> None:
-    """Learn the losses, N, and gradients at rows.x, and move on to the next point.
+    """Move every row to its next point.
 
-    taken: passes so far of each row, of all that `steps` steps take.
+    Args:
+        rows: The searches.
+        losses: Losses at `rows.x`, N.
+        gradients: Gradients at `rows.x`, N x C x H x W.
+        taken: Passes of each row so far.
+        steps: Steps of a whole search.
     """
-    plan = [legs(steps)[at] for at in taken]
-    radius = rows.eps * _each([BALLS[leg.ball] for leg in plan], losses)
-    rows.remember(losses, gradients, first=_each([leg.starts for leg in plan], losses))
-    x, gradients = _look(rows, gradients, radius, [leg.looks for leg in plan])
-    following = _step(rows, x, gradients, radius)
-    if any(leg.ends for leg in plan):
-        ends = _each([leg.ends for leg in plan], losses)
-        smaller = rows.eps * _each([BALLS[min(leg.ball + 1, len(BALLS) - 1)] for leg in plan], losses)
-        fresh = (rows.best + inward(rows.clean, rows.best - rows.clean, smaller)).clamp(0, 1)
-        changed = _changed(fresh, rows.clean)
-        following = torch.where(spread(ends, x), fresh, following)
-        rows.size = torch.where(ends, smaller, rows.size)
-        rows.share = torch.where(ends, _share(changed, x), rows.share)
+    now = [plan_passes(steps)[at] for at in taken]
+    radius = rows.eps * _to_tensor([BALLS[one.ball] for one in now], losses)
+    rows.update_best(losses, gradients, first=_to_tensor([one.starts for one in now], losses))
+    x, gradients = _check(rows, gradients, radius, [one.checks for one in now])
+    following = _take_step(rows, x, gradients, radius)
+    if any(one.ends for one in now):
+        ends = _to_tensor([one.ends for one in now], losses)
+        next_radius = rows.eps * _to_tensor([BALLS[min(one.ball + 1, len(BALLS) - 1)] for one in now], losses)
+        restart = (rows.best + project_delta(rows.clean, rows.best - rows.clean, next_radius)).clamp(0, 1)
+        changed = _count_changed(restart, rows.clean)
+        following = torch.where(per_row(ends, x), restart, following)
+        rows.size = torch.where(ends, next_radius, rows.size)
+        rows.share = torch.where(ends, _next_share(changed, x), rows.share)
         rows.changed = torch.where(ends, changed, rows.changed)
     rows.x = following
 
 
-def _look(rows: ApgdL1Rows, gradients: Tensor, radius: Tensor, looks: Sequence[bool]) -> tuple[Tensor, Tensor]:
-    """Where the best point got sparser, go back to it with the longest step; elsewhere shorten the step."""
-    if not any(looks):
+def _check(rows: ApgdL1Rows, gradients: Tensor, radius: Tensor, checks: Sequence[bool]) -> tuple[Tensor, Tensor]:
+    """Send searches whose best point got sparser back to it, with the longest step; shorten the others' step."""
+    if not any(checks):
         return rows.x, gradients
-    due = _each(looks, gradients)
-    changed = _changed(rows.best, rows.clean)
+    due = _to_tensor(checks, gradients)
+    changed = _count_changed(rows.best, rows.clean)
     sparser = due & (changed / rows.changed < _SPARSER)
     size = torch.where(sparser, radius, rows.size / _SHRINK)
-    size = size.maximum(radius / _SMALLEST).minimum(radius)
+    size = size.maximum(radius / _LARGEST_SHRINK).minimum(radius)
     rows.size = torch.where(due, size, rows.size)
-    rows.share = torch.where(due, _share(changed, rows.clean), rows.share)
+    rows.share = torch.where(due, _next_share(changed, rows.clean), rows.share)
     rows.changed = torch.where(due, changed, rows.changed)
-    back = spread(sparser, rows.x)
+    back = per_row(sparser, rows.x)
     return torch.where(back, rows.best, rows.x), torch.where(back, rows.best_gradient, gradients)
 
 
-def _step(rows: ApgdL1Rows, x: Tensor, gradients: Tensor, radius: Tensor) -> Tensor:
-    """Along the signs of the steepest pixels, then back into the ball.
+def _take_step(rows: ApgdL1Rows, x: Tensor, gradients: Tensor, radius: Tensor) -> Tensor:
+    """Return the points after a step along the signs of the steepest pixels, projected to the ball.
 
-    The result may lie a rounding error outside the box, as the reference's does.
+    As in the reference, a point may be outside the box by a rounding error.
     """
     steep, pixels = gradients.abs(), rows.clean[0].numel()
     rank = ((1.0 - rows.share) * pixels).clamp(0, pixels - 1).long()
-    threshold = ranked(steep.flatten(1), rank)
-    signs = gradients.sign() * (steep >= spread(threshold, steep))
-    aimed = x + spread(rows.size, x) * signs / (spread(signs.abs().flatten(1).sum(1), x) + 1e-10)
+    threshold = select_rank(steep.flatten(1), rank)
+    signs = gradients.sign() * (steep >= per_row(threshold, steep))
+    aimed = x + per_row(rows.size, x) * signs / (per_row(signs.abs().flatten(1).sum(1), x) + 1e-10)
     away = aimed - rows.clean
-    return rows.clean + away + inward(rows.clean, away, radius)
+    return rows.clean + away + project_delta(rows.clean, away, radius)
 
 
-def _changed(x: Tensor, clean: Tensor) -> Tensor:
-    """Pixels that differ, float N."""
+def _count_changed(x: Tensor, clean: Tensor) -> Tensor:
+    """Return the number of pixels that differ, float N."""
     return (x != clean).flatten(1).sum(1).float()
 
 
-def _share(changed: Tensor, images: Tensor) -> Tensor:
+def _next_share(changed: Tensor, images: Tensor) -> Tensor:
     return changed / images[0].numel() / _DENSITY
 
 
-def _each(values: Sequence[bool] | Sequence[float], like: Tensor) -> Tensor:
-    """One value a row."""
+def _to_tensor(values: Sequence[bool] | Sequence[float], like: Tensor) -> Tensor:
     return torch.tensor(values, device=like.device)
 
 
-class ApgdL1Table(ClimbTable[ApgdL1Rows]):
-    """APGD through three balls, of which the last one counts."""
+class ApgdL1Table(AscentTable[ApgdL1Rows]):
+    """APGD in L1."""
 
     @classmethod
     def schedule(cls, parameters: Parameters) -> Schedule:
         """Return the steps and a start in each of the three balls."""
-        passes = legs(parameters["steps"])
-        return Schedule(parameters["steps"], len(passes), counts_from=[leg.counts for leg in passes].index(True))
+        passes = plan_passes(parameters["steps"])
+        return Schedule(parameters["steps"], len(passes), counts_from=[one.counts for one in passes].index(True))
 
-    def _start(self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor) -> ApgdL1Rows:
-        return start(clean, labels, targets, eps, noise)
+    def _start_rows(
+        self, clean: Tensor, labels: Tensor, targets: Tensor, eps: Tensor, noise: Tensor
+    ) -> ApgdL1Rows:
+        return start_rows(clean, labels, targets, eps, noise)
 
     def _advance(self, losses: Tensor, gradients: Tensor) -> None:
         advance(self.rows, losses, gradients, self.steps, self.stage.schedule.steps)
 
     def points(self) -> Tensor:
-        """Where the rows stand, less the rounding errors outside the box."""
+        """Return the present points without rounding errors outside the box."""
         return self.rows.x.clamp(0, 1)
 
-    def counting(self) -> list[bool]:
-        """Points in larger balls only show the way."""
+    def counts_now(self) -> list[bool]:
+        """Return True for searches in the last ball."""
         first = self.stage.schedule.counts_from
-        return [step >= first for step in self.steps]
+        return [taken >= first for taken in self.steps]
 
     def row_type(self) -> type[ApgdL1Rows]:
-        """APGD's in L1."""
+        """Return the class of the rows."""
         return ApgdL1Rows

@@ -1,4 +1,4 @@
-"""Searches and passes through torch.compile, by backends that count and change what they compile."""
+"""Searches through torch.compile, with backends that count and change what they compile."""
 
 import weakref
 from functools import cache
@@ -21,7 +21,7 @@ class Backend:
         self.change, self.error, self.compiled, self.run, self.programs = change, error, 0, 0, []
 
     def __call__(self, graph, examples):
-        """What runs instead of a graph."""
+        """Return the function that runs in place of the graph."""
         self.compiled += 1
         if self.error:
             raise self.error
@@ -34,10 +34,10 @@ class Backend:
         return run
 
 
-def searched(attack, backend, network=None, images=12, **settings):
-    what = small.task(False, attack, images)
+def run_search(attack, backend, network=None, images=12, **settings):
+    subject = small.task(False, attack, images)
     model = small.classifier(network or small.network(False))
-    task = Task(model, what.pixels, what.labels, attack, 0)
+    task = Task(model, subject.pixels, subject.labels, attack, 0)
     *_, last = evaluate(task, settings=Settings(**{"slots": SLOTS, "backend": backend, **settings}))
     return last, model
 
@@ -56,10 +56,10 @@ def spent(known):
     return sum(part.forward for part in parts), sum(part.backward for part in parts)
 
 
-def fell_back(known):
+def fallback_reasons(known):
     return [note.removeprefix(FELL_BACK) for note in known.notes if note.startswith(FELL_BACK)]
 
 
-def passage_of(backend, search="fp32", most=SLOTS):
+def model_runner(backend, search="fp32", most=SLOTS):
     model = small.classifier(small.network(False))
     return ModelRunner(model, search, most, CompiledNetwork(model.network, search, backend))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from alignsec.engine.attacks import losses
-from alignsec.engine.norms import Rows, spread, unit
+from alignsec.engine.norms import Rows, normalize, per_row
 from alignsec.engine.search import Schedule, Search
 from alignsec.engine.table import StepInput, Table
 from alignsec.spec.components import Component, ImagePasses, Parameters
@@ -36,35 +36,35 @@ class RandomTable(Table[RandomRows]):
         """Return one forward pass for each query."""
         return Schedule(parameters["queries"], parameters["queries"])
 
-    def _begin(self, searches: Sequence[Search]) -> RandomRows:
-        images = self.ground.images_of(searches)
-        clean = self.ground.pixels[images]
-        return RandomRows(clean, self.ground.labels[images], self.ground.eps_of(searches), clean)
+    def _start(self, searches: Sequence[Search]) -> RandomRows:
+        images = self.problem.image_indices(searches)
+        clean = self.problem.pixels[images]
+        return RandomRows(clean, self.problem.labels[images], self.problem.radii(searches), clean)
 
     def points(self) -> Tensor:
         """Return a new random point for each search, on the sphere of radius eps."""
         rows = self.rows
         for row, (search, step) in enumerate(zip(self.searches, self.steps, strict=True)):
             shape = tuple(rows.clean.shape[1:])
-            direction = 2 * self.ground.noise.uniform([search], str(step), shape).to(rows.clean.device) - 1
-            radius = spread(rows.eps[row : row + 1], direction)
+            direction = 2 * self.problem.noise.uniform([search], str(step), shape).to(rows.clean.device) - 1
+            radius = per_row(rows.eps[row : row + 1], direction)
             rows.x = rows.x.clone()
-            rows.x[row] = (rows.clean[row] + radius * unit(direction, self.ground.norm)[0]).clamp(0, 1)[0]
+            rows.x[row] = (rows.clean[row] + radius * normalize(direction, self.problem.norm)[0]).clamp(0, 1)[0]
         return rows.x
 
     def losses(self, rows: slice, logits: Tensor) -> Tensor:
         """Return the margin, of which no gradient is needed."""
         return losses.margin(logits, self.rows.labels[rows])
 
-    def learn(self, lesson: StepInput) -> list[bool]:
+    def update(self, step: StepInput) -> list[bool]:
         """Count the query; the point was not a success."""
-        ends = self.ending()
-        self._step()
+        ends = self.ends_now()
+        self._count_step()
         return ends
 
-    def ending(self) -> list[bool]:
+    def ends_now(self) -> list[bool]:
         """Return True for searches at their last query."""
-        return [step + 1 >= self.stage.schedule.forward for step in self.steps]
+        return [taken + 1 >= self.stage.schedule.forward for taken in self.steps]
 
     def row_type(self) -> type[RandomRows]:
         """Return the type of the rows."""

@@ -1,4 +1,4 @@
-"""Small tasks for the engine: digits that scikit-learn ships, networks trained in a second, linear models."""
+"""Small tasks for tests of the engine: scikit-learn's digits and networks that train in a second."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -17,31 +17,31 @@ from alignsec.spec.attack import Attack
 from alignsec.spec.preprocessing import Preprocessing
 
 TRAINED_ON = 1000
-"""The digits from here on are never trained on."""
+"""Digits before this index are training images; the others are attacked."""
 
 
 @cache
 def digits() -> tuple[Tensor, Tensor]:
-    """1797 digits, 1 x 8 x 8 in [0,1], and their labels."""
+    """Return 1797 digits, 1 x 8 x 8 in [0,1], and their labels."""
     data = load_digits()
     return torch.tensor(data.images / 16, dtype=torch.float32).unsqueeze(1), torch.tensor(data.target)
 
 
 def classifier(network: nn.Module, channels: int = 1, side: int = 8) -> Classifier:
-    """A network that takes images as they are."""
-    as_it_is = Preprocessing(
+    """Return a classifier without normalization or resizing."""
+    identity = Preprocessing(
         input_size=(channels, side, side),
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
         interpolation="bilinear",
         crop_pct=1.0,
     )
-    return Classifier(network, as_it_is)
+    return Classifier(network, identity)
 
 
 @cache
 def network(robust: bool) -> nn.Module:
-    """A small convolutional network, trained on clean digits or on ones attacked at Linf 0.15."""
+    """Return a small convolutional network, trained on clean digits or on digits attacked at Linf 0.15."""
     torch.manual_seed(0)
     net = nn.Sequential(
         *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()),
@@ -53,30 +53,37 @@ def network(robust: bool) -> nn.Module:
         for chosen in torch.randperm(len(pixels)).split(100):
             x, y = pixels[chosen], labels[chosen]
             optimiser.zero_grad()
-            F.cross_entropy(net(_worsened(net, x, y) if robust else x), y).backward()
+            F.cross_entropy(net(_attacked(net, x, y) if robust else x), y).backward()
             optimiser.step()
     return net
 
 
-def _worsened(net: nn.Module, x: Tensor, y: Tensor, eps: float = 0.15) -> Tensor:
-    """A few steps of projected gradient ascent."""
-    worse = x + eps * (2 * torch.rand_like(x) - 1)
+def _attacked(net: nn.Module, x: Tensor, y: Tensor, eps: float = 0.15) -> Tensor:
+    """Return images after four steps of projected gradient ascent."""
+    points = x + eps * (2 * torch.rand_like(x) - 1)
     for _ in range(4):
-        worse = worse.clamp(0, 1).requires_grad_()
-        (slope,) = torch.autograd.grad(F.cross_entropy(net(worse), y), worse)
-        worse = (worse.detach() + eps / 2 * slope.sign()).maximum(x - eps).minimum(x + eps)
-    return worse.clamp(0, 1)
+        points = points.clamp(0, 1).requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(net(points), y), points)
+        points = (points.detach() + eps / 2 * slope.sign()).maximum(x - eps).minimum(x + eps)
+    return points.clamp(0, 1)
 
 
 def task(robust: bool, attack: Attack, images: Sequence[int] | int = 12, seed: int = 0) -> Task:
-    """Digits that were not trained on, under an attack."""
+    """Return a task on digits that the network was not trained on.
+
+    Args:
+        robust: True for the network that was trained on attacked digits.
+        attack: The attack.
+        images: Indices of the images, or their number.
+        seed: Seed of the attack.
+    """
     chosen = [TRAINED_ON + index for index in (range(images) if isinstance(images, int) else images)]
     pixels, labels = digits()
     return Task(classifier(network(robust)), pixels[chosen], labels[chosen], attack, seed)
 
 
 def attack(method: str = "autoattack", norm: str = "Linf", eps: Sequence[str] = ("0.1",), **more: Any) -> Attack:
-    """A short attack, unless told otherwise."""
+    """Return a short attack; `more` replaces or adds fields."""
     short: dict[str, Any] = {}
     if method in {"autoattack", "apgd-ce", "apgd-t", "fab-t"}:
         short |= {"steps": 10}
@@ -89,13 +96,13 @@ def attack(method: str = "autoattack", norm: str = "Linf", eps: Sequence[str] = 
     return Attack.model_validate({"method": method, "norm": norm, "eps": list(eps), **short, **more})
 
 
-def finished(what: Task, **settings: Any) -> Evaluation:
-    """The end of an evaluation."""
-    *_, last = evaluate(what, settings=Settings(**settings))
+def finished(task: Task, **settings: Any) -> Evaluation:
+    """Return the complete evaluation of a task."""
+    *_, last = evaluate(task, settings=Settings(**settings))
     assert last.complete
     return last
 
 
-def verdicts(known: Any) -> list[str]:
-    """One string of letters a budget."""
-    return [budget.verdicts for budget in known.budgets]
+def verdicts(evaluation: Any) -> list[str]:
+    """Return the verdict string of each budget."""
+    return [budget.verdicts for budget in evaluation.budgets]

@@ -1,4 +1,4 @@
-"""Whatever the model or the images: a verdict that can be defended, or an error that says what is wrong."""
+"""Unusual models and images: expect correct verdicts, or an error that says what is wrong."""
 
 import math
 
@@ -15,26 +15,26 @@ from tests.alignsec.engine import small
 
 
 class Model(nn.Module):
-    """Any function of the images as a network."""
+    """A network made of any function of the images."""
 
     def __init__(self, function):
         super().__init__()
         self.function = function
 
     def forward(self, images):
-        """Whatever the function gives."""
+        """Return the function's result."""
         return self.function(images)
 
 
-def evaluated(function, attack=None, images=4, **changes):
+def run(function, attack=None, images=4, **changes):
     pixels = small.digits()[0][:images]
     fields = {"pixels": pixels, "labels": ten(pixels).argmax(1), **changes}
-    what = Task(small.classifier(Model(function)), attack=attack or small.attack(), seed=0, **fields)
-    return small.finished(what)
+    subject = Task(small.classifier(Model(function)), attack=attack or small.attack(), seed=0, **fields)
+    return small.finished(subject)
 
 
 def ten(images):
-    """Ten logits: ten pixels from the middle of the digit."""
+    """Return ten logits: ten pixels from the middle of the digit."""
     return images.flatten(1)[:, 20:30] * 3
 
 
@@ -50,7 +50,7 @@ def ten(images):
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_shape_and_number_of_classes_ends_in_sound_verdicts(
+def test_any_shape_and_number_of_classes_gives_valid_verdicts(
     shape, classes, norm, budgets, images, slots, carry, search, seed
 ):
     torch.manual_seed(seed)
@@ -76,25 +76,23 @@ def test_any_shape_and_number_of_classes_ends_in_sound_verdicts(
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
-def test_a_constant_model_is_robust_and_said_to_have_no_slope(norm):
-    """Ties go to class 0: the first digit is one."""
+def test_a_constant_model_is_robust_with_a_warning(norm):
+    """Expect a robust image of class 0, to which ties go, and a warning about flat gradients."""
     labels = torch.tensor([0, 1, 2])
-    known = evaluated(
-        lambda images: (images * 0).flatten(1)[:, :10], small.attack(norm=norm), images=3, labels=labels
-    )
+    known = run(lambda images: (images * 0).flatten(1)[:, :10], small.attack(norm=norm), images=3, labels=labels)
     assert small.verdicts(known) == ["RWW"]
     assert any("gradient of the loss is zero" in note for note in known.notes)
 
 
 @pytest.mark.parametrize("worst", [math.nan, math.inf])
-def test_clean_logits_that_are_not_finite_are_refused(worst):
+def test_clean_logits_must_be_finite(worst):
     with pytest.raises(ModelError, match="the logits of 4 of 4 images are not finite"):
-        evaluated(lambda images: ten(images) * worst)
+        run(lambda images: ten(images) * worst)
 
 
 @pytest.mark.parametrize("method", ["apgd-ce", "apgd-t", "fab-t", "square"])
-def test_logits_that_stop_being_finite_under_attack_are_no_robustness(method):
-    """Sound on the clean digit, and on nothing else."""
+def test_logits_must_stay_finite_under_attack(method):
+    """Expect an error for a model that is finite on the clean digit only."""
     clean = small.digits()[0][:1].square().sum((1, 2, 3))
 
     def fragile(images):
@@ -105,12 +103,12 @@ def test_logits_that_stop_being_finite_under_attack_are_no_robustness(method):
 
     for function in (fragile, poisoned):
         with pytest.raises(ModelError, match="not finite"):
-            evaluated(function, small.attack(method, eps=("0.3",)), images=1)
+            run(function, small.attack(method, eps=("0.3",)), images=1)
 
 
-def test_gradients_that_are_not_finite_are_taken_as_none_and_told():
-    """The slope of a root is infinite at 0, where the digits' background is."""
-    known = evaluated(lambda images: ten(images) + images.sqrt().sum((1, 2, 3)).unsqueeze(1) * 0, images=1)
+def test_gradients_that_are_not_finite_count_as_0_with_a_warning():
+    """The derivative of the root is infinite at 0, the value of the digits' background."""
+    known = run(lambda images: ten(images) + images.sqrt().sum((1, 2, 3)).unsqueeze(1) * 0, images=1)
     assert any("gradients were not finite" in note for note in known.notes)
 
 
@@ -130,13 +128,13 @@ def test_gradients_that_are_not_finite_are_taken_as_none_and_told():
         (lambda images: ten(images)[:, :2], "is outside the model's 2 classes"),
     ],
 )
-def test_a_model_that_gives_no_usable_logits_is_named_for_what_it_gives(function, says):
+def test_a_model_without_usable_logits_is_rejected(function, says):
     with pytest.raises(ModelError, match=says):
-        evaluated(function)
+        run(function)
 
 
 class Answer:
-    """What a library's model returns."""
+    """The output object of a library's model."""
 
     def __init__(self, logits):
         self.logits = logits
@@ -148,10 +146,10 @@ class Answer:
     ids=["tuple", "dict", "object"],
 )
 @pytest.mark.parametrize("search", ["fp32", "bf16"])
-def test_logits_are_found_in_what_a_model_returns(wrap, search):
+def test_logits_are_found_in_a_model_s_output(wrap, search):
     attack = small.attack(eps=("0.3",), search=search)
-    bare = evaluated(lambda images: ten(images) / 30, attack)
-    wrapped = evaluated(lambda images: wrap(ten(images) / 30), attack)
+    bare = run(lambda images: ten(images) / 30, attack)
+    wrapped = run(lambda images: wrap(ten(images) / 30), attack)
     assert small.verdicts(wrapped) == small.verdicts(bare)
     assert "c" in small.verdicts(bare)[0]
 
@@ -167,23 +165,23 @@ def test_logits_are_found_in_what_a_model_returns(wrap, search):
         ({"labels": torch.tensor([0, 1, 2, -1])}, "must not be negative, found -1"),
     ],
 )
-def test_images_and_labels_are_checked_first(changes, says):
+def test_images_and_labels_are_validated_first(changes, says):
     with pytest.raises(ValueError, match=says):
-        evaluated(ten, **changes)
+        run(ten, **changes)
 
 
-def test_a_model_that_raises_raises_through():
+def test_an_error_of_the_model_is_raised():
     def choosy(images):
         if len(images) > 2:
             raise RuntimeError("at most two")
         return ten(images)
 
     with pytest.raises(RuntimeError, match="at most two"):
-        evaluated(choosy)
+        run(choosy)
 
 
-def test_the_model_is_left_as_it_was_found():
-    """Mode, requires_grad, gradients and hooks; also after an error, and when the evaluation is given up."""
+def test_the_model_is_restored():
+    """Expect the same mode, requires_grad, gradients and hooks, also after an error or an early end."""
     from alignsec.engine import evaluate  # noqa: PLC0415 - only here
 
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.Dropout())
@@ -193,19 +191,19 @@ def test_the_model_is_left_as_it_was_found():
     network[1].weight.requires_grad_(True)
     pixels, labels = (part[:4] for part in small.digits())
 
-    def found():
+    def model_state():
         hooks = [len(m._forward_hooks) + len(m._backward_hooks) for m in classifier.modules()]
         modes = [m.training for m in classifier.modules()]
         return hooks, modes, [(p.requires_grad, p.grad, p.clone().tolist()) for p in classifier.parameters()]
 
-    before = found()
+    before = model_state()
     steps = evaluate(Task(classifier, pixels, labels, small.attack(), 0))
     next(steps)
     assert not network.training
     steps.close()
-    assert found() == before
+    assert model_state() == before
     list(evaluate(Task(classifier, pixels, labels, small.attack(), 0)))
-    assert found() == before
+    assert model_state() == before
     with pytest.raises(ModelError):
         list(evaluate(Task(classifier, pixels, labels + 10, small.attack(), 0)))
-    assert found() == before
+    assert model_state() == before

@@ -1,4 +1,4 @@
-"""No pass too many: what the engine spends against the fewest that its verdicts can be had for."""
+"""Pass counts: the engine takes the fewest passes that its verdicts need."""
 
 import pytest
 
@@ -10,8 +10,8 @@ IMAGES, STEPS, TARGETS = 40, 12, 3
 @pytest.mark.parametrize(("replay", "slots"), [(True, IMAGES), (False, 1)])
 @pytest.mark.parametrize(("norm", "eps"), [("Linf", "0.12"), ("L2", "0.7")])
 @pytest.mark.parametrize("method", ["apgd-ce", "apgd-t"])
-def test_a_search_costs_its_passes_up_to_the_first_point_that_counts(method, norm, eps, replay, slots):
-    """Where no slot stands idle, in which a later search of an image would begin before the earlier has failed."""
+def test_a_search_ends_at_the_first_point_that_counts(method, norm, eps, replay, slots):
+    """Expect exact pass counts without free slots, in which later searches of an image would start early."""
     aims = {"targets": TARGETS} if method == "apgd-t" else {}
     attack = small.attack(method, norm, (eps,), steps=STEPS, batch=IMAGES, **aims)
     last = small.finished(small.task(False, attack, images=IMAGES), replay=replay, slots=slots)

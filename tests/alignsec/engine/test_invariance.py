@@ -1,9 +1,10 @@
-"""Verdicts belong to an image: batch size, order, sharding and interruption do not change them."""
+"""Invariance: verdicts do not depend on batch size, order, sharding or interruption."""
 
 import pytest
 import torch
 
 from alignsec.engine import Settings, evaluate
+from alignsec.engine.snapshot import SnapshotError
 from alignsec.evaluation.evaluation import Evaluation
 from tests.alignsec.engine import small
 
@@ -17,7 +18,7 @@ def task(norm, images=24, method="autoattack", **more):
 @pytest.mark.parametrize("norm", list(BUDGETS))
 @pytest.mark.parametrize("slots", [1, 3, 200])
 def test_slots_do_not_change_verdicts(norm, slots):
-    """At 200 slots every target of an image is soon searched side by side; at 1 none is."""
+    """Expect this for 200 slots, where all targets of an image run in parallel, and for 1, where none do."""
     few = range(10)
     assert small.verdicts(small.finished(task(norm, few), slots=slots)) == small.verdicts(
         small.finished(task(norm, few), slots=8)
@@ -29,11 +30,11 @@ def test_order_does_not_change_verdicts(norm):
     shuffled = torch.randperm(24, generator=torch.Generator().manual_seed(1)).tolist()
     straight = small.verdicts(small.finished(task(norm)))
     mixed = small.verdicts(small.finished(task(norm, shuffled)))
-    assert mixed == ["".join(letters[index] for index in shuffled) for letters in straight]
+    assert mixed == ["".join(verdicts[index] for index in shuffled) for verdicts in straight]
 
 
 @pytest.mark.parametrize("norm", list(BUDGETS))
-def test_shards_together_have_the_verdicts_of_the_whole(norm):
+def test_shards_have_the_verdicts_of_the_whole_set(norm):
     shards = [small.verdicts(small.finished(task(norm, range(at, at + 8)))) for at in (0, 8, 16)]
     assert ["".join(parts) for parts in zip(*shards, strict=True)] == small.verdicts(small.finished(task(norm)))
 
@@ -44,15 +45,15 @@ def test_a_budget_s_verdicts_do_not_depend_on_the_other_budgets(norm):
     assert small.verdicts(small.finished(alone)) == small.verdicts(small.finished(task(norm)))[1:]
 
 
-def test_another_seed_draws_other_noise():
-    """Square's verdicts hang on its draws: with few queries, some change."""
+def test_another_seed_gives_other_random_numbers():
+    """Expect some other verdicts of Square with few queries."""
     attack = small.attack("square", "L2", ("0.9",), queries=30)
     ends = {tuple(small.verdicts(small.finished(small.task(False, attack, 60, seed=seed)))) for seed in range(3)}
     assert len(ends) > 1
 
 
 def content(known):
-    """All but the clock."""
+    """Return an evaluation as JSON without times and state."""
     dumped = known.model_dump(mode="json")
     for budget in dumped["budgets"]:
         budget["seconds"] = 0
@@ -60,24 +61,24 @@ def content(known):
 
 
 @pytest.mark.parametrize("norm", list(BUDGETS))
-def test_taken_up_at_any_boundary_it_ends_as_if_never_stopped(norm):
-    """Bit for bit: verdicts, steps, distances, passes; written to JSON and read again each time."""
-    what, how = task(norm, 5, queries=300), Settings(slots=6, seconds_between_yields=0)
-    stopped = [known.model_dump_json() for known in evaluate(what, settings=how)]
-    whole = content(Evaluation.model_validate_json(stopped[-1]))
-    assert len(stopped) > 300
-    for text in (*stopped[:120:8], *stopped[120::40]):
-        *_, last = evaluate(what, Evaluation.model_validate_json(text), how)
+def test_resuming_at_any_round_gives_the_same_result(norm):
+    """Expect equal verdicts, steps, distances and passes after a round trip through JSON."""
+    subject, settings = task(norm, 5, queries=300), Settings(slots=6, seconds_between_yields=0)
+    dumped = [known.model_dump_json() for known in evaluate(subject, settings=settings)]
+    whole = content(Evaluation.model_validate_json(dumped[-1]))
+    assert len(dumped) > 300
+    for text in (*dumped[:120:8], *dumped[120::40]):
+        *_, last = evaluate(subject, Evaluation.model_validate_json(text), settings)
         assert content(last) == whole
 
 
-def test_stopped_at_every_boundary_it_still_ends():
-    """A job that is evicted again and again makes its way."""
-    what, how = task("Linf", 4), Settings(slots=6, seconds_between_yields=0)
-    *_, whole = evaluate(what, settings=how)
+def test_an_evaluation_that_stops_after_every_round_completes():
+    """Expect progress in a job that is evicted again and again."""
+    subject, settings = task("Linf", 4), Settings(slots=6, seconds_between_yields=0)
+    *_, whole = evaluate(subject, settings=settings)
     known = None
     for _ in range(1000):
-        starts = evaluate(what, known, how)
+        starts = evaluate(subject, known, settings)
         now = next(starts)
         now = next(starts, now)
         known = Evaluation.model_validate_json(now.model_dump_json())
@@ -87,17 +88,17 @@ def test_stopped_at_every_boundary_it_still_ends():
     assert content(known) == content(whole)
 
 
-def test_progress_is_dumped_before_the_next_is_asked_for():
+def test_the_state_must_be_read_before_the_next_evaluation():
     steps = evaluate(task("Linf", 4), settings=Settings(seconds_between_yields=0))
     first = next(steps)
     next(steps)
-    with pytest.raises(Exception, match="dump its progress before asking for the next"):
+    with pytest.raises(Exception, match="read the evaluation's state before the next evaluation"):
         first.model_dump_json()
 
 
-def test_a_damaged_state_is_refused():
-    what = task("Linf", 4)
-    first = next(evaluate(what))
+def test_a_damaged_state_is_rejected():
+    subject = task("Linf", 4)
+    first = next(evaluate(subject))
     known = Evaluation.model_validate({**first.model_dump(), "state": "bm8gc3RhdGU="})
-    with pytest.raises(ValueError, match="begin anew"):
-        list(evaluate(what, known))
+    with pytest.raises(SnapshotError, match="start without it"):
+        list(evaluate(subject, known))

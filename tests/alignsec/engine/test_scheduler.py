@@ -1,94 +1,99 @@
-"""The agenda without a model: who goes next, who waits for whom, and what is left."""
+"""The scheduler without a model: which search starts next, which waits, and how many passes are left."""
 
 import random
+from functools import partial
 
 import pytest
 
 from alignsec.engine.attacks.components import plan_stages
+from alignsec.engine.replay_scheduler import ReplayScheduler
 from alignsec.engine.scheduler import PATIENCE, Scheduler
 from tests.alignsec.engine import small
 
 PLAN = plan_stages(small.attack("autoattack", steps=10, targets=3, queries=50), classes=10)
 
 
-def agenda(letters=("RR", "RR"), eps=(0.1, 0.2), **more):
-    one = Scheduler(PLAN, [list(each) for each in letters], **more)
-    one.begin(eps)
+def scheduler(verdicts=("RR", "RR"), eps=(0.1, 0.2), kind=Scheduler, **more):
+    one = kind(PLAN, [list(each) for each in verdicts], **more)
+    one.start(eps)
     return one
 
 
 def taken(one, free=100):
-    return [search for block in one.take(free) for search in block]
+    return [search for block in one.next_blocks(free) for search in block]
 
 
 def named(searches):
-    return [(s.course.image, tuple(s.course.budgets), s.course.stage.component.name, s.number) for s in searches]
+    return [
+        (s.stage_run.image, tuple(s.stage_run.budgets), s.stage_run.stage.component.name, s.number)
+        for s in searches
+    ]
 
 
-def test_it_begins_with_every_lane_that_has_something_to_search():
-    one = agenda(("RWR", "RWR", "RWR"), eps=(0, 0.1, 0.2))
+def test_start_queues_every_robust_cell_with_a_budget_above_0():
+    one = scheduler(("RWR", "RWR", "RWR"), eps=(0, 0.1, 0.2))
     assert one.undecided == 4
     assert named(taken(one)) == [(image, (budget,), "apgd-ce", 0) for budget in (1, 2) for image in (0, 2)]
 
 
-def test_no_more_than_the_free_slots_are_filled():
-    one = agenda()
+def test_blocks_fit_the_free_slots():
+    one = scheduler()
     assert len(taken(one, 3)) == 3
     assert len(taken(one, 3)) == 1
 
 
-def test_a_shared_stage_waits_for_all_budgets_of_its_image_and_serves_them_together():
-    one = agenda(("R", "R"))
+def test_a_shared_stage_waits_for_all_budgets_of_its_image():
+    one = scheduler(("R", "R"))
     first, second = taken(one)
-    one.ended(first)
+    one.finish(first)
     for _ in range(3):
         (search,) = taken(one)
-        assert search.course.stage.component.name == "apgd-t"
-        one.ended(search)
+        assert search.stage_run.stage.component.name == "apgd-t"
+        one.finish(search)
     assert taken(one) == []
-    one.broken(second.course, 1)
+    one.mark_broken(second.stage_run, 1)
     assert named(taken(one)) == [(0, (0,), "fab-t", 0)]
-    assert one.letters == [["R"], ["c"]]
+    assert one.verdicts == [["R"], ["c"]]
 
 
-def test_a_shared_stage_goes_on_for_the_budgets_that_it_has_not_broken():
-    one = agenda(("R", "R"))
+def test_a_shared_stage_continues_for_the_budgets_it_has_not_broken():
+    one = scheduler(("R", "R"))
     queue = taken(one)
-    while queue[0].course.stage.component.name != "fab-t":
-        one.ended(queue.pop(0))
+    while queue[0].stage_run.stage.component.name != "fab-t":
+        one.finish(queue.pop(0))
         queue += taken(one)
     (fab,) = queue
-    assert fab.course.budgets == [0, 1]
-    one.broken(fab.course, 1)
-    assert fab.course.open
+    assert fab.stage_run.budgets == [0, 1]
+    one.mark_broken(fab.stage_run, 1)
+    assert fab.stage_run.is_open
     assert one.undecided == 1
     for _ in range(3):
-        one.ended(fab)
+        one.finish(fab)
         (fab,) = taken(one)
     assert named([fab]) == [(0, (0,), "square", 0)]
-    one.ended(fab)
+    one.finish(fab)
     assert one.undecided == 0
-    assert one.letters == [["R"], ["f"]]
+    assert one.verdicts == [["R"], ["f"]]
 
 
-def test_idle_slots_take_an_image_s_targets_side_by_side_after_a_while():
-    one = agenda(("R",), eps=(0.1,))
-    one.ended(taken(one)[0])
+def test_free_slots_take_later_targets_of_an_image_after_some_rounds():
+    one = scheduler(("R",), eps=(0.1,))
+    one.finish(taken(one)[0])
     assert [s.target for s in taken(one)] == [0]
     one.round += PATIENCE - 1
     assert taken(one) == []
     one.round += 1
     both = taken(one)
     assert [s.target for s in both] == [1, 2]
-    one.broken(both[1].course, 0)
+    one.mark_broken(both[1].stage_run, 0)
     assert one.undecided == 0
     assert taken(one) == []
 
 
-def test_in_l1_idle_slots_wait_until_points_have_counted_for_a_while():
-    """Of 10 steps, 3 and 3 with a start each are in the larger balls."""
+def test_in_l1_patience_starts_when_points_count():
+    """Expect that the passes in the larger balls do not count: of 10 steps, 3 and 3 with a start each."""
     one = Scheduler(plan_stages(small.attack("apgd-ce", "L1"), classes=10), [["R"]])
-    one.begin((0.1,))
+    one.start((0.1,))
     assert len(taken(one)) == 1
     one.round += PATIENCE + 7
     assert taken(one) == []
@@ -96,46 +101,46 @@ def test_in_l1_idle_slots_wait_until_points_have_counted_for_a_while():
     assert len(taken(one)) == 1
 
 
-def test_a_batch_goes_on_together_to_replay_the_reference():
-    one = agenda(("RRR",), eps=(0.1,), batch=2)
+def test_a_replay_keeps_the_searches_of_a_batch_together():
+    one = scheduler(("RRR",), eps=(0.1,), kind=ReplayScheduler, batch=2)
     a, b, c = taken(one)
-    one.ended(b)
+    one.finish(b)
     assert taken(one) == []
-    one.ended(c)
+    one.finish(c)
     assert named(taken(one)) == [(2, (0,), "apgd-t", 0)]
-    one.broken(a.course, 0)
+    one.mark_broken(a.stage_run, 0)
     assert named(taken(one)) == [(1, (0,), "apgd-t", 0)]
 
 
-def test_carried_verdicts_decide_larger_budgets_only():
-    one = agenda(("R", "R", "R"), eps=(0.1, 0.2, 0.3), carry=True)
+def test_carry_decides_larger_budgets_only():
+    one = scheduler(("R", "R", "R"), eps=(0.1, 0.2, 0.3), carry=True)
     searches = taken(one)
-    assert one.broken(searches[1].course, 1) == [1, 2]
-    assert one.letters == [["R"], ["c"], ["c"]]
-    assert [s.course.open for s in searches] == [True, False, False]
+    assert one.mark_broken(searches[1].stage_run, 1) == [1, 2]
+    assert one.verdicts == [["R"], ["c"], ["c"]]
+    assert [s.stage_run.is_open for s in searches] == [True, False, False]
 
 
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("batch", [None, 2])
-def test_whatever_breaks_everything_is_decided_within_the_passes_foretold(seed, batch):
-    """Searches end or break in any order: no lane is lost, none is decided twice, and estimates only fall."""
+@pytest.mark.parametrize("kind", [Scheduler, partial(ReplayScheduler, batch=2)], ids=["plain", "replay"])
+def test_every_cell_is_decided_within_the_estimated_passes(seed, kind):
+    """Expect that no cell is lost or decided twice, whatever the order, and that the estimate never grows."""
     chance = random.Random(seed)  # noqa: S311 - no secret
-    one = agenda(("RRWRR", "RRWRR", "RRWRR"), eps=(0.1, 0.2, 0.3), batch=batch, carry=seed % 2 == 0)
-    flying, spent, foretold = [], 0, one.passes_left
+    one = scheduler(("RRWRR", "RRWRR", "RRWRR"), eps=(0.1, 0.2, 0.3), kind=kind, carry=seed % 2 == 0)
+    active, spent, estimated = [], 0, one.passes_left
     while one.undecided:
         one.round += 1
         before = one.passes_left
-        flying = [s for s in flying if s.course.open] + taken(one, 7 - len(flying))
-        assert flying
-        assert len(flying) <= 7
-        search = chance.choice(flying)
-        spent += search.course.stage.schedule.forward
+        active = [s for s in active if s.stage_run.is_open] + taken(one, 7 - len(active))
+        assert active
+        assert len(active) <= 7
+        search = chance.choice(active)
+        spent += search.stage_run.stage.schedule.forward
         if chance.random() < 0.1:
-            one.broken(search.course, chance.choice(search.course.budgets))
+            one.mark_broken(search.stage_run, chance.choice(search.stage_run.budgets))
         else:
-            flying.remove(search)
-            one.ended(search)
+            active.remove(search)
+            one.finish(search)
         assert one.passes_left <= before
     assert one.passes_left == 0
-    assert spent <= foretold + 7 * 50
-    assert all(letters[2] == "W" for letters in one.letters)
+    assert spent <= estimated + 7 * 50
+    assert all(verdicts[2] == "W" for verdicts in one.verdicts)

@@ -1,4 +1,4 @@
-"""On a linear model the nearest adversarial image is known: no attack may beat it, and each must come close."""
+"""Strength of each attack on a linear model, where the distance to the nearest adversarial image is known."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from tests.alignsec.engine import small
 SIDE = 6
 DISTANCE = {"Linf": 0.05, "L2": 0.25, "L1": 0.3}
 DUAL = {"Linf": 1, "L2": 2, "L1": torch.inf}
-"""Of the difference of two classes' weights: what the gap between their logits is over the distance."""
+"""Order of the norm that gives the gap between two logits per distance, applied to the weights' difference."""
 FACTORS = {
     ("apgd-ce", "Linf"): 1.001,
     ("apgd-ce", "L2"): 1.005,
@@ -25,15 +25,15 @@ FACTORS = {
     ("fab-t", "L1"): 1.06,
     ("square", "L1"): 10.0,
 }
-"""How far from the truth each may stay. FAB oversteps the boundary by 5 %; Square sees no gradient;
-APGD in L1 never moves one pixel alone, as it would have to here."""
+"""Largest allowed distance, in multiples of the true one. FAB overshoots the boundary by 5 %. Square has no
+gradient. APGD in L1 never moves a single pixel, which is the optimum here."""
 
 
 def linear(norm: str, images: int) -> tuple[nn.Module, Tensor, Tensor]:
-    """A linear model, and images of two classes that all lie DISTANCE from the boundary between these.
+    """Return a linear model, images of two classes at DISTANCE from the boundary between them, and labels.
 
-    In L1 the nearest point differs in one pixel alone. The images are too far from the edges of the box for it to
-    matter, and the other classes are out of reach.
+    In L1 the nearest point differs in one pixel. The images are far from the edges of the box, and the other
+    classes are out of reach.
     """
     generator = torch.Generator().manual_seed(3)
     layer = nn.Linear(SIDE * SIDE, 5)
@@ -51,7 +51,7 @@ def linear(norm: str, images: int) -> tuple[nn.Module, Tensor, Tensor]:
 
 @pytest.mark.parametrize("images", [1, 3, 8])
 @pytest.mark.parametrize(("method", "norm"), list(FACTORS))
-def test_each_attack_comes_near_the_truth_and_never_below_it(method, norm, images):
+def test_each_attack_finds_nearly_the_smallest_distance(method, norm, images):
     network, pixels, labels = linear(norm, images)
     below, above = DISTANCE[norm] * 0.9999, DISTANCE[norm] * FACTORS[method, norm]
     more = {"queries": 600} if method == "square" else {"steps": 40}
@@ -62,8 +62,8 @@ def test_each_attack_comes_near_the_truth_and_never_below_it(method, norm, image
 
 
 @pytest.mark.parametrize("norm", list(DISTANCE))
-def test_fab_measures_how_near_the_boundary_is(norm):
-    """The budget is of no matter to it: what it finds first is within its overstep of the truth."""
+def test_fab_finds_the_distance_to_the_boundary(norm):
+    """Expect that the budget does not matter: the first point is within FAB's overshoot of the true distance."""
     network, pixels, labels = linear(norm, 8)
     attack = small.attack("fab-t", norm, ("0.00001", "1"))
     known = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0))

@@ -1,4 +1,4 @@
-"""The projection against a slow, exact one, and against what makes a projection one."""
+"""The projection onto a hyperplane, compared with slow exact solvers, and its defining properties."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog, minimize
 
-from alignsec.engine.attacks.projection import level, project
+from alignsec.engine.attacks.projection import project, solve_level
 
 
 def problems(count: int, pixels: int, seed: int):
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(count, pixels, generator=generator)
-    x[:, 0] = 0  # a pixel at the edge has no room on one side
+    x[:, 0] = 0  # a pixel at the edge of the box has no room on one side
     w = torch.randn(count, pixels, generator=generator)
     w[:, 1] = 0
     return x, w, torch.randn(count, generator=generator)
@@ -21,7 +21,7 @@ def problems(count: int, pixels: int, seed: int):
 
 @given(seed=st.integers(0, 10_000), pixels=st.integers(2, 40), norm=st.sampled_from(["Linf", "L2"]))
 @settings(max_examples=60, deadline=None)
-def test_it_lands_on_the_hyperplane_in_the_box_or_in_the_nearest_corner(seed, pixels, norm):
+def test_result_is_on_the_hyperplane_or_in_the_nearest_corner(seed, pixels, norm):
     x, w, gap = problems(5, pixels, seed)
     d = project(x, w, gap, norm)
     there = x + d
@@ -36,7 +36,7 @@ def test_it_lands_on_the_hyperplane_in_the_box_or_in_the_nearest_corner(seed, pi
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_linf_is_the_linear_program_s_optimum(seed):
+def test_linf_result_equals_the_optimum_of_the_linear_program(seed):
     x, w, gap = (part[0].double().numpy() for part in problems(1, 12, seed))
     gap = 0.4 * gap
     ours = (
@@ -60,7 +60,7 @@ def test_linf_is_the_linear_program_s_optimum(seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_l2_is_the_quadratic_program_s_optimum(seed):
+def test_l2_result_equals_the_optimum_of_the_quadratic_program(seed):
     x, w, gap = (part[0].double().numpy() for part in problems(1, 12, seed))
     gap = 0.4 * gap
     ours = project(*(part.float() for part in map(torch.tensor, (x[None], w[None], [gap]))), "L2").norm().item()
@@ -77,13 +77,13 @@ def test_l2_is_the_quadratic_program_s_optimum(seed):
     assert ours == pytest.approx(best.fun**0.5, rel=1e-3)
 
 
-def test_no_slope_means_no_move():
+def test_zero_weights_give_no_displacement():
     x = torch.rand(2, 5)
     for norm in ("Linf", "L2"):
         assert (project(x, torch.zeros(2, 5), torch.tensor([1.0, 0.0]), norm) == 0).all()
 
 
-def test_the_level_is_infinite_where_the_room_is_too_little():
+def test_level_is_infinite_without_enough_room():
     rooms = torch.tensor([[0.5, 1.0], [0.5, 1.0]])
-    t = level(torch.ones(2, 2), rooms, torch.tensor([1.25, 9.0]))
+    t = solve_level(torch.ones(2, 2), rooms, torch.tensor([1.25, 9.0]))
     assert t.tolist() == [0.75, torch.inf]

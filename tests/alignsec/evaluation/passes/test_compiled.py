@@ -6,14 +6,14 @@ from torch import nn
 
 from alignsec.evaluation.passes import compiled, precision
 from tests.alignsec.engine import small
-from tests.alignsec.engine.compiling import SLOTS, Backend, passage_of
+from tests.alignsec.engine.compiling import SLOTS, Backend, model_runner
 
 pytestmark = pytest.mark.usefixtures("inductor_folder")
 
 
 def test_number_of_batch_sizes_is_limited():
     backend = Backend()
-    runner = passage_of(backend, most=64)
+    runner = model_runner(backend, most=64)
     for most in (64, 32, 16, 8):
         runner.max_batch = most
         runner.forward(small.digits()[0][:most])
@@ -28,7 +28,7 @@ def test_number_of_batch_sizes_is_limited():
 def test_nearly_full_batches_are_padded(images, full):
     shapes = []
     backend = Backend(change=lambda results: shapes.append(len(results[0])) or results)
-    runner, points = passage_of(backend), small.digits()[0][:images]
+    runner, points = model_runner(backend), small.digits()[0][:images]
     result = runner.forward(points)
     assert shapes == ([8] if full else [])
     assert runner.take_compared() == (images if full else 0)
@@ -48,7 +48,7 @@ def test_padding_does_not_change_gradients():
         )
 
     backend = Backend()
-    result, plain = run_gradient_pass(passage_of(backend)), passage_of(backend)
+    result, plain = run_gradient_pass(model_runner(backend)), model_runner(backend)
     plain.compiled = None
     other = run_gradient_pass(plain)
     assert backend.run == 1
@@ -64,7 +64,7 @@ def test_next_pass_does_not_overwrite_results():
     """The backend writes all outputs to the same memory, as replays of a CUDA graph do."""
     static = torch.empty(SLOTS, 10)
     backend = Backend(change=lambda results: (static.copy_(results[0]),))
-    runner = passage_of(backend)
+    runner = model_runner(backend)
     first = runner.forward(small.digits()[0][:SLOTS]).logits
     kept = first.clone()
     runner.forward(1 - small.digits()[0][:SLOTS])
