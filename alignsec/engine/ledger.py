@@ -12,7 +12,7 @@ from alignsec.spec.verdicts import BudgetVerdicts, Passes
 
 Account = tuple[int, str]
 """A budget, as an index, and the name of a component."""
-# Read for every search in every pass: a Python loop would take as long as a small model.
+# Read for every search in every pass: a Python loop would cost as much time as a small model.
 _account = attrgetter("account")
 
 

@@ -22,7 +22,7 @@ class ReplayScheduler(Scheduler):
         return slots
 
     def next_blocks(self, free: int) -> list[Block]:
-        """Take the searches to start in `free` slots. Each block draws its random numbers by itself."""
+        """Take the searches to start in `free` slots. Each block draws its own random numbers."""
         return list(self._take_blocks(free))
 
     def _take_parallel(self, free: int) -> Iterator[Block]:

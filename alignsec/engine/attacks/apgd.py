@@ -29,7 +29,7 @@ _GRADIENT_WEIGHT = 0.75
 
 @dataclass
 class AscentRows(Rows):
-    """State of each search, whatever the norm. Images are N x C x H x W, the rest N."""
+    """State of each search for any norm. Images are N x C x H x W, the rest N."""
 
     clean: Tensor
     labels: Tensor

@@ -1,9 +1,9 @@
 """Projection onto a hyperplane inside the box [0,1], which FAB uses in each step.
 
 The projection is the smallest d, in Linf, L2 or L1, with <w, x + d> = <w, x> - gap and x + d in the box. At the
-optimum, every pixel moves against w by a common amount t, or as far as the box allows. With weights a and rooms r,
+optimum, every pixel moves against w by a common amount t, but not out of the box. With weights a and rooms r,
 t solves sum a * min(t, r) = gap: for Linf a = |w| and r = room, for L2 a = w^2 and r = room / |w|. In L1, the
-pixels with the largest |w| move as far as the box allows, one after another, until the gap is closed.
+pixels with the largest |w| move to the edge of the box, one after another, until the gap is closed.
 
 Reference: Croce & Hein 2020 (arXiv 1907.02044).
 """

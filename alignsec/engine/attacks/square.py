@@ -1,7 +1,7 @@
 """Square: random search over square windows, with forward passes only.
 
-The settings are AutoAttack's: windows start at 0.8 of the image and shrink by the schedule of 10,000 queries,
-whatever the number of queries. The loss is the margin.
+The settings are AutoAttack's: windows start at 0.8 of the image and shrink by the schedule of 10,000 queries
+for any number of queries. The loss is the margin.
 
 Reference: Andriushchenko et al. 2020 (arXiv 1912.00049).
 """

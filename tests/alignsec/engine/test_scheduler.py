@@ -123,7 +123,7 @@ def test_carry_decides_larger_budgets_only():
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("kind", [Scheduler, partial(ReplayScheduler, batch=2)], ids=["plain", "replay"])
 def test_every_cell_is_decided_within_the_estimated_passes(seed, kind):
-    """Expect that no cell is lost or decided twice, whatever the order, and that the estimate never grows."""
+    """Expect that no cell is lost or decided twice in any order, and that the estimate never grows."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     one = scheduler(("RRWRR", "RRWRR", "RRWRR"), eps=(0.1, 0.2, 0.3), kind=kind, carry=seed % 2 == 0)
     active, spent, estimated = [], 0, one.passes_left
