@@ -30,12 +30,6 @@ def checkout() -> Path:
 
 
 @pytest.fixture(scope="session")
-def house(checkout: Path) -> Path:
-    """The former name of `checkout`."""
-    return checkout
-
-
-@pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of third-party data, which is not part of the repository; without it the test is skipped."""
     if not SHARED_DATA.is_dir():
