@@ -59,7 +59,7 @@ def _act(arguments: argparse.Namespace, console: Console) -> int:
             return 0
         case "down":
             down(folder)
-            console.print(f"stopped the pool in {folder}; its queue is kept")
+            console.print(f"no pool is running in {folder}; its queue is kept")
             return 0
         case "clean":
             clean(folder)

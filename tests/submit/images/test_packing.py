@@ -152,7 +152,7 @@ def test_shards_and_an_archive_are_found_relative_to_the_study(tmp_path: Path, s
 def test_images_with_more_than_8_bits_are_refused(tmp_path: Path, mode: str):
     """Pillow converts them to RGB images in which every pixel that is not black is white."""
     tiny.Image.new(mode, (8, 8), 4000).save(tmp_path / "a.tif")
-    with pytest.raises(ConfigErrors, match="has more than 8 bits a pixel"):
+    with pytest.raises(ConfigErrors, match="has more than 8 bits per channel"):
         image_pack.write_pack([image_pack.Candidate("a.tif", 0, tmp_path / "a.tif")], tmp_path / "packs")
 
 

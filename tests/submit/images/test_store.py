@@ -33,7 +33,7 @@ def test_a_known_selection_is_not_decoded_again(
 ):
     """A second run, or a cleared job folder, only compares the files' times."""
     pack = store.pack(images)
-    monkeypatch.setattr(image_pack, "_read_whole", None)
+    monkeypatch.setattr(image_pack, "_read_and_decode", None)
     assert PackStore(tmp_path / "packs", DigestCache(None)).pack(images) == pack
 
 
