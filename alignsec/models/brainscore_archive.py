@@ -1,5 +1,4 @@
-"""Entry point: `python -m alignsec.models.brainscore_archive NAME OUT.tar` packs the files that a plugin
-downloads.
+"""Entry point: `python -m alignsec.models.brainscore_archive NAME OUT.tar` packs a plugin's downloads.
 
 Run it once for each model, on a machine with network access, in an environment with brainscore_vision (`make
 brainscore`). It builds the model with an empty home folder and packs everything that the plugin wrote there. A job

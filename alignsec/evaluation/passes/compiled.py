@@ -1,5 +1,4 @@
-"""Compiled network: the network through torch.compile for batches of fixed size, checked against the eager
-network.
+"""Compiled network: torch.compile for batches of fixed size, checked against the eager network.
 
 On an NVIDIA GPU each pass replays a CUDA graph (mode "reduce-overhead"). Shapes are fixed: a batch that is nearly
 full is padded, and any other batch runs eagerly. Only the network is compiled; normalisation, pass counts and

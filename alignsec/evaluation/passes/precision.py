@@ -11,7 +11,7 @@ from alignsec.spec.attack import SearchPrecision
 _TF32_CAPABILITY = (8, 0)
 """First NVIDIA compute capability with TF32. Earlier GPUs and CPUs ignore the flags and compute in float32."""
 _ROUNDING = {"fp32": 0.0, "tf32": 2.0**-10, "bf16": 2.0**-8}
-"""Half a unit in the last place of the significand, which has 10 explicit bits in TF32 and 7 in bfloat16."""
+"""Rounding of one value: half a unit in the last place in bfloat16 (7 explicit bits), a unit in TF32 (10 bits)."""
 _COMPILED_ROUNDING = 2.0**-14
 """Difference that sums in another order cause in float32, relative to the largest logit. Measured: see
 docs/engine.md."""

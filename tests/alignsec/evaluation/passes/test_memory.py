@@ -48,9 +48,9 @@ class LimitedNetwork(nn.Module):
 
 
 def limited_task(attack, **how):
-    what = small.task(False, attack, 12)
+    task = small.task(False, attack, 12)
     model = LimitedNetwork(small.network(False), **how)
-    return Task(small.classifier(model), what.pixels, what.labels, attack, 0), model
+    return Task(small.classifier(model), task.pixels, task.labels, attack, 0), model
 
 
 @cache
@@ -70,45 +70,45 @@ def run_without_errors():
 )
 def test_out_of_memory_changes_no_verdict(kind, after, room, error):
     """Memory runs out in the clean pass or during the search."""
-    what, model = limited_task(ATTACK, error=error, room=room, kind=kind, after=after)
-    disturbed, whole = small.finished(what, slots=16), run_without_errors()
+    task, model = limited_task(ATTACK, error=error, room=room, kind=kind, after=after)
+    disturbed, whole = small.finished(task, slots=16), run_without_errors()
     assert 1 <= model.raised <= 4, "batches that did not fit were tried again"
     assert model.largest <= room
     assert small.verdicts(disturbed) == small.verdicts(whole)
     assert steps(disturbed) == steps(whole)
 
 
-def steps(known):
-    return sorted((one.image, one.budget, one.step) for one in known.adversarial_images)
+def steps(evaluation):
+    return sorted((one.image, one.budget, one.step) for one in evaluation.adversarial_images)
 
 
 def test_out_of_memory_in_float32_check_changes_no_verdict():
     attack = small.attack(eps=("0.3",), search="bf16")
-    what, model = limited_task(attack, error=CPU, room=2, kind="exact", after=3)
-    assert small.verdicts(small.finished(what)) == small.verdicts(small.finished(small.task(False, attack, 12)))
+    task, model = limited_task(attack, error=CPU, room=2, kind="exact", after=3)
+    assert small.verdicts(small.finished(task)) == small.verdicts(small.finished(small.task(False, attack, 12)))
     assert model.raised
 
 
 def test_one_image_does_not_fit():
-    what, _ = limited_task(small.attack(), error=CPU, room=0, kind="gradient", after=5)
+    task, _ = limited_task(small.attack(), error=CPU, room=0, kind="gradient", after=5)
     with pytest.raises(RuntimeError, match="DefaultCPUAllocator") as caught:
-        small.finished(what)
+        small.finished(task)
     assert is_out_of_memory(caught.value)
 
 
 def test_replay_keeps_batches_together():
     attack = small.attack(eps=("0.05",), batch=12)
-    what, model = limited_task(attack, error=GPU, room=5, kind="gradient", after=0)
+    task, model = limited_task(attack, error=GPU, room=5, kind="gradient", after=0)
     whole = small.finished(small.task(False, attack, 12), replay=True, slots=12)
-    assert small.verdicts(small.finished(what, replay=True, slots=12)) == small.verdicts(whole)
+    assert small.verdicts(small.finished(task, replay=True, slots=12)) == small.verdicts(whole)
     assert model.raised
 
 
 @pytest.mark.parametrize("error", [RuntimeError("at most two"), ValueError("no"), KeyError("memory")])
 def test_other_errors_are_not_out_of_memory(error):
-    what, model = limited_task(small.attack(), error=error, room=2, kind="gradient", after=0)
+    task, model = limited_task(small.attack(), error=error, room=2, kind="gradient", after=0)
     with pytest.raises(type(error)):
-        small.finished(what)
+        small.finished(task)
     assert model.raised == 1
     assert not is_out_of_memory(error)
 
@@ -167,6 +167,6 @@ def test_control_groups_limit_memory(tmp_path):
 
 def test_little_memory_changes_no_verdict(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(memory, "available_bytes", lambda device, limit: 10**5)
-    known = small.finished(small.task(False, ATTACK, 12), slots=16)
-    assert 1 <= known.max_batch < 16
-    assert small.verdicts(known) == small.verdicts(run_without_errors())
+    evaluation = small.finished(small.task(False, ATTACK, 12), slots=16)
+    assert 1 <= evaluation.max_batch < 16
+    assert small.verdicts(evaluation) == small.verdicts(run_without_errors())

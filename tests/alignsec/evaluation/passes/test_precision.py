@@ -23,57 +23,57 @@ def is_bfloat16() -> bool:
 class PrecisionDependent(nn.Module):
     """A network with another function in bfloat16 than in float32, which counts the images of each."""
 
-    def __init__(self, network, in_low):
+    def __init__(self, network, change):
         super().__init__()
-        self.network, self.in_low = network, in_low
+        self.network, self.change = network, change
         self.image_counts = {True: 0, False: 0}
 
     def forward(self, images):
         """Return logits."""
         self.image_counts[is_bfloat16()] += len(images)
         logits = self.network(images)
-        return self.in_low(logits) if is_bfloat16() else logits
+        return self.change(logits) if is_bfloat16() else logits
 
 
-def precision_dependent_task(in_low, attack, images=6):
-    what = small.task(False, attack, images)
-    model = PrecisionDependent(small.network(False), in_low)
-    return Task(small.classifier(model), what.pixels, what.labels, attack, 0), model
+def precision_dependent_task(change, attack, images=6):
+    task = small.task(False, attack, images)
+    model = PrecisionDependent(small.network(False), change)
+    return Task(small.classifier(model), task.pixels, task.labels, attack, 0), model
 
 
-def spent(known):
-    return sum(one.forward for budget in known.budgets for one in budget.passes.values())
+def spent(evaluation):
+    return sum(one.forward for budget in evaluation.budgets for one in budget.passes.values())
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_unconfirmed_image_is_not_broken_and_search_continues(method):
     """In bfloat16 every image seems misclassified; in float32 none is at this small budget."""
     attack = small.attack(method, eps=("0.0001", "0.3"), search="bf16")
-    what, model = precision_dependent_task(lambda logits: logits.roll(1, 1), attack)
-    known = small.finished(what, slots=7)
-    assert known.budgets[0].robust == 6
-    assert known.budgets[1].robust < 6
+    task, model = precision_dependent_task(lambda logits: logits.roll(1, 1), attack)
+    evaluation = small.finished(task, slots=7)
+    assert evaluation.budgets[0].robust == 6
+    assert evaluation.budgets[1].robust < 6
     # FAB's points are outside the smaller budget, so none is claimed there.
-    assert known.budgets[0].rejected == (0 if method == "fab-t" else 6)
-    assert spent(known) + known.clean_passes.forward == sum(model.image_counts.values())
+    assert evaluation.budgets[0].rejected == (0 if method == "fab-t" else 6)
+    assert spent(evaluation) + evaluation.clean_passes.forward == sum(model.image_counts.values())
     whole = small.finished(small.task(False, small.attack(method, eps=("0.0001",)), 6))
-    assert known.budgets[0].passes[method].forward > spent(whole), "some searches ended early"
+    assert evaluation.budgets[0].passes[method].forward > spent(whole), "some searches ended early"
 
 
 def test_float32_passes_are_counted_and_noted():
-    what, model = precision_dependent_task(
+    task, model = precision_dependent_task(
         lambda logits: logits, small.attack(eps=("0.12",), search="bf16"), images=12
     )
-    known = small.finished(what)
-    again = model.image_counts[False] - known.clean_passes.forward
-    assert again >= sum(letter in "ctfs" for letter in known.budgets[0].verdicts)
-    assert spent(known) == model.image_counts[True] + again
-    assert f"{again} of the forward passes checked apparent successes of the search in fp32" in known.notes
+    evaluation = small.finished(task)
+    again = model.image_counts[False] - evaluation.clean_passes.forward
+    assert again >= sum(letter in "ctfs" for letter in evaluation.budgets[0].verdicts)
+    assert spent(evaluation) == model.image_counts[True] + again
+    assert f"{again} of the forward passes checked apparent successes of the search in fp32" in evaluation.notes
 
 
 def test_clean_images_are_classified_in_float32():
-    what, model = precision_dependent_task(lambda logits: logits.roll(1, 1), small.attack(search="bf16"))
-    first = next(evaluate(what))
+    task, model = precision_dependent_task(lambda logits: logits.roll(1, 1), small.attack(search="bf16"))
+    first = next(evaluate(task))
     assert first.budgets[0].verdicts.count("R") == 6
     assert model.image_counts == {True: 0, False: first.clean_passes.forward}
 
@@ -81,8 +81,8 @@ def test_clean_images_are_classified_in_float32():
 def test_tie_of_rounded_logits_does_not_end_search():
     """Square ends at a tie of two logits. In bfloat16, rounding causes ties."""
     attack = small.attack("square", eps=("0.0001",), search="bf16")
-    what, model = precision_dependent_task(torch.zeros_like, attack)
-    assert small.finished(what).budgets[0].robust == 6
+    task, model = precision_dependent_task(torch.zeros_like, attack)
+    assert small.finished(task).budgets[0].robust == 6
     assert model.image_counts[True] == 6 * (1 + attack.queries)
 
 
@@ -91,12 +91,12 @@ def test_last_point_of_search_is_checked_in_float32():
     zeros = [at for at, label in enumerate(small.digits()[1][small.TRAINED_ON :].tolist()) if label == 0][:4]
     ahead = 100 * torch.eye(10)[0]
     attack = small.attack("apgd-t", eps=("0.3",), search="bf16")
-    what = small.task(False, attack, zeros)
+    task = small.task(False, attack, zeros)
     model = PrecisionDependent(small.network(False), lambda logits: logits + ahead)
-    known = small.finished(Task(small.classifier(model), what.pixels, what.labels, attack, 0))
-    assert small.verdicts(known) == ["tttt"]
-    assert {one.step for one in known.adversarial_images} == {attack.steps}
-    assert known.budgets[0].rejected == 0
+    evaluation = small.finished(Task(small.classifier(model), task.pixels, task.labels, attack, 0))
+    assert small.verdicts(evaluation) == ["tttt"]
+    assert {one.step for one in evaluation.adversarial_images} == {attack.steps}
+    assert evaluation.budgets[0].rejected == 0
 
 
 def test_small_margins_are_doubtful():
@@ -119,12 +119,12 @@ def test_bfloat16_breaks_about_as_many(norm):
 
 
 def test_bfloat16_search_is_resumed():
-    what = small.task(False, small.attack("autoattack", "Linf", BUDGETS["Linf"], search="bf16"), 5)
+    task = small.task(False, small.attack("autoattack", "Linf", BUDGETS["Linf"], search="bf16"), 5)
     how = Settings(slots=6, seconds_between_yields=0)
-    stopped = [known.model_dump_json() for known in evaluate(what, settings=how)]
+    stopped = [evaluation.model_dump_json() for evaluation in evaluate(task, settings=how)]
     whole = Evaluation.model_validate_json(stopped[-1])
     for text in stopped[::25]:
-        *_, last = evaluate(what, Evaluation.model_validate_json(text), how)
+        *_, last = evaluate(task, Evaluation.model_validate_json(text), how)
         assert small.verdicts(last) == small.verdicts(whole)
         assert last.adversarial_images == whole.adversarial_images
         assert last.notes == whole.notes
@@ -133,11 +133,11 @@ def test_bfloat16_search_is_resumed():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_logits_not_finite_in_bfloat16_are_rejected(method):
-    what, _ = precision_dependent_task(lambda logits: logits * torch.nan, small.attack(method, search="bf16"))
+    task, _ = precision_dependent_task(lambda logits: logits * torch.nan, small.attack(method, search="bf16"))
     with pytest.raises(
         ModelError, match='the logits of 6 of 6 images are not finite in bf16; set search = "fp32"'
     ):
-        small.finished(what)
+        small.finished(task)
 
 
 def test_tf32_is_enabled_for_search_only(monkeypatch: pytest.MonkeyPatch):
@@ -151,10 +151,10 @@ def test_tf32_is_enabled_for_search_only(monkeypatch: pytest.MonkeyPatch):
             logits.register_hook(lambda slope: flags.append(torch.backends.cudnn.allow_tf32))
         return logits
 
-    what = small.task(False, small.attack(eps=("0.1",), search="tf32"), 6)
+    task = small.task(False, small.attack(eps=("0.1",), search="tf32"), 6)
     network = nn.Sequential(small.network(False), small_layer(noted))
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    *_, last = evaluate(Task(small.classifier(network), what.pixels, what.labels, what.attack, 0))
+    *_, last = evaluate(Task(small.classifier(network), task.pixels, task.labels, task.attack, 0))
     exact = small.finished(small.task(False, small.attack(eps=("0.1",)), 6))
     assert small.verdicts(last) == small.verdicts(exact)
     assert flags.count(True) > flags.count(False) > 2

@@ -66,8 +66,8 @@ def test_carry_saves_passes_and_breaks_no_fewer_images():
     attacks = [small.attack("apgd-ce", "Linf", ("0.15", "0.2", "0.3"), carry=carry) for carry in (False, True)]
     apart, carried = (finished(small.network(False), attack, slots=1) for attack in attacks)
 
-    def passes(known):
-        return sum(one.forward for budget in known.budgets for one in budget.passes.values())
+    def passes(evaluation):
+        return sum(one.forward for budget in evaluation.budgets for one in budget.passes.values())
 
     assert passes(carried) < passes(apart)
     for a, b in zip(apart.budgets, carried.budgets, strict=True):
@@ -76,12 +76,12 @@ def test_carry_saves_passes_and_breaks_no_fewer_images():
 
 
 def test_adversarial_images_have_component_and_distance():
-    known = finished(small.network(False), small.attack("autoattack", "Linf", ("0.1", "0.3")))
+    evaluation = finished(small.network(False), small.attack("autoattack", "Linf", ("0.1", "0.3")))
     letters = {"apgd-ce": "c", "apgd-t": "t", "fab-t": "f", "square": "s"}
-    assert known.adversarial_images
-    for one in known.adversarial_images:
-        verdicts = known.budgets[one.budget]
+    assert evaluation.adversarial_images
+    for one in evaluation.adversarial_images:
+        verdicts = evaluation.budgets[one.budget]
         assert verdicts.verdicts[one.image] == letters[one.component]
         assert 0 < one.distance <= verdicts.largest_distance <= float(verdicts.eps) + 1e-6
-    broken = sum(letter in "ctfs" for each in known.budgets for letter in each.verdicts)
-    assert len(known.adversarial_images) == broken
+    broken = sum(letter in "ctfs" for each in evaluation.budgets for letter in each.verdicts)
+    assert len(evaluation.adversarial_images) == broken
