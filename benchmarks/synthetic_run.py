@@ -21,7 +21,7 @@ from alignsec.spec.attack import Attack
 from alignsec.spec.components import COMPONENTS
 from alignsec.spec.pair import File, Pair, PairModel
 from alignsec.spec.preprocessing import Preprocessing
-from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes, rounded
+from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes, round_distance
 
 EPS = ("0.001", "0.5/255", "1/255")
 CLEAN, ROBUST_AT = 0.78, (0.6, 0.25, 0.08)
@@ -137,7 +137,7 @@ def _record(pair: Pair, names: list[str], labels: list[int], rng: random.Random)
                 verdicts="".join(letters),
                 largest_distance=float(eps),
                 broken_at_step=[int(rng.expovariate(0.3)) for _ in range(broken)],
-                broken_at_distance=[rounded(float(eps) * rng.uniform(0.9, 1)) for _ in range(broken)],
+                broken_at_distance=[round_distance(float(eps) * rng.uniform(0.9, 1)) for _ in range(broken)],
                 seconds=round(rng.uniform(100, 1000), 3),
                 passes={part: Passes(forward=100_000, backward=50_000) for part in pair.attack.components},
             )

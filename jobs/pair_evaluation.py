@@ -18,7 +18,7 @@ from alignsec.models.images import ImageLoader, load_images
 from alignsec.run.outcome import Record
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import File, Pair
-from alignsec.spec.verdicts import BudgetVerdicts, rounded
+from alignsec.spec.verdicts import BudgetVerdicts, round_distance
 from jobs import provenance
 from jobs.checkpoint import Checkpoint
 
@@ -126,7 +126,7 @@ def _add_distances(evaluation: Evaluation, index: int) -> BudgetVerdicts:
     found = sorted(
         (one for one in evaluation.adversarial_images if one.budget == index), key=lambda one: one.image
     )
-    steps, distances = [one.step for one in found], [rounded(one.distance) for one in found]
+    steps, distances = [one.step for one in found], [round_distance(one.distance) for one in found]
     return evaluation.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
 
 

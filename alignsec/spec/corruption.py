@@ -1,4 +1,7 @@
-"""Common corruptions (Hendrycks & Dietterich 2019): which there are, how a study lists them, what makes them."""
+"""Common corruptions: their names, the lists in a study, and the library that generates them.
+
+Reference: Hendrycks & Dietterich 2019 (arXiv 1903.12261).
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,37 +12,44 @@ COMMON = (
     *("snow", "frost", "fog", "brightness"),
     *("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
 )
-"""The fifteen of ImageNet-C (arXiv 1903.12261, section 3.1), in its order."""
+"""The fifteen types of ImageNet-C in its order (section 3.1)."""
 EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
-"""Its four extra ones, meant for validation."""
+"""The four additional types of ImageNet-C, meant for validation."""
 SEVERITIES = (1, 2, 3, 4, 5)
 SMALLEST = 32
-"""Pixels a side below which they are not made."""
+"""Smallest width and height, in pixels, of images that can be corrupted."""
 
 LIBRARY, VERSION = "imagecorruptions-imaug", "1.1.5"
 GENERATOR = f"{LIBRARY} {VERSION}"
-"""What corrupts images where no set of corrupted ones is at hand. Part of the question: another version may draw
-other noise."""
+"""Library that corrupts images if the study has no set of corrupted images. It is part of a pair's fingerprint,
+because another version may draw different noise."""
 
 _GROUPS = {"common": COMMON, "extra": EXTRA}
 
 
-def expanded(entries: list[Any], *, from_set: bool) -> Iterator[tuple[int, Any]]:
-    """The `[[attacks]]` of a study, those of method "corruption" one for each type and severity.
+def expand_corruptions(entries: list[Any], *, from_set: bool) -> Iterator[tuple[int, Any]]:
+    """Replace each `[[attacks]]` table with method "corruption" by one table per type and severity.
 
-    Yields each with the position of the entry it came from. An entry may list types, name a group (`common`, the
-    fifteen of ImageNet-C, or `extra`, its four others), and leave severities out for all five. Its name, if any,
-    goes before type and severity. What is not as it should be is passed on as it is, for the attack to refuse.
-    from_set: the study has a set of corrupted images, so nothing is generated.
+    A table may list types or name a group: `common`, the fifteen types of ImageNet-C, or `extra`, the four
+    additional ones. Without severities it stands for all five. Its name, if there is one, precedes the type and
+    the severity. Invalid values are passed on unchanged, so that validation reports them.
+
+    Args:
+        entries: The raw tables.
+        from_set: Whether the study has a set of corrupted images, so that none are generated.
+
+    Yields:
+        The index of the original table, and the table.
     """
-    for position, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         if not isinstance(entry, dict) or entry.get("method") != "corruption":
-            yield position, entry
+            yield index, entry
             continue
-        kinds, severities = entry.get("corruption", [None]), entry.get("severity", list(SEVERITIES))
-        kinds = _GROUPS.get(kinds, [kinds]) if isinstance(kinds, str) else kinds
-        for kind in kinds if isinstance(kinds, list | tuple) and kinds else [kinds]:
+        types, severities = entry.get("corruption", [None]), entry.get("severity", list(SEVERITIES))
+        types = _GROUPS.get(types, [types]) if isinstance(types, str) else types
+        for corruption in types if isinstance(types, list | tuple) and types else [types]:
             for severity in severities if isinstance(severities, list) and severities else [severities]:
-                name = "-".join(str(part) for part in (entry.get("name"), kind, severity) if part is not None)
-                made = {} if from_set else {"generator": GENERATOR}
-                yield position, {**entry, "name": name, "corruption": kind, "severity": severity, **made}
+                parts = (entry.get("name"), corruption, severity)
+                name = "-".join(str(part) for part in parts if part is not None)
+                generator = {} if from_set else {"generator": GENERATOR}
+                yield index, {**entry, "name": name, "corruption": corruption, "severity": severity, **generator}

@@ -1,4 +1,4 @@
-"""Pairs: one model under one attack on one image set, the unit that is run, stored and counted."""
+"""Pairs: one model under one attack on one image set, the unit of a job, an outcome and a table row."""
 
 import re
 import unicodedata
@@ -18,9 +18,10 @@ the form that the source publishes, and the source's builder converts it."""
 
 
 class File(StrictModel):
-    """A file a job is handed in its working folder, under its plain name."""
+    """A file in a job's working folder."""
 
     name: Annotated[str, Field(pattern=r"^[^/\x00]*[^/\x00.][^/\x00]*$")]
+    """File name without a folder."""
     sha256: Sha256
 
 
@@ -28,62 +29,64 @@ Tolerance = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Published(StrictModel):
-    """The clean accuracy that somebody else measured, which a model is held to before it is attacked."""
+    """A published clean accuracy that a model must reproduce before it is attacked."""
 
     top1: Annotated[float, Field(gt=0, le=1)]
-    """Share of images classified correctly, not per cent."""
+    """Fraction of images classified correctly, not per cent."""
     tolerance: Tolerance = 0.05
-    """How far the accuracy on another sample of the same images may truly lie from it, in the same unit."""
+    """Largest accepted difference between this value and the true accuracy on the study's images, as a
+    fraction."""
     where: str = ""
-    """Where it was published."""
+    """Source of the value."""
 
 
 class PairModel(StrictModel):
-    """A network, where its weights are, and how it wants its images."""
+    """A network, its files and its preprocessing."""
 
     name: str
-    """Its name in the study: its row in the scores table."""
+    """Name in the study, and row in the scores table."""
     source: str
-    """Where its architecture comes from, such as `timm:resnet50.a1_in1k`."""
+    """Source and name of the architecture, such as `timm:resnet50.a1_in1k`."""
     options: dict[str, Any] = {}
-    """Arguments of the architecture's constructor."""
+    """Arguments of the constructor."""
     weights: File | None = None
-    """None where the network's own code makes them."""
+    """None if the network's code creates the weights."""
     conversion: Conversion = "none"
-    """What is done to the weights file, if there is one."""
+    """How to read the weights file, if there is one."""
     code: File | None = None
-    """A user's Python file that builds the network."""
+    """Python file of a user that builds the network."""
     classes: Annotated[int, Field(ge=2)] | None = None
-    """How many logits it must give; None where that shows only when it is built."""
+    """Expected number of logits; None if only building the network shows it."""
     published: Published | None = None
-    """What it is held to before it is attacked; None where nothing is published."""
+    """Clean accuracy that it must reproduce before it is attacked; None if there is none."""
     preprocessing: Preprocessing
 
 
 class Pair(StrictModel):
-    """Everything a job must know, and nothing about where it runs."""
+    """The input of one job, independent of the machine that runs it."""
 
     model: PairModel
     attack: Attack
     images: File
     """The pack of the study's images."""
     corrupted: File | None = None
-    """The pack of the same images under the attack's corruption, in the same order, where they come as a set."""
+    """The pack of the same images under the attack's corruption, in the same order; None if they are generated."""
     seed: int
 
     @model_validator(mode="after")
-    def _one_source_of_corrupted_images(self) -> Self:
-        """A corruption is generated or comes as a set; no other attack has corrupted images."""
+    def _check_corrupted(self) -> Self:
+        """Require a pack or a generator for a corruption, and no pack for any other attack."""
         if (self.corrupted is not None) != (self.attack.level_kind == "severity" and not self.attack.generator):
-            raise ValueError("the corrupted images are either a pack or made by the attack's generator")
+            raise ValueError("a corruption needs either a pack of corrupted images or a generator")
         return self
 
     @property
     def fingerprint(self) -> dict[str, object]:
-        """What changes the answer, and nothing else: file names and folders do not, nor what only refuses one."""
-        no_answer = {"weights", "code", "classes", "published"}
-        # Defaults are left out, so that a field that later versions add leaves the ids of today.
-        model = self.model.model_dump(mode="json", exclude=no_answer, exclude_defaults=True)
+        """Everything that changes the verdicts. File names do not, and neither do fields that only reject a
+        model."""
+        unused = {"weights", "code", "classes", "published"}
+        # Defaults are left out, so that a field of a later version does not change existing ids.
+        model = self.model.model_dump(mode="json", exclude=unused, exclude_defaults=True)
         files = {"weights": self.model.weights, "code": self.model.code}
         digests = {name: file.sha256 for name, file in files.items() if file}
         return {
@@ -96,14 +99,15 @@ class Pair(StrictModel):
 
     @cached_property
     def id(self) -> str:
-        """A readable name and ten digits of the fingerprint's digest: the outcome's file name and the DAG's node.
+        """A readable name and ten digits of the fingerprint's digest: the name of the outcome file and the DAG
+        node.
 
-        Letters, digits and hyphens only: DAGMan's node names admit neither "." nor "+".
+        It has only letters, digits and hyphens, because DAGMan's node names accept neither "." nor "+".
         """
         return f"{slug(self.model.name)}--{slug(self.attack.name)}--{digest.sha256_of_json(self.fingerprint)[:10]}"
 
 
 def slug(name: str, longest: int = 40) -> str:
-    """The readable part of an id: ASCII letters and digits, everything else a single hyphen."""
+    """Return the readable part of an id: ASCII letters and digits; all other characters become one hyphen."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:longest].strip("-") or "x"

@@ -1,4 +1,4 @@
-"""Verdicts: one letter an image and budget, and the counts that an outcome file holds with them."""
+"""Verdicts: one letter per image and budget, and the counts that an outcome file stores with them."""
 
 from typing import Annotated
 
@@ -38,19 +38,19 @@ def _known_letters(verdicts: str) -> str:
 
 def _none_negative(counts: list[int]) -> list[int]:
     if counts and min(counts) < 0:
-        raise ValueError("every number should be greater than or equal to 0")
+        raise ValueError("every number must be greater than or equal to 0")
     return counts
 
 
 Count = Annotated[int, Field(ge=0)]
 Counts = Annotated[list[int], AfterValidator(_none_negative)]
-"""Checked as a whole: a bound on each of thousands of numbers takes four times as long as reading them."""
+"""Validated as a whole: a bound on each of thousands of numbers takes four times as long as reading them."""
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Distance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Passes(StrictModel):
-    """Model passes, counted in images: a batch of 32 through the model once is 32."""
+    """Model passes, counted in images: one pass of a batch of 32 images counts 32."""
 
     forward: Count = 0
     backward: Count = 0
@@ -63,30 +63,34 @@ def _known_breakers(passes: dict[str, Passes]) -> dict[str, Passes]:
 
 
 class BudgetVerdicts(StrictModel):
-    """The verdicts at one budget, one letter an image, in the order of the record's images."""
+    """The verdicts at one budget: one letter per image, in the order of the record's images."""
 
     eps: Budget
     verdicts: Annotated[str, AfterValidator(_known_letters)]
     largest_distance: Distance
-    """Of the adversarial images that count, in the attack's norm, measured in float64."""
+    """Largest distance of a confirmed adversarial image, in the attack's norm, computed in float64."""
     broken_at_step: Counts = []
-    """Of each broken image in the order of its letters: the step of the search that broke it, 0 for a random
-    start. Empty from the reference, which does not tell."""
+    """For each broken image, in the order of the letters: the step of the search that broke it, 0 for a random
+    start. Empty for the reference implementation, which does not report it."""
     broken_at_distance: list[Distance] = []
-    """Likewise the distance of the adversarial image, in the attack's norm, rounded."""
+    """For each broken image, in the same order: the distance of the adversarial image, in the attack's norm,
+    rounded."""
     rejected: Count = 0
-    """Images a component claimed to have broken that our own fp32 check did not confirm."""
+    """Number of images that a component reported as broken and the check in float32 did not confirm."""
     seconds: Seconds
     passes: Annotated[dict[str, Passes], AfterValidator(_known_breakers)]
-    """By component, or by "corruption"."""
+    """Passes by component, or under the key "corruption"."""
 
     @property
     def robust(self) -> int:
-        """How many images the model gets right under the attack. Under a corruption that counts the mended ones
-        too, as the accuracy on ImageNet-C does (Hendrycks & Dietterich 2019, section 4.1)."""
+        """Number of images classified correctly under the attack.
+
+        Under a corruption, this includes images that are wrong when clean, as accuracy on ImageNet-C does
+        (Hendrycks & Dietterich 2019, section 4.1).
+        """
         return self.verdicts.count(ROBUST) + self.verdicts.count(MENDED)
 
 
-def rounded(distance: float) -> float:
-    """To six digits: pixels are float32, whose seventh is noise, and these are half of a file."""
+def round_distance(distance: float) -> float:
+    """Round to six digits. Pixels are float32, whose seventh digit is noise, and distances are half of a file."""
     return float(f"{distance:.6g}")

@@ -1,4 +1,4 @@
-"""The images of a study: where they come from and which of them are attacked."""
+"""The images of a study: their source, and the choice of the attacked images."""
 
 from glob import glob
 from pathlib import Path
@@ -10,56 +10,59 @@ from pydantic_core import PydanticCustomError
 from alignsec.study.fields import ExistingFile, ExistingFolder, Seed, Table
 
 
-def _matching(value: object, info: ValidationInfo) -> object:
-    """The files that a pattern such as `val-*.parquet` stands for, in order; a list is taken as it is."""
+def _expand_pattern(value: object, info: ValidationInfo) -> object:
+    """Return the sorted files that match a pattern such as `val-*.parquet`; return a list unchanged."""
     if not isinstance(value, str):
         return value
-    # Relative to the study file, as every path is; an absolute pattern stays as it is.
+    # Relative to the study file, as every path; an absolute pattern stays absolute.
     root = info.context["folder"] if info.context else Path()
-    found = sorted(glob(str(root / Path(value).expanduser())))  # noqa: PTH207 - Path.glob refuses absolute patterns
+    found = sorted(glob(str(root / Path(value).expanduser())))  # noqa: PTH207 - Path.glob rejects absolute patterns
     if not found:
         raise PydanticCustomError("path", "matches no file (looked for {full})", {"full": str(root / value)})
     return found
 
 
-Shards = Annotated[tuple[ExistingFile, ...], BeforeValidator(_matching), Field(min_length=1)]
+Shards = Annotated[tuple[ExistingFile, ...], BeforeValidator(_expand_pattern), Field(min_length=1)]
 
 
 class StudyImages(Table):
-    """The `[images]` table. Exactly one of `folder`, `archive` and `shards` says where the images are."""
+    """The `[images]` table. Exactly one of `folder`, `archive` and `shards` names the source of the images."""
 
     folder: ExistingFolder | None = None
-    """Class folders, or any folder with `labels`."""
+    """A folder with one folder per class, or any folder together with `labels`."""
     archive: ExistingFile | None = None
-    """The same in one plain tar, such as ImageNet's own ILSVRC2012_img_val.tar, which is not unpacked."""
+    """The same content in one uncompressed tar archive, such as ImageNet's ILSVRC2012_img_val.tar, which is not
+    unpacked."""
     shards: Shards | None = None
-    """Parquet files as the model hub's data sets have them, or webdataset tars: a pattern or a list of files."""
+    """Parquet files as in the model hub's data sets, or webdataset tar files: a pattern or a list of files."""
     labels: ExistingFile | None = None
-    """Of `folder` or `archive`: a CSV with the columns `file` and `label`, ImageNet's LOC_val_solution.csv, or the
-    devkit's ground truth, a line an image. Without it each class is a folder: ImageNet's by WordNet id, others
-    in sorted order."""
+    """Labels of `folder` or `archive`: a CSV file with the columns `file` and `label`, ImageNet's
+    LOC_val_solution.csv, or the devkit's ground truth with one line per image. Default: one folder per class;
+    ImageNet's WordNet ids have ImageNet's labels, other folder names are numbered in sorted order."""
     count: Annotated[int, Field(ge=1)] | None = None
-    """How many images are attacked; all of them where left out."""
+    """Number of attacked images. Default: all images."""
     seed: Seed | None = None
-    """Decides which images are chosen; the study's seed where left out."""
+    """Seed of the choice of images. Default: the study's seed."""
     stratified: bool = False
-    """As many of each class as the count allows."""
+    """Choose the same number of images from each class, as far as the count allows."""
     list: ExistingFile | None = None
-    """Instead of a count: a file of names, one a line, such as RobustBench's 5000 of ImageNet."""
+    """A file with one image name per line, instead of a count; such as RobustBench's 5000 images of ImageNet."""
     corrupted: ExistingFolder | None = None
-    """The same images corrupted, cropped and laid out as ImageNet-C: TYPE/SEVERITY/CLASS/FILE. Without it, jobs
-    make their own."""
+    """The same images corrupted, cropped and laid out as in ImageNet-C: TYPE/SEVERITY/CLASS/FILE. Default: the
+    jobs generate them."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_combination(self) -> Self:
         given = [name for name in ("folder", "archive", "shards") if getattr(self, name) is not None]
         if len(given) != 1:
-            told = f"has {' and '.join(given)}" if given else "says not where the images are"
-            raise PydanticCustomError("images", "{told}; give one of folder, archive and shards", {"told": told})
+            found = f"has {' and '.join(given)}" if given else "names no source of images"
+            raise PydanticCustomError(
+                "images", "{found}; give one of folder, archive and shards", {"found": found}
+            )
         if self.labels and self.shards:
-            raise PydanticCustomError("images", "has labels, but shards bring their own; remove labels")
+            raise PydanticCustomError("images", "has labels, but shards contain their labels; remove labels")
         if self.list and (self.count or self.stratified):
-            raise PydanticCustomError("images", "has a list and a count or stratified; the list says it all")
+            raise PydanticCustomError("images", "has a list together with count or stratified; remove one of them")
         if self.stratified and not self.count:
             raise PydanticCustomError("images", "is stratified, which needs a count; add count = 1000")
         return self

@@ -1,4 +1,4 @@
-"""Results tables: a CSV of clean accuracies that somebody published, one row a model, in timm's layout."""
+"""Results tables: CSV files of published clean accuracies in timm's layout, one row per model."""
 
 import csv
 from dataclasses import dataclass
@@ -9,18 +9,21 @@ from alignsec.errors import ConfigError, ConfigErrors
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """Top-1 accuracy by the name a model has in its library, such as `resnet50.a1_in1k`."""
+    """Top-1 accuracies by a model's name in its source, such as `resnet50.a1_in1k`."""
 
     path: Path
     top1: dict[str, float]
-    """As shares in (0, 1]."""
+    """Fractions in (0, 1]."""
 
     @classmethod
     def read(cls, path: Path) -> "ResultsTable":
-        """Read the columns `model` and `top1`; the rest, which timm's own tables have, are not looked at.
+        """Read the columns `model` and `top1` of a CSV file.
 
-        Values above 1 say that the table is in per cent, as timm's are. Raises Mistakes with every row that has
-        no number, or another one for the same model.
+        If any value is greater than 1, all values are per cent, as in timm's tables.
+
+        Raises:
+            ConfigErrors: If the file cannot be read, a column is missing, or a row has no valid accuracy or
+                contradicts an earlier row.
         """
         try:
             with path.open(newline="", encoding="utf-8-sig") as file:
@@ -30,28 +33,32 @@ class ResultsTable:
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise ConfigErrors.about(path, f"cannot be read as CSV: {error}") from None
         if missing:
-            remedy = f"has no column {' and no column '.join(sorted(missing))}; a results table has model and top1"
+            remedy = (
+                f"has no column {' and no column '.join(sorted(missing))}; expected the columns model and top1"
+            )
             raise ConfigErrors.about(path, remedy)
         found: dict[str, float] = {}
         errors = []
         for line, name, text in rows:
-            try:
-                value = float(text)
-            except (TypeError, ValueError):
-                value = -1.0
-            if not 0 < value <= 100:
-                errors.append(
-                    ConfigError(
-                        path=path, field=f"line {line}", given=f'"{text}"', remedy="is not a top-1 accuracy"
-                    )
-                )
+            value = _parse_accuracy(text)
+            if value is None:
+                errors.append(_row_error(path, line, text, "is not a top-1 accuracy"))
             elif found.setdefault(name, value) != value:
-                errors.append(
-                    ConfigError(
-                        path=path, field=f"line {line}", given=f'"{name}"', remedy="has two accuracies; keep one"
-                    )
-                )
+                errors.append(_row_error(path, line, name, "has two accuracies; keep one"))
         if errors:
             raise ConfigErrors(errors)
         unit = 100 if max(found.values(), default=0) > 1 else 1
         return cls(path, {name: value / unit for name, value in found.items()})
+
+
+def _parse_accuracy(text: str) -> float | None:
+    """Return a number in (0, 100], or None."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if 0 < value <= 100 else None
+
+
+def _row_error(path: Path, line: int, given: str, remedy: str) -> ConfigError:
+    return ConfigError(path=path, field=f"line {line}", given=f'"{given}"', remedy=remedy)

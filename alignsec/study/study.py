@@ -1,4 +1,4 @@
-"""Studies: which models meet which attacks on which images, and the scores they are compared with."""
+"""Studies: models, attacks, images, and the alignment scores to compare the results with."""
 
 import tomllib
 from collections import Counter
@@ -10,42 +10,43 @@ from pydantic import Field, ValidationError
 
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.schema import Sha256
-from alignsec.spec import corruption
-from alignsec.spec.attack import Attack
+from alignsec.spec.attack import Attack, default_name
+from alignsec.spec.corruption import expand_corruptions
 from alignsec.spec.pair import Published, Tolerance
-from alignsec.study.errors import explain
-from alignsec.study.fields import Date, ExistingFile, Seed, Table
+from alignsec.study.errors import explain_validation_error
+from alignsec.study.fields import Date, ExistingFile, RunName, Seed, Table
 from alignsec.study.images import StudyImages
 from alignsec.study.models import StudyModel
 
 
 class StudyScores(Table):
-    """The `[scores]` table: alignment scores, one row a model."""
+    """The `[scores]` table: alignment scores, one row per model."""
 
     file: ExistingFile
     label: str = ""
-    """What these scores are, in a line for the report."""
+    """Description of the scores for the report, one line."""
     sha256: Sha256 | None = None
-    """Of the file: the snapshot this study was written for, and no other."""
+    """Expected digest of the file. Another snapshot of the scores is then an error."""
     date: Date | None = None
-    """Of the snapshot, year-month-day, for the report."""
+    """Date of the snapshot for the report: year-month-day."""
 
 
 class StudyPublished(Table):
-    """The `[published]` table: a results table that models are held to, joined by their names in their library."""
+    """The `[published]` table: a results table with clean accuracies that the models must reproduce."""
 
     file: ExistingFile
-    """A CSV with the columns `model` and `top1`, such as timm's results-imagenet.csv."""
+    """A CSV file with the columns `model` (the name in the source) and `top1`, such as timm's
+    results-imagenet.csv."""
     tolerance: Tolerance = Published.model_fields["tolerance"].default
     where: str = ""
-    """Where it was published; the file's name where left out."""
+    """Where the accuracies are published. Default: the name of the file."""
 
 
 class Study(Table):
-    """A whole study file. Every pair of a model and an attack is run."""
+    """A study file. Every pair of a model and an attack is evaluated."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-    """Letters, digits, hyphens and underscores: it names the run's folder."""
+    name: RunName
+    """Letters, digits, hyphens and underscores; also the name of the run folder."""
     title: str = ""
     seed: Seed = 0
     images: StudyImages
@@ -56,72 +57,77 @@ class Study(Table):
 
     @classmethod
     def load(cls, path: Path, *, files_must_exist: bool = True) -> Self:
-        """Read and check a study file as a whole.
+        """Read and validate a study file as a whole.
 
         Args:
             path: The study file; paths in it are relative to its folder.
-            files_must_exist: Whether a path to a missing file is an error. False reads a study whose files are
-                still to be made.
+            files_must_exist: Whether a path to a missing file is an error. False reads a study whose files do not
+                exist yet.
 
-        Raises Mistakes with every error in it: what is not TOML, unknown keys and names, budgets that are
-        not text, files that are not there, names given twice.
+        Raises:
+            ConfigErrors: With all errors of the file: invalid TOML, unknown keys and names, budgets that are not
+                text, missing files, and names that are used twice.
         """
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigErrors.about(path, f"cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigErrors.about(path, f"is not TOML: {error}") from None
-        raw, entries = _with_each_corruption(raw)
-        errors = _named_twice(str(path), raw, entries)
+            raise ConfigErrors.about(path, f"is not valid TOML: {error}") from None
+        raw, entries = _expand_attacks(raw)
+        errors = _find_duplicate_names(str(path), raw, entries)
         try:
             study = cls.model_validate(
                 raw, context={"folder": path.parent.resolve(), "files_must_exist": files_must_exist}
             )
         except ValidationError as error:
-            errors = [*explain(str(path), cls, error, {"attacks": entries}), *errors]
+            errors = [*explain_validation_error(str(path), cls, error, {"attacks": entries}), *errors]
         if errors:
             raise ConfigErrors(errors)
         return study
 
 
-def _with_each_corruption(raw: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    """A study with an attack for each of its corruptions, and which `[[attacks]]` entry each attack came from."""
+def _expand_attacks(raw: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    """Return the study with one attack per corruption setting, and the original index of each attack."""
     attacks, images = raw.get("attacks"), raw.get("images")
     if not isinstance(attacks, list):
         return raw, []
     from_set = isinstance(images, dict) and "corrupted" in images
-    expanded = list(corruption.expanded(attacks, from_set=from_set))
-    return {**raw, "attacks": [attack for _, attack in expanded]}, [entry for entry, _ in expanded]
+    expanded = list(expand_corruptions(attacks, from_set=from_set))
+    return {**raw, "attacks": [attack for _, attack in expanded]}, [index for index, _ in expanded]
 
 
-def _named_twice(file: str, raw: dict[str, Any], attack_entries: Sequence[int]) -> list[ConfigError]:
-    """Checked on the raw tables, so that it is told together with errors that keep an entry from being read."""
+def _find_duplicate_names(file: str, raw: dict[str, Any], attack_entries: Sequence[int]) -> list[ConfigError]:
+    """Return an error for each name that several models or several attacks have.
+
+    The raw tables are checked, so that the errors are reported together with those that prevent validation.
+    """
+    models = [(index, entry.get("name")) for index, entry in _tables(raw, "models")]
+    attacks = [(attack_entries[index], _attack_name(entry)) for index, entry in _tables(raw, "attacks")]
+    return [*_duplicates(file, "models", models), *_duplicates(file, "attacks", attacks)]
+
+
+def _tables(raw: dict[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]:
+    """Return the tables of a list with their indices; nothing if the value is not a list."""
+    entries = raw.get(key)
+    if not isinstance(entries, list):
+        return []
+    return [(index, entry) for index, entry in enumerate(entries) if isinstance(entry, dict)]
+
+
+def _duplicates(file: str, table: str, names: Sequence[tuple[int, object]]) -> list[ConfigError]:
     errors = []
-    for table in ("models", "attacks"):
-        entries = raw.get(table)
-        if not isinstance(entries, list):
-            continue
-        names = [entry.get("name") for entry in entries if isinstance(entry, dict)]
-        if table == "attacks":
-            names = [_attack_name(entry) for entry in entries if isinstance(entry, dict)]
-        for name, times in Counter(name for name in names if isinstance(name, str)).items():
-            if times > 1:
-                at = [i for i, other in enumerate(names) if other == name]
-                at = [attack_entries[i] for i in at] if table == "attacks" else at
-                places = ", ".join(f"{table}[{i}]" for i in dict.fromkeys(at))
-                errors.append(
-                    ConfigError(
-                        path=file,
-                        field=f"{table}.name",
-                        given=f'"{name}"',
-                        remedy=f"names {times} entries ({places}); give each its own",
-                    )
-                )
+    for name, times in Counter(name for _, name in names if isinstance(name, str)).items():
+        if times > 1:
+            indices = dict.fromkeys(index for index, other in names if other == name)
+            places = ", ".join(f"{table}[{index}]" for index in indices)
+            remedy = f"names {times} entries ({places}); give each entry its own name"
+            errors.append(ConfigError(path=file, field=f"{table}.name", given=f'"{name}"', remedy=remedy))
     return errors
 
 
 def _attack_name(entry: dict[str, Any]) -> object:
-    if "name" in entry:
-        return entry["name"]
-    return f"{entry.get('method')}-{entry['norm']}" if "norm" in entry else entry.get("method")
+    """Return the name of a raw attack table, or its default name; None if it has neither name nor method."""
+    method = entry.get("method")
+    default = default_name(method, entry.get("norm")) if isinstance(method, str) else None
+    return entry.get("name", default)

@@ -14,7 +14,9 @@ from alignsec.spec import corruption
 from alignsec.spec.attack import Attack
 
 LISTED = {"method": "corruption", "corruption": ["fog", "snow"], "severity": [5, 1]}
-CORRUPTIONS = [Attack.model_validate(entry) for _, entry in corruption.expanded([LISTED], from_set=False)]
+CORRUPTIONS = [
+    Attack.model_validate(entry) for _, entry in corruption.expand_corruptions([LISTED], from_set=False)
+]
 CLEAN = Attack(method="clean", name="clean")
 
 

@@ -1,4 +1,4 @@
-"""Attacks as a study writes them."""
+"""Attacks: defaults, validation, fingerprints and deviations from the standard version."""
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ def linf(method: str = "autoattack", **fields: object) -> Attack:
     return make(**{"method": method, "norm": "Linf", "eps": ["1/255"], **fields})
 
 
-def numbers(attack: Attack) -> dict[str, tuple[int, ...]]:
+def list_parameters(attack: Attack) -> dict[str, tuple[int, ...]]:
     return {
         component: tuple(
             attack.parameter_value(parameter, component) for parameter in sorted(COMPONENTS[component].parameters)
@@ -34,23 +34,33 @@ def test_autoattack_is_the_standard_version(norm: str):
     """Croce & Hein 2020: four components in this order, 100 steps, 9 targets, 5000 queries, one restart."""
     attack = make(method="autoattack", norm=norm, eps=["1/255"])
     assert attack.deviations == ()
-    assert list(numbers(attack)) == ["apgd-ce", "apgd-t", "fab-t", "square"]
-    assert numbers(attack) == {"apgd-ce": (1, 100), "apgd-t": (1, 100, 9), "fab-t": (100, 9), "square": (5000,)}
+    assert list(list_parameters(attack)) == ["apgd-ce", "apgd-t", "fab-t", "square"]
+    assert list_parameters(attack) == {
+        "apgd-ce": (1, 100),
+        "apgd-t": (1, 100, 9),
+        "fab-t": (100, 9),
+        "square": (5000,),
+    }
 
 
-def test_the_standard_version_in_l1_has_other_numbers():
-    """As `_set_version` of the reference sets them: five restarts of APGD-CE, five targets of APGD-T."""
+def test_the_standard_version_for_l1_has_other_values():
+    """`_set_version` of pyautoattack sets five restarts of APGD-CE and five targets of APGD-T."""
     attack = make(method="autoattack", norm="L1", eps=["12"])
     assert attack.deviations == ()
-    assert numbers(attack) == {"apgd-ce": (5, 100), "apgd-t": (1, 100, 5), "fab-t": (100, 9), "square": (5000,)}
+    assert list_parameters(attack) == {
+        "apgd-ce": (5, 100),
+        "apgd-t": (1, 100, 5),
+        "fab-t": (100, 9),
+        "square": (5000,),
+    }
     assert attack.fingerprint["restarts"] == {"apgd-ce": 5, "apgd-t": 1}
     assert attack.fingerprint["targets"] == {"apgd-t": 5, "fab-t": 9}
 
 
-def test_a_number_that_is_given_holds_for_every_component():
+def test_a_given_value_applies_to_every_component():
     attack = make(method="autoattack", norm="L1", eps=["12"], restarts=5, targets=5)
-    assert numbers(attack)["apgd-t"] == (5, 100, 5)
-    assert numbers(attack)["fab-t"] == (100, 5)
+    assert list_parameters(attack)["apgd-t"] == (5, 100, 5)
+    assert list_parameters(attack)["fab-t"] == (100, 5)
     assert attack.deviations == (
         "restarts = 5 (standard: 5 for apgd-ce, 1 for apgd-t)",
         "targets = 5 (standard: 5 for apgd-t, 9 for fab-t)",
@@ -58,7 +68,7 @@ def test_a_number_that_is_given_holds_for_every_component():
     assert attack.fingerprint["restarts"] == 5
 
 
-def test_the_standard_s_number_is_no_deviation_and_the_same_question():
+def test_a_given_standard_value_is_not_a_deviation():
     assert linf(restarts=1, targets=9).fingerprint == linf().fingerprint
     assert linf(restarts=1, targets=9).deviations == ()
     few = make(method="apgd-ce", norm="L1", eps=["12"], restarts=5)
@@ -66,24 +76,24 @@ def test_the_standard_s_number_is_no_deviation_and_the_same_question():
 
 
 @pytest.mark.parametrize(
-    ("norm", "classes", "says"),
+    ("norm", "classes", "note"),
     [
         ("Linf", 5, "4 target classes instead of 9: the model has 5 classes"),
         ("L1", 5, "4 target classes instead of 5 for apgd-t, 9 for fab-t: the model has 5 classes"),
         ("L1", 8, "7 target classes instead of 9: the model has 8 classes"),
     ],
 )
-def test_too_few_classes_are_told(norm: str, classes: int, says: str):
-    assert make(method="autoattack", norm=norm, eps=["1"]).deviations_for(classes) == [says]
+def test_fewer_target_classes_are_noted(norm: str, classes: int, note: str):
+    assert make(method="autoattack", norm=norm, eps=["1"]).deviations_for(classes) == [note]
 
 
-def test_a_name_is_made_of_method_and_norm():
+def test_the_default_name_is_method_and_norm():
     assert linf().name == "autoattack-Linf"
     assert make(method="clean").name == "clean"
     assert linf(name="strong").name == "strong"
 
 
-def test_budgets_ascend():
+def test_budgets_are_sorted():
     attack = linf(eps=["4/255", "0", "0.001"])
     assert [str(budget) for budget in attack.budgets] == ["0", "0.001", "4/255"]
 
@@ -93,7 +103,7 @@ def test_clean_has_the_budget_zero():
 
 
 @pytest.mark.parametrize(
-    ("fields", "says"),
+    ("fields", "message"),
     [
         ({"method": "autoattack", "norm": "Linf"}, 'no eps; add eps = ["1/255"]'),
         ({"method": "autoattack", "eps": ["1/255"]}, 'no norm; add norm = "Linf"'),
@@ -125,15 +135,15 @@ def test_clean_has_the_budget_zero():
         ({"method": "apgd-ce", "norm": "L2", "eps": ["1"], "name": "two\nlines"}, "pattern"),
     ],
 )
-def test_what_makes_no_sense_is_refused(fields: dict[str, object], says: str):
-    with pytest.raises(ValidationError, match=says.replace("[", r"\[")):
+def test_invalid_attacks_are_rejected(fields: dict[str, object], message: str):
+    with pytest.raises(ValidationError, match=message.replace("[", r"\[")):
         make(**fields)
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if METHODS[method]])
 @pytest.mark.parametrize(("parameter", "value"), [("steps", 7), ("restarts", 2), ("targets", 3), ("queries", 10)])
-def test_a_parameter_is_used_or_refused(method: str, parameter: str, value: int):
-    """One that is taken changes the fingerprint and is told as a deviation; any other is refused by name."""
+def test_a_parameter_is_used_or_rejected(method: str, parameter: str, value: int):
+    """A used parameter changes the fingerprint and is listed as a deviation; any other is rejected."""
     used = any(parameter in COMPONENTS[component].parameters for component in linf(method).components)
     if not used:
         with pytest.raises(ValidationError, match=f"has {parameter}, which {method} does not use; it uses "):
@@ -144,12 +154,12 @@ def test_a_parameter_is_used_or_refused(method: str, parameter: str, value: int)
     assert [text.split(" ")[0] for text in changed.deviations] == [parameter]
 
 
-def test_clean_takes_no_parameter():
+def test_clean_has_no_parameters():
     with pytest.raises(ValidationError, match="has steps, which clean does not use; it uses none"):
         make(method="clean", steps=5)
 
 
-def test_the_question_knows_numbers_not_their_spelling():
+def test_the_fingerprint_depends_on_numbers_not_on_their_text():
     assert linf(eps=["2/510", "0.001"]).fingerprint == linf(eps=["1/1000", "1/255"]).fingerprint
 
 
@@ -167,23 +177,23 @@ def test_the_question_knows_numbers_not_their_spelling():
         {"eps": ["1/255", "2/255"]},
     ],
 )
-def test_what_changes_the_verdicts_changes_the_question(changes: dict[str, object]):
+def test_a_change_of_the_evaluation_changes_the_fingerprint(changes: dict[str, object]):
     assert linf(**changes).fingerprint != linf().fingerprint
 
 
-def test_the_shortcuts_are_told_and_leave_the_question_where_they_are_not_taken():
+def test_shortcuts_are_deviations_only_if_they_have_an_effect():
     two = {"eps": ["1/255", "2/255"]}
     assert linf(search="fp32", compile=False, carry=False).fingerprint == linf().fingerprint
     assert linf(carry=True, **two).fingerprint != linf(**two).fingerprint
-    assert linf(carry=True).fingerprint == linf().fingerprint, "there is one budget, and nothing to carry to"
+    assert linf(carry=True).fingerprint == linf().fingerprint, "with one budget, carry has no effect"
     assert not linf(carry=True).deviations
-    rough, compiled, carried = linf(search="bf16", compile=True, carry=True, **two).deviations
-    assert rough == "searched in bf16, successes judged again in fp32 (standard: all in fp32)"
+    bf16, compiled, carried = linf(search="bf16", compile=True, carry=True, **two).deviations
+    assert bf16 == "searched in bf16, successes judged again in fp32 (standard: all in fp32)"
     assert compiled.startswith("searched with torch.compile, successes judged again by the uncompiled network")
     assert carried.startswith("images broken at one budget count as broken at larger ones")
 
 
-def test_the_batch_of_a_clean_attack_is_no_question():
+def test_the_batch_does_not_change_the_fingerprint_of_a_clean_attack():
     assert make(method="clean", batch=7).fingerprint == make(method="clean").fingerprint
 
 
@@ -192,7 +202,7 @@ budgets = st.lists(st.integers(0, 255).map("{}/255".format), min_size=1, max_siz
 
 @given(st.sampled_from([*METHODS]), st.sampled_from(["Linf", "L2", "L1"]), budgets, st.integers(3, 50), st.data())
 def test_json_keeps_an_attack(method: str, norm: str, eps: list[str], number: int, data: st.DataObject):
-    """Every method with any of its own parameters comes back equal, fingerprint and all."""
+    """An attack with any of its parameters is equal after a round trip, and so is its fingerprint."""
     own = sorted({name for component in METHODS[method] for name in COMPONENTS[component].parameters})
     fields: dict[str, object] = {"method": method, "batch": number}
     if method == "corruption":
@@ -211,8 +221,8 @@ def test_json_keeps_an_attack(method: str, norm: str, eps: list[str], number: in
     assert [str(budget) for budget in again.budgets] == [str(budget) for budget in attack.budgets]
 
 
-def test_the_batch_is_the_references_question_but_not_the_engines():
-    """The reference's random draws depend on it; the engine's do not."""
+def test_the_batch_changes_the_fingerprint_of_the_reference_only():
+    """Random draws of the reference depend on it; those of the engine do not."""
     reference = {"implementation": "reference"}
     assert linf(batch=50, **reference).fingerprint != linf(**reference).fingerprint
     assert linf(batch=50).fingerprint == linf().fingerprint

@@ -1,4 +1,4 @@
-"""Budgets: exact, ordered, and text."""
+"""Budgets: exact numbers, their order and their text."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from alignsec.spec.budget import LARGEST, Budget
 
 
 class Holder(BaseModel):
-    """A model with a budget, as attacks and outcomes have them."""
+    """A model with a budget field."""
 
     eps: Budget
 
@@ -24,16 +24,16 @@ texts = st.one_of(whole.map(str), decimals, fractions, mixed)
 
 
 @given(texts)
-def test_what_was_written_is_what_is_shown(text: str):
+def test_the_text_of_a_budget_is_kept(text: str):
     assert str(Budget.parse(text)) == text
     assert Budget.parse(str(Budget.parse(text))) == Budget.parse(text)
 
 
 @given(texts)
-def test_json_keeps_a_budget_exactly(text: str):
-    held = Holder(eps=Budget.parse(text))
-    again = Holder.model_validate_json(held.model_dump_json())
-    assert (again.eps.exact, again.eps.text) == (held.eps.exact, text)
+def test_json_keeps_number_and_text_of_a_budget(text: str):
+    holder = Holder(eps=Budget.parse(text))
+    again = Holder.model_validate_json(holder.model_dump_json())
+    assert (again.eps.exact, again.eps.text) == (holder.eps.exact, text)
 
 
 @given(st.integers(0, 255), st.integers(1, 10_000))
@@ -42,7 +42,7 @@ def test_a_fraction_is_exact(above: int, below: int):
 
 
 def test_decimals_are_exact():
-    """0.001 is a thousandth, not the nearest binary number."""
+    """0.001 is exactly 1/1000, not the nearest binary number."""
     assert Budget.parse("0.001").exact == Fraction(1, 1000)
     assert Budget.parse("0.5/255").exact == Fraction(1, 510)
     assert float(Budget.parse("4/255")) == 4 / 255
@@ -56,7 +56,7 @@ def test_budgets_are_ordered_by_their_numbers(one: str, other: str):
         assert hash(a) == hash(b)
 
 
-def test_equal_numbers_are_one_budget():
+def test_budgets_with_equal_numbers_are_equal():
     assert len({Budget.parse("2/510"), Budget.parse("1/255"), Budget.parse("0.5/127.5")}) == 1
     assert Budget.parse("1/255") != "1/255"
 
@@ -82,26 +82,26 @@ def test_equal_numbers_are_one_budget():
         "--1",
     ],
 )
-def test_what_is_no_number_is_refused(text: str):
+def test_text_that_is_not_a_number_is_rejected(text: str):
     with pytest.raises(ValueError, match="is not a budget; write a number or a fraction"):
         Budget.parse(text)
 
 
 @pytest.mark.parametrize("text", ["-1", "-1/255", "1000.5", "1001", "255000/2"])
-def test_what_is_out_of_range_is_refused(text: str):
+def test_a_number_out_of_range_is_rejected(text: str):
     with pytest.raises(ValueError, match="out of range"):
         Budget.parse(text)
 
 
 @pytest.mark.parametrize("text", ["1e999999999", "1e-999999999", "1/1e999999999", "9" * 5000])
-def test_a_number_nobody_can_hold_is_refused_at_once(text: str):
+def test_a_huge_number_is_rejected_at_once(text: str):
     """As a fraction, 1e999999999 would fill the memory."""
     with pytest.raises(ValueError, match=r"is not a budget|out of range"):
         Budget.parse(text)
 
 
 @pytest.mark.parametrize("value", [0.00392, 1, True, None, ["1/255"]])
-def test_a_bare_number_is_refused_with_what_to_write(value: object):
+def test_a_number_without_quotes_is_rejected_with_an_example(value: object):
     """0.00392 could be 1/255 rounded, or not."""
     with pytest.raises(ValidationError, match='write it as text, such as "4/255"'):
         Holder.model_validate({"eps": value})

@@ -1,4 +1,4 @@
-"""Corruptions as a study lists them: one attack for each type and severity."""
+"""Corruptions in a study: one attack per type and severity."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from tests.tiny import pair
 
 
 def names(*entries: object, from_set: bool = False) -> list[tuple[int, str]]:
-    expanded = corruption.expanded(list(entries), from_set=from_set)
+    expanded = corruption.expand_corruptions(list(entries), from_set=from_set)
     return [(position, Attack.model_validate(entry).name) for position, entry in expanded]
 
 
-def test_types_times_severities():
-    listed = {"method": "corruption", "corruption": ["fog", "snow"], "severity": [1, 5]}
+def test_a_list_gives_one_attack_per_type_and_severity():
+    several = {"method": "corruption", "corruption": ["fog", "snow"], "severity": [1, 5]}
     one = {"method": "corruption", "corruption": "frost", "severity": 3, "name": "mine"}
-    assert names({"method": "clean"}, listed, one) == [
+    assert names({"method": "clean"}, several, one) == [
         (0, "clean"),
         (1, "fog-1"),
         (1, "fog-5"),
@@ -29,7 +29,7 @@ def test_types_times_severities():
     ]
 
 
-def test_groups_and_all_severities():
+def test_groups_of_types_and_default_severities():
     assert len(names({"method": "corruption", "corruption": "common"})) == 15 * 5
     assert [name for _, name in names({"method": "corruption", "corruption": "extra", "severity": 2})] == [
         "speckle_noise-2",
@@ -39,11 +39,11 @@ def test_groups_and_all_severities():
     ]
 
 
-def test_the_question_names_what_made_the_images():
-    """Another version of the library is another fingerprint; a set on disk is told by its pack's digest."""
+def test_the_fingerprint_contains_the_generator():
+    """Another version of the library changes it; a set on disk is identified by the digest of its pack."""
     entry = {"method": "corruption", "corruption": "fog", "severity": 3}
-    ((_, made),) = corruption.expanded([entry], from_set=False)
-    ((_, found),) = corruption.expanded([entry], from_set=True)
+    ((_, made),) = corruption.expand_corruptions([entry], from_set=False)
+    ((_, found),) = corruption.expand_corruptions([entry], from_set=True)
     fingerprint = Attack.model_validate(made).fingerprint
     assert fingerprint["generator"] == corruption.GENERATOR
     assert fingerprint != Attack.model_validate(made | {"generator": "imagecorruptions-imaug 1.1.6"}).fingerprint
@@ -51,18 +51,18 @@ def test_the_question_names_what_made_the_images():
     assert on_disk.generator == ""
     ids = {pair(attack=on_disk, corrupted={"name": "c.tar", "sha256": digit * 64}).id for digit in "12"}
     assert len(ids) == 2
-    with pytest.raises(ValueError, match="either a pack or made by"):
+    with pytest.raises(ValueError, match="needs either a pack"):
         pair(attack=on_disk)
-    with pytest.raises(ValueError, match="either a pack or made by"):
+    with pytest.raises(ValueError, match="needs either a pack"):
         pair(attack=Attack.model_validate(made), corrupted={"name": "c.tar", "sha256": "1" * 64})
 
 
 @pytest.mark.parametrize(
-    ("entry", "field", "told"),
+    ("entry", "field", "remedy"),
     [
         ('corruption = ["fogg"]', "attacks[1]", "has the unknown corruption fogg; did you mean fog"),
-        ('corruption = ["fog", "snow"]\nseverity = [0]', "attacks[1].severity", "should be greater than or equal"),
-        ('corruption = "fog"\nseverity = "high"', "attacks[1].severity", "should be a valid integer"),
+        ('corruption = ["fog", "snow"]\nseverity = [0]', "attacks[1].severity", "must be greater than or equal"),
+        ('corruption = "fog"\nseverity = "high"', "attacks[1].severity", "must be a valid integer"),
         ("severity = 3", "attacks[1]", "has no type; add corruption"),
         ("corruption = []", "attacks[1].corruption", "is not text"),
         ('corruption = ["fog", "fog"]\nseverity = 1', "attacks.name", "names 2 entries (attacks[1])"),
@@ -70,8 +70,10 @@ def test_the_question_names_what_made_the_images():
         ('corruption = "fog"\nseverity = 1\nsteps = 5', "attacks[1]", "has steps, which corruption does not use"),
     ],
 )
-def test_a_mistake_is_told_once_at_the_entry_it_was_made_in(tmp_path: Path, entry: str, field: str, told: str):
-    """The first entry becomes five attacks; the wrong one is still the second."""
+def test_an_error_is_reported_once_with_the_index_of_its_entry(
+    tmp_path: Path, entry: str, field: str, remedy: str
+):
+    """The first entry becomes five attacks; the invalid one is still number 1."""
     text = f"""
 name = "x"
 models = []
@@ -89,10 +91,10 @@ method = "corruption"
         study.Study.load(tmp_path / "s.toml")
     found = [error for error in caught.value.errors if error.field.startswith("attacks")]
     assert [error.field for error in found] == [field]
-    assert told in str(found[0])
+    assert remedy in str(found[0])
 
 
-def test_other_attacks_take_no_corruption():
+def test_other_attacks_reject_a_corruption():
     for field in ({"corruption": "fog"}, {"severity": 3}):
         with pytest.raises(ValueError, match="which only method"):
             Attack.model_validate({"method": "clean", **field})

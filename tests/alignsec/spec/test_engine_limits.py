@@ -7,7 +7,7 @@ from alignsec.spec import attack, engine_limits
 from alignsec.spec.attack import Attack
 from alignsec.spec.preprocessing import Preprocessing
 from submit.requests import estimate
-from submit.requests.estimate import Sizes
+from submit.requests.estimate import InputSizes
 from submit.requests.measurements import Measurements
 from tests import tiny
 
@@ -21,7 +21,7 @@ def test_the_engine_and_the_estimate_use_the_same_limits():
 
 def test_the_estimate_counts_as_many_images_as_the_engine_has_slots():
     """Expect more memory for each image of the batch, also above 64, which was the limit of earlier estimates."""
-    sizes, measured = Sizes(weights=10_000, images=10_000, code=10_000), Measurements([])
+    sizes, measured = InputSizes(weights=10_000, images=10_000, code=10_000), Measurements([])
     preprocessing = Preprocessing(
         **{**tiny.GREY, "input_size": (3, 64, 64), "mean": (0.5,) * 3, "std": (0.5,) * 3}
     )

@@ -1,4 +1,4 @@
-"""Pairs: their ids change with everything that changes the answer, and with nothing else."""
+"""Pairs: the id changes with everything that changes the verdicts, and with nothing else."""
 
 import json
 import re
@@ -35,11 +35,11 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=",".join)
-def test_what_changes_the_answer_changes_the_id(changes: dict[str, Any]):
+def test_a_change_of_the_evaluation_changes_the_id(changes: dict[str, Any]):
     assert pair(**changes).id != pair().id
 
 
-def test_every_change_gives_an_id_of_its_own():
+def test_every_change_gives_a_different_id():
     assert len({pair(**changes).id for changes in CHANGES}) == len(CHANGES)
 
 
@@ -56,12 +56,12 @@ def test_every_change_gives_an_id_of_its_own():
     ],
     ids=["weights", "classes", "published", "pack", "order of options", "spelling of eps", "order of eps"],
 )
-def test_what_does_not_change_the_answer_leaves_the_id(changes: dict[str, Any]):
+def test_other_changes_keep_the_id(changes: dict[str, Any]):
     assert pair(**changes).id == pair().id
 
 
 def test_the_id_is_pinned():
-    """An id that moves by accident makes every finished outcome stale; move it only with VERDICTS_VERSION."""
+    """A changed id makes all finished outcomes stale; change it only together with VERDICTS_VERSION."""
     assert pair().id == "tiny--apgd-ce-linf--5b9e1ad624"
 
 
@@ -85,8 +85,8 @@ def test_the_ids_of_all_methods_are_pinned(changes: dict[str, Any], expected: st
 
 
 @given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=60))
-def test_any_name_gives_a_sound_id(model: str, attack_name: str):
-    """DAGMan's node names and file names: letters, digits and hyphens, of bounded length."""
+def test_any_name_gives_a_valid_id(model: str, attack_name: str):
+    """Node names of DAGMan and file names have only letters, digits and hyphens, and a bounded length."""
     try:
         made = pair(name=model, attack=attack(name=attack_name))
     except ValidationError:
@@ -105,7 +105,7 @@ def test_a_slug_is_its_own_slug(name: str):
     ("one", "other"),
     [("resnet50", "ResNet50"), ("a.b", "a+b"), ("模型", "モデル"), ("x" * 50, "x" * 51), ("café", "cafe")],
 )
-def test_names_with_one_slug_get_two_ids(one: str, other: str):
+def test_different_names_with_the_same_slug_have_different_ids(one: str, other: str):
     assert slug(one) == slug(other)
     assert pair(name=one).id != pair(name=other).id
 
@@ -118,8 +118,8 @@ def test_json_keeps_a_pair_and_its_id(options: dict[str, Any]):
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "/etc/passwd", "..", ".", "nul\0"])
-def test_a_file_has_a_plain_name(name: str):
-    """A job's files lie in its own folder."""
+def test_a_file_name_has_no_folder(name: str):
+    """All files of a job are in its working folder."""
     with pytest.raises(ValidationError):
         File(name=name, sha256="1" * 64)
 
@@ -130,8 +130,8 @@ def test_a_digest_has_64_digits(sha256: str):
         File(name="f", sha256=sha256)
 
 
-def test_an_unknown_key_in_a_pair_file_is_refused():
-    """A pair written by a later version may ask for what this code does not do."""
+def test_an_unknown_key_in_a_pair_file_is_rejected():
+    """A pair file of a later version may need a feature that this code does not have."""
     content = {**json.loads(pair().model_dump_json()), "patience": 3}
     with pytest.raises(ValidationError, match="patience"):
         Pair.model_validate(content)

@@ -1,4 +1,4 @@
-"""Preprocessing: nothing has a silent default."""
+"""Preprocessing: required fields and valid combinations."""
 
 import pytest
 from pydantic import ValidationError
@@ -16,15 +16,15 @@ RGB = {
 
 
 @pytest.mark.parametrize("field", ["input_size", "mean", "std", "interpolation", "crop_pct"])
-def test_a_missing_field_is_refused(field: str):
+def test_a_missing_field_is_rejected(field: str):
     with pytest.raises(ValidationError, match=field):
         Preprocessing.model_validate({key: value for key, value in RGB.items() if key != field})
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
-        ({"input_size": [2, 8, 8], "mean": [0, 0], "std": [1, 1]}, r"has 2 channels; images have 1 \(grey\) or 3"),
+        ({"input_size": [2, 8, 8], "mean": [0, 0], "std": [1, 1]}, r"has 2 channels; expected 1 \(grey\) or 3"),
         ({"mean": [0.5]}, "one mean for each of its 3 channels"),
         ({"std": [1, 1]}, "one std for each of its 3 channels"),
         ({"std": [0.5, 0.5, 0]}, "greater than 0"),
@@ -35,19 +35,19 @@ def test_a_missing_field_is_refused(field: str):
         ({"interpolation": "cubic"}, "bicubic"),
         ({"crop_mode": "middle"}, "squash"),
         ({"resize": 256}, "Extra inputs"),
-        ({"antialias": False, "interpolation": "lanczos"}, "not with lanczos"),
-        ({"antialias": False, "crop_mode": "border"}, "goes with a square center crop or squash"),
-        ({"antialias": False, "input_size": [3, 224, 200]}, "goes with a square center crop or squash"),
+        ({"antialias": False, "interpolation": "lanczos"}, "not lanczos"),
+        ({"antialias": False, "crop_mode": "border"}, "needs a square center crop or squash"),
+        ({"antialias": False, "input_size": [3, 224, 200]}, "needs a square center crop or squash"),
         ({"input_size": [3, 0, 224]}, "greater than or equal to 1"),
     ],
 )
-def test_what_makes_no_sense_is_refused(changes: dict[str, object], says: str):
-    with pytest.raises(ValidationError, match=says):
+def test_invalid_values_are_rejected(changes: dict[str, object], message: str):
+    with pytest.raises(ValidationError, match=message):
         Preprocessing.model_validate({**RGB, **changes})
 
 
-def test_every_tag_of_timm_can_be_preprocessed():
-    """A tag whose own configuration we refused could not be studied at all."""
+def test_the_preprocessing_of_every_timm_tag_is_valid():
+    """A tag with a rejected configuration could not be studied."""
     tags = [entry for entry in timm.entries().values() if entry.is_tag]
     assert len(tags) > 1000
     for entry in tags:

@@ -1,4 +1,4 @@
-"""A study as text, and what is wrong with others."""
+"""The text of a valid study, and helpers that load variants of it."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ eps = ["1/255", "0.001"]
 
 
 def load(folder: Path, text: str) -> Study:
-    """A study of this text, beside a folder of images."""
+    """Load a study with this text from a folder that has a folder of images."""
     (folder / "images").mkdir(exist_ok=True)
     path = folder / "study.toml"
     path.write_text(text, encoding="utf-8")
@@ -33,14 +33,14 @@ def load(folder: Path, text: str) -> Study:
 
 
 def errors(folder: Path, text: str) -> tuple[ConfigError, ...]:
-    """All that is wrong with a study of this text."""
+    """Return all errors of a study with this text."""
     with pytest.raises(ConfigErrors) as caught:
         load(folder, text)
     return caught.value.errors
 
 
 def one(folder: Path, old: str, new: str) -> ConfigError:
-    """The one error of the good study after a replacement."""
+    """Return the only error of the valid study after a replacement."""
     assert GOOD.count(old) == 1
     (found,) = errors(folder, GOOD.replace(old, new))
     return found

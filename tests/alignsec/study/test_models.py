@@ -1,4 +1,4 @@
-"""The models of a study: what their sources know, what the study has to say, and what it may not."""
+"""The models of a study: fields taken from the source, fields that the study must state, and errors."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ STATED = (
         ('source = "timm:resnet18.a1_in1k"\npublished = { top1 = 71.5 }', "less than or equal to 1"),
     ],
 )
-def test_one_mistake_of_a_source(tmp_path: Path, model: str, remedy: str):
+def test_an_error_of_a_source(tmp_path: Path, model: str, remedy: str):
     (tmp_path / "code.py").write_text(CODE)
     (tmp_path / "broken.py").write_text("def build(:")
     found = one(tmp_path, 'source = "timm:resnet18.a1_in1k"', model)
@@ -75,7 +75,7 @@ MODELS = [
 
 
 def test_a_model_of_each_source(tmp_path: Path):
-    """What the source knows is taken over, what only the study knows is kept."""
+    """Published properties are taken from the source; stated ones are kept."""
     (tmp_path / "code.py").write_text(CODE)
     (tmp_path / "w.pt").touch()
     models = "".join(f'[[models]]\nname = "{number}"\n{text}\n' for number, text in enumerate(MODELS))
@@ -88,21 +88,23 @@ def test_a_model_of_each_source(tmp_path: Path):
     assert own.find_published_accuracy({"resnet50.IMAGENET1K_V2": table}) == table
     assert own.to_pair_model(FILE, None).conversion == "torchvision"
     assert (checkpoint.source, checkpoint.needs_published_weights) == ("torchvision:resnet50", False)
-    assert checkpoint.find_published_accuracy({"resnet50": table}) is None, "nobody published it"
+    assert checkpoint.find_published_accuracy({"resnet50": table}) is None, "there is no published accuracy"
     assert checkpoint.to_pair_model(FILE, None).conversion == "none"
     assert (python.code, python.class_count, python.needs_published_weights) == (tmp_path / "code.py", 5, False)
-    assert python.to_pair_model(None, FILE).source == "python:build", "a renamed file is the same model"
+    assert python.to_pair_model(None, FILE).source == "python:build", "the file name is not part of the source"
     assert python.find_published_accuracy({"build": table}) == Published(top1=0.5, where="here")
     assert other_labels.class_count == 11821
     assert converted.to_pair_model(FILE, None).conversion == "timm"
-    assert plugin.to_pair_model(FILE, None).conversion == "brainscore", "an archive, whoever packed it"
+    assert plugin.to_pair_model(FILE, None).conversion == "brainscore", (
+        "every weights file of this source is an archive"
+    )
     assert (plugin.preprocessing.crop_mode, plugin.class_count) == ("squash", None), (
-        "the registry tells no classes"
+        "the registry does not list the number of classes"
     )
 
 
 def test_an_architecture_needs_weights_and_preprocessing(tmp_path: Path):
-    """The nearest tags are told; with a checkpoint, how it wants its images must be told."""
+    """The error lists similar tags. With a checkpoint, preprocessing must be stated."""
     assert "resnet18.a1_in1k" in one(tmp_path, "resnet18.a1_in1k", "resnet18").remedy
     (tmp_path / "w.pt").touch()
     with_weights = GOOD.replace("resnet18.a1_in1k", "resnet18").replace("source", 'weights = "w.pt"\nsource')
@@ -110,15 +112,15 @@ def test_an_architecture_needs_weights_and_preprocessing(tmp_path: Path):
     assert "no preprocessing of its own; state it" in found.remedy
 
 
-def test_preprocessing_is_the_tags_own(tmp_path: Path):
+def test_preprocessing_is_that_of_the_tag(tmp_path: Path):
     """resnet18.a1_in1k was trained at 224 pixels with ImageNet's mean and std, bicubic, 0.95."""
     found = load(tmp_path, GOOD).models[0].preprocessing
     assert (found.input_size, found.interpolation, found.crop_pct) == ((3, 224, 224), "bicubic", 0.95)
     assert (found.mean, found.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def test_the_studys_word_goes_first(tmp_path: Path):
-    """One field stated in the study; the others stay the tag's."""
+def test_stated_preprocessing_takes_precedence(tmp_path: Path):
+    """Fields that the study does not state are those of the tag."""
     text = GOOD.replace(
         "[[attacks]]", "preprocessing = { crop_pct = 0.875, mean = [0.5, 0.5, 0.5] }\n[[attacks]]", 1
     )

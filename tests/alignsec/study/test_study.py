@@ -1,4 +1,4 @@
-"""Study files: validated as a whole, every error in one go, each with file, field, value and remedy."""
+"""Study files: validation as a whole; all errors are reported together with file, field, value and remedy."""
 
 from pathlib import Path
 from typing import Any
@@ -52,12 +52,12 @@ step = 3
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the images folder of the studies here."""
+    """A folder with a folder of images."""
     (tmp_path / "images").mkdir()
     return tmp_path
 
 
-def test_a_good_study(folder: Path):
+def test_a_valid_study(folder: Path):
     study = load(folder, GOOD)
     assert (study.name, study.seed, [attack.name for attack in study.attacks]) == (
         "good",
@@ -67,8 +67,7 @@ def test_a_good_study(folder: Path):
     assert study.models[0].class_count == 1000
 
 
-def test_every_mistake_in_one_go(folder: Path):
-    """A user mends all of them at once instead of meeting one a try."""
+def test_all_errors_are_reported_together(folder: Path):
     found = {error.field: error for error in errors(folder, MANY)}
     expected = {
         "sead": ("1", "did you mean seed"),
@@ -98,32 +97,32 @@ def test_every_mistake_in_one_go(folder: Path):
         assert remedy in found[field].remedy, field
 
 
-def test_a_mistake_reads_as_a_line(folder: Path):
+def test_an_error_is_one_line(folder: Path):
     assert str(one(folder, '"1/255"', "4")) == (
         f'{folder}/study.toml: attacks[1].eps[0]: 4 is not a budget; write it as text, such as "4/255" or "0.001"'
     )
 
 
 @pytest.mark.parametrize("text", ["name = ", "[[models]", 'name = "a"\nname = "b"', "= 1", 'x = "\\q"'])
-def test_broken_toml_says_where(folder: Path, text: str):
+def test_invalid_toml_is_reported_with_its_position(folder: Path, text: str):
     (found,) = errors(folder, text)
-    assert found.remedy.startswith("is not TOML")
+    assert found.remedy.startswith("is not valid TOML")
     assert "(at " in found.remedy
 
 
-def test_bytes_that_are_no_text(folder: Path):
+def test_invalid_utf8_is_reported(folder: Path):
     (folder / "study.toml").write_bytes(b'name = "\xff"')
-    with pytest.raises(ConfigErrors, match="is not TOML"):
+    with pytest.raises(ConfigErrors, match="is not valid TOML"):
         Study.load(folder / "study.toml")
 
 
 @pytest.mark.parametrize("name", ["none.toml", "images"])
-def test_a_file_that_cannot_be_read(folder: Path, name: str):
+def test_an_unreadable_file_is_reported(folder: Path, name: str):
     with pytest.raises(ConfigErrors, match=f"{name}: cannot be read"):
         Study.load(folder / name)
 
 
-def test_an_empty_study_lacks_everything(folder: Path):
+def test_an_empty_study_lacks_all_required_fields(folder: Path):
     assert {error.field for error in errors(folder, "")} == {"name", "images", "models", "attacks"}
 
 
@@ -163,32 +162,32 @@ def test_an_empty_study_lacks_everything(folder: Path):
         ('name = "resnet"', 'name = "resnet"\noptions = { when = 2020-01-01 }', "models[0].options", "a date"),
     ],
 )
-def test_one_mistake(folder: Path, old: str, new: str, field: str, remedy: str):
+def test_one_error(folder: Path, old: str, new: str, field: str, remedy: str):
     found = one(folder, old, new)
     assert found.field == field
     assert remedy in found.remedy
 
 
-def test_a_model_is_a_table_of_its_own(folder: Path):
+def test_models_must_be_a_list_of_tables(folder: Path):
     (found,) = errors(folder, GOOD.replace("[[models]]", "[models]"))
-    assert (found.field, found.remedy) == ("models", "is one table, not a list of them; write [[models]]")
+    assert (found.field, found.remedy) == ("models", "is one table, expected a list of tables; write [[models]]")
 
 
 def test_paths_are_relative_to_the_study(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any):
-    """Wherever the command is typed."""
+    """The current folder does not matter."""
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     assert load(folder, GOOD).images.folder == folder / "images"
 
 
-def test_default_names_count_as_names(folder: Path):
-    """An attack without a name is called by method and norm; a second one like it, or named so, is a double."""
-    double = '[[attacks]]\nmethod = "square"\nnorm = "L2"\neps = ["1"]\nname = "autoattack-Linf"\n'
-    (found,) = errors(folder, GOOD + double)
+def test_a_default_name_can_be_a_duplicate(folder: Path):
+    """An attack without a name has the name METHOD-NORM, which another attack must not have."""
+    duplicate = '[[attacks]]\nmethod = "square"\nnorm = "L2"\neps = ["1"]\nname = "autoattack-Linf"\n'
+    (found,) = errors(folder, GOOD + duplicate)
     assert (found.field, found.given) == ("attacks.name", '"autoattack-Linf"')
     assert "attacks[1], attacks[2]" in found.remedy
 
 
-def test_the_studies_that_come_with_alignsec_are_sound(checkout: Path, shared: Path):
+def test_the_sample_study_is_valid(checkout: Path, shared: Path):
     study = Study.load(checkout / "studies" / "imagenet-sample.toml")
     assert [model.name for model in study.models] == ["mobilenet_v1_1.0_224", "mobilenet_v2_1.0_224"]
     assert [str(budget) for budget in study.attacks[1].budgets] == ["0.001", "0.5/255", "1/255"]
