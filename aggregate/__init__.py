@@ -1,1 +1,1 @@
-"""The room that runs in the FINAL node, or later by hand: outcomes in, tables, figures and a report out."""
+"""The analysis of a run: outcome files in; tables, figures and a report out. The FINAL node runs it."""

@@ -1,7 +1,7 @@
-"""The entry point: `python -m aggregate RUN` writes the analysis of a run, complete or not.
+"""Write the analysis of a complete or incomplete run: `python -m aggregate RUN`.
 
-Exit code 0: every planned pair is ok. 1: the analysis is written, but some pairs are not ok; DAGMan takes
-this code of its FINAL node for the run's own. 2: there is nothing to analyse, and what to mend is said.
+Exit code 0: every planned pair is ok. 1: the analysis is written, but some pairs are not ok; the FINAL node's exit
+code is also that of the DAG. 2: an input is invalid and nothing is written.
 """
 
 import argparse
@@ -26,23 +26,23 @@ NOTE = "no partly written file is left"
 def main(argv: list[str]) -> int:
     """Run the command with these arguments and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m aggregate", description=__doc__.splitlines()[0])
-    parser.add_argument("run", metavar="RUN", type=Path, help="the run's folder, which holds plan.json")
+    parser.add_argument("run", metavar="RUN", type=Path, help="run folder, which contains plan.json")
     parser.add_argument(
-        "--outcomes", type=Path, help="a folder or tar archive of outcome files (default: RUN/outcomes)"
+        "--outcomes", type=Path, help="folder or tar archive of outcome files (default: RUN/outcomes)"
     )
     parser.add_argument(
         "--events",
         type=Path,
-        help="HTCondor's event log of the run (default: RUN/study.dag.nodes.log, if it is there)",
+        help="HTCondor's event log of the run (default: RUN/study.dag.nodes.log, if it exists)",
     )
-    parser.add_argument("--out", type=Path, help="the folder to write (default: RUN/analysis)")
+    parser.add_argument("--out", type=Path, help="output folder (default: RUN/analysis)")
     parser.add_argument(
         "-j",
         "--jobs",
-        type=_processes,
+        type=_parse_processes,
         default=len(os.sched_getaffinity(0)),
         metavar="N",
-        help=f"processes that read outcomes, where there are more than {FEW_PAIRS:,} (default: one a core)",
+        help=f"processes that read outcomes if there are more than {FEW_PAIRS:,} (default: one per core)",
     )
     return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
 
@@ -53,7 +53,7 @@ def _run(given: argparse.Namespace) -> int:
         raise ConfigErrors.about("--outcomes", "not found", given=str(given.outcomes))
     events = EventLog(given.events or folder.events)
     with Display(Console(stderr=True)) as display:
-        done = analyse(
+        analysis = analyse(
             folder,
             given.outcomes or folder.outcomes,
             events,
@@ -61,18 +61,20 @@ def _run(given: argparse.Namespace) -> int:
             given.jobs,
             display,
         )
-    sys.stdout.write(f"The report is at {done.report}\n")
-    if done.not_ok:
+    sys.stdout.write(f"The report is at {analysis.report}\n")
+    if analysis.not_ok:
         sys.stdout.flush()
-        sys.stderr.write(f"{done.not_ok} of {done.planned} pairs are not ok; {done.report} lists them\n")
+        sys.stderr.write(
+            f"{analysis.not_ok} of {analysis.planned} pairs are not ok; {analysis.report} lists them\n"
+        )
         return 1
     return 0
 
 
-def _processes(given: str) -> int:
+def _parse_processes(given: str) -> int:
     if given.isdecimal() and int(given) > 0:
         return int(given)
-    raise argparse.ArgumentTypeError(f"{given!r} is no number of processes; give 1 or more")
+    raise argparse.ArgumentTypeError(f"{given!r} is not a number of processes; expected 1 or more")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The analysis: from a run's outcomes to tables, figures and the report, each file whole or as it was."""
+"""The analysis of a run: from outcomes to tables, figures and the report. Each file is replaced atomically."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,13 @@ PAIR_COLUMNS = ["id", "model", "attack", "state", "reason", "tries", "evictions"
 
 @dataclass(frozen=True)
 class Analysis:
-    """What was done."""
+    """The result of `analyse`."""
 
     report: Path
     planned: int
+    """Number of planned pairs."""
     not_ok: int
-    """Planned pairs that are failed or missing."""
+    """Number of planned pairs that are failed or missing."""
 
 
 def analyse(
@@ -39,24 +40,35 @@ def analyse(
     processes: int = 1,
     display: Display | None = None,
 ) -> Analysis:
-    """Read a run and its outcomes, so many processes side by side, and write its analysis into a folder.
+    """Read a run and write its analysis.
 
-    Everything is worked out before the first file is written, and each file is written aside and renamed.
-    Raises Mistakes if the run, its scores or the outcomes cannot be read; OSError if a file cannot be written.
+    All files are computed before the first one is written.
+
+    Args:
+        folder: The run folder.
+        outcomes: Folder or tar archive of outcome files.
+        events: HTCondor's event log of the run.
+        out: Output folder.
+        processes: Number of processes that read outcomes.
+        display: Progress display.
+
+    Raises:
+        ConfigErrors: The run, its scores or the outcomes cannot be read.
+        OSError: A file cannot be written.
     """
     display = display or Display()
     plan = Plan.read(folder)
     alignment = scores.read_run_scores(folder, plan)
-    found = tally.read_tally(plan, outcomes, events, processes, display)
-    counted = table.make_frame(found.rows)
-    means = corruptions.average_corruptions(plan, found.pairs, counted)
-    rows = corruptions.append_means(counted, means)
+    counts = tally.read_tally(plan, outcomes, events, processes, display)
+    frame = table.make_frame(counts.rows)
+    means = corruptions.average_corruptions(plan, counts.pairs, frame)
+    rows = corruptions.append_means(frame, means)
     family = {pair.model.name: architecture.find_family(pair.model.source, pair.model.name) for pair in plan}
     display.begin("statistics")
-    statistics = tables.compute_tables(rows, alignment, family, found.robust, means)
+    statistics = tables.compute_tables(rows, alignment, family, counts.robust, means)
     matching = scores.match_models([pair.model.name for pair in plan], alignment) if alignment else None
-    pairs = table.records_to_frame(PairRow, found.pairs)[PAIR_COLUMNS]
-    # Severities of a corruption are pairs of one attack.
+    pairs = table.records_to_frame(PairRow, counts.pairs)[PAIR_COLUMNS]
+    # The severities of a corruption are pairs of one attack in figures.
     series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
     drawings = gallery.draw_all(rows, series, statistics, alignment)
     files = {
@@ -71,23 +83,23 @@ def analyse(
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
     files.update({f"tables/{name}": data for name, data in paper_tables.format_tables(rows, statistics).items()})
     display.begin("report")
-    inputs = report.ReportInputs(plan, found, rows, statistics, alignment, matching, drawings)
+    inputs = report.ReportInputs(plan, counts, rows, statistics, alignment, matching, drawings)
     files[REPORT] = report.render_report(inputs)
     write_analysis(out, files)
-    return Analysis(out / REPORT, len(found.planned), len(found.not_ok))
+    return Analysis(out / REPORT, len(counts.planned), len(counts.not_ok))
 
 
 def make_matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:
-    """Every name of the study and of the scores file, and whether the two met."""
+    """Return one row per model of the study and per name in the scores file, with the state of the match."""
     rows = []
     if matching and alignment:
-        apart = set(alignment.contradicting)
+        contradicting = set(alignment.contradicting)
         rows = [
             *((name, "matched") for name in matching.matched),
             *((name, "no row in the scores file") for name in matching.without_row),
             *((name, "left out: its rows in the scores file differ") for name in matching.contradicting),
             *(
-                (name, "not in the study" + ("; its rows differ" if name in apart else ""))
+                (name, "not in the study" + ("; its rows differ" if name in contradicting else ""))
                 for name in matching.not_in_study
             ),
         ]
@@ -95,14 +107,19 @@ def make_matching_table(matching: Matching | None, alignment: Scores | None) -> 
 
 
 def write_analysis(out: Path, files: dict[str, bytes]) -> None:
-    """Write the files, the report last, and remove what an earlier analysis drew or set and this one has not."""
+    """Write the files and remove figures and LaTeX tables of an earlier analysis that are not among them.
+
+    Args:
+        out: Output folder.
+        files: Bytes of each file by relative path, the report last.
+    """
     for folder in ("figures", "tables"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         atomic.write_atomic(out / name, data)
     figures = {kind.name for kind in gallery.KINDS}
-    ours = {"figures": (figures, {".pdf", ".png"}), "tables": (paper_tables.NAMES, {".tex"})}
-    for folder, (kinds, endings) in ours.items():
+    generated = {"figures": (figures, {".pdf", ".png"}), "tables": (paper_tables.NAMES, {".tex"})}
+    for folder, (kinds, endings) in generated.items():
         for path in (out / folder).iterdir():
             kind = path.stem.partition("--")[0]
             if kind in kinds and path.suffix in endings and f"{folder}/{path.name}" not in files:

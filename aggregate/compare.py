@@ -1,7 +1,7 @@
-"""The entry point: `python -m aggregate.compare A B` tells whether two runs agree on every image, and if not, why.
+"""Compare the verdicts of two runs image by image: `python -m aggregate.compare A B`.
 
-Exit code 0: all verdicts that both runs have agree. 1: some differ. 2: there is nothing to compare, and what to
-mend is said.
+Exit code 0: all verdicts that both runs have agree. 1: some differ. 2: an input is invalid, or the runs have
+nothing in common, and nothing is written.
 """
 
 import argparse
@@ -22,18 +22,16 @@ from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
 
 NOTE = "no partly written file is left"
-SHOWN = 20
-"""Lines of each kind that the terminal is given; the page has more, the tables all."""
+MAX_LINES = 20
+"""Lines of each kind that the terminal shows; the page shows more, and the CSV files contain all."""
 
 
 def main(argv: list[str]) -> int:
     """Run the command with these arguments and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m aggregate.compare", description=__doc__.splitlines()[0])
     for letter in "AB":
-        parser.add_argument(letter, type=Path, help="a run's folder, which holds plan.json and outcomes/")
-    parser.add_argument(
-        "--out", type=Path, help="the folder to write (default: B/compare/ and the name of A's folder)"
-    )
+        parser.add_argument(letter, type=Path, help="run folder, which contains plan.json and outcomes/")
+    parser.add_argument("--out", type=Path, help="output folder (default: B/compare/ and the name of A's folder)")
     return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
 
 
@@ -41,53 +39,54 @@ def _run(given: argparse.Namespace) -> int:
     out = given.out or RunFolder(given.B).comparison(given.A)
     cores = len(os.sched_getaffinity(0))
     with Display(Console(stderr=True)) as display:
-        found = _compared(given.A, given.B, cores, display)
+        comparison = _read_and_compare(given.A, given.B, cores, display)
     out.mkdir(parents=True, exist_ok=True)
-    atomic.write_atomic(out / "compare.csv", table.to_csv(report.make_agreement_table(found)))
-    atomic.write_atomic(out / "images.csv", table.to_csv(report.make_image_table(found)))
-    atomic.write_atomic(out / "compare.html", report.render_comparison(found))
-    sys.stdout.write("\n".join([*_summary(found), f"The page is at {out / 'compare.html'}", ""]))
-    return 1 if found.changed else 0
+    atomic.write_atomic(out / "compare.csv", table.to_csv(report.make_agreement_table(comparison)))
+    atomic.write_atomic(out / "images.csv", table.to_csv(report.make_image_table(comparison)))
+    atomic.write_atomic(out / "compare.html", report.render_comparison(comparison))
+    sys.stdout.write("\n".join([*_summarize(comparison), f"The page is at {out / 'compare.html'}", ""]))
+    return 1 if comparison.changed else 0
 
 
-def _compared(a: Path, b: Path, processes: int, display: Display) -> Comparison:
-    """Both runs are read before either is complained of."""
-    found, errors = [], []
+def _read_and_compare(a: Path, b: Path, processes: int, display: Display) -> Comparison:
+    """Read both runs, so that the errors of both are reported together, and compare them."""
+    both, errors = [], []
     for root in (a, b):
         try:
-            found.append(runs.read_run(root, processes, display))
+            both.append(runs.read_run(root, processes, display))
         except ConfigErrors as error:
             errors += [one for one in error.errors if one not in errors]
     if errors:
         raise ConfigErrors(errors)
-    return agreement.compare_runs(*found)
+    return agreement.compare_runs(*both)
 
 
-def _summary(found: Comparison) -> list[str]:
+def _summarize(comparison: Comparison) -> list[str]:
     differences = [
         f"  {one.name}: {one.a} in A, {one.b} in B ({one.pairs}; {one.changed:,} changed there): {one.means}"
-        for one in report.list_differences(found)
+        for one in report.list_differences(comparison)
     ]
     changed = [
         f"  {row.model} × {row.attack} × {row.eps}: {report.describe_changes(row)} (p {row.p:.3g})"
-        for row in sorted(found.rows, key=lambda row: -len(row.changes))
+        for row in sorted(comparison.rows, key=lambda row: -len(row.changes))
         if row.changes
     ]
-    alone = [
-        f"  {model} × {attack}: only in {run}; the other run: {why}" for (model, attack), run, why in found.alone
+    unmatched = [
+        f"  {model} × {attack}: only in {run}; the other run: {why}"
+        for (model, attack), run, why in comparison.unmatched
     ]
     return [
-        report.summarize_agreement(found),
-        *report.describe_findings(found),
-        *_most("What is not the same:", differences or ["  nothing that is recorded"]),
-        *_most("Changed:", changed),
-        *_most("In one run alone:", alone),
+        report.summarize_agreement(comparison),
+        *report.describe_findings(comparison),
+        *_limit("Settings that differ:", differences or ["  none of the recorded ones"]),
+        *_limit("Changed verdicts:", changed),
+        *_limit("Only in one run:", unmatched),
     ]
 
 
-def _most(heading: str, lines: list[str]) -> list[str]:
-    more = [f"  and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
-    return [heading, *lines[:SHOWN], *more] if lines else []
+def _limit(heading: str, lines: list[str]) -> list[str]:
+    more = [f"  and {len(lines) - MAX_LINES:,} more"] if len(lines) > MAX_LINES else []
+    return [heading, *lines[:MAX_LINES], *more] if lines else []
 
 
 if __name__ == "__main__":

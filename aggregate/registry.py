@@ -1,5 +1,4 @@
 """Join Brain-Score's registry to alignment scores: `python -m aggregate.registry PACKAGE --scores FILE --out CSV`.
-to scores.
 
 Exit code 0: the table is written. 2: an input is invalid and nothing is written.
 """

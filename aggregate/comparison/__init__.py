@@ -1,1 +1,2 @@
-"""The comparison of two runs: do they agree on every image, and if not, what was different."""
+"""The comparison of two runs, image by image, with the differences in settings that may explain changed
+verdicts."""

@@ -1,5 +1,6 @@
-"""The account: a comparison in words and as tables."""
+"""The report of a comparison: sentences, tables and the HTML page."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,187 +11,197 @@ from aggregate.formatting import count, counted, listed, percent
 from aggregate.report.page import render_page
 from aggregate.statistics import multiple_testing
 
-NAMED = 5
-"""Things that a sentence names before it only counts them."""
-_MEANS = {
+MAX_NAMED = 5
+"""Names that a sentence lists; it counts a longer list and names a few."""
+MAX_ROWS, MAX_UNMATCHED, MAX_LISTS, MAX_IMAGES = 300, 200, 50, 100
+"""Limits of the page: rows of the table, unmatched results, lists of images, and images in a list."""
+_EXPLANATIONS = {
     "code": "another version of alignsec ran",
-    "container": "another image: its libraries may be others",
+    "container": "another container image, which may contain other library versions",
     "weights": "another network",
     "the model": "another network",
-    "preprocessing": "the network is shown other pixels",
-    "images": "another pack: images of one name are compared; whether they look the same is not recorded here",
+    "preprocessing": "the network receives other pixels",
+    "images": "another pack; images are compared by name, and outcomes do not record their pixels",
     "corrupted images": "another pack of corrupted images",
     "attack": "another attack",
     "seed": "other random starts",
-    "precision": "other rounding: images close to a budget may fall on its other side",
-    "device": "other kernels round otherwise: images close to a budget may fall on its other side",
-    "version of": "other code or kernels: images close to a budget may fall on its other side",
-    "labels": "what is right is another class",
+    "precision": "other rounding: images close to a budget may get another verdict",
+    "device": "other kernels round differently: images close to a budget may get another verdict",
+    "version of": "other code or kernels: images close to a budget may get another verdict",
+    "labels": "another class is the right one",
 }
-"""What it does to verdicts, by how the fact's name begins."""
+"""Effect of a setting on verdicts, by the start of the setting's name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One fact that is not the same in the two runs."""
+class SettingDifference:
+    """One setting that differs between the two runs."""
 
     name: str
     a: str
     b: str
     pairs: str
-    """How many, and which where they are few."""
+    """Number of pairs that differ, and their names if they are few."""
     changed: int
-    """Verdicts that changed in these pairs."""
+    """Number of changed verdicts in these pairs."""
     means: str
+    """Effect of the setting on verdicts."""
 
 
-def list_differences(found: Comparison) -> list[Difference]:
-    """What differs between the runs, what concerns most pairs first."""
-    changed: dict[tuple[str, str], int] = {}
-    for row in found.rows:
-        changed[row.model, row.name] = changed.get((row.model, row.name), 0) + len(row.changes)
-    told = [
+def list_differences(comparison: Comparison) -> list[SettingDifference]:
+    """Return the settings that differ, those that concern most pairs first."""
+    changed: Counter[tuple[str, str]] = Counter()
+    for row in comparison.rows:
+        changed[row.model, row.name] += len(row.changes)
+    differences = [
         (
             len(keys),
-            Difference(
+            SettingDifference(
                 name,
                 shorten_digest(a),
                 shorten_digest(b),
                 f"all {count(len(keys))}"
-                if len(keys) == found.pairs
-                else _some([" × ".join(key) for key in keys]),
+                if len(keys) == comparison.pairs
+                else _list_names([" × ".join(key) for key in keys]),
                 sum(changed[key] for key in keys),
                 explain_setting(name),
             ),
         )
-        for (name, a, b), keys in found.differences.items()
+        for (name, a, b), keys in comparison.differences.items()
     ]
-    return [one for _, one in sorted(told, key=lambda item: (-item[0], item[1].name, item[1].a, item[1].b))]
+    return [one for _, one in sorted(differences, key=lambda item: (-item[0], item[1].name, item[1].a, item[1].b))]
 
 
-def explain_setting(fact: str) -> str:
-    """What another value of a fact does to verdicts."""
-    return next((text for start, text in _MEANS.items() if fact.startswith(start)), "")
+def explain_setting(name: str) -> str:
+    """Return the effect that another value of a setting has on verdicts; empty if unknown."""
+    return next((text for start, text in _EXPLANATIONS.items() if name.startswith(start)), "")
 
 
 def shorten_digest(value: str) -> str:
-    """A digest by its first twelve digits, anything else as it is."""
+    """Return the first twelve digits of a SHA-256 digest, and any other value unchanged."""
     return value[:12] if len(value) == 64 and not value.strip("0123456789abcdef") else value
 
 
-def _some(names: Sequence[str]) -> str:
-    if len(names) <= NAMED:
+def _list_names(names: Sequence[str]) -> str:
+    if len(names) <= MAX_NAMED:
         return listed(names)
-    return f"{count(len(names))}, such as {listed(names[: NAMED - 2])}"
+    return f"{count(len(names))}, such as {listed(names[: MAX_NAMED - 2])}"
 
 
-def summarize_agreement(found: Comparison) -> str:
-    """The one sentence."""
-    rows = [row for row in found.rows if row.changes]
-    where = f"{counted(found.pairs, 'pair')} of a model and an attack, {counted(len(found.rows), 'budget')}"
+def summarize_agreement(comparison: Comparison) -> str:
+    """Return one sentence with the number of verdicts that agree or differ."""
+    rows = [row for row in comparison.rows if row.changes]
+    budgets = counted(len(comparison.rows), "budget")
+    where = f"{counted(comparison.pairs, 'pair')} of a model and an attack, {budgets}"
     if not rows:
-        return f"All {count(found.images)} verdicts agree ({where})."
-    share = percent(found.changed / found.images)
+        return f"All {count(comparison.images)} verdicts agree ({where})."
+    share = percent(comparison.changed / comparison.images)
     return (
-        f"{count(found.changed)} of {count(found.images)} verdicts differ ({share}), at "
-        f"{count(len(rows))} of {counted(len(found.rows), 'budget')} ({where})."
+        f"{count(comparison.changed)} of {count(comparison.images)} verdicts differ ({share}), at "
+        f"{count(len(rows))} of {budgets} ({where})."
     )
 
 
-def describe_findings(found: Comparison) -> Iterator[str]:
-    """What else there is to say, a sentence each."""
-    moves: dict[tuple[str, str], int] = {}
-    for row in found.rows:
-        for move, number in row.counts.items():
-            if move[0] != move[1] and number:
-                moves[move] = moves.get(move, 0) + number
+def describe_findings(comparison: Comparison) -> Iterator[str]:
+    """Yield further findings, one sentence each."""
+    yield from _describe_moves(comparison)
+    yield from _describe_unexplained(comparison)
+    if labels := sum(row.other_label for row in comparison.rows):
+        yield f"Another label in B: {counted(labels, 'image')}, counted at each budget."
+    yield from _describe_images(comparison)
+    if comparison.unmatched:
+        results = counted(len(comparison.unmatched), "result")
+        yield f"{results} of one run cannot be compared; see the reasons below."
+    if neither := len(comparison.a.not_ok.keys() & comparison.b.not_ok.keys()):
+        yield f"{counted(neither, 'pair')} of both plans are ok in neither run."
+    for letter, run in (("A", comparison.a), ("B", comparison.b)):
+        if run.stale:
+            outcomes = counted(run.stale, "outcome")
+            yield f"{letter} has {outcomes} that its plan does not contain; left out."
+
+
+def _describe_moves(comparison: Comparison) -> Iterator[str]:
+    moves: Counter[tuple[str, str]] = Counter()
+    for row in comparison.rows:
+        moves.update({move: number for move, number in row.counts.items() if move[0] != move[1] and number})
     if moves:
         most = sorted(moves.items(), key=lambda item: (-item[1], item[0]))
         yield "From A to B: " + "; ".join(f"{count(number)} {a} → {b}" for (a, b), number in most) + "."
-    if other := sum(row.other_component for row in found.rows):
+    if other := sum(row.other_component for row in comparison.rows):
         yield f"{count(other)} more are broken in both, by another component of the attack."
-    unexplained = sorted({(row.model, row.name) for row in found.rows if row.changes and not row.differs})
+
+
+def _describe_unexplained(comparison: Comparison) -> Iterator[str]:
+    unexplained = sorted({(row.model, row.name) for row in comparison.rows if row.changes and not row.differs})
     if unexplained:
-        where = _some([" × ".join(key) for key in unexplained])
+        where = _list_names([" × ".join(key) for key in unexplained])
         yield (
-            f"Nothing that is recorded differs, and yet verdicts do, for {where}"
-            ": kernels that add in another order each time, or something that outcomes do not record."
+            f"Verdicts differ although no recorded setting differs, for {where}. Possible causes: kernels that "
+            "add in another order each time, or a setting that outcomes do not record."
         )
-    if labels := sum(row.other_label for row in found.rows):
-        yield f"Another label in B: {counted(labels, 'image')}, counted at each budget."
-    alone = [(row.only_in_a, row.only_in_b) for row in found.rows if row.only_in_a or row.only_in_b]
-    if alone:
-        in_a, in_b = (max(numbers) for numbers in zip(*alone, strict=True))
-        left = [f"{count(most)} that only {run} has" for most, run in ((in_a, "A"), (in_b, "B")) if most]
+
+
+def _describe_images(comparison: Comparison) -> Iterator[str]:
+    partly = [row for row in comparison.rows if row.only_in_a or row.only_in_b]
+    if partly:
+        most = (("A", max(row.only_in_a for row in partly)), ("B", max(row.only_in_b for row in partly)))
+        left_out = [f"{count(number)} that only {run} has" for run, number in most if number]
         yield (
-            f"The runs are of different images, which are matched by name: up to {listed(left)} are left out, at "
-            f"{count(len(alone))} of {counted(len(found.rows), 'budget')}."
+            f"The runs have different images, which are matched by name: up to {listed(left_out)} are left out "
+            f"at {count(len(partly))} of {counted(len(comparison.rows), 'budget')}."
         )
-    if found.alone:
-        yield f"{counted(len(found.alone), 'answer')} of one run cannot be compared; why is told below."
-    if neither := len(found.a.others.keys() & found.b.others.keys()):
-        yield f"{counted(neither, 'pair')} of both plans are ok in neither run."
-    for letter, run in (("A", found.a), ("B", found.b)):
-        if run.stale:
-            yield f"{letter} holds {counted(run.stale, 'outcome')} that its study no longer asks for; left out."
 
 
 def describe_changes(row: Agreement) -> str:
-    """How the verdicts of one row changed, in words."""
+    """Return the changes of verdicts of one row, such as "3 robust → broken"."""
     return ", ".join(f"{n:,} {a} → {b}" for (a, b), n in row.counts.most_common() if n and a != b)
 
 
-def make_agreement_table(found: Comparison) -> pd.DataFrame:
-    """A row per model, attack and budget; q is p corrected over the models of an attack and budget."""
+def make_agreement_table(comparison: Comparison) -> pd.DataFrame:
+    """Return one row per model, attack and budget: compare.csv.
+
+    The column q is p corrected over the models of an attack and budget.
+    """
+    rows = comparison.rows
     moves = [(a, b) for a in VERDICTS for b in VERDICTS if a != b]
-    columns = {
-        "model": [row.model for row in found.rows],
-        "attack": [row.attack for row in found.rows],
-        "eps": [row.eps for row in found.rows],
-        **{
-            name: [getattr(row, name) for row in found.rows]
-            for name in ("images", "only_in_a", "only_in_b", "other_label")
-        },
-        "same": [row.images - len(row.changes) for row in found.rows],
-        "changed": [len(row.changes) for row in found.rows],
-        **{f"{a}_to_{b}": [row.counts[a, b] for row in found.rows] for a, b in moves},
-        **{
-            name: [getattr(row, name) for row in found.rows]
-            for name in ("other_component", "robust_a", "robust_b", "only_robust_a", "only_robust_b", "p")
-        },
-    }
-    made = pd.DataFrame(columns)
-    made["q"] = multiple_testing.adjust_p(made, "p", ["attack", "eps"])
-    made["differs"] = ["; ".join(row.differs) for row in found.rows]
-    return made
+    before = ("model", "attack", "eps", "images", "only_in_a", "only_in_b", "other_label")
+    after = ("other_component", "robust_a", "robust_b", "only_robust_a", "only_robust_b", "p")
+    table = pd.DataFrame(
+        {
+            **{name: [getattr(row, name) for row in rows] for name in before},
+            "same": [row.images - len(row.changes) for row in rows],
+            "changed": [len(row.changes) for row in rows],
+            **{f"{a}_to_{b}": [row.counts[a, b] for row in rows] for a, b in moves},
+            **{name: [getattr(row, name) for row in rows] for name in after},
+        }
+    )
+    table["q"] = multiple_testing.adjust_p(table, "p", ["attack", "eps"])
+    table["differs"] = ["; ".join(row.differs) for row in rows]
+    return table
 
 
-def make_image_table(found: Comparison) -> pd.DataFrame:
-    """A row per image whose verdict changed."""
+def make_image_table(comparison: Comparison) -> pd.DataFrame:
+    """Return one row per image with a changed verdict: images.csv."""
     rows = [
         (row.model, row.attack, row.eps, change.image, change.a, change.b)
-        for row in found.rows
+        for row in comparison.rows
         for change in row.changes
     ]
     return pd.DataFrame(rows, columns=["model", "attack", "eps", "image", "verdict_a", "verdict_b"])
 
 
-ROWS, ALONE, LISTS, NAMES = 300, 200, 50, 100
-"""The most that the page shows: rows of the table, answers of one run, lists of images, images in a list."""
-
-
-def render_comparison(found: Comparison) -> bytes:
-    """The page. Names are escaped wherever they stand."""
-    rows = sorted(found.rows, key=lambda row: -len(row.changes))
+def render_comparison(comparison: Comparison) -> bytes:
+    """Render the HTML page of a comparison; all names are escaped."""
+    rows = sorted(comparison.rows, key=lambda row: -len(row.changes))
     changed = [row for row in rows if row.changes]
     values = {
-        "found": found,
-        "verdict": summarize_agreement(found),
-        "findings": list(describe_findings(found)),
-        "differences": list_differences(found),
-        "rows": [(row, describe_changes(row)) for row in rows[:ROWS]],
+        "comparison": comparison,
+        "verdict": summarize_agreement(comparison),
+        "findings": list(describe_findings(comparison)),
+        "differences": list_differences(comparison),
+        "rows": [(row, describe_changes(row)) for row in rows[:MAX_ROWS]],
         "changed": changed,
-        "lists": changed[:LISTS],
-        "most": {"rows": ROWS, "alone": ALONE, "names": NAMES},
+        "lists": changed[:MAX_LISTS],
+        "most": {"rows": MAX_ROWS, "unmatched": MAX_UNMATCHED, "names": MAX_IMAGES},
     }
     return render_page("compare.html", values)

@@ -1,4 +1,4 @@
-"""Answers: what one run says of each image, and all that its outcomes tell of how it came to say so."""
+"""Runs to compare: the verdicts of a run's ok pairs, and the recorded settings that can change a verdict."""
 
 import json
 import sys
@@ -17,10 +17,10 @@ from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS
 from alignsec.spec.pair import Pair
 
-NAMED = 10
+MAX_NAMED = 10
 """Damaged files that a message names; it counts the others."""
 PairKey = tuple[str, str]
-"""Model and attack, by the names that the study gives them."""
+"""Names of model and attack in the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,42 +28,49 @@ class BudgetResult:
     """The verdicts at one budget."""
 
     attack: str
-    """As the analysis calls it: the severities of a corruption are one attack."""
+    """Name of the attack in the analysis; all severities of a corruption have the same name."""
     eps: str
-    """As the study wrote it, or the severity."""
+    """The budget as the study writes it, or the severity."""
     verdicts: str
-    """A letter an image."""
+    """One letter per image."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairResult:
-    """A pair that is ok."""
+    """The verdicts and settings of an ok pair."""
 
-    levels: dict[Fraction, BudgetResult]
-    """By the exact eps: 2/510 is 1/255."""
+    budgets: dict[Fraction, BudgetResult]
+    """Verdicts by exact eps: 2/510 equals 1/255."""
     images: tuple[str, ...]
     labels: tuple[int, ...]
-    facts: dict[str, str]
-    """What may change a verdict, each under a name for a person to read."""
+    settings: dict[str, str]
+    """Recorded settings that can change a verdict, by readable name."""
 
 
 @dataclass
 class Run:
-    """One of the two runs."""
+    """One of the two compared runs."""
 
     root: Path
     name: str
-    answers: dict[PairKey, PairResult]
-    others: dict[PairKey, str]
-    """The planned pairs that are not ok, and why."""
+    results: dict[PairKey, PairResult]
+    not_ok: dict[PairKey, str]
+    """Reason for each planned pair that is not ok."""
     stale: int
-    """Outcomes that its study no longer asks for; they are not compared."""
+    """Number of outcomes that the plan does not contain; they are not compared."""
 
 
 def read_run(root: Path, processes: int = 1, display: Display | None = None) -> Run:
-    """Read a run's outcomes, many by so many processes.
+    """Read the outcomes of a run.
 
-    Raises Mistakes, naming all of them, if the folder is no run or outcome files are damaged; OSError.
+    Args:
+        root: The run folder.
+        processes: Number of reading processes. For a plan of at most `status.FEW_PAIRS` pairs, this process reads.
+        display: Progress display.
+
+    Raises:
+        ConfigErrors: The folder is not a run folder, or outcome files are damaged; it lists all errors.
+        OSError: A file cannot be read.
     """
     folder = RunFolder(root)
     plan = Plan.read(folder)
@@ -71,51 +78,59 @@ def read_run(root: Path, processes: int = 1, display: Display | None = None) -> 
     display.begin(f"reading outcomes of {plan.name}", len(plan.planned), unit="outcomes")
     run = Run(root, plan.name, {}, {}, 0)
     damaged: list[ConfigError] = []
-    once: dict[tuple[str, ...], tuple[str, ...]] = {}
-    look = reading.read_parallel(_read, processes if len(plan.planned) > FEW_PAIRS else 1)
-    seen = status.read_outcomes(plan, folder.outcomes, look)
-    for pair_id, pair, found in reading.convert_archive_errors(seen, folder.outcomes):
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    read_files = reading.read_parallel(_read_outcome, processes if len(plan.planned) > FEW_PAIRS else 1)
+    outcomes = status.read_outcomes(plan, folder.outcomes, read_files)
+    for pair_id, pair, outcome in reading.convert_archive_errors(outcomes, folder.outcomes):
         display.advance()
         if pair is None:
             run.stale += 1
-        elif isinstance(found, PairResult):
-            run.answers[_key(pair)] = _shared(found, once)
-        elif found is not None and found.damaged:
-            remedy = f"{found.reason}; run its pair again, or move the file out of the folder"
+        elif isinstance(outcome, PairResult):
+            run.results[_key(pair)] = _share_memory(outcome, shared)
+        elif outcome is not None and outcome.damaged:
+            remedy = f"{outcome.reason}; run its pair again, or move the file out of the folder"
             damaged.append(ConfigError(path=folder.outcome(pair_id), remedy=remedy))
         else:
-            run.others[_key(pair)] = found.reason if found else status.missing_status(pair_id, pair, None).reason
+            missing = status.missing_status(pair_id, pair, None)
+            run.not_ok[_key(pair)] = outcome.reason if outcome else missing.reason
     if damaged:
-        more = len(damaged) - NAMED
-        rest = (
-            [ConfigError(path=folder.outcomes, given=str(more), remedy="more outcome files are damaged")]
-            if more > 0
-            else []
-        )
-        raise ConfigErrors([*damaged[:NAMED], *rest])
+        raise ConfigErrors(_shorten_errors(damaged, folder.outcomes))
     return run
+
+
+def _shorten_errors(damaged: list[ConfigError], outcomes: Path) -> list[ConfigError]:
+    """Return the first errors and one that counts the others."""
+    more = len(damaged) - MAX_NAMED
+    if more <= 0:
+        return damaged
+    return [
+        *damaged[:MAX_NAMED],
+        ConfigError(path=outcomes, given=str(more), remedy="more outcome files are damaged"),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class _NotOk:
+    """An outcome file without a usable record."""
+
     reason: str
     damaged: bool
 
 
-def _read(file: OutcomeFile, planned: bool) -> PairResult | _NotOk:
+def _read_outcome(file: OutcomeFile, planned: bool) -> PairResult | _NotOk:
     found = status.read_file_status(file, planned, outcome_file.parse_summary)
     if found.state == "ok" and found.record is not None:
-        return _answer(found.record)
+        return _make_result(found.record)
     return _NotOk(found.reason, damaged=not found.failure and bool(found.outcome_sha256))
 
 
-def _answer(record: Record) -> PairResult:
+def _make_result(record: Record) -> PairResult:
     attack = record.pair.attack
     return PairResult(
         {b.eps.exact: BudgetResult(attack.series, attack.level(b.eps).label, b.verdicts) for b in record.budgets},
         tuple(record.images),
         tuple(record.labels),
-        _facts(record),
+        _list_settings(record),
     )
 
 
@@ -123,39 +138,39 @@ def _key(pair: Pair) -> PairKey:
     return pair.model.name, pair.attack.name
 
 
-def _shared(answer: PairResult, once: dict[tuple[str, ...], tuple[str, ...]]) -> PairResult:
-    """The same, with one copy of what the pairs of a run have in common: it is most of the memory."""
-    facts = {sys.intern(name): sys.intern(value) for name, value in answer.facts.items()}
-    images = once.setdefault(answer.images, answer.images)
-    return PairResult(answer.levels, images, answer.labels, facts)
+def _share_memory(result: PairResult, shared: dict[tuple[str, ...], tuple[str, ...]]) -> PairResult:
+    """Return an equal result that shares its strings and image names, most of the memory, with other pairs."""
+    settings = {sys.intern(name): sys.intern(value) for name, value in result.settings.items()}
+    images = shared.setdefault(result.images, result.images)
+    return PairResult(result.budgets, images, result.labels, settings)
 
 
-def _facts(record: Record) -> dict[str, str]:
-    pair, ran = record.pair, record.provenance
+def _list_settings(record: Record) -> dict[str, str]:
+    pair, provenance = record.pair, record.provenance
     model = pair.model.model_dump(mode="json")
     files = {
         "weights": pair.model.weights,
         "the model's own code": pair.model.code,
         "corrupted images": pair.corrupted,
     }
-    asked = {
+    parameters = {
         name: value for name, value in pair.attack.fingerprint.items() if name not in {"name", "eps", "version"}
     }
     return {
-        "code": ran.code,
-        "container": ran.container or "none",
+        "code": provenance.code,
+        "container": provenance.container or "none",
         "images": pair.images.sha256,
         **{name: file.sha256 if file else "none" for name, file in files.items()},
         "the model's source": model["source"],
-        **{f"the model's option {name}": _text(value) for name, value in model["options"].items()},
-        **{f"preprocessing: {name}": _text(value) for name, value in model["preprocessing"].items()},
-        **{f"attack: {name}": _text(value) for name, value in asked.items()},
+        **{f"the model's option {name}": _to_text(value) for name, value in model["options"].items()},
+        **{f"preprocessing: {name}": _to_text(value) for name, value in model["preprocessing"].items()},
+        **{f"attack: {name}": _to_text(value) for name, value in parameters.items()},
         "seed": str(pair.seed),
-        "precision": ran.precision,
-        "device": ran.device,
-        **{f"version of {library}": version for library, version in ran.versions.items()},
+        "precision": provenance.precision,
+        "device": provenance.device,
+        **{f"version of {library}": version for library, version in provenance.versions.items()},
     }
 
 
-def _text(value: object) -> str:
+def _to_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

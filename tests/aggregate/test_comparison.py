@@ -50,7 +50,7 @@ def test_a_run_agrees_with_itself(two, capsys):
     code, out, err = _main(two[0], two[0], capsys)
     assert (code, err) == (0, "")
     assert "All 60 verdicts agree (4 pairs of a model and an attack, 6 budgets)." in out
-    assert "nothing that is recorded" in out
+    assert "none of the recorded ones" in out
     assert {(row["same"], row["changed"], row["p"]) for row in _rows(two[0])} == {("10", "0", "1.0")}
     assert _rows(two[0], "images.csv") == []
 
@@ -100,7 +100,7 @@ def _of(run, name, changes):
         ({"seed": 8}, "seed", "other random starts"),
         ({"images": {"name": "images.zip", "sha256": "9" * 64}}, "images", "another pack"),
         ({"weights": {"name": "w", "sha256": "9" * 64}}, "weights", "another network"),
-        ({"crop_pct": 1.0}, "preprocessing: crop_pct", "other pixels"),
+        ({"crop_pct": 1.0}, "preprocessing: crop_pct", "receives other pixels"),
     ],
 )
 def test_what_differs_is_told(two, changes, name, means):
@@ -141,7 +141,7 @@ def test_budgets_meet_by_their_exact_eps(tmp_path):
         two_runs[-1].answer("a", "autoattack-Linf", "RRW", "RcW")
     found = _compare(*two_runs)
     assert [(row.eps, [change.image for change in row.changes]) for row in found.rows] == [("1/255", ["1.png"])]
-    assert [(run, why) for _, run, why in found.alone] == [
+    assert [(run, why) for _, run, why in found.unmatched] == [
         ("A", "has no budget 0.5/255, or none of its images"),
         ("B", "has no budget 4/255, or none of its images"),
     ]
@@ -167,7 +167,8 @@ def test_nothing_recorded_differs_and_yet_verdicts_do(two):
     two[1].answer("a", "clean", "RWW")
     found = _compare(*two)
     assert any(
-        said.startswith("Nothing that is recorded differs, and yet") for said in report.describe_findings(found)
+        said.startswith("Verdicts differ although no recorded setting differs")
+        for said in report.describe_findings(found)
     )
 
 
@@ -182,7 +183,7 @@ def test_pairs_of_one_run_alone(two, capsys):
     assert code == 0
     assert "b × clean: only in A; the other run: no such weights" in out
     assert "b × autoattack-Linf: only in A; the other run: no outcome file" in out
-    assert "B holds 1 outcome that its study no longer asks for" in out
+    assert "B has 1 outcome that its plan does not contain" in out
 
 
 def test_bad_input_is_told_at_once(two, tmp_path, capsys):
@@ -225,8 +226,8 @@ class _Tags(HTMLParser):
 
 
 def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "NAMES", 2)
-    monkeypatch.setattr(report, "ROWS", 1)
+    monkeypatch.setattr(report, "MAX_IMAGES", 2)
+    monkeypatch.setattr(report, "MAX_ROWS", 1)
     one, other = (made(tmp_path / name, models=[HOSTILE, "b"]) for name in ("x", "y"))
     for run, letters in ((one, "RRRRW"), (other, "RcccW")):
         run.answer(HOSTILE, "autoattack-Linf", "RRRRW", letters)
