@@ -82,8 +82,8 @@ validate: $(READY)  ## measure the error rates of the analysis in simulated stud
 	$(PY) -m benchmarks.validation
 
 catalogue: $(READY)  ## update the model catalogues after a new version of timm or torchvision
-	$(PY) -m alignsec.catalogue.generate.timm > alignsec/catalogue/timm_catalogue.csv.new
-	mv alignsec/catalogue/timm_catalogue.csv.new alignsec/catalogue/timm_catalogue.csv
+	$(PY) -m alignsec.catalogue.generate.timm > alignsec/catalogue/timm.csv.new
+	mv alignsec/catalogue/timm.csv.new alignsec/catalogue/timm.csv
 	$(PY) -m alignsec.catalogue.generate.torchvision > alignsec/catalogue/torchvision.csv.new
 	mv alignsec/catalogue/torchvision.csv.new alignsec/catalogue/torchvision.csv
 	test ! -x .brainscore/bin/python || .brainscore/bin/python -m alignsec.catalogue.generate.brainscore \

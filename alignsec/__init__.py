@@ -1,1 +1,1 @@
-"""What a study is, how a pair is evaluated, and what came of it: the library every room may import."""
+"""alignsec: studies of alignment and adversarial robustness. The library that all other folders may import."""

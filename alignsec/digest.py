@@ -1,4 +1,4 @@
-"""Digests: what makes a number traceable to the exact bytes it came from."""
+"""SHA-256 digests of bytes, files and JSON values, which make every result traceable to its inputs."""
 
 import hashlib
 import json
@@ -6,28 +6,31 @@ from pathlib import Path
 
 
 def sha256_of_bytes(data: bytes) -> str:
-    """SHA-256 of some bytes, as 64 hexadecimal digits."""
+    """Return the SHA-256 of bytes as 64 hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def sha256_of_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces: a checkpoint may be larger than memory.
+    """Return the SHA-256 of a file, which is read in parts because a checkpoint may be larger than the memory.
 
-    Raises OSError if the file cannot be read.
+    Raises:
+        OSError: If the file cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def canonical(value: object) -> bytes:
-    """The one JSON text of a value: sorted keys, no spaces, UTF-8, no NaN.
+    """Return the canonical JSON text of a value: sorted keys, no spaces, UTF-8.
 
-    Raises ValueError for NaN or infinity, which JSON does not have.
+    Raises:
+        ValueError: For NaN and infinity, which JSON does not have.
+        TypeError: For a value that JSON cannot represent.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
 
 
 def sha256_of_json(value: object) -> str:
-    """SHA-256 of a JSON-able value, independent of the order its keys were written in."""
+    """Return the SHA-256 of a value's canonical JSON text, which does not depend on the order of keys."""
     return sha256_of_bytes(canonical(value))

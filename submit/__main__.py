@@ -46,7 +46,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     digests = DigestCache(
         runs / DIGESTS_FILE, lambda path, size: console.print(f"computing the digest of {path}, {megabytes(size)}")
     )
-    validated = validation.validate(arguments.study, hub_cache.folder(os.environ), weights, digests)
+    validated = validation.validate(arguments.study, hub_cache.cache_folder(os.environ), weights, digests)
     if not arguments.local:
         _refuse_too_large(validated, site, weights)
     folder = RunFolder((runs / validated.study.name).resolve())

@@ -1,4 +1,4 @@
-"""Tiny studies, pairs and outcomes, made with the project's classes and without torch."""
+"""Factories of tiny attacks, pairs, outcomes, images and packs; they do not need torch."""
 
 import csv
 import io
@@ -57,14 +57,14 @@ severity = [1, 2]
 
 
 def attack(**changes: object) -> Attack:
-    """A short attack; `changes` replace or add fields."""
+    """Return a short attack; `changes` replace or add fields."""
     return Attack.model_validate(
         {"method": "apgd-ce", "norm": "Linf", "eps": ["1/255", "8/255"], "steps": 3, **changes}
     )
 
 
 def pair(**changes: Any) -> Pair:
-    """A pair whose files need not exist; `changes` go to the model, unless they are the pair's own."""
+    """Return a pair whose files need not exist; `changes` replace fields of the pair or else of its model."""
     model = {
         "name": "tiny",
         "source": SOURCE,
@@ -73,21 +73,21 @@ def pair(**changes: Any) -> Pair:
         "preprocessing": Preprocessing(**GREY),
         **{key: value for key, value in changes.items() if key not in Pair.model_fields},
     }
-    own = {
+    fields = {
         "attack": attack(),
         "images": File(name="images.tar", sha256="2" * 64),
         "seed": 0,
         **{key: value for key, value in changes.items() if key in Pair.model_fields},
     }
-    return Pair(model=PairModel(**model), **own)
+    return Pair(model=PairModel(**model), **fields)
 
 
-def record(of: Pair, verdicts: Sequence[str] = ("RRcW", "RstW"), **changes: Any) -> Record:
-    """The record of a pair with the given verdicts, one string a budget."""
+def record(for_pair: Pair, verdicts: Sequence[str] = ("RRcW", "RstW"), **changes: Any) -> Record:
+    """Return the record of a pair with the given verdicts, one string per budget."""
     count = len(verdicts[0])
     fields = {
-        "id": of.id,
-        "pair": of,
+        "id": for_pair.id,
+        "pair": for_pair,
         "classes": 5,
         "clean_passes": Passes(forward=count),
         "images": [f"{n}.png" for n in range(count)],
@@ -101,7 +101,7 @@ def record(of: Pair, verdicts: Sequence[str] = ("RRcW", "RstW"), **changes: Any)
                 seconds=0.25,
                 passes={"apgd-ce": Passes(forward=40, backward=30)},
             )
-            for eps, letters in zip(of.attack.budgets, verdicts, strict=True)
+            for eps, letters in zip(for_pair.attack.budgets, verdicts, strict=True)
         ],
         "notes": ["not the standard attack: steps = 3 (standard: 100)"],
         "provenance": PROVENANCE,
@@ -109,27 +109,27 @@ def record(of: Pair, verdicts: Sequence[str] = ("RRcW", "RstW"), **changes: Any)
     return Record(**{**fields, **changes})
 
 
-def failure(of: Pair, reason: str = "ModelError: no good") -> Failure:
-    """The failure of a pair."""
-    return Failure(id=of.id, pair=of, hopeless=True, reason=reason, provenance=PROVENANCE)
+def failure(for_pair: Pair, reason: str = "ModelError: no good") -> Failure:
+    """Return the failure of a pair."""
+    return Failure(id=for_pair.id, pair=for_pair, hopeless=True, reason=reason, provenance=PROVENANCE)
 
 
 def write_image(path: Path, seed: int, size: int = 16, mode: str = "L") -> None:
-    """An image of noise, the same for the same seed."""
+    """Write an image of noise; the same seed gives the same image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = random.Random(seed).randbytes(size * size * len(Image.new(mode, (1, 1)).getbands()))  # noqa: S311
     Image.frombytes(mode, (size, size), data).save(path)
 
 
 def write_class_folders(folder: Path, classes: int = 3, each: int = 4) -> None:
-    """One folder of images a class, as ImageNet is laid out."""
+    """Write one folder of images per class, as in ImageNet's layout."""
     for label in range(classes):
         for number in range(each):
             write_image(folder / f"class{label}" / f"{number}.png", seed=100 * label + number)
 
 
 def write_labels(path: Path, rows: Sequence[tuple[str, object]]) -> None:
-    """A labels file."""
+    """Write a labels file."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerows([("file", "label"), *rows])

@@ -106,7 +106,9 @@ def _parse(folder: str, source: bytes) -> Iterator[Registration]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        yield Registration(folder, f"is not Python: {error}", getattr(error, "lineno", 0) or 0, constant=False)
+        yield Registration(
+            folder, f"is not valid Python: {error}", getattr(error, "lineno", 0) or 0, constant=False
+        )
         return
     keys = [key for node in ast.walk(tree) for key in _keys(node)]
     for key in sorted(keys, key=lambda key: (key.lineno, key.col_offset)):

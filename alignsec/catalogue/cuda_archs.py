@@ -1,7 +1,6 @@
-"""Kernels: which GPUs the pinned torch can compute on."""
+"""GPU architectures for which the pinned torch has CUDA kernels."""
 
-TORCH = "2.13.0"
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
-"""Of its default build, as torch.cuda.get_arch_list() tells; a test compares it with the installed one."""
-LEAST = min(int(name.removeprefix("sm_")) for name in ARCHITECTURES) / 10
-"""The lowest compute capability; kernels for 7.5 run on every newer one of the same major version."""
+"""Output of torch.cuda.get_arch_list() for torch's default build; a test compares it with the installed torch."""
+LOWEST_CAPABILITY = min(int(name.removeprefix("sm_")) for name in ARCHITECTURES) / 10
+"""Lowest compute capability. Kernels for 7.5 run on every newer one of the same major version."""

@@ -1,30 +1,36 @@
-"""The model hub's cache on disk, read without its library: where a tag's weights lie, if they were fetched."""
+"""The model hub's cache on disk, read without the hub's library."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
 FILENAMES = ("model.safetensors", "pytorch_model.bin")
-"""In order of preference, as timm looks for them."""
+"""Names of weights files in timm's order of preference."""
 
 
-def folder(environ: Mapping[str, str]) -> Path:
-    """The cache's folder, by the variables huggingface_hub reads, with $NAME and ~ in them replaced."""
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Return the cache folder, from the environment variables that huggingface_hub reads; $NAME and ~ are
+    expanded."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if name in environ:
-            return _path(environ[name], environ)
+            return _expand(environ[name], environ)
     if "HF_HOME" in environ:
-        return _path(environ["HF_HOME"], environ) / "hub"
-    cache = _path(environ["XDG_CACHE_HOME"], environ) if "XDG_CACHE_HOME" in environ else Path.home() / ".cache"
+        return _expand(environ["HF_HOME"], environ) / "hub"
+    cache = _expand(environ["XDG_CACHE_HOME"], environ) if "XDG_CACHE_HOME" in environ else Path.home() / ".cache"
     return cache / "huggingface" / "hub"
 
 
-def _path(text: str, environ: Mapping[str, str]) -> Path:
+def _expand(text: str, environ: Mapping[str, str]) -> Path:
     return Path(Template(text).safe_substitute(environ)).expanduser()
 
 
-def weights(cache: Path, repository: str) -> Path | None:
-    """The weights of a repository such as `timm/resnet50.a1_in1k` at its last fetched revision, or None."""
+def find_weights(cache: Path, repository: str) -> Path | None:
+    """Return the weights file of a repository at its last downloaded revision, or None.
+
+    Args:
+        cache: The cache folder.
+        repository: A repository such as `timm/resnet50.a1_in1k`.
+    """
     home = cache / ("models--" + repository.replace("/", "--"))
     try:
         revision = (home / "refs" / "main").read_text(encoding="utf-8").strip()

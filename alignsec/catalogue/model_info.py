@@ -1,4 +1,4 @@
-"""What is known of a model without building it, and the error for one that a source does not have."""
+"""The published properties of a model, and the error for an unknown model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,27 +8,27 @@ from alignsec.spec.pair import Conversion, Published
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One model of a source: an architecture, or an architecture with weights of its own."""
+    """The published properties of one model of a source: an architecture, with or without weights."""
 
     preprocessing: Mapping[str, object] = field(default_factory=dict)
-    """As its authors set it, in the form a study takes; empty where the source does not know."""
+    """The authors' preprocessing, in the form of a study; empty if the source does not publish it."""
     classes: int | None = None
-    """How many logits it gives; 0 for weights without a classifier, None where only building it shows."""
+    """Number of logits; 0 for weights without a classifier, None if only building the model shows it."""
     weights: bool = False
-    """Whether the source has weights for it, not only an architecture."""
+    """Whether the source publishes weights for it, not only an architecture."""
     makes_weights: bool = False
-    """Whether its own code makes its weights, so that it needs no file."""
+    """Whether its code creates its weights, so that it needs no file."""
     conversion: Conversion = "none"
-    """What is done to the source's own weights file; a study's file is a plain state dict unless it says so."""
+    """How to read the source's own weights file. A file that a study names is a plain state dict by default."""
     hub: str = ""
     """Repository of its weights on the model hub, such as `timm/resnet50.a1_in1k`."""
     url: str = ""
-    """Address of its weights file, where they lie on no hub."""
+    """Address of its weights file, if it is not on the hub."""
     published: Published | None = None
-    """The clean accuracy that the source itself states."""
+    """The clean accuracy that the source publishes."""
     examples: tuple[str, ...] = ()
-    """Of an architecture: some names that have weights."""
+    """For an architecture: some names that have weights."""
 
 
-class UnknownModel(ValueError):
-    """A source does not have the model; the message says what it has instead."""
+class UnknownModelError(ValueError):
+    """A model that its source does not have; the message names similar models."""

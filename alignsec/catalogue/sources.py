@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from alignsec.catalogue.model_info import ModelInfo, UnknownModel
+from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
 
 CHECKPOINT = "checkpoint"
 """Scheme of the alias `checkpoint:timm/resnet50`: the architecture `timm:resnet50` with the study's weights
@@ -89,7 +89,7 @@ def find_source(source: str) -> ModelSource:
     for entry in SOURCES:
         if entry.scheme == scheme:
             return entry
-    raise UnknownModel(unknown_source())
+    raise UnknownModelError(unknown_source())
 
 
 def unknown_source() -> str:
@@ -126,7 +126,7 @@ def load_builder(source: str) -> Callable[..., Any]:
     """
     entry = find_source(source)
     if not entry.builder:
-        raise UnknownModel(
+        raise UnknownModelError(
             f'is an alias, which no job can build; expected a source such as "{SOURCES[0].example}"'
         )
     return _import(entry.builder)
@@ -143,7 +143,7 @@ def resolve_alias(source: str) -> str:
         return source
     library, slash, architecture = name.partition("/")
     if not slash or library not in {entry.scheme for entry in SOURCES if entry.builder}:
-        raise UnknownModel('names no architecture; write "checkpoint:timm/resnet50" and weights = FILE')
+        raise UnknownModelError('names no architecture; write "checkpoint:timm/resnet50" and weights = FILE')
     return f"{library}:{architecture}"
 
 

@@ -1,11 +1,11 @@
-"""`torchvision:MODEL.WEIGHTS`: torchvision's classification models, with what torchvision says of its weights."""
+"""The source `torchvision:MODEL.WEIGHTS`: torchvision's classification models and their published accuracies."""
 
 import csv
 from functools import cache
 from importlib.resources import files
 
-from alignsec.catalogue.model_info import ModelInfo, UnknownModel
-from alignsec.catalogue.timm import preprocessing
+from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
+from alignsec.catalogue.timm import parse_preprocessing
 from alignsec.errors import nearest
 from alignsec.spec.pair import Published
 
@@ -17,33 +17,34 @@ FILE = "torchvision.csv"
 
 
 def read_model_info(name: str) -> ModelInfo:
-    """What torchvision knows of `resnet50.IMAGENET1K_V2`, or of an architecture such as `resnet50`.
+    """Return the properties of weights such as `resnet50.IMAGENET1K_V2`, or of an architecture such as `resnet50`.
 
-    Raises UnknownModel with the nearest names.
+    Raises:
+        UnknownModelError: With the most similar names.
     """
-    found = entries().get(name)
+    found = read_models().get(name)
     if found is None:
-        siblings = weights_of(name.split(".", maxsplit=1)[0])
-        remedy = nearest(name, siblings or list(entries()))
-        raise UnknownModel(f"is not a classification model of torchvision; {remedy}")
+        siblings = list_weights(name.split(".", maxsplit=1)[0])
+        remedy = nearest(name, siblings or list(read_models()))
+        raise UnknownModelError(f"is not a classification model of torchvision; {remedy}")
     return found
 
 
 @cache
-def entries() -> dict[str, ModelInfo]:
-    """Every classification model of the pinned torchvision, and each of its weights, by name."""
+def read_models() -> dict[str, ModelInfo]:
+    """Return every classification model of the pinned torchvision, and each of its weights, by name."""
     with files("alignsec.catalogue").joinpath(FILE).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     weights = [row["name"] for row in rows if row["url"]]
-    return {row["name"]: _known(row, weights) for row in rows}
+    return {row["name"]: _parse_row(row, weights) for row in rows}
 
 
-def weights_of(architecture: str) -> list[str]:
-    """The names of an architecture's weights."""
-    return [name for name, entry in entries().items() if entry.weights and name.split(".")[0] == architecture]
+def list_weights(architecture: str) -> list[str]:
+    """Return the names of an architecture's weights."""
+    return [name for name, info in read_models().items() if info.weights and name.split(".")[0] == architecture]
 
 
-def _known(row: dict[str, str], weights: list[str]) -> ModelInfo:
+def _parse_row(row: dict[str, str], weights: list[str]) -> ModelInfo:
     if not row["url"]:
         own = [name for name in weights if name.split(".")[0] == row["name"]]
         return ModelInfo(classes=1000, examples=tuple(own))
@@ -51,7 +52,7 @@ def _known(row: dict[str, str], weights: list[str]) -> ModelInfo:
     if row["top1"]:
         published = Published(top1=float(row["top1"]), where="torchvision's own figure for these weights")
     return ModelInfo(
-        preprocessing=preprocessing(row),
+        preprocessing=parse_preprocessing(row),
         classes=int(row["classes"]),
         weights=True,
         conversion="torchvision",

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from alignsec import digest
 from alignsec.catalogue import python, sources
-from alignsec.catalogue.model_info import ModelInfo, UnknownModel
+from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
 from alignsec.spec.pair import Conversion, File, PairModel, Published
 from alignsec.spec.preprocessing import Preprocessing
 from alignsec.study.fields import ExistingFile, Name, Table
@@ -86,7 +86,7 @@ class StudyModel(Table):
         try:
             resolved = sources.resolve_alias(source)
             info = sources.read_model_info(resolved)
-        except UnknownModel as error:
+        except UnknownModelError as error:
             raise _error(source, str(error)) from None
         stated = data.get("preprocessing", {})
         for why in _missing_fields(source, info, data):

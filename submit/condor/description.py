@@ -138,7 +138,11 @@ def _gpus(site: Site) -> Iterator[str]:
     if not site.request_gpus:
         return
     yield f"request_gpus = {site.request_gpus}"
-    if capability := cuda_archs.LEAST if site.gpus_minimum_capability is None else site.gpus_minimum_capability:
+    if (
+        capability := cuda_archs.LOWEST_CAPABILITY
+        if site.gpus_minimum_capability is None
+        else site.gpus_minimum_capability
+    ):
         yield f"gpus_minimum_capability = {capability:g}"
     yield "gpus_minimum_memory = $(gpu_memory)"
     for name, flag in (("+WantGPULab", site.want_gpu_lab), ("+is_resumable", site.is_resumable)):

@@ -75,7 +75,7 @@ class WeightsLocator:
                 raise WeightsNotFoundError(remedy)
             return found
         repository = address.removeprefix(addresses.HUB) if address.startswith(addresses.HUB) else ""
-        if (path_in_cache := hub_cache.weights(self.hub, repository)) is None:
+        if (path_in_cache := hub_cache.find_weights(self.hub, repository)) is None:
             places = " or ".join(str(place) for place in (self.folder, self.hub) if place)
             raise WeightsNotFoundError(f"has no weights in {places}; {download}, or set weights = FILE")
         return self._measure(path_in_cache)

@@ -25,7 +25,7 @@ def test_the_table_has_the_scores_of_unambiguous_names(package):
         ["late", "scored"],
         ["two", "ambiguous"],
         ["b-one", "left out: its rows differ"],
-        ["is not Python: invalid syntax (<unknown>, line 1)", "unread"],
+        ["is not valid Python: invalid syntax (<unknown>, line 1)", "unread"],
     ]
     assert table["average_vision"].notna().tolist() == [False, False, True, False, False, False]
 

@@ -1,4 +1,4 @@
-"""Digests."""
+"""Digests of bytes, files and JSON values."""
 
 import hashlib
 from pathlib import Path
@@ -32,12 +32,12 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, object]):
     assert digest.sha256_of_json(dict(reversed(value.items()))) == digest.sha256_of_json(value)
 
 
-def test_what_differs_has_another_digest():
+def test_different_values_have_different_digests():
     values: list[object] = [1, 1.0, "1", [1], {"1": 1}, None, True, [], {}, "", [1, 2], [2, 1]]
     assert len({digest.sha256_of_json(value) for value in values}) == len(values)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [-float("inf")]])
-def test_json_has_no_nan(value: object):
+def test_nan_and_infinity_are_rejected(value: object):
     with pytest.raises(ValueError, match="JSON"):
         digest.sha256_of_json(value)

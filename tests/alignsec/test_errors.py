@@ -1,9 +1,9 @@
-"""Mistakes: where, what was given, what to write instead."""
+"""Errors of the input: messages and suggestions."""
 
 from alignsec.errors import ConfigError, ConfigErrors, nearest
 
 
-def test_all_mistakes_stand_in_the_message():
+def test_the_message_has_all_errors():
     errors = [
         ConfigError(path="s.toml", field="seed", given='"x"', remedy="is not a number"),
         ConfigError(path="s.toml", remedy="is empty"),
@@ -11,7 +11,7 @@ def test_all_mistakes_stand_in_the_message():
     assert str(ConfigErrors(errors)) == 's.toml: seed: "x" is not a number\ns.toml: is empty'
 
 
-def test_the_nearest_names():
+def test_suggestions_of_similar_names():
     assert nearest("resnet5", ["resnet50", "resnet18", "vit"]) == "did you mean resnet50 or resnet18?"
-    assert nearest("zzz", ["a", "b"]) == "there are a, b"
-    assert nearest("zzz", [f"name{n}" for n in range(50)]) == "none of the 50 known names is near it"
+    assert nearest("zzz", ["a", "b"]) == "choose one of a, b"
+    assert nearest("zzz", [f"name{n}" for n in range(50)]) == "none of the 50 known names is similar"

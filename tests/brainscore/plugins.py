@@ -135,7 +135,7 @@ def test_catalogue_equals_registry_of_installed_package(installed: Path):
 
 def catalogue_preprocessings() -> list[Preprocessing]:
     """Return each preprocessing in the catalogue once."""
-    ways = {str(entry.preprocessing): entry.preprocessing for entry in brainscore.entries().values()}
+    ways = {str(entry.preprocessing): entry.preprocessing for entry in brainscore.read_models().values()}
     return [Preprocessing.model_validate(way) for way in ways.values() if way]
 
 

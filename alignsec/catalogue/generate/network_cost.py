@@ -1,6 +1,7 @@
-"""Writes network_costs.csv: what networks cost, measured on torch's meta device, which computes shapes alone.
+"""Generator of network_costs.csv: the cost of networks, measured on torch's meta device, which computes only
+shapes.
 
-`make catalogue` runs it after a change of timm's or torchvision's version: about a third of a second a network.
+Run `make catalogue` after a change of timm's or torchvision's version. It takes about 0.33 s per network.
 """
 
 import csv
@@ -24,11 +25,11 @@ CLASSES = 1000
 
 
 def measure(build: Callable[[], nn.Module], input_size: Size) -> NetworkCost:
-    """The cost of one image of a network that `build` builds."""
+    """Return the cost of one image of the network that `build` returns."""
     try:
         with torch.device("meta"):
             network = build()
-    except NotImplementedError:  # a few compute with numbers while they are built
+    except NotImplementedError:  # the constructors of a few networks compute with values
         network = build().to("meta")
     network.eval().requires_grad_(False)
     own = [*network.parameters(), *network.buffers()]
@@ -54,11 +55,14 @@ def measure(build: Callable[[], nn.Module], input_size: Size) -> NetworkCost:
 
 
 def networks() -> Iterator[tuple[str, Size, Callable[[], nn.Module]]]:
-    """Each architecture at each input size its weights have, as those weights for ImageNet's classes build it."""
+    """Yield each architecture, each input size of its weights, and a function that builds the network.
+
+    Weights for ImageNet's classes are preferred.
+    """
     found: dict[tuple[str, Size], tuple[bool, str]] = {}
     for name in sorted({*timm.list_models(), *timm.list_models(pretrained=True)}):
         cfg = get_pretrained_cfg(name)
-        # timm says that it is a tuple, not of how many.
+        # timm declares a tuple without its length.
         size: Size = tuple(cfg.input_size) if cfg else (3, 224, 224)  # type: ignore[assignment]
         key = (f"timm:{name.split('.')[0]}", size)
         better = (bool(cfg and cfg.num_classes == CLASSES), name)
@@ -73,11 +77,11 @@ def networks() -> Iterator[tuple[str, Size, Callable[[], nn.Module]]]:
 
 
 def rows() -> Iterator[tuple[str, ...]]:
-    """A row a network; one that cannot be measured so has none, and is guessed from its weights file."""
+    """Yield one row per network. A network that cannot be measured is left out; its cost is guessed later."""
     for network, size, build in networks():
         try:
             cost = measure(build, size)
-        # What constructors and forward passes raise of tensors without values, or of a size that they do not take.
+        # Raised by constructors and forward passes that need values, or that reject the size.
         except (RuntimeError, NotImplementedError, TypeError, ValueError, AssertionError) as error:
             sys.stderr.write(f"{network} at {size}: {type(error).__name__}: {error}\n")
             continue
@@ -86,7 +90,7 @@ def rows() -> Iterator[tuple[str, ...]]:
 
 
 def write(file: TextIO) -> None:
-    """The whole file as CSV."""
+    """Write the file as CSV."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows():

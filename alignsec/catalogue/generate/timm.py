@@ -1,6 +1,6 @@
-"""Writes timm_catalogue.csv: what the pinned timm knows of its own models, for rooms that have no torch.
+"""Generator of timm.csv: the models of the pinned timm and their properties.
 
-`make catalogue` runs it after a change of timm's version; a test compares the file with the installed timm.
+Run `make catalogue` after a change of timm's version. A test compares the file with the installed timm.
 """
 
 import csv
@@ -15,7 +15,7 @@ from alignsec.catalogue.timm import COLUMNS
 
 
 def rows() -> Iterator[tuple[str, ...]]:
-    """One row for each architecture (no weights, no preprocessing) and each pretrained tag, sorted by name."""
+    """Yield one row per architecture, without preprocessing, and one per pretrained tag, sorted by name."""
     for name in sorted({*timm.list_models(), *timm.list_models(pretrained=True)}):
         cfg = get_pretrained_cfg(name) if "." in name else None
         if cfg is None:
@@ -39,7 +39,7 @@ def rows() -> Iterator[tuple[str, ...]]:
 
 
 def write(file: TextIO) -> None:
-    """The whole catalogue as CSV."""
+    """Write the catalogue as CSV."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(rows())

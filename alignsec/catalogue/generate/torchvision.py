@@ -1,6 +1,6 @@
-"""Writes torchvision.csv: what the pinned torchvision knows of its own classification models.
+"""Generator of torchvision.csv: the classification models of the pinned torchvision and their properties.
 
-`make catalogue` runs it after a change of torchvision's version; a test compares the file with the installed one.
+Run `make catalogue` after a change of torchvision's version. A test compares the file with the installed one.
 """
 
 import csv
@@ -15,8 +15,10 @@ from alignsec.catalogue.torchvision import COLUMNS
 
 
 def rows() -> Iterator[tuple[str, ...]]:
-    """One row for each architecture and for each of its weights, sorted by name. Quantised models are left out:
-    they give no gradients."""
+    """Yield one row per architecture and one per weights, sorted by name.
+
+    Quantised models are left out because they have no gradients.
+    """
     for name in sorted(list_models(module=torchvision.models)):
         yield (name, *[""] * (len(COLUMNS) - 1))
         for weights in sorted(get_model_weights(name), key=lambda one: one.name):
@@ -42,7 +44,7 @@ def _row(name: str, weights: WeightsEnum) -> tuple[str, ...]:
 
 
 def write(file: TextIO) -> None:
-    """The whole catalogue as CSV."""
+    """Write the catalogue as CSV."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(rows())

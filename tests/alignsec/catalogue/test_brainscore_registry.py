@@ -35,7 +35,7 @@ def test_every_registration_is_read_without_running_it(package: Path):
         ("a_folder", "late", 5, True),
         ("b_folder", "two", 2, True),
         ("b_folder", "b-one", 3, True),
-        ("broken", "is not Python: invalid syntax (<unknown>, line 1)", 1, False),
+        ("broken", "is not valid Python: invalid syntax (<unknown>, line 1)", 1, False),
     ]
     assert read_registrations(package.parent) == read_registrations(package)
 
@@ -110,8 +110,8 @@ def test_a_job_loads_the_plugin_that_the_catalogue_names(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in [name for name in sys.modules if name.partition(".")[0] == "brainscore_vision"]:
         monkeypatch.delitem(sys.modules, name)
-    assert brainscore.load("late") == "wrapper"
+    assert brainscore.load_wrapper("late") == "wrapper"
     with pytest.raises(ModelError, match="in several folders"):
-        brainscore.load("twice")
+        brainscore.load_wrapper("twice")
     for name in [name for name in sys.modules if name.partition(".")[0] == "brainscore_vision"]:
         monkeypatch.delitem(sys.modules, name)

@@ -1,4 +1,4 @@
-"""The model hub's cache, laid out by the hub's own library and read without it."""
+"""The model hub's cache, laid out by the hub's library and read without it."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ REPOSITORY = "timm/resnet18.a1_in1k"
 VARIABLES = ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HUGGINGFACE_HUB_CACHE")
 
 
-def fetched(cache: Path, name: str, data: bytes, revision: str = "a" * 40) -> Path:
-    """A cache after a download: blob, snapshot with its link, and the branch that names the snapshot."""
+def write_download(cache: Path, name: str, data: bytes, revision: str = "a" * 40) -> Path:
+    """Write what a download leaves: blob, snapshot with a link, and branch; return the link."""
     home = cache / file_download.repo_folder_name(repo_id=REPOSITORY, repo_type="model")
     blob, pointer = home / "blobs" / ("b" * 64), home / "snapshots" / revision / name
     for folder in (blob.parent, pointer.parent, home / "refs"):
@@ -27,44 +27,44 @@ def fetched(cache: Path, name: str, data: bytes, revision: str = "a" * 40) -> Pa
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
-def test_what_was_fetched_is_found(tmp_path: Path, name: str):
-    fetched(tmp_path, name, b"weights")
-    found = hub_cache.weights(tmp_path, REPOSITORY)
+def test_downloaded_weights_are_found(tmp_path: Path, name: str):
+    write_download(tmp_path, name, b"weights")
+    found = hub_cache.find_weights(tmp_path, REPOSITORY)
     assert found is not None
     assert (found.name, found.read_bytes()) == (name, b"weights")
     assert str(found) == file_download.try_to_load_from_cache(REPOSITORY, name, cache_dir=tmp_path)
 
 
-def test_safetensors_come_first(tmp_path: Path):
+def test_safetensors_are_preferred(tmp_path: Path):
     for name in ("pytorch_model.bin", "model.safetensors"):
-        fetched(tmp_path, name, b"")
-    found = hub_cache.weights(tmp_path, REPOSITORY)
+        write_download(tmp_path, name, b"")
+    found = hub_cache.find_weights(tmp_path, REPOSITORY)
     assert found is not None
     assert found.name == "model.safetensors"
 
 
-def test_the_last_revision_counts(tmp_path: Path):
-    fetched(tmp_path, "model.safetensors", b"old", revision="1" * 40)
-    new = fetched(tmp_path, "model.safetensors", b"new", revision="2" * 40)
-    assert hub_cache.weights(tmp_path, REPOSITORY) == new
+def test_the_last_revision_is_used(tmp_path: Path):
+    write_download(tmp_path, "model.safetensors", b"old", revision="1" * 40)
+    new = write_download(tmp_path, "model.safetensors", b"new", revision="2" * 40)
+    assert hub_cache.find_weights(tmp_path, REPOSITORY) == new
 
 
-def test_what_was_not_fetched_is_none(tmp_path: Path):
-    assert hub_cache.weights(tmp_path, REPOSITORY) is None
-    assert hub_cache.weights(tmp_path / "nowhere", REPOSITORY) is None
-    fetched(tmp_path, "config.json", b"{}")
-    assert hub_cache.weights(tmp_path, REPOSITORY) is None
+def test_missing_weights_give_none(tmp_path: Path):
+    assert hub_cache.find_weights(tmp_path, REPOSITORY) is None
+    assert hub_cache.find_weights(tmp_path / "nowhere", REPOSITORY) is None
+    write_download(tmp_path, "config.json", b"{}")
+    assert hub_cache.find_weights(tmp_path, REPOSITORY) is None
 
 
-def test_a_link_to_a_blob_that_is_gone_is_none(tmp_path: Path):
-    """A cache that was tidied by hand."""
-    fetched(tmp_path, "model.safetensors", b"x").resolve().unlink()
-    assert hub_cache.weights(tmp_path, REPOSITORY) is None
+def test_a_broken_link_gives_none(tmp_path: Path):
+    """A user deleted the blob."""
+    write_download(tmp_path, "model.safetensors", b"x").resolve().unlink()
+    assert hub_cache.find_weights(tmp_path, REPOSITORY) is None
 
 
-def test_a_model_without_a_repository_has_none(tmp_path: Path):
-    """Some of timm's tags lie outside the hub."""
-    assert hub_cache.weights(tmp_path, "") is None
+def test_a_model_without_a_repository_has_no_weights(tmp_path: Path):
+    """The weights of some timm tags are not on the hub."""
+    assert hub_cache.find_weights(tmp_path, "") is None
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_a_model_without_a_repository_has_none(tmp_path: Path):
     ],
     ids=str,
 )
-def test_the_folder_is_the_hubs_own(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch):
-    """Asked of the library itself, in a Python of its own: it reads the environment once."""
+def test_the_folder_is_that_of_the_hub_library(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+    """The library runs in a new process because it reads the environment only once."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     program = "from huggingface_hub import constants; print(constants.HF_HUB_CACHE)"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
-    assert str(hub_cache.folder(os.environ)) == said.stdout.strip()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert str(hub_cache.cache_folder(os.environ)) == done.stdout.strip()

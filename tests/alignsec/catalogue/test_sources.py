@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from alignsec.catalogue import sources
-from alignsec.catalogue.model_info import UnknownModel
+from alignsec.catalogue.model_info import UnknownModelError
 from alignsec.models import classifier
 from tests.alignsec.catalogue import toy_source
 from tests.alignsec.study.study_text import GOOD, errors, load
@@ -51,7 +51,7 @@ def test_error_messages_name_a_new_source(tmp_path: Path):
 def test_an_unregistered_source_is_an_error(tmp_path: Path):
     found, *_ = errors(tmp_path, TOY_STUDY)
     assert (found.field, found.given) == ("models[0].source", '"toy:linear"')
-    with pytest.raises(UnknownModel, match="has an unknown source"):
+    with pytest.raises(UnknownModelError, match="has an unknown source"):
         sources.load_builder("toy:linear")
 
 
@@ -72,7 +72,7 @@ def test_every_entry_names_functions_that_exist(entry: sources.ModelSource):
 
 
 def test_the_alias_has_no_builder():
-    with pytest.raises(UnknownModel, match="is an alias"):
+    with pytest.raises(UnknownModelError, match="is an alias"):
         sources.load_builder("checkpoint:timm/resnet50")
     assert sources.resolve_alias("checkpoint:timm/resnet50") == "timm:resnet50"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from alignsec.catalogue.model_info import ModelInfo, UnknownModel
+from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
 from alignsec.catalogue.sources import ModelSource
 from alignsec.errors import nearest
 from alignsec.spec.pair import PairModel
@@ -28,7 +28,7 @@ ENTRY = ModelSource(
 def read_model_info(name: str) -> ModelInfo:
     """Return what is known of `toy:linear`, the only model of the source."""
     if name != "linear":
-        raise UnknownModel(f"is not a model of the toy source; {nearest(name, ['linear'])}")
+        raise UnknownModelError(f"is not a model of the toy source; {nearest(name, ['linear'])}")
     return ModelInfo(preprocessing=PREPROCESSING, classes=1000, makes_weights=True, conversion="toy")
 
 

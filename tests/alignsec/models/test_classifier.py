@@ -213,7 +213,7 @@ def test_weights_of_tag_from_hub_cache(tmp_path: Path, file: str):
     (home / "refs").mkdir()
     (home / "refs" / "main").write_text("abc")
     tiny_networks.save(network, home / "snapshots" / "abc" / file)
-    found = hub_cache.weights(tmp_path, "timm/resnet10t.c3_in1k")
+    found = hub_cache.find_weights(tmp_path, "timm/resnet10t.c3_in1k")
     assert found is not None
     rgb = {**GREY, "input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.25,) * 3}
     fields = {"source": "timm:resnet10t.c3_in1k", "options": {}, "preprocessing": Preprocessing(**rgb)}

@@ -48,7 +48,7 @@ def test_invalid_values_are_rejected(changes: dict[str, object], message: str):
 
 def test_the_preprocessing_of_every_timm_tag_is_valid():
     """A tag with a rejected configuration could not be studied."""
-    tags = [entry for entry in timm.entries().values() if entry.is_tag]
+    tags = [entry for entry in timm.read_models().values() if entry.is_tag]
     assert len(tags) > 1000
     for entry in tags:
         sides = Preprocessing.model_validate(entry.preprocessing).input_size

@@ -44,8 +44,8 @@ STATED = (
         ('source = "brainscore:hmax"', "has no preprocessing of its own; state it"),
         ('source = "python:build"', 'write "python:my_models.py:build"'),
         ('source = "python:code.py:build"', "has no preprocessing of its own; state it"),
-        (f'source = "python:code.py:bulid"\n{STATED}', "defines no bulid; did you mean build?"),
-        (f'source = "python:broken.py:build"\n{STATED}', "is not Python: "),
+        (f'source = "python:code.py:bulid"\n{STATED}', "does not define bulid; did you mean build?"),
+        (f'source = "python:broken.py:build"\n{STATED}', "is not valid Python: "),
         (f'source = "python:gone.py:build"\n{STATED}', "does not exist (looked for"),
         ('source = "timm:resnet18.a1_in1k"\ncode = "code.py"', "code must not be given"),
         (
