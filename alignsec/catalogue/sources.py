@@ -33,7 +33,7 @@ class ModelSource:
     returns a torch.nn.Module. Empty for the alias `checkpoint`."""
     reader: str = ""
     """Import path `module:function` of the reader. It takes the name after the colon, returns a ModelInfo and
-    raises UnknownModel. It must not import torch. Empty for a source without a list of its models."""
+    raises UnknownModelError. It must not import torch. Empty for a source without a list of its models."""
     libraries: tuple[str, ...] = ()
     """Distributions whose versions can change a verdict; every outcome records them."""
     converts: bool = False
@@ -83,7 +83,7 @@ def find_source(source: str) -> ModelSource:
     """Return the registry's entry for a `source` value such as `timm:resnet50.a1_in1k`.
 
     Raises:
-        UnknownModel: If no source has that scheme.
+        UnknownModelError: If no source has that scheme.
     """
     scheme, _, _ = source.partition(":")
     for entry in SOURCES:
@@ -106,7 +106,7 @@ def read_model_info(source: str) -> ModelInfo:
         source: A pair's source, such as `timm:resnet50.a1_in1k`; not the alias `checkpoint:`.
 
     Raises:
-        UnknownModel: If the source or the model is unknown.
+        UnknownModelError: If the source or the model is unknown.
     """
     entry = find_source(source)
     if not entry.reader:
@@ -122,7 +122,7 @@ def load_builder(source: str) -> Callable[..., Any]:
         source: A pair's source, such as `timm:resnet50.a1_in1k`.
 
     Raises:
-        UnknownModel: If the source is unknown or only an alias.
+        UnknownModelError: If the source is unknown or only an alias.
     """
     entry = find_source(source)
     if not entry.builder:
@@ -136,7 +136,7 @@ def resolve_alias(source: str) -> str:
     """Return a source with the alias replaced: `checkpoint:timm/resnet50` becomes `timm:resnet50`.
 
     Raises:
-        UnknownModel: If the alias does not name a source and an architecture.
+        UnknownModelError: If the alias does not name a source and an architecture.
     """
     scheme, _, name = source.partition(":")
     if scheme != CHECKPOINT:
