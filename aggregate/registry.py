@@ -68,7 +68,7 @@ def _check_arguments(given: argparse.Namespace) -> None:
     """Raise ConfigErrors with every argument that names no usable file."""
     errors = []
     if not given.package.exists():
-        errors.append(ConfigError(path="PACKAGE", given=str(given.package), remedy="does not exist"))
+        errors.append(ConfigError(path="PACKAGE", given=str(given.package), remedy="not found"))
     if not given.scores.is_file():
         errors.append(ConfigError(path="--scores", given=str(given.scores), remedy="is not a file"))
     if not given.out.parent.is_dir() or given.out.is_dir():
@@ -82,10 +82,12 @@ def main(argv: list[str]) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m aggregate.registry", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "package", metavar="PACKAGE", type=Path, help="brainscore_vision: its folder, or its wheel (pip download)"
+        "package", metavar="PACKAGE", type=Path, help="folder or wheel of brainscore_vision (pip download)"
     )
-    parser.add_argument("--scores", metavar="FILE", type=Path, required=True, help="alignment scores, any layout")
-    parser.add_argument("--out", metavar="CSV", type=Path, required=True, help="the table to write")
+    parser.add_argument(
+        "--scores", metavar="FILE", type=Path, required=True, help="alignment scores in any format"
+    )
+    parser.add_argument("--out", metavar="CSV", type=Path, required=True, help="output file")
     return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
 
 

@@ -1,1 +1,1 @@
-"""The same analysis on other people's numbers: published robust accuracies instead of a run's outcomes."""
+"""The analysis of published robust accuracies instead of a run's outcomes."""

@@ -1,6 +1,6 @@
-"""The entry point: `python -m aggregate.published FILE.csv --scores FILE` analyses published robust accuracies.
+"""Analyse published robust accuracies: `python -m aggregate.published FILE.csv --scores FILE`.
 
-Exit code 0: the analysis is written. 2: nothing was written, and what to mend is said.
+Exit code 0: the analysis is written. 2: an input is invalid and nothing is written.
 """
 
 import argparse
@@ -20,14 +20,18 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m aggregate.published", description=__doc__.splitlines()[0])
     parser.add_argument(
         "file", metavar="FILE", type=Path,
-        help="a CSV of robust accuracies: tidy (model, attack, eps, robust_accuracy, clean_accuracy), "
+        help="CSV file of robust accuracies: tidy (model, attack, eps, robust_accuracy, clean_accuracy), "
         "RobustBench's (id, eps, clean, aa), long (Model Name, Epsilon, Top-1 Accuracy), or wide "
         "(Model Name, Top-1 Accuracy Linf 0.00392)",
     )  # fmt: skip
-    parser.add_argument("--scores", metavar="FILE", type=Path, required=True, help="alignment scores, any form")
-    parser.add_argument("--label", default="", help="what these scores are, in a line for the report")
-    parser.add_argument("--images", type=int, help="on how many images every accuracy was counted")
-    parser.add_argument("--out", type=Path, help="the folder to write (default: analysis-FILE beside the file)")
+    parser.add_argument(
+        "--scores", metavar="FILE", type=Path, required=True, help="alignment scores in any format"
+    )
+    parser.add_argument("--label", default="", help="description of the scores, one line for the report")
+    parser.add_argument(
+        "--images", type=int, help="number of images of every accuracy for which the file has none"
+    )
+    parser.add_argument("--out", type=Path, help="output folder (default: analysis-FILE next to FILE)")
     return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
 
 
@@ -40,15 +44,17 @@ def _run(given: argparse.Namespace) -> int:
     ]
     if given.images is not None and given.images < 1:
         errors.append(
-            ConfigError(path="--images", given=str(given.images), remedy="is no number of images; write 1 or more")
+            ConfigError(
+                path="--images", given=str(given.images), remedy="must be a number of images of at least 1"
+            )
         )
     out = given.out or file.with_name(f"analysis-{file.stem}")
     if out.exists() and not out.is_dir():
-        errors.append(ConfigError(path="--out", given=str(out), remedy="is a file; name a folder"))
+        errors.append(ConfigError(path="--out", given=str(out), remedy="is a file; expected a folder"))
     if errors:
         raise ConfigErrors(errors)
-    report, met = analyse_published(file, given.scores, given.label, out, given.images)
-    sys.stdout.write(f"{met}\nThe report is at {report}\n")
+    report, summary = analyse_published(file, given.scores, given.label, out, given.images)
+    sys.stdout.write(f"{summary}\nThe report is at {report}\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The analysis of published numbers: the tables, figures and page that a run's outcomes would give."""
+"""The analysis of published accuracies: the same tables, figures and page as for a run."""
 
 from pathlib import Path
 
@@ -19,29 +19,42 @@ from alignsec.run.plan import PlannedScores
 def analyse_published(
     file: Path, scores_file: Path, label: str, out: Path, images: int | None = None
 ) -> tuple[Path, str]:
-    """Read both files, write the analysis into a folder; the report's path, and how many models met.
+    """Analyse published accuracies and write the analysis.
 
-    Everything is worked out before the first file is written. images: see `accuracies.read`. Raises Mistakes
-    with every error in the accuracies; OSError if a file cannot be read or written.
+    All files are computed before the first one is written.
+
+    Args:
+        file: CSV file of robust accuracies.
+        scores_file: File of alignment scores in any format.
+        label: Description of the scores for the report.
+        out: Output folder.
+        images: Number of images of every accuracy for which the file has none.
+
+    Returns:
+        Path of the report, and a sentence with the number of models that have scores.
+
+    Raises:
+        ConfigErrors: The accuracies are invalid; it lists all errors.
+        OSError: A file cannot be read or written.
     """
-    found = accuracies.read_accuracies(file, images)
+    published = accuracies.read_accuracies(file, images)
     data = scores_file.read_bytes()
     alignment = scores.parse_scores(data)
-    models = list(dict.fromkeys(found.table["model"]))
-    family = {name: architecture.find_family(found.family_of.get(name, ""), name) for name in models}
-    statistics = tables.compute_tables(found.table, alignment, family)
+    models = list(dict.fromkeys(published.table["model"]))
+    family = {name: architecture.find_family(published.architectures.get(name, ""), name) for name in models}
+    statistics = tables.compute_tables(published.table, alignment, family)
     matching = scores.match_models(models, alignment)
-    drawings = gallery.draw_all(found.table, pd.DataFrame({"state": []}), statistics, alignment)
+    drawings = gallery.draw_all(published.table, pd.DataFrame({"state": []}), statistics, alignment)
     files = {
-        "table.csv": to_csv(found.table),
+        "table.csv": to_csv(published.table),
         **{f"{name}.csv": to_csv(frame) for name, frame in statistics.named().items()},
         "matching.csv": to_csv(analysis.make_matching_table(matching, alignment)),
     }
     for drawing in drawings:
         files.update({f"figures/{name}": data for name, data in drawing.files().items()})
     snapshot = PlannedScores(source=scores_file.name, sha256=digest.sha256_of_bytes(data), label=label)
-    inputs = page.PublishedInputs(file.name, found, statistics, alignment, snapshot, matching, drawings)
+    inputs = page.PublishedInputs(file.name, published, statistics, alignment, snapshot, matching, drawings)
     files[REPORT] = page.render_published(inputs)
     analysis.write_analysis(out, files)
-    met = f"{len(matching.matched)} of {counted(len(models), 'model')} have a row in {scores_file.name}"
-    return out / REPORT, met
+    summary = f"{len(matching.matched)} of {counted(len(models), 'model')} have a row in {scores_file.name}"
+    return out / REPORT, summary

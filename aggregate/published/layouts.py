@@ -1,8 +1,11 @@
-"""Forms: the layouts in which robust accuracies are published, each read into the same entries.
+"""Layouts of published tables of robust accuracies, all converted to the same cells.
 
-Tidy (`model, attack, eps, robust_accuracy`); RobustBench's (`clean, aa`); and those of the study's first
-implementation: long, a row a model and epsilon (`Model Name, Epsilon, Top-1 Accuracy`), and wide, a row a model
-with the epsilon in the columns' names (`Top-1 Accuracy Linf 0.00392`).
+* tidy: `model, attack, eps, robust_accuracy`;
+* RobustBench's: `clean, aa`;
+* long, from the study's first implementation: one row per model and epsilon, with the columns
+  `Model Name, Epsilon, Top-1 Accuracy`;
+* wide, from the same implementation: one row per model, with the epsilon in the columns' names
+  (`Top-1 Accuracy Linf 0.00392`).
 """
 
 import re
@@ -10,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 MODEL_COLUMNS = ("model", "model_name", "model_registry_name", "id", "name")
-"""Headers of the column that names the model, the first of these that is there, case and blanks aside."""
+"""Normalised headers of the column with the model's name, by priority."""
 _WIDE = re.compile(r"top_([15])_accuracy_(\w+?)_([0-9.eE+-]+)")
 _TOP5 = " top-5"
 
 
 @dataclass(frozen=True)
 class PublishedCell:
-    """One robust accuracy as its file has it, all in text; empty where the file has nothing."""
+    """One robust accuracy as text. A field that the file does not have is empty."""
 
     line: int
     model: str
@@ -29,34 +32,36 @@ class PublishedCell:
     images: str = ""
     architecture: str = ""
     column: str = ""
-    """Where the robust accuracy stands."""
+    """Name of the column with the robust accuracy."""
 
 
-Line = tuple[int, Mapping[str, str]]
+NumberedLine = tuple[int, Mapping[str, str]]
+"""Number of a line and its cells by normalised header."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One layout."""
+    """One layout of a table."""
 
     name: str
     needs: frozenset[str]
-    """Columns without which a file has not this form, in `plain` spelling."""
-    entries: Callable[[Line, str, str], Iterator[PublishedCell]]
-    """The entries of one line: given it, the column that names the model, and the norm in the file's name."""
+    """Required columns, by normalised header."""
+    read_line: Callable[[NumberedLine, str, str], Iterator[PublishedCell]]
+    """Convert one line to cells. Arguments: the line, the column with the model's name, the norm in the file
+    name."""
     wide: bool = False
 
     def fits(self, columns: Sequence[str]) -> bool:
-        """Whether a file with these columns has this form."""
+        """Return True if a file with these columns has this layout."""
         return self.needs <= set(columns) and (not self.wide or any(map(_WIDE.fullmatch, columns)))
 
 
 def normalize_column(column: str) -> str:
-    """A column's name in lower case, an underscore for blanks and hyphens: "Top-1 Accuracy" is top_1_accuracy."""
+    """Return a header in lower case with underscores: "top_1_accuracy" for "Top-1 Accuracy"."""
     return re.sub(r"[\s_-]+", "_", column.strip().lower())
 
 
-def _tidy(line: Line, name: str, norm: str) -> Iterator[PublishedCell]:
+def _read_tidy(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCell]:
     number, cells = line
     yield PublishedCell(
         number, cells[name], cells["attack"], cells.get("norm", norm), cells["eps"], cells["robust_accuracy"],
@@ -64,7 +69,7 @@ def _tidy(line: Line, name: str, norm: str) -> Iterator[PublishedCell]:
     )  # fmt: skip
 
 
-def _robustbench(line: Line, name: str, norm: str) -> Iterator[PublishedCell]:
+def _read_robustbench(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCell]:
     number, cells = line
     yield PublishedCell(
         number, cells[name], "AutoAttack", cells.get("norm", norm), cells["eps"], cells["aa"], cells["clean"],
@@ -72,34 +77,33 @@ def _robustbench(line: Line, name: str, norm: str) -> Iterator[PublishedCell]:
     )  # fmt: skip
 
 
-def _long(line: Line, name: str, norm: str) -> Iterator[PublishedCell]:
+def _read_long(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCell]:
     number, cells = line
-    threat = cells.get("threat_model", norm)
+    norm = cells.get("threat_model", norm)
     for top, column in (("", "top_1_accuracy"), (_TOP5, "top_5_accuracy")):
         if column in cells:
             clean = column.replace("accuracy", "subset_clean_accuracy")
             yield PublishedCell(
-                number, cells[name], f"AutoAttack {threat}{top}".replace("  ", " "), threat, cells["epsilon"],
+                number, cells[name], f"AutoAttack {norm}{top}".replace("  ", " "), norm, cells["epsilon"],
                 cells[column], cells.get(clean, ""), cells.get("images", ""), "", column,
             )  # fmt: skip
 
 
-def _wide(line: Line, name: str, norm: str) -> Iterator[PublishedCell]:
+def _read_wide(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCell]:
     number, cells = line
-    del norm  # the columns say it
     for column, text in cells.items():
-        if found := _WIDE.fullmatch(column):
-            top, threat, eps = found.groups()
-            threat = {"linf": "Linf"}.get(threat, threat.upper())
+        if match := _WIDE.fullmatch(column):
+            top, norm, eps = match.groups()
+            norm = {"linf": "Linf"}.get(norm, norm.upper())
             yield PublishedCell(
-                number, cells[name], f"AutoAttack {threat}{_TOP5 if top == '5' else ''}", threat, eps, text,
+                number, cells[name], f"AutoAttack {norm}{_TOP5 if top == '5' else ''}", norm, eps, text,
                 cells.get(f"top_{top}_subset_clean_accuracy", ""), cells.get("images", ""), "", column,
             )  # fmt: skip
 
 
 LAYOUTS = (
-    Layout("tidy", frozenset({"attack", "eps", "robust_accuracy"}), _tidy),
-    Layout("RobustBench’s", frozenset({"eps", "clean", "aa"}), _robustbench),
-    Layout("long", frozenset({"epsilon", "top_1_accuracy"}), _long),
-    Layout("wide", frozenset(), _wide, wide=True),
+    Layout("tidy", frozenset({"attack", "eps", "robust_accuracy"}), _read_tidy),
+    Layout("RobustBench’s", frozenset({"eps", "clean", "aa"}), _read_robustbench),
+    Layout("long", frozenset({"epsilon", "top_1_accuracy"}), _read_long),
+    Layout("wide", frozenset(), _read_wide, wide=True),
 )

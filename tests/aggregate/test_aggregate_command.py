@@ -69,7 +69,7 @@ def test_exit_2_says_what_to_mend(make_run, tmp_path, what):
     if what == "no run":
         arguments, said = [tmp_path / "nothing"], "is not a run folder"
     elif what == "no outcomes":
-        arguments, said = [*arguments, "--outcomes", tmp_path / "nothing"], "does not exist"
+        arguments, said = [*arguments, "--outcomes", tmp_path / "nothing"], "not found"
     elif what == "scores":
         run.folder.scores.write_text("Model,V1\na,2\n")
         said = "was changed after submission"

@@ -54,7 +54,7 @@ def test_robustbenchs_table(tmp_path):
     (row,) = found.table.itertuples()
     assert (row.model, row.attack, row.norm, row.eps) == ("A2024", "AutoAttack", "Linf", "4/255")
     assert (row.clean_accuracy, row.robust_accuracy) == pytest.approx((0.788, 0.6212))
-    assert found.family_of == {"A2024": "Swin-L"}
+    assert found.architectures == {"A2024": "Swin-L"}
 
 
 def test_intervals_stand_only_where_counts_are_known(tmp_path):
@@ -64,20 +64,20 @@ def test_intervals_stand_only_where_counts_are_known(tmp_path):
     assert (counted["robust_low"].iloc[1], counted["robust_high"].iloc[1]) == table.exact_interval(81, 200)
     rest = found.table[found.table["images"].isna()]
     assert rest[["robust", "robust_low", "clean_high"]].isna().all().all()
-    assert any("how many images 1 of its 3" in remark for remark in found.remarks)
+    assert any("unknown for 1 of the 3 accuracies" in remark for remark in found.remarks)
     assert _read(tmp_path, WIDE, images=200).table["robust_low"].notna().all()
 
 
 def test_rows_that_say_the_same_are_read_once(tmp_path):
     found = _read(tmp_path, ROBUSTBENCH + ROBUSTBENCH.splitlines()[1] + "\n")
     assert len(found.table) == 1
-    assert any("read once: 1" in remark for remark in found.remarks)
+    assert any("left out: 1" in remark for remark in found.remarks)
 
 
 def test_l2_budgets_stay_as_they_are(tmp_path):
     found = _read(tmp_path, "model,attack,norm,eps,robust_accuracy\na,x,L2,0.5,0.1\na,x,L2,0.00392,0.2\n")
     assert sorted(found.table["eps"]) == ["0.00392", "0.5"]
-    assert any("Clean accuracy is not known of 1 models" in remark for remark in found.remarks)
+    assert any("Clean accuracy is unknown for 1 model," in remark for remark in found.remarks)
 
 
 def test_every_mistake_at_once(tmp_path):
@@ -111,8 +111,8 @@ def test_every_mistake_at_once(tmp_path):
     [
         ("", "is empty"),
         ("a,b\n1,2\n", "no column names the model"),
-        ("model,accuracy\na,0.5\n", "columns of no form that is known"),
-        ("model,attack,eps,robust_accuracy,eps\n", "stands twice"),
+        ("model,accuracy\na,0.5\n", "unknown layout"),
+        ("model,attack,eps,robust_accuracy,eps\n", "occurs more than once"),
         ("model,attack,eps,robust_accuracy\na,x,1/255,\n", "has no robust accuracy"),
         ("model,attack,eps,robust_accuracy\n\0", "has no robust accuracy|is not a CSV|cells"),
     ],

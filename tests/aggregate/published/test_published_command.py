@@ -38,7 +38,7 @@ def test_published_numbers_get_the_same_tables_figures_and_a_page(tmp_path, caps
     assert {"alignment.png", "robust-accuracy.png", "benchmark-heatmap.png"} <= drawn
     assert not {"broken-by.png", "coverage.png"} & drawn
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "any of its 24 accuracies were counted: these have no interval" in page
+    assert "unknown for all 24 accuracies: these have no interval" in page
     assert "<b>t</b>" not in page
 
 
@@ -55,7 +55,7 @@ def test_mistakes_of_the_command_line_are_told_together(tmp_path, capsys):
     assert main(missing) == 2
     told = capsys.readouterr().err
     assert told.count("is not a file") == 2
-    assert "--images: 0 is no number of images" in told
+    assert "--images: 0 must be a number of images" in told
     assert list(tmp_path.iterdir()) == []
 
 
