@@ -51,13 +51,13 @@ def eager(method="autoattack", norm="Linf"):
     return small.finished(small.task(False, small.attack(method, norm, BUDGETS[norm]), 12), slots=SLOTS)
 
 
-def spent(known):
-    parts = [part for budget in known.budgets for part in budget.passes.values()]
+def spent(evaluation):
+    parts = [part for budget in evaluation.budgets for part in budget.passes.values()]
     return sum(part.forward for part in parts), sum(part.backward for part in parts)
 
 
-def fallback_reasons(known):
-    return [note.removeprefix(FELL_BACK) for note in known.notes if note.startswith(FELL_BACK)]
+def fallback_reasons(evaluation):
+    return [note.removeprefix(FELL_BACK) for note in evaluation.notes if note.startswith(FELL_BACK)]
 
 
 def model_runner(backend, search="fp32", most=SLOTS):

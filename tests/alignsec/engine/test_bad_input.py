@@ -61,27 +61,31 @@ def test_any_shape_and_number_of_classes_gives_valid_verdicts(
     labels[0] = 0
     attack = small.attack("autoattack", norm, budgets, steps=3, queries=8, carry=carry, search=search)
     classifier = small.classifier(network, channels=shape[0], side=9)
-    known = small.finished(Task(classifier, pixels, labels, attack, seed), slots=slots)
+    evaluation = small.finished(Task(classifier, pixels, labels, attack, seed), slots=slots)
 
-    assert [one.eps for one in known.budgets] == list(attack.budgets)
-    assert all(one.verdicts.translate(dict.fromkeys(b"ctfs", "R")) for one in known.budgets)
-    for one in known.budgets:
+    assert [one.eps for one in evaluation.budgets] == list(attack.budgets)
+    assert all(one.verdicts.translate(dict.fromkeys(b"ctfs", "R")) for one in evaluation.budgets)
+    for one in evaluation.budgets:
         broken = [index for index, letter in enumerate(one.verdicts) if letter in "ctfs"]
         assert not (broken and float(one.eps) == 0)
         assert one.largest_distance <= float(one.eps) + tolerance(pixels[0], norm)
-    spent = known.clean_passes.forward + sum(p.forward for one in known.budgets for p in one.passes.values())
+    spent = evaluation.clean_passes.forward + sum(
+        p.forward for one in evaluation.budgets for p in one.passes.values()
+    )
     assert classifier.passes.forward == spent
-    assert classifier.passes.backward == sum(p.backward for one in known.budgets for p in one.passes.values())
-    assert ("apgd-t left out" in " ".join(known.notes)) == (classes < 4)
+    assert classifier.passes.backward == sum(p.backward for one in evaluation.budgets for p in one.passes.values())
+    assert ("apgd-t left out" in " ".join(evaluation.notes)) == (classes < 4)
 
 
 @pytest.mark.parametrize("norm", ["Linf", "L2", "L1"])
 def test_a_constant_model_is_robust_with_a_warning(norm):
     """Expect a robust image of class 0, to which ties go, and a warning about flat gradients."""
     labels = torch.tensor([0, 1, 2])
-    known = run(lambda images: (images * 0).flatten(1)[:, :10], small.attack(norm=norm), images=3, labels=labels)
-    assert small.verdicts(known) == ["RWW"]
-    assert any("gradient of the loss is zero" in note for note in known.notes)
+    evaluation = run(
+        lambda images: (images * 0).flatten(1)[:, :10], small.attack(norm=norm), images=3, labels=labels
+    )
+    assert small.verdicts(evaluation) == ["RWW"]
+    assert any("gradient of the loss is zero" in note for note in evaluation.notes)
 
 
 @pytest.mark.parametrize("worst", [math.nan, math.inf])
@@ -108,8 +112,8 @@ def test_logits_must_stay_finite_under_attack(method):
 
 def test_gradients_that_are_not_finite_count_as_0_with_a_warning():
     """The derivative of the root is infinite at 0, the value of the digits' background."""
-    known = run(lambda images: ten(images) + images.sqrt().sum((1, 2, 3)).unsqueeze(1) * 0, images=1)
-    assert any("gradients were not finite" in note for note in known.notes)
+    evaluation = run(lambda images: ten(images) + images.sqrt().sum((1, 2, 3)).unsqueeze(1) * 0, images=1)
+    assert any("gradients were not finite" in note for note in evaluation.notes)
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,9 @@ pytestmark = pytest.mark.usefixtures("inductor_folder")
 @pytest.mark.parametrize("norm", ["Linf", "L2"])
 def test_verdicts_equal_those_of_the_eager_network(norm):
     backend = Backend()
-    known, _ = run_search(attack(norm=norm), backend)
-    assert small.verdicts(known) == small.verdicts(eager(norm=norm))
-    assert not fallback_reasons(known)
+    evaluation, _ = run_search(attack(norm=norm), backend)
+    assert small.verdicts(evaluation) == small.verdicts(eager(norm=norm))
+    assert not fallback_reasons(evaluation)
     assert backend.run > 100, "the compiled network was hardly used"
 
 
@@ -43,23 +43,23 @@ def test_inductor_gives_the_same_verdicts(inductor_folder):
         small.digits()[0],
     )
     model, points = small.classifier(network), pixels[:12]
-    known, exact = (
+    evaluation, exact = (
         small.finished(Task(model, points, model(points).argmax(1), attack, 0), slots=SLOTS)
         for attack in (attack("apgd-ce", norm="L2"), small.attack("apgd-ce", "L2", BUDGETS["L2"]))
     )
     assert exact.budgets[0].robust > 0
-    assert small.verdicts(known) == small.verdicts(exact)
-    assert not fallback_reasons(known)
+    assert small.verdicts(evaluation) == small.verdicts(exact)
+    assert not fallback_reasons(evaluation)
     assert {*inductor_folder.rglob("*.so")} > before, "nothing was compiled"
 
 
 @pytest.mark.parametrize("search", ["fp32", "bf16"])
 def test_every_pass_is_counted_once_and_noted(search):
-    known, model = run_search(attack(search=search), "aot_eager")
-    forward, backward = spent(known)
-    assert (forward + known.clean_passes.forward, backward) == (model.passes.forward, model.passes.backward)
+    evaluation, model = run_search(attack(search=search), "aot_eager")
+    forward, backward = spent(evaluation)
+    assert (forward + evaluation.clean_passes.forward, backward) == (model.passes.forward, model.passes.backward)
     compared = [
-        note for note in known.notes if note.endswith("compared the compiled network with the eager network")
+        note for note in evaluation.notes if note.endswith("compared the compiled network with the eager network")
     ]
     assert len(compared) == 1
     # The first and the third pass of each kind.
@@ -79,10 +79,10 @@ def test_each_kind_of_pass_is_compiled_once_per_batch_size():
         return results
 
     cramped.change = tight
-    known, _ = run_search(attack(), cramped)
-    assert small.verdicts(known) == small.verdicts(eager())
+    evaluation, _ = run_search(attack(), cramped)
+    assert small.verdicts(evaluation) == small.verdicts(eager())
     assert cramped.compiled == 1 + 2, "once before memory ran out"
-    assert known.max_batch == SLOTS // 2
+    assert evaluation.max_batch == SLOTS // 2
 
 
 def test_a_network_that_changes_is_not_compiled_in_every_pass():
@@ -98,10 +98,10 @@ def test_a_network_that_changes_is_not_compiled_in_every_pass():
 
     backend = Backend()
     network = Changing()
-    known, _ = run_search(attack(), backend, network)
+    evaluation, _ = run_search(attack(), backend, network)
     assert backend.compiled <= 4
     assert network.passes > 100
-    assert small.verdicts(known) == small.verdicts(eager())
+    assert small.verdicts(evaluation) == small.verdicts(eager())
 
 
 @pytest.mark.parametrize(
@@ -110,9 +110,9 @@ def test_a_network_that_changes_is_not_compiled_in_every_pass():
 )
 def test_a_failed_compilation_is_noted_and_the_search_continues(error):
     backend = Backend(error=error)
-    known, _ = run_search(attack("apgd-ce"), backend)
-    assert small.verdicts(known) == small.verdicts(eager("apgd-ce"))
-    (reason,) = fallback_reasons(known)
+    evaluation, _ = run_search(attack("apgd-ce"), backend)
+    assert small.verdicts(evaluation) == small.verdicts(eager("apgd-ce"))
+    (reason,) = fallback_reasons(evaluation)
     assert type(error).__name__ in reason
     assert str(error) in reason
     assert backend.compiled == 1, "it was tried more than once"
@@ -121,8 +121,8 @@ def test_a_failed_compilation_is_noted_and_the_search_continues(error):
 def test_a_missing_compiler_does_not_fail_the_search():
     """Tanh ensures that no earlier compilation of this process is reused."""
     with torch._inductor.config.patch({"cpp.cxx": ("no-such-compiler",)}):
-        known, _ = run_search(attack("apgd-ce"), "inductor", deepcopy(small.network(False)).append(nn.Tanh()))
-    (reason,) = fallback_reasons(known)
+        evaluation, _ = run_search(attack("apgd-ce"), "inductor", deepcopy(small.network(False)).append(nn.Tanh()))
+    (reason,) = fallback_reasons(evaluation)
     assert "no-such-compiler" in reason or "C++" in reason
 
 
@@ -152,19 +152,19 @@ def test_an_error_of_the_network_is_raised():
     ],
 )
 def test_a_wrong_program_is_detected_in_its_first_pass(change):
-    known, _ = run_search(attack("apgd-ce"), Backend(change=change))
-    assert fallback_reasons(known) == ["its results differ from those of the eager network"]
-    assert small.verdicts(known) == small.verdicts(eager("apgd-ce"))
+    evaluation, _ = run_search(attack("apgd-ce"), Backend(change=change))
+    assert fallback_reasons(evaluation) == ["its results differ from those of the eager network"]
+    assert small.verdicts(evaluation) == small.verdicts(eager("apgd-ce"))
 
 
 def test_a_program_that_goes_wrong_later_gives_no_verdicts():
     """Expect no broken images although all look misclassified: the eager network judges."""
     backend = Backend()
     backend.change = lambda results: (results[0].roll(1, 1), *results[1:]) if backend.run > 4 else results
-    known, _ = run_search(small.attack("apgd-ce", "Linf", ("0.0001",), compile=True), backend)
+    evaluation, _ = run_search(small.attack("apgd-ce", "Linf", ("0.0001",), compile=True), backend)
     assert backend.run > 4
-    assert known.budgets[0].robust == 12
-    assert known.budgets[0].rejected > 0
+    assert evaluation.budgets[0].robust == 12
+    assert evaluation.budgets[0].rejected > 0
 
 
 def test_the_model_is_restored():
@@ -172,11 +172,11 @@ def test_the_model_is_restored():
     model = small.classifier(network)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     held, inside = {*vars(network)}, {*vars(network[0])}
-    known, model = run_search(attack("apgd-ce"), "aot_eager", network)
+    evaluation, model = run_search(attack("apgd-ce"), "aot_eager", network)
     assert model.network is network
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert ({*vars(network)}, {*vars(network[0])}) == (held, inside)
-    assert not fallback_reasons(known)
+    assert not fallback_reasons(evaluation)
 
 
 def test_compiled_programs_are_freed_when_the_search_ends_or_is_closed():
@@ -197,7 +197,7 @@ def test_a_resumed_search_gives_the_same_verdicts():
         small.task(False, attack(), 5),
         Settings(slots=6, seconds_between_yields=0, backend="aot_eager"),
     )
-    dumped = [known.model_dump_json() for known in evaluate(subject, settings=settings)]
+    dumped = [evaluation.model_dump_json() for evaluation in evaluate(subject, settings=settings)]
     whole = Evaluation.model_validate_json(dumped[-1])
     for text in dumped[: len(dumped) - 1 : 40]:
         *_, last = evaluate(subject, Evaluation.model_validate_json(text), settings)
@@ -208,6 +208,6 @@ def test_a_resumed_search_gives_the_same_verdicts():
 def test_the_reason_of_a_fallback_is_noted_once_after_resuming():
     subject = small.task(False, attack("apgd-ce"), 8)
     settings = Settings(slots=SLOTS, seconds_between_yields=0, backend=Backend(error=RuntimeError("no compiler")))
-    fourth = next(known for at, known in enumerate(evaluate(subject, settings=settings)) if at == 4)
+    fourth = next(evaluation for at, evaluation in enumerate(evaluate(subject, settings=settings)) if at == 4)
     *_, last = evaluate(subject, Evaluation.model_validate_json(fourth.model_dump_json()), settings)
     assert len(fallback_reasons(fourth)) == len(fallback_reasons(last)) == 1

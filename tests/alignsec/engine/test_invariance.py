@@ -52,9 +52,9 @@ def test_another_seed_gives_other_random_numbers():
     assert len(ends) > 1
 
 
-def content(known):
+def content(evaluation):
     """Return an evaluation as JSON without times and state."""
-    dumped = known.model_dump(mode="json")
+    dumped = evaluation.model_dump(mode="json")
     for budget in dumped["budgets"]:
         budget["seconds"] = 0
     return {**dumped, "state": None}
@@ -64,7 +64,7 @@ def content(known):
 def test_resuming_at_any_round_gives_the_same_result(norm):
     """Expect equal verdicts, steps, distances and passes after a round trip through JSON."""
     subject, settings = task(norm, 5, queries=300), Settings(slots=6, seconds_between_yields=0)
-    dumped = [known.model_dump_json() for known in evaluate(subject, settings=settings)]
+    dumped = [evaluation.model_dump_json() for evaluation in evaluate(subject, settings=settings)]
     whole = content(Evaluation.model_validate_json(dumped[-1]))
     assert len(dumped) > 300
     for text in (*dumped[:120:8], *dumped[120::40]):
@@ -76,16 +76,16 @@ def test_an_evaluation_that_stops_after_every_round_completes():
     """Expect progress in a job that is evicted again and again."""
     subject, settings = task("Linf", 4), Settings(slots=6, seconds_between_yields=0)
     *_, whole = evaluate(subject, settings=settings)
-    known = None
+    evaluation = None
     for _ in range(1000):
-        starts = evaluate(subject, known, settings)
+        starts = evaluate(subject, evaluation, settings)
         now = next(starts)
         now = next(starts, now)
-        known = Evaluation.model_validate_json(now.model_dump_json())
+        evaluation = Evaluation.model_validate_json(now.model_dump_json())
         starts.close()
-        if known.complete:
+        if evaluation.complete:
             break
-    assert content(known) == content(whole)
+    assert content(evaluation) == content(whole)
 
 
 def test_the_state_must_be_read_before_the_next_evaluation():
@@ -99,6 +99,6 @@ def test_the_state_must_be_read_before_the_next_evaluation():
 def test_a_damaged_state_is_rejected():
     subject = task("Linf", 4)
     first = next(evaluate(subject))
-    known = Evaluation.model_validate({**first.model_dump(), "state": "bm8gc3RhdGU="})
+    evaluation = Evaluation.model_validate({**first.model_dump(), "state": "bm8gc3RhdGU="})
     with pytest.raises(SnapshotError, match="start without it"):
-        list(evaluate(subject, known))
+        list(evaluate(subject, evaluation))

@@ -64,8 +64,8 @@ def test_the_engine_spends_fewer_passes_than_the_reference():
     task = small.task(False, small.attack("autoattack", "L2", ("1", "2", "3")), images=30)
     own, theirs = small.finished(task), reference_evaluation(task)
 
-    def backward(known):
-        return sum(passes.backward for budget in known.budgets for passes in budget.passes.values())
+    def backward(evaluation):
+        return sum(passes.backward for budget in evaluation.budgets for passes in budget.passes.values())
 
     assert backward(theirs) > 3 * backward(own)
 

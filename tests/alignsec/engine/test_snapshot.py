@@ -47,7 +47,7 @@ def test_a_snapshot_is_smaller_than_its_images(norm, method, eps, most):
     attack = small.attack(method, norm, [eps])
     what = Task(small.classifier(network, 3, 32), pixels, labels, attack, 0)
     steps = evaluate(what, settings=Settings(seconds_between_yields=0))
-    rounds = [len(known.state_bytes or b"") for known, _ in zip(steps, range(8), strict=False)]
+    rounds = [len(evaluation.state_bytes or b"") for evaluation, _ in zip(steps, range(8), strict=False)]
     kept = {"apgd-ce": 4, "square": 2, "fab-t": 1}[method]
     # About 6 kB are names and small numbers.
     assert rounds[-1] - 6000 < most * kept * pixels.nbytes

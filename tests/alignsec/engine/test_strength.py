@@ -1,4 +1,4 @@
-"""Strength of each attack on a linear model, where the distance to the nearest adversarial image is known."""
+"""Strength of each attack on a linear model, where the distance to the nearest adversarial image is evaluation."""
 
 import pytest
 import torch
@@ -56,9 +56,11 @@ def test_each_attack_finds_nearly_the_smallest_distance(method, norm, images):
     below, above = DISTANCE[norm] * 0.9999, DISTANCE[norm] * FACTORS[method, norm]
     more = {"queries": 600} if method == "square" else {"steps": 40}
     attack = small.attack(method, norm, (f"{below:.9f}", f"{above:.9f}"), **more)
-    known = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0), slots=images)
-    assert [one.robust for one in known.budgets] == [images, 0]
-    assert all(one.distance >= below for one in known.adversarial_images)
+    evaluation = small.finished(
+        Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0), slots=images
+    )
+    assert [one.robust for one in evaluation.budgets] == [images, 0]
+    assert all(one.distance >= below for one in evaluation.adversarial_images)
 
 
 @pytest.mark.parametrize("norm", list(DISTANCE))
@@ -66,6 +68,6 @@ def test_fab_finds_the_distance_to_the_boundary(norm):
     """Expect that the budget does not matter: the first point is within FAB's overshoot of the true distance."""
     network, pixels, labels = linear(norm, 8)
     attack = small.attack("fab-t", norm, ("0.00001", "1"))
-    known = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0))
-    assert len(known.adversarial_images) == 8
-    assert all(1 <= one.distance / DISTANCE[norm] < 1.06 for one in known.adversarial_images)
+    evaluation = small.finished(Task(small.classifier(network, side=SIDE), pixels, labels, attack, 0))
+    assert len(evaluation.adversarial_images) == 8
+    assert all(1 <= one.distance / DISTANCE[norm] < 1.06 for one in evaluation.adversarial_images)
