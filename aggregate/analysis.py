@@ -11,7 +11,7 @@ from aggregate.figures import gallery
 from aggregate.report import paper_tables, report
 from aggregate.scores import scores
 from aggregate.scores.scores import Matching, Scores
-from aggregate.statistics import architecture, tables
+from aggregate.statistics import networks, tables
 from alignsec import atomic
 from alignsec.display import Display
 from alignsec.run.event_log import EventLog
@@ -63,9 +63,9 @@ def analyse(
     frame = table.make_frame(counts.rows)
     means = corruptions.average_corruptions(plan, counts.pairs, frame)
     rows = corruptions.append_means(frame, means)
-    family = {pair.model.name: architecture.find_family(pair.model.source, pair.model.name) for pair in plan}
+    found_networks = networks.identify_networks(plan, counts.clean, counts.robust)
     display.begin("statistics")
-    statistics = tables.compute_tables(rows, alignment, family, counts.robust, means)
+    statistics = tables.compute_tables(rows, alignment, found_networks, counts.robust, means)
     matching = scores.match_models([pair.model.name for pair in plan], alignment) if alignment else None
     pairs = table.records_to_frame(PairRow, counts.pairs)[PAIR_COLUMNS]
     # The severities of a corruption are pairs of one attack in figures.

@@ -23,9 +23,10 @@ from scipy import stats
 
 from aggregate.scores.scores import ScoreColumn, Scores
 from aggregate.statistics import bootstrap, multiple_testing, partial
-from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, Networks, adjusted_correlations, claims
+from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, adjusted_correlations, claims
 from aggregate.statistics.arrays import Floats
 from aggregate.statistics.family_correlation import normal_scores
+from aggregate.statistics.networks import Networks
 
 RESULTS = Path(__file__).parent / "results" / "validation.json"
 SEED = 20261125

@@ -24,7 +24,7 @@ from alignsec.run import outcome_file, status
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import OutcomeFile
 from alignsec.run.status import OutcomeReader, StatusName
-from alignsec.spec.verdicts import MENDED, ROBUST
+from alignsec.spec.verdicts import MENDED, ROBUST, WRONG
 
 PROVENANCE_FIELDS = ("code", "container", "precision", "device", "host")
 """Fields of an outcome's provenance that the tally counts."""
@@ -68,6 +68,8 @@ class OutcomeSummary:
     rows: tuple[Row, ...] = ()
     robust: tuple[bytes, ...] = ()
     """Packed bits of the robust images, one entry per row."""
+    clean: bytes = b""
+    """Packed bits of the images that are correct without an attack."""
     cost: PairCost | None = None
     notes: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
@@ -103,6 +105,7 @@ def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
     return summarize(
         rows=tuple(table.count_rows(record, found.outcome_sha256)),
         robust=tuple(_pack_robust(budget.verdicts) for budget in record.budgets),
+        clean=_pack_clean(record.budgets[0].verdicts),
         cost=_sum_cost(record),
         notes=tuple(dict.fromkeys(record.notes)),
         versions=tuple(record.provenance.versions.items()),
@@ -117,6 +120,11 @@ def _sum_cost(record: Record) -> PairCost:
         backward=sum(p.backward for p in passes),
         rejected=sum(budget.rejected for budget in record.budgets),
     )
+
+
+def _pack_clean(verdicts: str) -> bytes:
+    letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
+    return np.packbits((letters != ord(WRONG)) & (letters != ord(MENDED))).tobytes()
 
 
 def _pack_robust(verdicts: str) -> bytes:

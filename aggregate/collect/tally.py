@@ -78,6 +78,8 @@ class Tally:
     """Packed bits of the robust images, by model, attack and eps as text; of the correctly classified images for
     the clean attack. One entry per row, in the same order. The row has the number of images. Entries with as many
     images as the plan have the same image at the same bit."""
+    clean: Mapping[str, Bits]
+    """Packed bits of the images that are correct without an attack, by model, from its first ok pair in the plan."""
     pairs: list[PairRow]
     """The pairs in the plan's order, then the stale outcomes by id."""
     costs: Mapping[str, AttackCost]
@@ -151,6 +153,7 @@ class _Collector:
         self._plan = plan
         self._rows: list[Row] = []
         self._robust: dict[tuple[str, str, str], Bits] = {}
+        self._clean: dict[str, Bits] = {}
         self._costs = {pair.attack.series: AttackCost() for pair in plan}
         self._notes: dict[tuple[str, str], list[str]] = {}
         self._provenance: dict[str, Counter[str]] = {name: Counter() for name in PROVENANCE_FIELDS}
@@ -163,6 +166,7 @@ class _Collector:
         self._rows.extend(summary.rows)
         for row, bits in zip(summary.rows, summary.robust, strict=True):
             self._robust[row.model, row.attack, row.eps] = np.frombuffer(bits, dtype=np.uint8)
+        self._clean[summary.rows[0].pair] = np.frombuffer(summary.clean, dtype=np.uint8)
         self._costs[series].add(cost)
         for note in summary.notes:
             self._notes.setdefault((series, note), []).append(summary.model)
@@ -181,8 +185,12 @@ class _Collector:
         self.pairs.sort(key=lambda pair: (pair.state == "stale", order.get(pair.id, 0), pair.id))
         attacks = list(self._costs)
         notes = sorted(self._notes, key=lambda key: (attacks.index(key[0]), key[1]))
+        clean: dict[str, Bits] = {}
+        for row in self._rows:
+            clean.setdefault(row.model, self._clean[row.pair])
         return Tally(
             rows=self._rows,
+            clean=clean,
             robust={key: self._robust[key] for key in ((row.model, row.attack, row.eps) for row in self._rows)},
             pairs=self.pairs,
             costs=self._costs,

@@ -15,6 +15,7 @@ from aggregate.figures import (
     importance,
     partial,
     robustness,
+    specifications,
     top_benchmarks,
     tsne,
 )
@@ -26,6 +27,7 @@ KINDS: tuple[FigureKind, ...] = (
     robustness.KIND,
     curves.KIND,
     alignment.KIND,
+    specifications.KIND,
     heatmap.KIND,
     top_benchmarks.KIND,
     partial.KIND,

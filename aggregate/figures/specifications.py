@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 
 from aggregate.figures import split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
+from aggregate.formatting import format_budget
 
 KIND = FigureKind(
     name="specifications",
@@ -41,11 +42,11 @@ def sort_specifications(table: pd.DataFrame) -> pd.DataFrame:
 
 def row_names(table: pd.DataFrame) -> list[tuple[str, str, str]]:
     """Return column, value and label of each row of the lower panel."""
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     for column, heading in CHOICES:
         values = list(dict.fromkeys(table.sort_values("eps_value")["eps"] if column == "eps" else table[column]))
         if len(values) > 1:
-            labels = [split.format_budget(v) if column == "eps" else f"{heading}: {v}" for v in values]
+            labels = [format_budget(v) if column == "eps" else f"{heading}: {v}" for v in values]
             rows.extend((column, value, label) for value, label in zip(values, labels, strict=True))
     return rows
 

@@ -11,6 +11,7 @@ from aggregate.formatting import counted
 from aggregate.published import accuracies, page
 from aggregate.scores import scores
 from aggregate.statistics import architecture, tables
+from aggregate.statistics.networks import Networks
 from alignsec import digest
 from alignsec.run.folder import REPORT
 from alignsec.run.plan import PlannedScores
@@ -42,7 +43,7 @@ def analyse_published(
     alignment = scores.parse_scores(data)
     models = list(dict.fromkeys(published.table["model"]))
     family = {name: architecture.find_family(published.architectures.get(name, ""), name) for name in models}
-    statistics = tables.compute_tables(published.table, alignment, family)
+    statistics = tables.compute_tables(published.table, alignment, Networks(family))
     matching = scores.match_models(models, alignment)
     drawings = gallery.draw_all(published.table, pd.DataFrame({"state": []}), statistics, alignment)
     files = {

@@ -11,13 +11,17 @@ Whole families are held out, so a benchmark gains nothing by recognising a famil
 with their held-out errors; it does not include the choice of folds or the refitting of the models.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.linear_model import RidgeCV
 
+from aggregate.scores.hierarchy import CATEGORIES
+from aggregate.scores.scores import Scores
 from aggregate.statistics.arrays import Floats
+from aggregate.statistics.networks import Networks
 
 Ints = npt.NDArray[np.int64]
 
@@ -53,6 +57,40 @@ class AddedPrediction:
     low: float | None = None
     high: float | None = None
     note: str = ""
+
+
+BUDGET = ["attack", "norm", "eps", "eps_value"]
+
+
+def added_predictions(table: pd.DataFrame, scores: Scores | None, networks: Networks) -> pd.DataFrame:
+    """Return one row per attack and budget: what the neural and behavioural benchmarks add to clean accuracy.
+
+    Args:
+        table: Columns model, attack, norm, eps, eps_value, robust_accuracy and clean_accuracy.
+        scores: The scores; None gives an empty table.
+        networks: Facts about the models.
+    """
+    columns = [*BUDGET, "benchmarks", *(field.name for field in fields(AddedPrediction))]
+    rows: list[dict[str, object]] = []
+    known = table[table["robust_accuracy"].notna() & table["clean_accuracy"].notna()]
+    for budget, part in known.groupby(BUDGET, sort=False):
+        if scores is not None:
+            scored = part[part["model"].isin(scores.rows)]
+            once = scored[~scored["model"].map(lambda name: networks.network.get(name, name)).duplicated()]
+            rows.append(dict(zip(BUDGET, budget, strict=True)) | _of_budget(once, scores, networks))
+    numbers = ["r2_clean", "r2_both", "added", "low", "high"]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(numbers, "float64"))
+
+
+def _of_budget(part: pd.DataFrame, scores: Scores, networks: Networks) -> dict[str, object]:
+    names = [column.name for column in scores.benchmarks if column.category in CATEGORIES[:2]]
+    x = np.array([[scores.rows[model].get(name, np.nan) for name in names] for model in part["model"]])
+    x = x.reshape(len(part), len(names))
+    x = x[:, np.isfinite(x).mean(axis=0) >= 0.5] if len(part) else x
+    family = part["model"].map(lambda name: networks.family.get(name, "") or name).to_numpy(dtype=str)
+    families = np.unique(family, return_inverse=True)[1].astype(np.int64)
+    clean, robust = (part[name].to_numpy(dtype=np.float64) for name in ("clean_accuracy", "robust_accuracy"))
+    return {"benchmarks": x.shape[1], **asdict(compare_predictions(x, clean, robust, families))}
 
 
 def compare_predictions(benchmarks: Floats, clean: Floats, robust: Floats, families: Ints) -> AddedPrediction:

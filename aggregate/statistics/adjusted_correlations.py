@@ -14,26 +14,12 @@ from aggregate.scores.scores import ScoreColumn, Scores
 from aggregate.statistics.arrays import Bits, Floats
 from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, familywise_p
 from aggregate.statistics.image_error import ImageError, bound_image_error, estimate_image_error
+from aggregate.statistics.networks import Networks
 
 LEVEL = 0.05
 """Chance that the report claims any relation under one attack if no score is related given clean accuracy."""
 AGGREGATES = frozenset({"average", "category", "recomputed"})
 GIVEN_CLEAN = "clean accuracy"
-
-
-@dataclass(frozen=True)
-class Networks:
-    """Facts about the models of a study, by model name.
-
-    Attributes:
-        family: Architecture family.
-        network: Identity of the network, such as the digest of its weights; equal for one network under two names.
-        clean: Packed bits of the images that are correct without an attack, in pack order.
-    """
-
-    family: Mapping[str, str]
-    network: Mapping[str, str]
-    clean: Mapping[str, Bits]
 
 
 @dataclass(frozen=True)

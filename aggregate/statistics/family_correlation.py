@@ -73,6 +73,7 @@ class Measured:
         clean: Clean accuracy to adjust for, shape (models,); None for no adjustment.
         error: Error covariance of the measured accuracies; None if it is unknown or negligible.
         covariates: Further values to adjust for, without error, shape (models, covariates); None for none.
+        within_families: Whether to compare models only within their family.
     """
 
     robust: Floats
@@ -80,6 +81,7 @@ class Measured:
     clean: Floats | None = None
     error: ImageError | None = None
     covariates: Floats | None = None
+    within_families: bool = False
 
     def take(self, rows: npt.NDArray[np.bool_]) -> "Measured":
         """Return a subset of the models."""
@@ -89,6 +91,7 @@ class Measured:
             None if self.clean is None else self.clean[rows],
             None if self.error is None else self.error.take(rows),
             None if self.covariates is None else self.covariates[rows],
+            self.within_families,
         )
 
 
@@ -204,17 +207,28 @@ def _partial_out(x: Floats, part: Measured) -> tuple[Floats, Measured]:
 
     A model of leverage h keeps the share 1 - h of its error variance.
     """
-    if part.covariates is None:
+    if part.within_families:
+        sizes = np.bincount(part.families)[part.families]
+        kept = 1 - 1 / sizes
+
+        def project(values: Floats) -> Floats:
+            found: Floats = np.bincount(part.families, weights=values)[part.families] / sizes
+            return found
+    elif part.covariates is not None:
+        design = np.column_stack([np.ones(len(x)), part.covariates])
+        basis, scale, _ = np.linalg.svd(design, full_matrices=False)
+        basis = basis[:, scale > 1e-9 * scale[0]]
+        kept = 1 - (basis * basis).sum(axis=1)
+
+        def project(values: Floats) -> Floats:
+            found: Floats = basis @ (basis.T @ values)
+            return found
+    else:
         return x, part
-    design = np.column_stack([np.ones(len(x)), part.covariates])
-    basis, sizes, _ = np.linalg.svd(design, full_matrices=False)
-    basis = basis[:, sizes > 1e-9 * sizes[0]]
-    kept = 1 - (basis * basis).sum(axis=1)
     rows = kept > 1e-9
 
     def rest(values: Floats) -> Floats:
-        found: Floats = (values - basis @ (basis.T @ values))[rows]
-        return found
+        return (values - project(values))[rows]
 
     error = part.error and ImageError(
         *(values[rows] * kept[rows] for values in (part.error.clean, part.error.both, part.error.robust))

@@ -17,9 +17,10 @@ import pandas as pd
 from aggregate.scores.hierarchy import AVERAGE, CATEGORIES
 from aggregate.scores.labels import RECOMPUTED
 from aggregate.scores.scores import Scores
-from aggregate.statistics.adjusted_correlations import Networks, measure
+from aggregate.statistics.adjusted_correlations import measure
 from aggregate.statistics.arrays import Bits, Floats
 from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, draw_weights
+from aggregate.statistics.networks import Networks
 
 SCORE_SETS: Mapping[str, tuple[str, ...]] = {
     "neural and behavioural": CATEGORIES[:2],
@@ -204,12 +205,12 @@ def _first_component(standard: Floats) -> Floats:
 def _control(measured: Measured, control: str, coverage: Floats) -> Measured:
     if control == "none":
         return Measured(measured.robust, measured.families, error=measured.error)
-    covariates = None
+    covariates, within = None, False
     if control.endswith("coverage"):
         covariates = coverage[:, None]
     elif control.endswith("family"):
-        covariates = np.eye(int(measured.families.max()) + 1)[measured.families]
-    return Measured(measured.robust, measured.families, measured.clean, measured.error, covariates)
+        within = True
+    return Measured(measured.robust, measured.families, measured.clean, measured.error, covariates, within)
 
 
 def _members(models: str, coverage: Floats, labels: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from aggregate.figures import gallery
 from aggregate.report import report
 from aggregate.scores import scores
 from aggregate.statistics import architecture, bootstrap, prediction, tables
+from aggregate.statistics.networks import Networks
 from alignsec.run.event_log import EventLog
 from alignsec.spec.attack import Attack
 from tests.aggregate.conftest import CLEAN, MadeRun, made
@@ -89,7 +90,7 @@ def make_inputs(run: MadeRun) -> report.ReportInputs:
         patch.setattr(bootstrap, "MAX_RESAMPLES", 100)
         patch.setattr(tables.prediction, "compute_predictions", lambda *_: none)
         bootstrap._draw_counts.cache_clear()
-        statistics = tables.compute_tables(rows, alignment, family, found.robust)
+        statistics = tables.compute_tables(rows, alignment, Networks(family, clean=found.clean), found.robust)
         bootstrap._draw_counts.cache_clear()
     pairs = pd.DataFrame([asdict(pair) for pair in found.pairs], columns=PAIR_COLUMNS)
     drawings = gallery.draw_all(rows, pairs, statistics, alignment)

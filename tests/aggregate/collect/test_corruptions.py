@@ -9,6 +9,7 @@ from aggregate.figures import gallery, split
 from aggregate.formatting import format_budget
 from aggregate.report import findings, matrix
 from aggregate.statistics import tables
+from aggregate.statistics.networks import Networks
 from alignsec.run.event_log import EventLog
 from alignsec.spec import corruption
 from alignsec.spec.attack import Attack
@@ -74,7 +75,7 @@ def test_words(run, found):
     rows = table.make_frame(found.rows)
     means = corruptions.average_corruptions(run.plan, found.pairs, rows)
     rows = corruptions.append_means(rows, means)
-    statistics = tables.compute_tables(rows, None, {}, found.robust, means)
+    statistics = tables.compute_tables(rows, None, Networks(), found.robust, means)
     told = [sentence for one in findings.summarize_attacks(rows, statistics) for sentence in one.sentences]
     text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
     assert "median accuracy 70.0 % at severity 1" in text

@@ -4,6 +4,7 @@ from aggregate.collect import table, tally
 from aggregate.report import findings
 from aggregate.scores import scores
 from aggregate.statistics import tables
+from aggregate.statistics.networks import Networks
 from alignsec.run.event_log import EventLog
 from alignsec.spec.attack import Attack
 
@@ -12,7 +13,7 @@ def _analyse(run, text=None):
     found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.make_frame(found.rows)
     alignment = scores.parse_scores(text.encode()) if text else None
-    return found, rows, tables.compute_tables(rows, alignment, {})
+    return found, rows, tables.compute_tables(rows, alignment, Networks())
 
 
 def _summarize(run, text=None):
@@ -129,4 +130,4 @@ def test_clean_accuracy_that_differs_between_attacks_is_a_caution(make_run):
 
 def test_an_empty_table_has_no_findings():
     rows = table.make_frame([])
-    assert findings.summarize_attacks(rows, tables.compute_tables(rows, None, {})) == []
+    assert findings.summarize_attacks(rows, tables.compute_tables(rows, None, Networks())) == []

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from aggregate.scores.scores import ScoreColumn, Scores
-from aggregate.statistics.adjusted_correlations import Networks
+from aggregate.statistics.networks import Networks
 
 EPS = {"0.5/255": (0.5 / 255, 0.4), "1/255": (1 / 255, 0.9)}
 """Budgets: value, and how much harder they are than clean images."""

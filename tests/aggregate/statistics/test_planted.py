@@ -14,6 +14,7 @@ from aggregate import formatting
 from aggregate.report import findings
 from aggregate.scores import scores
 from aggregate.statistics import tables
+from aggregate.statistics.networks import Networks
 
 MODELS, IMAGES = 96, 1000
 FAMILIES = ("resnet", "vit", "swin", "vgg", "convnext", "deit")
@@ -41,7 +42,7 @@ def _study(seed, *, cause):
         cells = [noisy[at].mean(), *noisy[at], *[right[at] + 0.005 * rng.normal()] * 2]
         lines.append(",".join([model, *(f"{cell:.5f}" for cell in cells)]))
     family = {model: FAMILIES[at % 6] for at, model in enumerate(models)}
-    return table, tables.compute_tables(table, scores.parse_scores("\n".join(lines).encode()), family)
+    return table, tables.compute_tables(table, scores.parse_scores("\n".join(lines).encode()), Networks(family))
 
 
 @pytest.fixture(scope="module")
