@@ -79,7 +79,7 @@ class Tally:
     the clean attack. One entry per row, in the same order. The row has the number of images. Entries with as many
     images as the plan have the same image at the same bit."""
     clean: Mapping[str, Bits]
-    """Packed bits of the images that are correct without an attack, by model, from its first ok pair in the plan."""
+    """Packed bits of the images that are correct without an attack, by model, from its first ok pair."""
     pairs: list[PairRow]
     """The pairs in the plan's order, then the stale outcomes by id."""
     costs: Mapping[str, AttackCost]

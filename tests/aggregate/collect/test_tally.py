@@ -84,7 +84,10 @@ def test_two_processes_read_what_one_reads(mixed, in_parallel, tmp_path, kind):
     assert {key: bits.tolist() for key, bits in one.robust.items()} == {
         key: bits.tolist() for key, bits in two.robust.items()
     }
-    one.robust = two.robust  # arrays compare one by one
+    assert {name: bits.tolist() for name, bits in one.clean.items()} == {
+        name: bits.tolist() for name, bits in two.clean.items()
+    }
+    one.robust, one.clean = two.robust, two.clean  # arrays compare one by one
     assert one == two
     assert dict(two.states) == {"ok": 12, "failed": 3, "missing": 3, "stale": 1}
 

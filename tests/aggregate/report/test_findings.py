@@ -13,7 +13,7 @@ def _analyse(run, text=None):
     found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.make_frame(found.rows)
     alignment = scores.parse_scores(text.encode()) if text else None
-    return found, rows, tables.compute_tables(rows, alignment, Networks())
+    return found, rows, tables.compute_tables(rows, alignment, Networks(), found.robust)
 
 
 def _summarize(run, text=None):

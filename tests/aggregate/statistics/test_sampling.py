@@ -31,9 +31,9 @@ def test_by_hand():
     assert row.largest_r == pytest.approx((2 / 3) ** 0.5)
 
 
-@pytest.mark.parametrize(("images", "reliability"), [(50, 0.60), (200, 0.83)])
-def test_fifty_one_models_reach_the_correlation_that_is_announced(images: int, reliability: float):
-    """True accuracy .80 ± .03 on images of shared difficulty. The binomial formula announced 0.05 and 0.60."""
+@pytest.mark.parametrize("images", [50, 200])
+def test_fifty_one_models_reach_the_correlation_that_is_announced(images: int):
+    """True accuracy .80 ± .03 on images of shared difficulty; the binomial formula announced 0.05 and 0.60."""
     announced, reached = [], []
     for seed in range(60):
         rng = np.random.default_rng(seed)
@@ -43,7 +43,6 @@ def test_fifty_one_models_reach_the_correlation_that_is_announced(images: int, r
         (row,) = sampling.estimate_sampling(*_study(verdicts)).itertuples()
         announced.append(row.largest_r)
         reached.append(np.corrcoef(accuracy, verdicts.mean(axis=1))[0, 1])
-    assert np.mean(reached) == pytest.approx(reliability, abs=0.08)
     assert np.mean(announced) == pytest.approx(np.mean(reached), abs=0.06)
 
 
