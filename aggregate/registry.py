@@ -13,7 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from aggregate.collect.table import to_csv
-from aggregate.formatting import counted
+from aggregate.formatting import format_quantity
 from aggregate.scores import scores
 from aggregate.scores.scores import Scores
 from alignsec import atomic
@@ -108,8 +108,8 @@ def _run(given: argparse.Namespace) -> int:
 
 def _report(table: pd.DataFrame, alignment: Scores) -> None:
     states = "; ".join(f"{count} {state}" for state, count in table["state"].value_counts().items())
-    folders = counted(table["folder"].nunique(), "folder")
-    sys.stdout.write(f"{counted(len(table), 'registration')} of {folders}: {states}\n")
+    folders = format_quantity(table["folder"].nunique(), "folder")
+    sys.stdout.write(f"{format_quantity(len(table), 'registration')} of {folders}: {states}\n")
     unregistered = set(alignment.rows) - set(table["registry_name"])
     sys.stdout.write(f"Names in the scores file that no folder registers: {len(unregistered)}\n")
     for row in table[table["state"].isin(["unread", "ambiguous"])].itertuples():

@@ -16,7 +16,7 @@ import pandas as pd
 
 from aggregate.collect.table import Row, exact_interval
 from aggregate.collect.tally import PairRow
-from aggregate.formatting import counted
+from aggregate.formatting import format_quantity
 from alignsec.run.plan import Plan
 from alignsec.spec.level import find_kind, join_labels
 from alignsec.spec.pair import Pair
@@ -96,7 +96,8 @@ def _average_model(
     if missing:
         more = f" and {len(missing) - _MAX_NAMED} more" if len(missing) > _MAX_NAMED else ""
         return CorruptionMean(
-            *first, note=f"{counted(len(missing), 'setting')} missing: {', '.join(missing[:_MAX_NAMED])}{more}"
+            *first,
+            note=f"{format_quantity(len(missing), 'setting')} missing: {', '.join(missing[:_MAX_NAMED])}{more}",
         )
     images = int(known["images"].min())
     mean = float(sum(Fraction(row.robust, row.images) for row in known.itertuples()) / len(known))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from aggregate.comparison.agreement import VERDICTS, Agreement, Comparison
-from aggregate.formatting import count, counted, listed, percent
+from aggregate.formatting import format_count, format_percent, format_quantity, join_list
 from aggregate.report.page import render_page
 from aggregate.statistics import multiple_testing
 
@@ -60,7 +60,7 @@ def list_differences(comparison: Comparison) -> list[SettingDifference]:
                 name,
                 shorten_digest(a),
                 shorten_digest(b),
-                f"all {count(len(keys))}"
+                f"all {format_count(len(keys))}"
                 if len(keys) == comparison.pairs
                 else _list_names([" × ".join(key) for key in keys]),
                 sum(changed[key] for key in keys),
@@ -84,21 +84,21 @@ def shorten_digest(value: str) -> str:
 
 def _list_names(names: Sequence[str]) -> str:
     if len(names) <= MAX_NAMED:
-        return listed(names)
-    return f"{count(len(names))}, such as {listed(names[: MAX_NAMED - 2])}"
+        return join_list(names)
+    return f"{format_count(len(names))}, such as {join_list(names[: MAX_NAMED - 2])}"
 
 
 def summarize_agreement(comparison: Comparison) -> str:
     """Return one sentence with the number of verdicts that agree or differ."""
     rows = [row for row in comparison.rows if row.changes]
-    budgets = counted(len(comparison.rows), "budget")
-    where = f"{counted(comparison.pairs, 'pair')} of a model and an attack, {budgets}"
+    budgets = format_quantity(len(comparison.rows), "budget")
+    where = f"{format_quantity(comparison.pairs, 'pair')} of a model and an attack, {budgets}"
     if not rows:
-        return f"All {count(comparison.images)} verdicts agree ({where})."
-    share = percent(comparison.changed / comparison.images)
+        return f"All {format_count(comparison.images)} verdicts agree ({where})."
+    share = format_percent(comparison.changed / comparison.images)
     return (
-        f"{count(comparison.changed)} of {count(comparison.images)} verdicts differ ({share}), at "
-        f"{count(len(rows))} of {budgets} ({where})."
+        f"{format_count(comparison.changed)} of {format_count(comparison.images)} verdicts differ ({share}), at "
+        f"{format_count(len(rows))} of {budgets} ({where})."
     )
 
 
@@ -107,16 +107,16 @@ def describe_findings(comparison: Comparison) -> Iterator[str]:
     yield from _describe_moves(comparison)
     yield from _describe_unexplained(comparison)
     if labels := sum(row.other_label for row in comparison.rows):
-        yield f"Another label in B: {counted(labels, 'image')}, counted at each budget."
+        yield f"Another label in B: {format_quantity(labels, 'image')}, counted at each budget."
     yield from _describe_images(comparison)
     if comparison.unmatched:
-        results = counted(len(comparison.unmatched), "result")
+        results = format_quantity(len(comparison.unmatched), "result")
         yield f"{results} of one run cannot be compared; see the reasons below."
     if neither := len(comparison.a.not_ok.keys() & comparison.b.not_ok.keys()):
-        yield f"{counted(neither, 'pair')} of both plans are ok in neither run."
+        yield f"{format_quantity(neither, 'pair')} of both plans are ok in neither run."
     for letter, run in (("A", comparison.a), ("B", comparison.b)):
         if run.stale:
-            outcomes = counted(run.stale, "outcome")
+            outcomes = format_quantity(run.stale, "outcome")
             yield f"{letter} has {outcomes} that its plan does not contain; left out."
 
 
@@ -126,9 +126,9 @@ def _describe_moves(comparison: Comparison) -> Iterator[str]:
         moves.update({move: number for move, number in row.counts.items() if move[0] != move[1] and number})
     if moves:
         most = sorted(moves.items(), key=lambda item: (-item[1], item[0]))
-        yield "From A to B: " + "; ".join(f"{count(number)} {a} → {b}" for (a, b), number in most) + "."
+        yield "From A to B: " + "; ".join(f"{format_count(number)} {a} → {b}" for (a, b), number in most) + "."
     if other := sum(row.other_component for row in comparison.rows):
-        yield f"{count(other)} more are broken in both, by another component of the attack."
+        yield f"{format_count(other)} more are broken in both, by another component of the attack."
 
 
 def _describe_unexplained(comparison: Comparison) -> Iterator[str]:
@@ -145,10 +145,10 @@ def _describe_images(comparison: Comparison) -> Iterator[str]:
     partly = [row for row in comparison.rows if row.only_in_a or row.only_in_b]
     if partly:
         most = (("A", max(row.only_in_a for row in partly)), ("B", max(row.only_in_b for row in partly)))
-        left_out = [f"{count(number)} that only {run} has" for run, number in most if number]
+        left_out = [f"{format_count(number)} that only {run} has" for run, number in most if number]
         yield (
-            f"The runs have different images, which are matched by name: up to {listed(left_out)} are left out "
-            f"at {count(len(partly))} of {counted(len(comparison.rows), 'budget')}."
+            f"The runs have different images, which are matched by name: up to {join_list(left_out)} are left out "
+            f"at {format_count(len(partly))} of {format_quantity(len(comparison.rows), 'budget')}."
         )
 
 

@@ -69,7 +69,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
 
 
 def _format_p(p: float) -> str:
-    text = formatting.p_value(p)
+    text = formatting.format_p(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aggregate.collect.table import column_names, exact_interval
-from aggregate.formatting import counted
+from aggregate.formatting import format_quantity
 from aggregate.published import layouts
 from aggregate.published.cells import ParsedAccuracy, drop_repeats, parse_cells
 from aggregate.published.layouts import Layout, PublishedCell
@@ -193,7 +193,7 @@ def _list_remarks(table: pd.DataFrame, blank: int, repeated: int) -> Iterator[st
     if np.isnan(table["clean_accuracy"]).any():
         without = table.loc[table["clean_accuracy"].isna(), "model"].nunique()
         yield (
-            f"Clean accuracy is unknown for {counted(without, 'model')}, so results given clean accuracy cannot "
-            "be computed with them."
+            f"Clean accuracy is unknown for {format_quantity(without, 'model')}, so results given clean accuracy "
+            "cannot be computed with them."
         )
     yield "The robust images are unknown, so models are not compared image by image (McNemar’s test)."

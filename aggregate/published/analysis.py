@@ -7,7 +7,7 @@ import pandas as pd
 from aggregate import analysis
 from aggregate.collect.table import to_csv
 from aggregate.figures import gallery
-from aggregate.formatting import counted
+from aggregate.formatting import format_quantity
 from aggregate.published import accuracies, page
 from aggregate.scores import scores
 from aggregate.statistics import architecture, tables
@@ -57,5 +57,7 @@ def analyse_published(
     inputs = page.PublishedInputs(file.name, published, statistics, alignment, snapshot, matching, drawings)
     files[REPORT] = page.render_published(inputs)
     analysis.write_analysis(out, files)
-    summary = f"{len(matching.matched)} of {counted(len(models), 'model')} have a row in {scores_file.name}"
+    summary = (
+        f"{len(matching.matched)} of {format_quantity(len(models), 'model')} have a row in {scores_file.name}"
+    )
     return out / REPORT, summary

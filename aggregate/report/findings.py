@@ -7,7 +7,17 @@ import pandas as pd
 
 from aggregate.collect import corruptions
 from aggregate.collect.tally import Tally
-from aggregate.formatting import NO_BREAK, count, counted, decimal, ends, format_budget, listed, p_value, percent
+from aggregate.formatting import (
+    NO_BREAK,
+    format_budget,
+    format_count,
+    format_decimal,
+    format_interval,
+    format_p,
+    format_percent,
+    format_quantity,
+    join_list,
+)
 from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
@@ -22,15 +32,16 @@ def describe_completeness(plan: Plan, tally: Tally) -> str:
     """Return a sentence that says how many planned pairs are ok, failed and missing."""
     models = len({pair.model.name for pair in plan})
     attacks = len({pair.attack.series for pair in plan})
-    size = f"{counted(models, 'model')}, {counted(attacks, 'attack')}, {counted(plan.image_count, 'image')}"
-    planned, states = counted(len(tally.planned), "pair"), tally.states
+    counts = ((models, "model"), (attacks, "attack"), (plan.image_count, "image"))
+    size = ", ".join(format_quantity(number, noun) for number, noun in counts)
+    planned, states = format_quantity(len(tally.planned), "pair"), tally.states
     if not tally.not_ok:
-        return f"Complete: {count(states['ok'])} of {planned} ok ({size})."
-    not_ok = [f"{count(states[state])} {state}" for state in ("failed", "missing") if states[state]]
+        return f"Complete: {format_count(states['ok'])} of {planned} ok ({size})."
+    not_ok = [f"{format_count(states[state])} {state}" for state in ("failed", "missing") if states[state]]
     if not states["ok"]:
-        return f"No results: 0 of {planned} ok, {listed(not_ok)} ({size})."
+        return f"No results: 0 of {planned} ok, {join_list(not_ok)} ({size})."
     return (
-        f"Incomplete: {count(states['ok'])} of {planned} ok, {listed(not_ok)} ({size}). "
+        f"Incomplete: {format_count(states['ok'])} of {planned} ok, {join_list(not_ok)} ({size}). "
         "All results below use only the pairs that are ok."
     )
 
@@ -76,10 +87,10 @@ def summarize_attacks(table: pd.DataFrame, statistics: Tables) -> list[AttackFin
 
 
 def _describe_clean(part: pd.DataFrame) -> Iterator[str]:
-    models = counted(int(part["model"].nunique()), "model")
+    models = format_quantity(int(part["model"].nunique()), "model")
     top5 = part["clean_top5_accuracy"].astype("float64").median()
-    more = f"; top-5: {percent(top5)}" if not pd.isna(top5) else ""
-    yield f"Median clean accuracy of {models}: {percent(part['clean_accuracy'].median())}{more}."
+    more = f"; top-5: {format_percent(top5)}" if not pd.isna(top5) else ""
+    yield f"Median clean accuracy of {models}: {format_percent(part['clean_accuracy'].median())}{more}."
 
 
 def _describe_corruptions(means: pd.DataFrame) -> Iterator[str]:
@@ -87,17 +98,17 @@ def _describe_corruptions(means: pd.DataFrame) -> Iterator[str]:
     first, known = means.iloc[0], means[means["mean_accuracy"].notna()]
     if not known.empty:
         ranked = known.sort_values("mean_accuracy", ascending=False, kind="stable")
-        names = [f"{row.model} ({percent(row.mean_accuracy)})" for row in ranked.head(_NAMED).itertuples()]
+        names = [f"{row.model} ({format_percent(row.mean_accuracy)})" for row in ranked.head(_NAMED).itertuples()]
         yield (
-            f"Mean accuracy under {counted(first.types, 'corruption')} in {first.settings} settings, with equal "
-            f"weights and not normalised by a baseline model: median {percent(known['mean_accuracy'].median())} "
-            f"over {counted(len(known), 'model')}; highest: {listed(names)}."
+            f"Mean accuracy under {format_quantity(first.types, 'corruption')} in {first.settings} settings, with "
+            "equal weights and not normalised by a baseline model: median "
+            f"{format_percent(known['mean_accuracy'].median())} over {format_quantity(len(known), 'model')}; highest: {join_list(names)}."
         )
     missing = means[means["mean_accuracy"].isna()]
     if not missing.empty:
         each = [f"{row.model} ({row.note})" for row in missing.head(_NAMED).itertuples()]
-        more = f"; corruptions.csv lists all {count(len(missing))}" if len(missing) > _NAMED else ""
-        yield f"No mean over corruptions for {counted(len(missing), 'model')}: {'; '.join(each)}{more}."
+        more = f"; corruptions.csv lists all {format_count(len(missing))}" if len(missing) > _NAMED else ""
+        yield f"No mean over corruptions for {format_quantity(len(missing), 'model')}: {'; '.join(each)}{more}."
 
 
 def _describe_attack(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
@@ -139,14 +150,14 @@ def _select_budget(part: pd.DataFrame) -> str:
 def _describe_medians(part: pd.DataFrame) -> str:
     clean = part.drop_duplicates("model")["clean_accuracy"]
     medians = [
-        f"{percent(at['robust_accuracy'].median())} at {_format_eps(at['eps'].iloc[0])}"
+        f"{format_percent(at['robust_accuracy'].median())} at {_format_eps(at['eps'].iloc[0])}"
         for _, at in part.groupby("eps_value")
     ]
     accuracy = "accuracy" if find_kind(part["method"].iloc[0]) == "severity" else "robust accuracy"
     if len(clean) == 1:
-        return f"One model, clean accuracy {percent(clean.iloc[0])}; {accuracy} {listed(medians)}."
-    clean_median = f"Median clean accuracy of {len(clean)} models: {percent(clean.median())}"
-    return f"{clean_median}; median {accuracy} {listed(medians)}."
+        return f"One model, clean accuracy {format_percent(clean.iloc[0])}; {accuracy} {join_list(medians)}."
+    clean_median = f"Median clean accuracy of {len(clean)} models: {format_percent(clean.median())}"
+    return f"{clean_median}; median {accuracy} {join_list(medians)}."
 
 
 def _describe_most_robust(part: pd.DataFrame, eps: str) -> str:
@@ -158,15 +169,15 @@ def _describe_most_robust(part: pd.DataFrame, eps: str) -> str:
     last = named["robust_accuracy"].iloc[-1]
     tied = int((ranked["robust_accuracy"] == last).sum() - (named["robust_accuracy"] == last).sum())
     names = [
-        f"{row.model} ({percent(row.robust_accuracy)}, {row.robust} of {row.images} images, "
-        f"95 % interval {ends(row.robust_low, row.robust_high)})"
+        f"{row.model} ({format_percent(row.robust_accuracy)}, {row.robust} of {row.images} images, "
+        f"95 % interval {format_interval(row.robust_low, row.robust_high)})"
         if pd.notna(row.images)
-        else f"{row.model} ({percent(row.robust_accuracy)})"
+        else f"{row.model} ({format_percent(row.robust_accuracy)})"
         for row in named.itertuples()
     ]
     verb = "has" if tied == 1 else "have"
-    more = f"; {counted(tied, 'other model')} {verb} the same accuracy as the last" if tied else ""
-    return f"Most robust at {_format_eps(eps)}: {listed(names)}{more}."
+    more = f"; {format_quantity(tied, 'other model')} {verb} the same accuracy as the last" if tied else ""
+    return f"Most robust at {_format_eps(eps)}: {join_list(names)}{more}."
 
 
 def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
@@ -175,24 +186,24 @@ def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
     if rows.empty:
         return
     each = [
-        f"{score_label(row.score)} {decimal(row.spearman_r)} ({_format_p('p', row.spearman_p)}, "
+        f"{score_label(row.score)} {format_decimal(row.spearman_r)} ({_format_p('p', row.spearman_p)}, "
         f"{_format_p('q', row.spearman_q)}, n{NO_BREAK}={NO_BREAK}{row.n})"
         for row in rows.itertuples()
     ]
     yield (
         f"Spearman correlation of alignment scores with robust accuracy at {_format_eps(eps)}, over models: "
-        f"{listed(each)}. {_describe_significance(rows, 'spearman_q')}."
+        f"{join_list(each)}. {_describe_significance(rows, 'spearman_q')}."
     )
     partial = rows[rows["partial_r"].notna()]
     if partial.empty:
         return
     each = [
-        f"{score_label(row.score)} {decimal(row.partial_r)} ({_format_p('q', row.partial_q)}, "
+        f"{score_label(row.score)} {format_decimal(row.partial_r)} ({_format_p('q', row.partial_q)}, "
         f"n{NO_BREAK}={NO_BREAK}{row.n})"
         for row in partial.itertuples()
     ]
     yield (
-        f"Partial Spearman correlation given clean accuracy, at {_format_eps(eps)}: {listed(each)}. "
+        f"Partial Spearman correlation given clean accuracy, at {_format_eps(eps)}: {join_list(each)}. "
         f"{_describe_significance(partial, 'partial_q')}."
     )
 
@@ -204,18 +215,18 @@ def _describe_benchmarks(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
         return
     significant, partial = (int((rows[q] < SIGNIFICANT).sum()) for q in ("spearman_q", "partial_q"))
     tested = int(rows["partial_q"].notna().sum())
-    given_clean = f"{count(partial)} of {count(tested)}" if tested else "none could be tested"
+    given_clean = f"{format_count(partial)} of {format_count(tested)}" if tested else "none could be tested"
     yield (
         f"Benchmarks that correlate significantly with robust accuracy at {_format_eps(eps)} (q < 0.05, corrected "
-        f"over benchmarks): {count(significant)} of {count(len(rows))} with enough models; given clean accuracy, "
-        f"{given_clean}."
+        f"over benchmarks): {format_count(significant)} of {format_count(len(rows))} with enough models; "
+        f"given clean accuracy, {given_clean}."
     )
 
 
 def _describe_significance(rows: pd.DataFrame, q: str) -> str:
     """Name the scores that are significant after correction for their number."""
     names = [score_label(score) for score in rows[rows[q] < SIGNIFICANT]["score"]]
-    return f"Significant after correction (q < 0.05): {listed(names) if names else 'none'}"
+    return f"Significant after correction (q < 0.05): {join_list(names) if names else 'none'}"
 
 
 def _describe_prediction(prediction: pd.DataFrame, eps: str) -> Iterator[str]:
@@ -223,11 +234,11 @@ def _describe_prediction(prediction: pd.DataFrame, eps: str) -> Iterator[str]:
     for row in prediction[prediction["r2_cv"].notna()].itertuples():
         yield (
             f"Cross-validated R² of predicted robust accuracy at {_format_eps(eps)} "
-            f"(n{NO_BREAK}={NO_BREAK}{row.n} models): {decimal(row.r2_cv)} from all {row.benchmarks} benchmarks, "
-            f"{decimal(row.r2_cv_of_alignment)} from the {row.alignment_benchmarks} neural and behavioural ones, "
-            f"{decimal(row.r2_cv_of_clean_alone)} from clean accuracy, "
-            f"{decimal(row.r2_cv_of_alignment_with_clean)} from clean accuracy and the neural and behavioural "
-            "ones. Engineering benchmarks measure clean accuracy or something close to it."
+            f"(n{NO_BREAK}={NO_BREAK}{row.n} models): {format_decimal(row.r2_cv)} from all {row.benchmarks} "
+            f"benchmarks, {format_decimal(row.r2_cv_of_alignment)} from the {row.alignment_benchmarks} neural and "
+            f"behavioural ones, {format_decimal(row.r2_cv_of_clean_alone)} from clean accuracy, "
+            f"{format_decimal(row.r2_cv_of_alignment_with_clean)} from clean accuracy and the neural and "
+            "behavioural ones. Engineering benchmarks measure clean accuracy or something close to it."
         )
 
 
@@ -235,14 +246,14 @@ def _describe_sampling(sampling: pd.DataFrame, eps: str) -> Iterator[str]:
     """Describe how much of the variance between models comes from the sample of images."""
     for row in sampling[sampling["share"] > SIGNIFICANT].itertuples():
         yield (
-            f"The sample of {count(row.images)} images causes about {percent(row.share)} of the variance of "
-            f"robust accuracy between models at {_format_eps(eps)} (n{NO_BREAK}={NO_BREAK}{row.n} models). It "
-            f"limits the correlation with any score to about {decimal(row.largest_r)}."
+            f"The sample of {format_count(row.images)} images causes about {format_percent(row.share)} of the "
+            f"variance of robust accuracy between models at {_format_eps(eps)} (n{NO_BREAK}={NO_BREAK}{row.n} models). It "
+            f"limits the correlation with any score to about {format_decimal(row.largest_r)}."
         )
 
 
 def _format_p(name: str, p: float) -> str:
-    text = p_value(p)
+    text = format_p(p)
     return f"{name}{NO_BREAK}{text}" if text.startswith("<") else f"{name}{NO_BREAK}={NO_BREAK}{text}"
 
 
@@ -264,20 +275,22 @@ def list_cautions(plan: Plan, tally: Tally, table: pd.DataFrame) -> list[str]:
         found.append(f"The ok outcomes come from {len(code)} versions of the code.")
     if other:
         verb = "comes" if other == 1 else "come"
-        found.append(f"{counted(other, 'ok outcome')} {verb} from code that differs from the submitted code.")
+        found.append(
+            f"{format_quantity(other, 'ok outcome')} {verb} from code that differs from the submitted code."
+        )
     if len(tally.provenance["container"]) > 1:
         found.append(f"The ok outcomes come from {len(tally.provenance['container'])} containers.")
     if len(tally.provenance["precision"]) > 1:
-        found.append(f"The ok outcomes differ in precision: {listed(list(tally.provenance['precision']))}.")
+        found.append(f"The ok outcomes differ in precision: {join_list(list(tally.provenance['precision']))}.")
     differing = [library for library, versions in tally.versions.items() if len(versions) > 1]
     if differing:
-        found.append(f"The ok outcomes differ in the versions of {listed(differing)}.")
+        found.append(f"The ok outcomes differ in the versions of {join_list(differing)}.")
     found.extend(
-        f"{counted(pairs, 'pair')} {'has' if pairs == 1 else 'have'} outcomes for {counted(images, 'image')}; the "
-        f"plan has {plan.image_count}."
+        f"{format_quantity(pairs, 'pair')} {'has' if pairs == 1 else 'have'} outcomes for "
+        f"{format_quantity(images, 'image')}; the plan has {plan.image_count}."
         for images, pairs in sorted(tally.other_counts.items())
     )
     clean = table.groupby("model", sort=False)["clean_correct"].nunique()
     if unequal := list(clean[clean > 1].index):
-        found.append(f"Clean accuracy differs between attacks on the same images: {listed(unequal)}.")
+        found.append(f"Clean accuracy differs between attacks on the same images: {join_list(unequal)}.")
     return found

@@ -95,18 +95,18 @@ def _make_environment() -> Environment:
     environment.tests["missing"] = pd.isna
     environment.filters.update(
         {
-            "percent": formatting.percent,
+            "percent": formatting.format_percent,
             "budget": formatting.format_budget,
-            "ends": lambda cell: formatting.ends(cell.low, cell.high),
-            "decimal": formatting.decimal,
-            "p_value": formatting.p_value,
-            "count": formatting.count,
-            "counted": formatting.counted,
+            "ends": lambda cell: formatting.format_interval(cell.low, cell.high),
+            "decimal": formatting.format_decimal,
+            "p_value": formatting.format_p,
+            "count": formatting.format_count,
+            "counted": formatting.format_quantity,
             "score_label": score_label,
             # The same characters as encodeURIComponent, so that links and the script agree.
             "fragment": lambda name: quote(name, safe="!'()*-._~"),
-            "listed": lambda items: formatting.listed([str(item) for item in items]),
-            "duration": formatting.duration,
+            "listed": lambda items: formatting.join_list([str(item) for item in items]),
+            "duration": formatting.format_duration,
             "median": lambda values: sorted(values)[len(values) // 2],
         }
     )

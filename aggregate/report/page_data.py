@@ -112,7 +112,7 @@ def _build_pair(pair: PairRow, sha256: str) -> Json:
         "host": pair.host, "device": pair.device, "precision": pair.precision, "code": pair.code,
         "container": pair.container, "started": pair.started, "holds": pair.holds,
         "jobs": f"{pair.tries}, evictions: {pair.evictions}" if pair.tries else "",
-        "seconds": "" if pair.seconds is None else formatting.duration(pair.seconds),
+        "seconds": "" if pair.seconds is None else formatting.format_duration(pair.seconds),
     }  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def _describe_model(model: PairModel) -> list[list[str]]:
         ("Normalisation", f"mean {mean}; std {std}"),
         (
             "Published accuracy",
-            f"{formatting.percent(published.top1)} clean top-1 {published.where}" if published else "",
+            f"{formatting.format_percent(published.top1)} clean top-1 {published.where}" if published else "",
         ),
     ]
     return [[term, text] for term, text in lines if text]
@@ -151,14 +151,14 @@ def _build_results(table: pd.DataFrame) -> dict[str, list[Json]]:
             "attack": row.attack,
             "budget": formatting.format_budget(row.eps, row.method),
             "images": int(row.images),
-            "accuracy": formatting.percent(row.robust_accuracy),
-            "interval": formatting.ends(row.robust_low, row.robust_high),
+            "accuracy": formatting.format_percent(row.robust_accuracy),
+            "interval": formatting.format_interval(row.robust_low, row.robust_high),
             "verdicts": {verdict: int(count[at]) for verdict, count in counts.items() if count[at]},
             "rejected": int(row.rejected),
             "distance": f"{row.largest_distance:.4g}",
-            "seconds": formatting.duration(row.seconds),
-            "forward": formatting.count(row.forward_passes),
-            "backward": formatting.count(row.backward_passes),
+            "seconds": formatting.format_duration(row.seconds),
+            "forward": formatting.format_count(row.forward_passes),
+            "backward": formatting.format_count(row.backward_passes),
             "deviations": row.deviations,
             "pair": row.pair,
             "sha256": row.outcome_sha256,

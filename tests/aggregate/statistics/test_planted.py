@@ -138,7 +138,7 @@ def test_the_report_says_so_in_words(effect, confound):
         " ".join(findings.summarize_attacks(*study)[0].sentences).replace("\xa0", " ")
         for study in (effect, confound)
     )
-    left = formatting.decimal(_of(effect[1].correlations, "neural_vision").partial_r)
+    left = formatting.format_decimal(_of(effect[1].correlations, "neural_vision").partial_r)
     assert f"given clean accuracy, at eps 1/255: neural {left} (q < 0.001, n = 96)" in of_effect
     assert re.search(
         r"Benchmarks that correlate significantly .* of 5 with enough models; given clean accuracy, [45] of 5",
