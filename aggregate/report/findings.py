@@ -102,7 +102,8 @@ def _describe_corruptions(means: pd.DataFrame) -> Iterator[str]:
         yield (
             f"Mean accuracy under {format_quantity(first.types, 'corruption')} in {first.settings} settings, with "
             "equal weights and not normalised by a baseline model: median "
-            f"{format_percent(known['mean_accuracy'].median())} over {format_quantity(len(known), 'model')}; highest: {join_list(names)}."
+            f"{format_percent(known['mean_accuracy'].median())} over {format_quantity(len(known), 'model')}; "
+            f"highest: {join_list(names)}."
         )
     missing = means[means["mean_accuracy"].isna()]
     if not missing.empty:
@@ -247,8 +248,8 @@ def _describe_sampling(sampling: pd.DataFrame, eps: str) -> Iterator[str]:
     for row in sampling[sampling["share"] > SIGNIFICANT].itertuples():
         yield (
             f"The sample of {format_count(row.images)} images causes about {format_percent(row.share)} of the "
-            f"variance of robust accuracy between models at {_format_eps(eps)} (n{NO_BREAK}={NO_BREAK}{row.n} models). It "
-            f"limits the correlation with any score to about {format_decimal(row.largest_r)}."
+            f"variance of robust accuracy between models at {_format_eps(eps)} "
+            f"(n{NO_BREAK}={NO_BREAK}{row.n} models). It limits the correlation with any score to about {format_decimal(row.largest_r)}."
         )
 
 
