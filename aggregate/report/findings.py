@@ -249,7 +249,8 @@ def _describe_sampling(sampling: pd.DataFrame, eps: str) -> Iterator[str]:
         yield (
             f"The sample of {format_count(row.images)} images causes about {format_percent(row.share)} of the "
             f"variance of robust accuracy between models at {_format_eps(eps)} "
-            f"(n{NO_BREAK}={NO_BREAK}{row.n} models). It limits the correlation with any score to about {format_decimal(row.largest_r)}."
+            f"(n{NO_BREAK}={NO_BREAK}{row.n} models). It limits the correlation with any "
+            f"score to about {format_decimal(row.largest_r)}."
         )
 
 
