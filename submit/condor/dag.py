@@ -62,18 +62,27 @@ def dagman_config() -> Iterator[str]:
 def final_pre_script() -> str:
     """Return the script that prepares the FINAL node's input.
 
-    The script packs all outcomes into one archive, so that 100,000 outcomes are one transfer.
+    The script packs all outcomes into one archive, so that 100,000 outcomes are one transfer. It removes the
+    archive of an earlier submission first: if a later step fails, FINAL must not analyse old outcomes. Only
+    readable regular files are packed; the analysis reports every other pair as missing.
     """
-    archive, events = RUN.outcomes_archive, RUN.events_copy
+    archive, events, outcomes = RUN.outcomes_archive, RUN.events_copy, RUN.outcomes
     return f"""#!/bin/sh
 # Runs on the access point, in the run folder, before the FINAL node. It packs files and computes nothing.
-set -e
+# One command per line: `set -e` ignores a failure before `&&`.
+set -eu
 PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
 export PATH
-tar -cf .{archive} --exclude='./.*' -C {RUN.outcomes} . && mv .{archive} {archive}
+rm -f {archive} .{archive} {events} .{events}
+find {outcomes} -maxdepth 1 -type f -name '[!.]*.json' ! -readable -exec echo 'cannot be read: {{}}' ';' >&2
+find {outcomes} -maxdepth 1 -type f -name '[!.]*.json' -readable -print0 > .outcomes.list
+tar --null --no-recursion --ignore-failed-read -cf .{archive} -T .outcomes.list
+rm -f .outcomes.list
+mv .{archive} {archive}
 # DAGMan writes no log if every pair already had its result.
 touch {RUN.events}
-cp {RUN.events} .{events} && mv .{events} {events}
+cp {RUN.events} .{events}
+mv .{events} {events}
 """
 
 

@@ -1,8 +1,10 @@
 """The DAG of a run, as text."""
 
+import os
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,8 +85,76 @@ def test_the_pre_script_packs_every_outcome_and_the_log(tmp_path: Path) -> None:
     (tmp_path / "pre.sh").write_text(dag.final_pre_script())
     subprocess.run(["/bin/sh", "pre.sh"], cwd=tmp_path, env={}, check=True)
     with tarfile.open(tmp_path / "outcomes.tar") as archive:
-        assert sorted(name for name in archive.getnames() if name != ".") == [f"./{n}.json" for n in range(3)]
+        assert sorted(name for name in archive.getnames() if name != ".") == [
+            f"outcomes/{n}.json" for n in range(3)
+        ]
     assert (tmp_path / "events.log").read_text() == "log"
+
+
+def _run_pre_script(
+    folder: Path, path: str = "", check: bool = True, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    (folder / "pre.sh").write_text(dag.final_pre_script())
+    env = {"PATH": path} if path else {}
+    words = ["/bin/sh", "pre.sh"]
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, check=check, **options)
+
+
+def test_the_pre_script_leaves_no_archive_of_an_earlier_submission_if_it_fails(tmp_path: Path) -> None:
+    """`tar ... && mv ...` once left the old archive in place and exited 0."""
+    (tmp_path / "outcomes").mkdir()
+    (tmp_path / "outcomes.tar").write_text("old")
+    (tmp_path / "events.log").write_text("old")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "tar").write_text("#!/bin/sh\nexit 2\n")
+    (programs / "tar").chmod(0o755)
+    ended = _run_pre_script(tmp_path, f"{programs}:/usr/bin:/bin", check=False)
+    assert ended.returncode != 0
+    assert not (tmp_path / "outcomes.tar").exists()
+    assert not (tmp_path / "events.log").exists()
+
+
+@pytest.mark.parametrize("step", ["find", "cp", "mv", "touch"])
+def test_each_step_of_the_pre_script_that_fails_fails_the_script(tmp_path: Path, step: str) -> None:
+    (tmp_path / "outcomes").mkdir()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / step).write_text("#!/bin/sh\nexit 1\n")
+    (programs / step).chmod(0o755)
+    assert _run_pre_script(tmp_path, f"{programs}:/usr/bin:/bin", check=False).returncode != 0
+
+
+def test_the_pre_script_leaves_out_what_is_no_regular_file(tmp_path: Path) -> None:
+    outcomes = tmp_path / "outcomes"
+    outcomes.mkdir()
+    (outcomes / "a.json").write_text("{}")
+    (outcomes / "b.json").mkdir()
+    (outcomes / "c.json").symlink_to("/nonexistent")
+    os.mkfifo(outcomes / "d.json")
+    (outcomes / "stray.txt").write_text("x")
+    assert _run_pre_script(tmp_path, check=False).returncode == 0
+    with tarfile.open(tmp_path / "outcomes.tar") as archive:
+        assert archive.getnames() == ["outcomes/a.json"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to run the script as another user")
+def test_an_unreadable_outcome_is_left_out_and_named(tmp_path: Path) -> None:
+    """Its pair is then missing in the analysis; a readable old archive would have shown it as ok."""
+    outcomes = tmp_path / "outcomes"
+    outcomes.mkdir()
+    (outcomes / "a.json").write_text("{}")
+    (outcomes / "b.json").write_text("{}")
+    (outcomes / "b.json").chmod(0o600)
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.owner() == "root" and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o711)
+    tmp_path.chmod(0o777)
+    ended = _run_pre_script(tmp_path, check=False, user=65534, group=65534)
+    assert ended.returncode == 0
+    assert "b.json" in ended.stderr
+    with tarfile.open(tmp_path / "outcomes.tar") as archive:
+        assert archive.getnames() == ["outcomes/a.json"]
 
 
 def test_the_pre_script_works_when_no_job_was_submitted(tmp_path: Path) -> None:
