@@ -24,7 +24,7 @@ def _command(*arguments, path=CHECKOUT, cwd=None):
 
 def _answer_all(run):
     for pair in run.plan:
-        run.answer(pair.model.name, pair.attack.name, *["RRRW"] * len(pair.attack.budgets))
+        run.write_record(pair.model.name, pair.attack.name, *["RRRW"] * len(pair.attack.budgets))
 
 
 def test_exit_0_when_every_pair_is_ok(make_run):
@@ -38,14 +38,14 @@ def test_exit_0_when_every_pair_is_ok(make_run):
 def test_a_stale_outcome_does_not_make_a_run_incomplete(make_run):
     run = make_run(images=4)
     _answer_all(run)
-    run.put(run.record(run.of_another_seed("a", "clean"), "RRRW"))
+    run.write_outcome(run.make_record(run.pair_with_other_seed("a", "clean"), "RRRW"))
     assert _command(run.folder.root).returncode == 0
 
 
 def test_exit_1_after_the_work_when_a_pair_is_not_ok(make_run, tmp_path):
     run = make_run(images=4)
     _answer_all(run)
-    run.fail("b", "clean", "no such weights")
+    run.write_failure("b", "clean", "no such weights")
     done = _command(run.folder.root, "--out", tmp_path / "out")
     report = tmp_path / "out/report.html"
     assert done.returncode == 1

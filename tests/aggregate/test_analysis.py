@@ -32,8 +32,10 @@ SCORES = (
 def _answered(make_run, **more):
     run = make_run(**more)
     for place, model in enumerate(["a", "b", "c", "d"]):
-        run.answer(model, "clean", "R" * 9 + "W")
-        run.answer(model, "autoattack-Linf", "R" * (8 - place) + "c" * (place + 1) + "W", "RR" + "t" * 7 + "W")
+        run.write_record(model, "clean", "R" * 9 + "W")
+        run.write_record(
+            model, "autoattack-Linf", "R" * (8 - place) + "c" * (place + 1) + "W", "RR" + "t" * 7 + "W"
+        )
     return run
 
 
@@ -87,13 +89,13 @@ def test_a_complete_run(make_run):
 
 def test_every_pair_that_is_not_ok_is_listed_and_none_is_counted(make_run):
     run = _answered(make_run)
-    run.fail("a", "autoattack-Linf", "CUDA out of memory")
+    run.write_failure("a", "autoattack-Linf", "CUDA out of memory")
     run.folder.outcome(run.pair("b", "autoattack-Linf").id).unlink()
     edited = run.folder.outcome(run.pair("c", "autoattack-Linf").id)
     edited.write_bytes(edited.read_bytes().replace(b"RR", b"RT", 1))
     cut = run.folder.outcome(run.pair("d", "clean").id)
     cut.write_bytes(cut.read_bytes()[:200])
-    stale = run.put(run.record(run.of_another_seed("a", "clean"), "R" * 10))
+    stale = run.write_outcome(run.make_record(run.pair_with_other_seed("a", "clean"), "R" * 10))
     done = _analyse(run)
     assert (done.planned, done.not_ok) == (8, 4)
     pairs = _read(run.folder.analysis / "pairs.csv")
@@ -127,7 +129,7 @@ def test_a_second_run_gives_the_same_bytes(make_run, tmp_path):
 
 def test_an_archive_in_any_order_says_what_the_folder_says(make_run, tmp_path):
     run = _answered(make_run, scores=SCORES)
-    run.fail("a", "clean", "no such weights")
+    run.write_failure("a", "clean", "no such weights")
     _analyse(run)
     paths = sorted(run.folder.outcomes.iterdir())
     random.Random(1).shuffle(paths)  # noqa: S311 # an order, no secret
@@ -177,7 +179,7 @@ def test_scores_of_other_models_only(make_run):
 
 def test_nothing_ok_still_makes_a_report(make_run):
     run = make_run(scores=SCORES)
-    run.fail("a", "clean", "no such weights")
+    run.write_failure("a", "clean", "no such weights")
     done = _analyse(run)
     assert (done.planned, done.not_ok) == (8, 8)
     assert "No results: " in done.report.read_text(encoding="utf-8")
@@ -188,7 +190,7 @@ def test_nothing_ok_still_makes_a_report(make_run):
 def test_clean_accuracy_alone_is_drawn_too(make_run):
     run = make_run(attacks=[Attack(method="clean", name="clean")])
     for model in "abcd":
-        run.answer(model, "clean", "R" * 9 + "W")
+        run.write_record(model, "clean", "R" * 9 + "W")
     _analyse(run)
     assert (run.folder.analysis / "figures/robust-accuracy.png").exists()
     assert "Median clean accuracy of 4 models" in (run.folder.analysis / "report.html").read_text(encoding="utf-8")
@@ -200,7 +202,7 @@ def test_many_budgets_and_attacks_are_drawn(make_run):
     )
     run = make_run(models=["a"], attacks=[many, many.model_copy(update={"name": "again"})])
     for attack in ("many", "again"):
-        run.answer("a", attack, *["RRsW"] * 8)
+        run.write_record("a", attack, *["RRsW"] * 8)
     assert _analyse(run).not_ok == 0
 
 
@@ -223,7 +225,7 @@ def test_the_table_reads_back_as_it_was_written(make_run):
     """A budget such as "1/255" and a model called "NA" are text, and stay it."""
     run = make_run(models=["NA", "1e5"], attacks=[Attack(method="clean", name="clean")])
     for model in ("NA", "1e5"):
-        run.answer(model, "clean", "R")
+        run.write_record(model, "clean", "R")
     _analyse(run)
     back = pd.read_csv(run.folder.analysis / "table.csv", dtype={"model": str, "eps": str}, keep_default_na=False)
     assert list(back["model"]) == ["NA", "1e5"]
@@ -257,7 +259,7 @@ def test_the_display_shows_each_step_and_every_outcome(make_run, monkeypatch):
     """A log without a pause between lines has the outcomes, the figures, and the titles of the other steps."""
     monkeypatch.setattr(display, "PLAIN_EVERY_SECONDS", 0.0)
     run = make_run(models=["a", "b"])
-    run.answer("a", "clean", "R" * 10)
+    run.write_record("a", "clean", "R" * 10)
     out = io.StringIO()
     with Display(Console(file=out, soft_wrap=True)) as shown:
         analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis, display=shown)

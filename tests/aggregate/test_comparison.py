@@ -16,7 +16,7 @@ from alignsec.errors import ConfigErrors
 from alignsec.run.plan import PlannedPair
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import Pair
-from tests.aggregate.conftest import CLEAN, STANDARD, made
+from tests.aggregate.synthetic_run import CLEAN, STANDARD, write_run
 from tests.paths import CHECKOUT
 
 HOSTILE = "<script>alert(1)</script>"
@@ -25,13 +25,13 @@ HOSTILE = "<script>alert(1)</script>"
 @pytest.fixture
 def two(tmp_path):
     """Two runs of the same plan, unanswered."""
-    return [made(tmp_path / name, models=["a", "b"]) for name in ("x", "y")]
+    return [write_run(tmp_path / name, models=["a", "b"]) for name in ("x", "y")]
 
 
 def _answer(run, linf=("RRRRRctfsW", "RRccctfscW"), **more):
     for model in ("a", "b"):
-        run.answer(model, "clean", "R" * 9 + "W")
-        run.answer(model, "autoattack-Linf", *linf, **more)
+        run.write_record(model, "clean", "R" * 9 + "W")
+        run.write_record(model, "autoattack-Linf", *linf, **more)
 
 
 def _main(one, other, capsys, *more):
@@ -104,13 +104,13 @@ def _of(run, name, changes):
     ],
 )
 def test_what_differs_is_told(two, changes, name, means):
-    two[0].answer("a", "clean", "RRW")
+    two[0].write_record("a", "clean", "RRW")
     model = two[1].pair("a", "clean").model.model_dump()
     if "weights" in changes:
         changes = {"model": {**model, **changes}}
     if "crop_pct" in changes:
         changes = {"model": {**model, "preprocessing": {**model["preprocessing"], **changes}}}
-    two[1].put(two[1].record(_of(two[1], "a", changes), "RRW"))
+    two[1].write_outcome(two[1].make_record(_of(two[1], "a", changes), "RRW"))
     found = _compare(*two)
     (difference,) = report.list_differences(found)
     assert difference.name == name
@@ -123,9 +123,9 @@ def _compare(one, other):
 
 def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
     short = Attack.model_validate({**STANDARD.model_dump(), "steps": 10, "search": "bf16"})
-    one, other = (made(tmp_path / n, ["a"], [attack]) for n, attack in (("x", STANDARD), ("y", short)))
+    one, other = (write_run(tmp_path / n, ["a"], [attack]) for n, attack in (("x", STANDARD), ("y", short)))
     for run in (one, other):
-        run.answer("a", "autoattack-Linf", "RRW", "RcW")
+        run.write_record("a", "autoattack-Linf", "RRW", "RcW")
     assert {(d.name, d.b) for d in report.list_differences(_compare(one, other))} == {
         ("attack: steps", "10"),
         ("attack: search", "bf16"),
@@ -137,8 +137,8 @@ def test_budgets_meet_by_their_exact_eps(tmp_path):
     two_runs = []
     for name, eps in (("x", ["0.5/255", "1/255"]), ("y", ["2/510", "4/255"])):
         attack = Attack.model_validate({**STANDARD.model_dump(), "eps": eps})
-        two_runs.append(made(tmp_path / name, ["a"], [attack]))
-        two_runs[-1].answer("a", "autoattack-Linf", "RRW", "RcW")
+        two_runs.append(write_run(tmp_path / name, ["a"], [attack]))
+        two_runs[-1].write_record("a", "autoattack-Linf", "RRW", "RcW")
     found = _compare(*two_runs)
     assert [(row.eps, [change.image for change in row.changes]) for row in found.rows] == [("1/255", ["1.png"])]
     assert [(run, why) for _, run, why in found.unmatched] == [
@@ -148,9 +148,11 @@ def test_budgets_meet_by_their_exact_eps(tmp_path):
 
 
 def test_other_images_meet_by_name_in_any_order(two, capsys):
-    two[0].answer("a", "clean", "RWRRW")
-    record = two[1].record(two[1].pair("a", "clean"), "WRRR")
-    two[1].put(record.model_copy(update={"images": ["4.png", "9.png", "1.png", "0.png"], "labels": [0, 0, 0, 5]}))
+    two[0].write_record("a", "clean", "RWRRW")
+    record = two[1].make_record(two[1].pair("a", "clean"), "WRRR")
+    two[1].write_outcome(
+        record.model_copy(update={"images": ["4.png", "9.png", "1.png", "0.png"], "labels": [0, 0, 0, 5]})
+    )
     code, out, _ = _main(*two, capsys)
     assert code == 1
     assert "1 of 3 verdicts differ" in out
@@ -163,8 +165,8 @@ def test_other_images_meet_by_name_in_any_order(two, capsys):
 
 
 def test_nothing_recorded_differs_and_yet_verdicts_do(two):
-    two[0].answer("a", "clean", "RRW")
-    two[1].answer("a", "clean", "RWW")
+    two[0].write_record("a", "clean", "RRW")
+    two[1].write_record("a", "clean", "RWW")
     found = _compare(*two)
     assert any(
         said.startswith("Verdicts differ although no recorded setting differs")
@@ -176,9 +178,9 @@ def test_pairs_of_one_run_alone(two, capsys):
     """They are named with the other run's reason and change no exit code; stale outcomes are left out."""
     _answer(two[0])
     _answer(two[1])
-    two[1].fail("b", "clean", "no such weights")
+    two[1].write_failure("b", "clean", "no such weights")
     two[1].folder.outcome(two[1].pair("b", "autoattack-Linf").id).unlink()
-    two[1].put(two[1].record(two[1].of_another_seed("a", "clean"), "RRW"))
+    two[1].write_outcome(two[1].make_record(two[1].pair_with_other_seed("a", "clean"), "RRW"))
     code, out, _ = _main(*two, capsys)
     assert code == 0
     assert "b × clean: only in A; the other run: no such weights" in out
@@ -189,7 +191,7 @@ def test_pairs_of_one_run_alone(two, capsys):
 def test_bad_input_is_told_at_once(two, tmp_path, capsys):
     """Not a run, damaged outcomes: all of it, and nothing is written."""
     _answer(two[0])
-    path = two[0].answer("a", "clean", "RRW")
+    path = two[0].write_record("a", "clean", "RRW")
     path.write_bytes(path.read_bytes().replace(b'"RRW"', b'"RRR"'))
     code = compare.main([str(two[0].folder.root), str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
     said = capsys.readouterr().err
@@ -200,7 +202,7 @@ def test_bad_input_is_told_at_once(two, tmp_path, capsys):
 
 
 def test_many_damaged_files_are_counted(tmp_path):
-    run = made(tmp_path / "x", models=[f"m{at}" for at in range(12)], attacks=[CLEAN])
+    run = write_run(tmp_path / "x", models=[f"m{at}" for at in range(12)], attacks=[CLEAN])
     for pair in run.plan:
         run.folder.outcome(pair.id).write_bytes(b"{")
     with pytest.raises(ConfigErrors, match="2 more outcome files are damaged"):
@@ -208,8 +210,8 @@ def test_many_damaged_files_are_counted(tmp_path):
 
 
 def test_no_common_pair(two, tmp_path, capsys):
-    two[0].answer("a", "clean", "RRW")
-    two[1].answer("b", "clean", "RRW")
+    two[0].write_record("a", "clean", "RRW")
+    two[1].write_record("b", "clean", "RRW")
     code, _, err = _main(*two, capsys)
     assert code == 2
     assert "has nothing in common with" in err
@@ -228,9 +230,9 @@ class _Tags(HTMLParser):
 def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "MAX_IMAGES", 2)
     monkeypatch.setattr(report, "MAX_ROWS", 1)
-    one, other = (made(tmp_path / name, models=[HOSTILE, "b"]) for name in ("x", "y"))
+    one, other = (write_run(tmp_path / name, models=[HOSTILE, "b"]) for name in ("x", "y"))
     for run, letters in ((one, "RRRRW"), (other, "RcccW")):
-        run.answer(HOSTILE, "autoattack-Linf", "RRRRW", letters)
+        run.write_record(HOSTILE, "autoattack-Linf", "RRRRW", letters)
     text = report.render_comparison(_compare(one, other)).decode()
     tags = _Tags()
     tags.feed(text)

@@ -26,12 +26,12 @@ def run(make_run):
     """Two models; of the second one pair failed and one is missing."""
     made = make_run(models=("a", "b"), attacks=[CLEAN, *CORRUPTIONS])
     for model in ("a", "b"):
-        made.answer(model, "clean", "RRRRRRWWWW")
-        made.answer(model, "fog-1", "RRRRRxmmWW")
-    made.answer("a", "fog-5", "RxxxxxmWWW")
-    made.answer("a", "snow-1", "RRRRRRmmmm")
-    made.answer("a", "snow-5", "xxxxxxWWWW")
-    made.fail("b", "fog-5", "ModelError: no")
+        made.write_record(model, "clean", "RRRRRRWWWW")
+        made.write_record(model, "fog-1", "RRRRRxmmWW")
+    made.write_record("a", "fog-5", "RxxxxxmWWW")
+    made.write_record("a", "snow-1", "RRRRRRmmmm")
+    made.write_record("a", "snow-5", "xxxxxxWWWW")
+    made.write_failure("b", "fog-5", "ModelError: no")
     return made
 
 
@@ -112,8 +112,8 @@ def test_the_mean_is_a_row_like_any_other_but_for_counts(run, found):
 
 def test_one_type_of_corruption_has_no_mean(make_run):
     run = make_run(models=("a",), attacks=[CLEAN, *CORRUPTIONS[:2]])
-    run.answer("a", "fog-1", "RRRRRxmmWW")
-    run.answer("a", "fog-5", "RRRRRxmmWW")
+    run.write_record("a", "fog-1", "RRRRRxmmWW")
+    run.write_record("a", "fog-5", "RRRRRxmmWW")
     found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.make_frame(found.rows)
     means = corruptions.average_corruptions(run.plan, found.pairs, rows)
@@ -128,7 +128,7 @@ def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):
     for at, name in enumerate(names):
         for attack in run.plan:
             if attack.model.name == name:
-                run.answer(name, attack.attack.name, "R" * (at + 2) + "W" * (8 - at))
+                run.write_record(name, attack.attack.name, "R" * (at + 2) + "W" * (8 - at))
     out = run.folder.analysis
     analysis.analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), out)
     links = pd.read_csv(out / "correlations.csv").set_index("attack").loc[corruptions.ATTACK]

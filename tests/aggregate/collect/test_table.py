@@ -7,7 +7,7 @@ from alignsec.spec.attack import Attack
 
 
 def _rows(run, model, attack, *verdicts, **more):
-    return list(table.count_rows(run.record(run.pair(model, attack), *verdicts, **more), "f" * 64))
+    return list(table.count_rows(run.make_record(run.pair(model, attack), *verdicts, **more), "f" * 64))
 
 
 def test_counts_come_from_the_verdicts(make_run):
@@ -33,7 +33,7 @@ def test_the_clean_attack_has_eps_0_and_is_as_robust_as_it_is_correct(make_run):
 
 def test_top_5_is_counted_where_it_was_recorded(make_run):
     run = make_run()
-    known = run.record(run.pair("a", "clean"), "RRWW").model_copy(update={"clean_top5": "1110"})
+    known = run.make_record(run.pair("a", "clean"), "RRWW").model_copy(update={"clean_top5": "1110"})
     rows = [*table.count_rows(known, "f" * 64), *_rows(run, "b", "clean", "RRWW")]
     assert [(row.clean_top5_correct, row.clean_top5_accuracy) for row in rows] == [(3, 0.75), (None, None)]
     lines = table.to_csv(table.make_frame(rows)).decode().splitlines()

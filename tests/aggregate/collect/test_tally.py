@@ -17,11 +17,11 @@ def _take(run):
 def test_robust_images_are_kept_as_bits(make_run):
     """One entry a row, in the rows' order, whatever order the files came in; failed and stale pairs have none."""
     run = make_run(models=["b", "a", "c"])
-    run.answer("a", "autoattack-Linf", "RRRRRRctWW", "RRcctfsfWW")
-    run.answer("a", "clean", "RRRRRRRRWW")
-    run.answer("b", "autoattack-Linf", "WRRRRRRRRR", "WccccccccR")
-    run.fail("c", "clean", "no such weights")
-    run.put(run.record(run.of_another_seed("c", "autoattack-Linf"), "R" * 10, "R" * 10))
+    run.write_record("a", "autoattack-Linf", "RRRRRRctWW", "RRcctfsfWW")
+    run.write_record("a", "clean", "RRRRRRRRWW")
+    run.write_record("b", "autoattack-Linf", "WRRRRRRRRR", "WccccccccR")
+    run.write_failure("c", "clean", "no such weights")
+    run.write_outcome(run.make_record(run.pair_with_other_seed("c", "autoattack-Linf"), "R" * 10, "R" * 10))
     found = _take(run)
     assert list(found.robust) == [(row.model, row.attack, row.eps) for row in found.rows]
     assert {key: np.unpackbits(bits, count=10).tolist() for key, bits in found.robust.items()} == {
@@ -35,7 +35,7 @@ def test_robust_images_are_kept_as_bits(make_run):
 
 def test_robust_bits_count_what_the_table_counts(make_run):
     run = make_run(models=["a"], images=11)
-    run.answer("a", "autoattack-Linf", "RcRtRfRsRWR", "ccccccccRWc")
+    run.write_record("a", "autoattack-Linf", "RcRtRfRsRWR", "ccccccccRWc")
     found = _take(run)
     for row, bits in zip(found.rows, found.robust.values(), strict=True):
         assert bits.dtype == np.uint8
@@ -57,13 +57,13 @@ def mixed(make_run):
     for at, pair in enumerate(run.plan):
         if at < 12:
             verdicts = "R" * (at % 9) + "c" * (9 - at % 9) + "W"
-            run.answer(
+            run.write_record(
                 pair.model.name, pair.attack.name, *[verdicts] * len(pair.attack.budgets), notes=[f"{at % 3}"]
             )
-    run.fail("m6", "clean", "no such weights")
-    run.answer("m7", "clean", "R" * 10).write_bytes(b"{}")
-    run.answer("m8", "clean", "R" * 10).write_bytes(b"")
-    run.put(run.record(run.of_another_seed("m8", "autoattack-Linf"), "R" * 10, "R" * 10))
+    run.write_failure("m6", "clean", "no such weights")
+    run.write_record("m7", "clean", "R" * 10).write_bytes(b"{}")
+    run.write_record("m8", "clean", "R" * 10).write_bytes(b"")
+    run.write_outcome(run.make_record(run.pair_with_other_seed("m8", "autoattack-Linf"), "R" * 10, "R" * 10))
     return run
 
 

@@ -28,7 +28,7 @@ TOY = FigureKind(name="toy", title="A toy figure", description="Each line is a t
 def analysed(make_run, monkeypatch):
     """A run with one answered model, analysed with and then without the toy figure."""
     run = make_run(models=["a"])
-    run.answer("a", "autoattack-Linf", "RRRW", "RRcW")
+    run.write_record("a", "autoattack-Linf", "RRRW", "RRcW")
 
     def run_analysis(kinds):
         monkeypatch.setattr(gallery, "KINDS", kinds)

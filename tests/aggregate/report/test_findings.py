@@ -24,7 +24,7 @@ def _summarize(run, text=None):
 
 def _robust(run, counts):
     for model, robust in counts.items():
-        run.answer(model, "autoattack-Linf", "R" * 9 + "W", "R" * robust + "c" * (9 - robust) + "W")
+        run.write_record(model, "autoattack-Linf", "R" * 9 + "W", "R" * robust + "c" * (9 - robust) + "W")
 
 
 def test_completeness_in_every_state(make_run):
@@ -32,12 +32,12 @@ def test_completeness_in_every_state(make_run):
     assert findings.describe_completeness(run.plan, _analyse(run)[0]) == (
         "No results: 0 of 4 pairs ok, 4 missing (2 models, 2 attacks, 10 images)."
     )
-    run.answer("a", "clean", "R" * 10)
-    run.fail("b", "clean", "out of memory")
+    run.write_record("a", "clean", "R" * 10)
+    run.write_failure("b", "clean", "out of memory")
     assert "Incomplete: 1 of 4 pairs ok, 1 failed and 2 missing (" in findings.describe_completeness(
         run.plan, _analyse(run)[0]
     )
-    run.answer("b", "clean", "R" * 10)
+    run.write_record("b", "clean", "R" * 10)
     _robust(run, {"a": 1, "b": 1})
     assert findings.describe_completeness(run.plan, _analyse(run)[0]) == (
         "Complete: 4 of 4 pairs ok (2 models, 2 attacks, 10 images)."
@@ -64,7 +64,7 @@ def test_the_summary_uses_the_largest_budget_with_a_robust_image(make_run):
     run = make_run(models=["a"])
     _robust(run, {"a": 0})
     assert "Most robust at eps 0.5/255: a (90.0 %" in _summarize(run)[1]
-    run.answer("a", "autoattack-Linf", "c" * 9 + "W", "c" * 9 + "W")
+    run.write_record("a", "autoattack-Linf", "c" * 9 + "W", "c" * 9 + "W")
     assert _summarize(run)[1] == "At eps 0.5/255, the smallest budget, no model is robust on any image."
 
 
@@ -93,13 +93,13 @@ def test_a_correlation_that_cannot_be_computed_has_a_reason(make_run):
 
 def test_a_study_of_clean_accuracy_alone_has_a_summary(make_run):
     run = make_run(models=["a"], attacks=[Attack(method="clean", name="clean")])
-    run.answer("a", "clean", "RRRW")
+    run.write_record("a", "clean", "RRRW")
     assert _summarize(run) == ["Median clean accuracy of 1 model: 75.0 %."]
 
 
 def test_cautions_list_differences_between_outcomes(make_run):
     run = make_run(models=["a", "b"], attacks=[Attack(method="clean", name="clean")])
-    run.answer("a", "clean", "R" * 10)
+    run.write_record("a", "clean", "R" * 10)
     assert findings.list_cautions(run.plan, *_analyse(run)[:2]) == []
     run.provenance = run.provenance.model_copy(
         update={
@@ -109,7 +109,7 @@ def test_cautions_list_differences_between_outcomes(make_run):
             "versions": {"python": "3.12.1", "torch": "2.13.0"},
         }
     )
-    run.answer("b", "clean", "R" * 8)
+    run.write_record("b", "clean", "R" * 8)
     assert findings.list_cautions(run.plan, *_analyse(run)[:2]) == [
         "The ok outcomes come from 2 versions of the code.",
         "1 ok outcome comes from code that differs from the submitted code.",
@@ -122,7 +122,7 @@ def test_cautions_list_differences_between_outcomes(make_run):
 
 def test_clean_accuracy_that_differs_between_attacks_is_a_caution(make_run):
     run = make_run(models=["a"])
-    run.answer("a", "clean", "R" * 10)
+    run.write_record("a", "clean", "R" * 10)
     _robust(run, {"a": 3})
     (sentence,) = findings.list_cautions(run.plan, *_analyse(run)[:2])
     assert sentence == "Clean accuracy differs between attacks on the same images: a."

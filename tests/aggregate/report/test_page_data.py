@@ -15,7 +15,7 @@ from alignsec.run.event_log import EventLog
 )
 def test_jobs_of_a_pair_include_evictions_even_if_there_are_none(make_run, tries, evictions, jobs):
     run = make_run(models=["a"])
-    run.answer("a", "clean", "RRRW")
+    run.write_record("a", "clean", "RRRW")
     found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     found = replace(found, pairs=[replace(pair, tries=tries, evictions=evictions) for pair in found.pairs])
     rows = table.make_frame(found.rows)

@@ -64,8 +64,8 @@ def hostile_run(make_run):
         models=names, attacks=[attack], scores=f"Model,average_vision,<b>V1</b>\n{rows}<i>other</i>,1,1\n"
     )
     for at, name in enumerate(names[:-1]):
-        run.answer(name, attack.name, "R" * at + "c" * (9 - at) + "W", notes=["<u>note</u>"])
-    run.fail(names[-1], attack.name, "</td><script>alert(3)</script>")
+        run.write_record(name, attack.name, "R" * at + "c" * (9 - at) + "W", notes=["<u>note</u>"])
+    run.write_failure(names[-1], attack.name, "</td><script>alert(3)</script>")
     return run
 
 
@@ -109,8 +109,8 @@ def test_figures_have_text_alternatives_and_tables_have_scopes(hostile_run):
 def test_pairs_that_are_not_ok_are_in_the_matrix_and_in_the_list(make_run):
     run = make_run(models=["fine", "gone"])
     for attack, *verdicts in (("clean", "RRRW"), ("autoattack-Linf", "RRcW", "RccW")):
-        run.answer("fine", attack, *verdicts)
-    run.fail("gone", "autoattack-Linf", "weights hold NaN")
+        run.write_record("fine", attack, *verdicts)
+    run.write_failure("gone", "autoattack-Linf", "weights hold NaN")
     text = _report(run)
     assert "Incomplete: 2 of 4 pairs ok" in text
     assert "<b>1</b> × weights hold NaN" in text
@@ -137,7 +137,7 @@ def test_pairs_that_are_not_ok_are_in_the_matrix_and_in_the_list(make_run):
 def test_deviations_are_labelled(make_run, attack, sentence):
     chosen = Attack.model_validate({"name": "x", "norm": "Linf", "eps": ["1/255"], **attack})
     run = make_run(models=["a"], attacks=[chosen])
-    run.answer("a", "x", *["RRcW"] * len(chosen.eps), notes=["3 classes, so 2 targets"])
+    run.write_record("a", "x", *["RRcW"] * len(chosen.eps), notes=["3 classes, so 2 targets"])
     text = _report(run)
     assert sentence in text
     assert "Note in the outcomes of every ok model: 3 classes, so 2 targets" in text
@@ -145,7 +145,7 @@ def test_deviations_are_labelled(make_run, attack, sentence):
 
 def test_provenance_and_scores_are_in_the_report(make_run):
     run = make_run(models=["a"], scores="Model,V1\nb,1\n")
-    run.answer("a", "clean", "RRRW")
+    run.write_record("a", "clean", "RRRW")
     text = _report(run)
     weights = run.pair("a", "clean").model.weights.sha256
     for fact in (run.plan.study_sha256, run.plan.images.sha256, run.plan.code_sha256, weights):

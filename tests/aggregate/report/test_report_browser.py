@@ -11,7 +11,7 @@ from aggregate.comparison import report as comparison_report
 from aggregate.comparison import runs as compared_runs
 from alignsec.run.event_log import EventLog
 from tests.aggregate import chromium
-from tests.aggregate.conftest import made
+from tests.aggregate.synthetic_run import write_run
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Without a browser these tests are skipped; in CI they fail.
@@ -32,10 +32,10 @@ def report(make_run):
     rows = "".join(f'"{name}",{at / 9},{(at * 5) % 7}\n' for at, name in enumerate(names))
     run = make_run(models=names, scores=f"Model,average_vision,neural_vision\n{rows}")
     for at, name in enumerate(names):
-        run.answer(name, "clean", "R" * 9 + "W")
+        run.write_record(name, "clean", "R" * 9 + "W")
         if at:
-            run.answer(name, "autoattack-Linf", "R" * 9 + "W", "R" * at + "c" * (9 - at) + "W")
-    run.fail(names[0], "autoattack-Linf", "CUDA out of memory")
+            run.write_record(name, "autoattack-Linf", "R" * 9 + "W", "R" * at + "c" * (9 - at) + "W")
+    run.write_failure(names[0], "autoattack-Linf", "CUDA out of memory")
     return analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis).report
 
 
@@ -57,11 +57,12 @@ def test_the_report_loads_without_messages_and_fits(browser, report, width, dark
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_comparison_of_two_runs_loads_without_messages_and_fits(browser, tmp_path, width, dark):
     runs = [
-        made(tmp_path / name, models=["a-model-with-a-name-that-is-too-long-" * 3, "b"]) for name in ("x", "y")
+        write_run(tmp_path / name, models=["a-model-with-a-name-that-is-too-long-" * 3, "b"])
+        for name in ("x", "y")
     ]
     for run, letters in zip(runs, ("RRRRW", "RccRW"), strict=True):
-        run.answer(run.plan.planned[0].pair.model.name, "autoattack-Linf", "RRRRW", letters)
-    runs[0].answer("b", "clean", "RRRRW")
+        run.write_record(run.plan.planned[0].pair.model.name, "autoattack-Linf", "RRRRW", letters)
+    runs[0].write_record("b", "clean", "RRRRW")
     path = tmp_path / "compare.html"
     path.write_bytes(
         comparison_report.render_comparison(

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from aggregate.report import report as reports
-from tests.aggregate import chromium, paper
+from tests.aggregate import chromium, paper_study
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(PROGRAM is None and not os.environ.get("CI"), reason="chromium is not on PATH")
@@ -30,9 +30,9 @@ def browser(tmp_path_factory):
 def page(tmp_path_factory):
     """A report of fourteen models with scores; one name contains markup, one pair failed, one is missing."""
     folder = tmp_path_factory.mktemp("explored")
-    run = paper.write(folder / "run", models=14, images=50, rename={"swin10.a1_in1k": HOSTILE})
+    run = paper_study.write_study(folder / "run", models=14, images=50, rename={"swin10.a1_in1k": HOSTILE})
     path = folder / "report.html"
-    path.write_bytes(reports.render_report(paper.make_inputs(run)))
+    path.write_bytes(reports.render_report(paper_study.make_inputs(run)))
     return path
 
 

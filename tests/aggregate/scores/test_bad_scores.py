@@ -18,7 +18,7 @@ def _analysed(make_run, scores, counts=(1, 2, 3, 4, 5, 6), models=None):
     models = models or [f"m{at}" for at in range(len(counts))]
     run = make_run(models=models, attacks=[ATTACK], scores=scores)
     for model, robust in zip(models, counts, strict=True):
-        run.answer(model, "square", "R" * robust + "s" * (9 - robust) + "W")
+        run.write_record(model, "square", "R" * robust + "s" * (9 - robust) + "W")
     done = analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis)
     links = list(csv.DictReader((run.folder.analysis / "correlations.csv").open(encoding="utf-8")))
     return done.report.read_text(encoding="utf-8"), links

@@ -34,8 +34,8 @@ def test_a_recomputed_average_has_one_label_in_the_whole_analysis(make_run):
     """Every text output prints "average (recomputed)"; only the CSV files have the raw name."""
     run = make_run(models=list("abcd"), scores=SCORES)
     for at, name in enumerate("abcd", 1):
-        run.answer(name, "clean", "R" * 9 + "W")
-        run.answer(
+        run.write_record(name, "clean", "R" * 9 + "W")
+        run.write_record(
             name, "autoattack-Linf", "R" * (2 * at) + "c" * (9 - 2 * at) + "W", "R" * at + "c" * (9 - at) + "W"
         )
     analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis)

@@ -1,8 +1,9 @@
-"""A study of the paper's size, made up: 144 models, 105 benchmarks, three budgets, and what was planted in it.
+"""A synthetic study of the paper's size: 144 models, 105 benchmarks, three budgets, and known effects.
 
-Each model has a latent skill, which makes it accurate when clean, and a latent robustness. Neural benchmarks
-follow robustness, engineering ones skill, behavioural ones both; every third benchmark follows nothing.
-`python -m tests.aggregate.paper FOLDER [LEADERBOARD]` writes it, with a real leaderboard's names if given one.
+Each model has a latent skill, which determines its clean accuracy, and a latent robustness. Neural benchmarks
+depend on robustness, engineering benchmarks on skill, and behavioural benchmarks on both. Every third benchmark
+depends on neither. `python -m tests.aggregate.paper_study FOLDER [LEADERBOARD]` writes the study, with the model
+names of a leaderboard if one is given.
 """
 
 import sys
@@ -22,7 +23,7 @@ from aggregate.statistics import architecture, bootstrap, prediction, tables
 from aggregate.statistics.networks import Networks
 from alignsec.run.event_log import EventLog
 from alignsec.spec.attack import Attack
-from tests.aggregate.conftest import CLEAN, MadeRun, made
+from tests.aggregate.synthetic_run import CLEAN, SyntheticRun, write_run
 
 BUDGETS = ["0.001", "0.5/255", "1/255"]
 ATTACK = Attack.model_validate({"name": "autoattack-linf", "method": "autoattack", "norm": "Linf", "eps": BUDGETS})
@@ -31,14 +32,14 @@ FAMILIES = ("resnet", "vit_base_patch16", "convnext", "efficientnet_b", "mobilen
 CATEGORIES = {"neural_vision": 41, "behavior_vision": 37, "engineering_vision": 27}
 
 
-def names(models: int) -> list[str]:
-    """Names of models as leaderboards have them, some too long for any label."""
+def make_model_names(models: int) -> list[str]:
+    """Return names like those on leaderboards; some are too long for any label."""
     tail = ("", ".a1_in1k", "_imagenet_full", "_eps3_robust", ".augreg_in21k_ft_in1k_384_with_a_very_long_tag")
     return [f"{FAMILIES[at % 8]}{10 + at // 8}{tail[at % 5]}" for at in range(models)]
 
 
-def header(rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Benchmarks and their category: names as long as leaderboards have them."""
+def make_benchmarks(rng: np.random.Generator) -> list[tuple[str, str]]:
+    """Return the name and the category of each benchmark; names have realistic lengths."""
     kinds = ("-pls", "-rdm", "_Ringach-or_selective", "-error_consistency", "-top1", "cueconflict-value_delta")
     found = []
     for category, count in CATEGORIES.items():
@@ -48,7 +49,7 @@ def header(rng: np.random.Generator) -> list[tuple[str, str]]:
     return found
 
 
-def write(
+def write_study(
     root: Path,
     models: int = 144,
     images: int = 200,
@@ -56,30 +57,42 @@ def write(
     flaws: bool = True,
     like: str = "",
     rename: dict[str, str] | None = None,
-) -> MadeRun:
-    """Write the run; with flaws, some of its pairs failed, are missing or have no score."""
+) -> SyntheticRun:
+    """Write the run of the study.
+
+    Args:
+        root: A new folder.
+        models: Number of models.
+        images: Number of images.
+        flaws: If true, some pairs have failed or are missing, and some models have no score.
+        like: Text of a leaderboard whose model names and scores are used; empty for synthetic ones.
+        rename: New names of models, by their name.
+    """
     rng = np.random.default_rng(1)
     known = [name for name in scores.parse_scores(like.encode()).rows if name.isprintable()] if like else []
-    chosen = known[:: max(1, len(known) // models)][:models] if known else names(models)
+    chosen = known[:: max(1, len(known) // models)][:models] if known else make_model_names(models)
     chosen = [(rename or {}).get(name, name) for name in chosen]
     skill, robustness = rng.normal(size=models), rng.normal(size=models)
     text = like or _scores(chosen, skill, robustness, rng)
     attacks = (CLEAN, ATTACK, SQUARE)
-    run = made(root, chosen, attacks, images, text, source=lambda name: f"timm:{name.partition('.')[0]}")
+    run = write_run(root, chosen, attacks, images, text, source=lambda name: f"timm:{name.partition('.')[0]}")
     for at, name in enumerate(chosen):
         right = rng.random(images) < 1 / (1 + np.exp(-1.4 - 0.6 * skill[at]))
-        run.answer(name, "clean", "".join("R" if r else "W" for r in right))
+        run.write_record(name, "clean", "".join("R" if r else "W" for r in right))
         if flaws and at % 29 == 3:
-            run.fail(name, ATTACK.name, ("CUDA out of memory", "weights hold NaN")[at % 2])
+            run.write_failure(name, ATTACK.name, ("CUDA out of memory", "weights hold NaN")[at % 2])
         elif not (flaws and at % 47 == 5):
-            run.answer(name, ATTACK.name, *_verdicts(right, robustness[at] - np.array([-1.0, 0.4, 1.6]), rng))
+            run.write_record(
+                name, ATTACK.name, *_verdicts(right, robustness[at] - np.array([-1.0, 0.4, 1.6]), rng)
+            )
         if not (flaws and at % 31 == 7):
-            run.answer(name, SQUARE.name, *_verdicts(right, robustness[at] - np.array([0.0, 1.0]), rng, "s"))
+            run.write_record(name, SQUARE.name, *_verdicts(right, robustness[at] - np.array([0.0, 1.0]), rng, "s"))
     return run
 
 
-def make_inputs(run: MadeRun) -> report.ReportInputs:
-    """What the report of the run is made of; few resamples and no prediction, which take minutes at this size."""
+def make_inputs(run: SyntheticRun) -> report.ReportInputs:
+    """Return the inputs of the run's report, with few resamples and no predictions, which take minutes at this
+    size."""
     found = tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
     rows = table.make_frame(found.rows)
     alignment = scores.read_run_scores(run.folder, run.plan)
@@ -99,7 +112,8 @@ def make_inputs(run: MadeRun) -> report.ReportInputs:
 
 
 def _verdicts(right, strength, rng, letters="cctfs"):
-    """One string a budget: an image broken at one budget is broken, by the same component, at all above."""
+    """Return one string per budget; an image broken at one budget is broken by the same component at larger
+    ones."""
     draw = rng.random(len(right))
     by = rng.choice(list(letters), len(right))
     return [
@@ -109,7 +123,7 @@ def _verdicts(right, strength, rng, letters="cctfs"):
 
 
 def _scores(chosen, skill, robustness, rng):
-    columns = header(rng)
+    columns = make_benchmarks(rng)
     weights = {"neural_vision": (0.0, 0.8), "behavior_vision": (0.5, 0.4), "engineering_vision": (0.9, 0.0)}
     table, previous = {}, ""
     for at, (name, category) in enumerate(columns):
@@ -134,4 +148,4 @@ def _scores(chosen, skill, robustness, rng):
 
 if __name__ == "__main__":
     given = Path(sys.argv[2]).read_text(encoding="utf-8") if len(sys.argv) > 2 else ""
-    write(Path(sys.argv[1]), like=given)
+    write_study(Path(sys.argv[1]), like=given)
