@@ -54,7 +54,7 @@ class TimmModel:
 
     @property
     def is_tag(self) -> bool:
-        """Whether the name stands for weights, not only for an architecture."""
+        """Whether the name denotes weights, not only for an architecture."""
         return self.preprocessing is not None
 
 

@@ -201,7 +201,7 @@ def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
 
     Raises:
         OSError: If the folder or the archive cannot be read.
-        tarfile.TarError: If the archive is damaged; decompressors raise exceptions of their own.
+        tarfile.TarError: If the archive is damaged; decompressors raise other exceptions.
     """
     if outcomes.is_dir():
         for name in sorted(path.name for path in outcomes.iterdir() if _is_outcome(path.name)):

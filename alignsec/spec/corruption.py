@@ -31,7 +31,7 @@ def expand_corruptions(entries: list[Any], *, from_set: bool) -> Iterator[tuple[
     """Replace each `[[attacks]]` table with method "corruption" by one table per type and severity.
 
     A table may list types or name a group: `common`, the fifteen types of ImageNet-C, or `extra`, the four
-    additional ones. Without severities it stands for all five. Its name, if there is one, precedes the type and
+    additional ones. Without severities it means all five. Its name, if there is one, precedes the type and
     the severity. Invalid values are passed on unchanged, so that validation reports them.
 
     Args:

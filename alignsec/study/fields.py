@@ -43,5 +43,5 @@ Date = Annotated[str, Field(pattern=DATE_PATTERN)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class Table(StrictModel):
+class StudyTable(StrictModel):
     """A table of a study file. An unknown key is an error."""

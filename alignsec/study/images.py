@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from alignsec.study.fields import ExistingFile, ExistingFolder, Seed, Table
+from alignsec.study.fields import ExistingFile, ExistingFolder, Seed, StudyTable
 
 
 def _expand_pattern(value: object, info: ValidationInfo) -> object:
@@ -25,7 +25,7 @@ def _expand_pattern(value: object, info: ValidationInfo) -> object:
 Shards = Annotated[tuple[ExistingFile, ...], BeforeValidator(_expand_pattern), Field(min_length=1)]
 
 
-class StudyImages(Table):
+class StudyImages(StudyTable):
     """The `[images]` table. Exactly one of `folder`, `archive` and `shards` names the source of the images."""
 
     folder: ExistingFolder | None = None

@@ -11,7 +11,7 @@ from alignsec.catalogue import python, sources
 from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
 from alignsec.spec.pair import Conversion, File, PairModel, Published
 from alignsec.spec.preprocessing import Preprocessing
-from alignsec.study.fields import ExistingFile, Name, Table
+from alignsec.study.fields import ExistingFile, Name, StudyTable
 
 IMAGENET_CLASSES = 1000
 
@@ -46,7 +46,7 @@ def _check_options(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-class StudyModel(Table):
+class StudyModel(StudyTable):
     """A `[[models]]` table of a study file."""
 
     name: Name
@@ -172,7 +172,7 @@ def _missing_fields(source: str, info: ModelInfo, data: dict[str, Any]) -> Itera
         yield f"is an architecture without weights; give weights = FILE, or a name with weights: {examples}"
     yield from _class_errors(info, data)
     if "preprocessing" not in data and not info.preprocessing:
-        yield "has no preprocessing of its own; state it: preprocessing = { input_size, mean, std, ... }"
+        yield "has no published preprocessing; state it: preprocessing = { input_size, mean, std, ... }"
 
 
 def _class_errors(info: ModelInfo, data: dict[str, Any]) -> Iterator[str]:
@@ -188,7 +188,7 @@ def _class_errors(info: ModelInfo, data: dict[str, Any]) -> Iterator[str]:
         yield f"has weights for {info.classes} classes; leave num_classes out, or give weights = FILE"
     if info.classes not in {None, IMAGENET_CLASSES} and classes is None:
         yield (
-            f"has {info.classes} classes in an order of its own, not ImageNet's {IMAGENET_CLASSES}; if the labels "
+            f"has {info.classes} classes in a different order than ImageNet's {IMAGENET_CLASSES}; if the labels "
             f"of the images use that order, state classes = {info.classes}"
         )
 

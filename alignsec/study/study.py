@@ -14,12 +14,12 @@ from alignsec.spec.attack import Attack, default_name
 from alignsec.spec.corruption import expand_corruptions
 from alignsec.spec.pair import Published, Tolerance
 from alignsec.study.errors import explain_validation_error
-from alignsec.study.fields import Date, ExistingFile, RunName, Seed, Table
+from alignsec.study.fields import Date, ExistingFile, RunName, Seed, StudyTable
 from alignsec.study.images import StudyImages
 from alignsec.study.models import StudyModel
 
 
-class StudyScores(Table):
+class StudyScores(StudyTable):
     """The `[scores]` table: alignment scores, one row per model."""
 
     file: ExistingFile
@@ -31,7 +31,7 @@ class StudyScores(Table):
     """Date of the snapshot for the report: year-month-day."""
 
 
-class StudyPublished(Table):
+class StudyPublished(StudyTable):
     """The `[published]` table: a results table with clean accuracies that the models must reproduce."""
 
     file: ExistingFile
@@ -42,7 +42,7 @@ class StudyPublished(Table):
     """Where the accuracies are published. Default: the name of the file."""
 
 
-class Study(Table):
+class Study(StudyTable):
     """A study file. Every pair of a model and an attack is evaluated."""
 
     name: RunName

@@ -27,7 +27,7 @@ STATED = (
         ('source = "timm:vit_small_patch14_dinov2.lvd142m"', "has no classifier; give options"),
         (
             'source = "timm:convnext_base.clip_laion2b_augreg_ft_in12k"',
-            "has 11821 classes in an order",
+            "has 11821 classes in a different order",
         ),
         (
             'source = "timm:resnet18.a1_in1k"\noptions = { num_classes = 10 }',
@@ -41,9 +41,9 @@ STATED = (
         ('source = "checkpoint:resnet50"', 'write "checkpoint:timm/resnet50"'),
         ('source = "checkpoint:timm/resnet5000"', "is not a model of timm; did you mean"),
         ('source = "brainscore:resnet50_tutorail"', "did you mean resnet50_tutorial"),
-        ('source = "brainscore:hmax"', "has no preprocessing of its own; state it"),
+        ('source = "brainscore:hmax"', "has no published preprocessing; state it"),
         ('source = "python:build"', 'write "python:my_models.py:build"'),
-        ('source = "python:code.py:build"', "has no preprocessing of its own; state it"),
+        ('source = "python:code.py:build"', "has no published preprocessing; state it"),
         (f'source = "python:code.py:bulid"\n{STATED}', "does not define bulid; did you mean build?"),
         (f'source = "python:broken.py:build"\n{STATED}', "is not valid Python: "),
         (f'source = "python:gone.py:build"\n{STATED}', "does not exist (looked for"),
@@ -109,7 +109,7 @@ def test_an_architecture_needs_weights_and_preprocessing(tmp_path: Path):
     (tmp_path / "w.pt").touch()
     with_weights = GOOD.replace("resnet18.a1_in1k", "resnet18").replace("source", 'weights = "w.pt"\nsource')
     (found,) = errors(tmp_path, with_weights)
-    assert "no preprocessing of its own; state it" in found.remedy
+    assert "no published preprocessing; state it" in found.remedy
 
 
 def test_preprocessing_is_that_of_the_tag(tmp_path: Path):
