@@ -75,7 +75,7 @@ def test_exit_2_says_what_to_mend(make_run, tmp_path, what):
         said = "was changed after submission"
     else:
         (tmp_path / "text.tar").write_text("no archive")
-        arguments, said = [*arguments, "--outcomes", tmp_path / "text.tar"], "whole tar archive"
+        arguments, said = [*arguments, "--outcomes", tmp_path / "text.tar"], "complete tar archive"
     done = _command(*arguments)
     assert done.returncode == 2
     assert said in done.stderr
