@@ -1,6 +1,6 @@
 """The slow tests, which have the marker `slow` and which `make quick` leaves out."""
 
-FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_evidence", "pool"}
+FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_inputs", "pool"}
 """Fixtures of slow tests: they start a pool or a browser, compile a model, or make a run of full size."""
 
 PATHS = (

@@ -1,4 +1,4 @@
-"""The command: exit codes, what is said where, and that it runs from the zip that travels with a run."""
+"""Tests of `python -m aggregate`: exit codes, messages, and running from a run's code.zip."""
 
 import os
 import subprocess
@@ -22,29 +22,29 @@ def _command(*arguments, path=CHECKOUT, cwd=None):
     )
 
 
-def _answer_all(run):
+def _write_all(run):
     for pair in run.plan:
         run.write_record(pair.model.name, pair.attack.name, *["RRRW"] * len(pair.attack.budgets))
 
 
-def test_exit_0_when_every_pair_is_ok(make_run):
+def test_exit_0_if_every_pair_is_ok(make_run):
     run = make_run(images=4)
-    _answer_all(run)
+    _write_all(run)
     done = _command(run.folder.root)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == f"The report is at {run.folder.analysis / 'report.html'}"
 
 
-def test_a_stale_outcome_does_not_make_a_run_incomplete(make_run):
+def test_a_stale_outcome_does_not_change_the_exit_code(make_run):
     run = make_run(images=4)
-    _answer_all(run)
+    _write_all(run)
     run.write_outcome(run.make_record(run.pair_with_other_seed("a", "clean"), "RRRW"))
     assert _command(run.folder.root).returncode == 0
 
 
-def test_exit_1_after_the_work_when_a_pair_is_not_ok(make_run, tmp_path):
+def test_exit_1_after_writing_if_a_pair_is_not_ok(make_run, tmp_path):
     run = make_run(images=4)
-    _answer_all(run)
+    _write_all(run)
     run.write_failure("b", "clean", "no such weights")
     done = _command(run.folder.root, "--out", tmp_path / "out")
     report = tmp_path / "out/report.html"
@@ -54,7 +54,7 @@ def test_exit_1_after_the_work_when_a_pair_is_not_ok(make_run, tmp_path):
     assert "no such weights" in report.read_text(encoding="utf-8")
 
 
-def test_no_outcomes_at_all(make_run):
+def test_exit_1_without_outcomes(make_run):
     run = make_run()
     run.folder.outcomes.rmdir()
     done = _command(run.folder.root)
@@ -63,27 +63,27 @@ def test_no_outcomes_at_all(make_run):
 
 
 @pytest.mark.parametrize("what", ["no run", "no outcomes", "scores", "archive"])
-def test_exit_2_says_what_to_mend(make_run, tmp_path, what):
+def test_exit_2_for_invalid_input(make_run, tmp_path, what):
     run = make_run(scores="Model,V1\na,1\n")
     arguments = [run.folder.root]
     if what == "no run":
-        arguments, said = [tmp_path / "nothing"], "is not a run folder"
+        arguments, message = [tmp_path / "nothing"], "is not a run folder"
     elif what == "no outcomes":
-        arguments, said = [*arguments, "--outcomes", tmp_path / "nothing"], "not found"
+        arguments, message = [*arguments, "--outcomes", tmp_path / "nothing"], "not found"
     elif what == "scores":
         run.folder.scores.write_text("Model,V1\na,2\n")
-        said = "was changed after submission"
+        message = "was changed after submission"
     else:
         (tmp_path / "text.tar").write_text("no archive")
-        arguments, said = [*arguments, "--outcomes", tmp_path / "text.tar"], "complete tar archive"
+        arguments, message = [*arguments, "--outcomes", tmp_path / "text.tar"], "complete tar archive"
     done = _command(*arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not run.folder.analysis.exists()
 
 
-def test_an_output_folder_that_cannot_be_made(make_run, tmp_path):
+def test_exit_2_if_the_output_folder_cannot_be_created(make_run, tmp_path):
     run = make_run()
     (tmp_path / "file").write_text("")
     done = _command(run.folder.root, "--out", tmp_path / "file")
@@ -91,9 +91,9 @@ def test_an_output_folder_that_cannot_be_made(make_run, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_it_runs_from_the_zip_that_travels_with_a_run(make_run, tmp_path):
+def test_runs_from_the_code_zip_of_a_run(make_run, tmp_path):
     run = make_run(images=4)
-    _answer_all(run)
+    _write_all(run)
     code = tmp_path / "code.zip"
     with zipfile.ZipFile(code, "w") as archive:
         for room in ("alignsec", "aggregate"):
@@ -105,7 +105,7 @@ def test_it_runs_from_the_zip_that_travels_with_a_run(make_run, tmp_path):
 
 
 @pytest.mark.parametrize("given", ["0", "-1", "two"])
-def test_jobs_that_are_no_number_of_processes_are_refused(make_run, given):
+def test_an_invalid_number_of_processes_is_an_error(make_run, given):
     done = _command(make_run().folder.root, f"--jobs={given}")
     assert done.returncode == 2
-    assert f"'{given}' is no number of processes; give 1 or more" in done.stderr
+    assert f"'{given}' is not a number of processes; expected 1 or more" in done.stderr

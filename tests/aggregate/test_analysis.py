@@ -1,4 +1,4 @@
-"""The whole analysis: what is written, what is left out, and that it is the same twice."""
+"""Tests of the whole analysis: its files, its content, and equal bytes on repetition."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ SCORES = (
 )
 
 
-def _answered(make_run, **more):
+def _write_complete_run(make_run, **more):
     run = make_run(**more)
     for place, model in enumerate(["a", "b", "c", "d"]):
         run.write_record(model, "clean", "R" * 9 + "W")
@@ -54,7 +54,7 @@ def _contents(folder):
 
 
 def test_a_complete_run(make_run):
-    run = _answered(make_run, scores=SCORES)
+    run = _write_complete_run(make_run, scores=SCORES)
     done = _analyse(run)
     assert (done.planned, done.not_ok, done.report) == (8, 0, run.folder.analysis / "report.html")
     rows = _read(run.folder.analysis / "table.csv")
@@ -69,7 +69,7 @@ def test_a_complete_run(make_run):
         "benchmark-extremes",
         "confound",
         "importance",
-    }  # so few models have none
+    }  # too few models for these
     drawn = {f"{name}.{ending}" for name in kinds for ending in ("pdf", "png")}
     assert {path.name for path in (run.folder.analysis / "figures").iterdir()} == drawn
     links = {(r["attack"], r["eps"], r["score"]): r for r in _read(run.folder.analysis / "correlations.csv")}
@@ -87,8 +87,8 @@ def test_a_complete_run(make_run):
     }
 
 
-def test_every_pair_that_is_not_ok_is_listed_and_none_is_counted(make_run):
-    run = _answered(make_run)
+def test_pairs_that_are_not_ok_are_listed_and_not_counted(make_run):
+    run = _write_complete_run(make_run)
     run.write_failure("a", "autoattack-Linf", "CUDA out of memory")
     run.folder.outcome(run.pair("b", "autoattack-Linf").id).unlink()
     edited = run.folder.outcome(run.pair("c", "autoattack-Linf").id)
@@ -117,8 +117,8 @@ def test_every_pair_that_is_not_ok_is_listed_and_none_is_counted(make_run):
     ]
 
 
-def test_a_second_run_gives_the_same_bytes(make_run, tmp_path):
-    run = _answered(make_run, scores=SCORES)
+def test_a_second_analysis_gives_the_same_bytes(make_run, tmp_path):
+    run = _write_complete_run(make_run, scores=SCORES)
     _analyse(run)
     first = _contents(run.folder.analysis)
     _analyse(run)
@@ -127,12 +127,12 @@ def test_a_second_run_gives_the_same_bytes(make_run, tmp_path):
     assert _contents(tmp_path / "elsewhere") == first
 
 
-def test_an_archive_in_any_order_says_what_the_folder_says(make_run, tmp_path):
-    run = _answered(make_run, scores=SCORES)
+def test_an_archive_in_any_order_gives_the_same_files_as_the_folder(make_run, tmp_path):
+    run = _write_complete_run(make_run, scores=SCORES)
     run.write_failure("a", "clean", "no such weights")
     _analyse(run)
     paths = sorted(run.folder.outcomes.iterdir())
-    random.Random(1).shuffle(paths)  # noqa: S311 # an order, no secret
+    random.Random(1).shuffle(paths)  # noqa: S311 # an order, not a secret
     archive = tmp_path / "outcomes.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:
         for path in paths:
@@ -142,9 +142,9 @@ def test_an_archive_in_any_order_says_what_the_folder_says(make_run, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz"])
-def test_an_archive_cut_short_is_refused(make_run, tmp_path, ending):
-    """Half an archive would turn finished pairs into missing ones; nothing is overwritten for that."""
-    run = _answered(make_run)
+def test_a_truncated_archive_raises(make_run, tmp_path, ending):
+    """Half an archive would turn finished pairs into missing ones, so nothing is overwritten."""
+    run = _write_complete_run(make_run)
     archive = tmp_path / f"outcomes.{ending}"
     with tarfile.open(archive, f"w:{ending.removeprefix('tar').lstrip('.')}") as tar:
         for path in run.folder.outcomes.iterdir():
@@ -155,8 +155,8 @@ def test_an_archive_cut_short_is_refused(make_run, tmp_path, ending):
     assert not run.folder.analysis.exists()
 
 
-def test_without_scores_there_is_no_alignment_figure_and_an_old_one_goes(make_run):
-    run = _answered(make_run)
+def test_without_scores_there_is_no_alignment_figure_and_an_old_one_is_removed(make_run):
+    run = _write_complete_run(make_run)
     drawn = run.folder.analysis / "figures"
     drawn.mkdir(parents=True)
     (drawn / "alignment.pdf").write_bytes(b"of an earlier submission")
@@ -170,14 +170,14 @@ def test_without_scores_there_is_no_alignment_figure_and_an_old_one_goes(make_ru
 
 
 def test_scores_of_other_models_only(make_run):
-    run = _answered(make_run, scores="Model,average_vision,V1\nx,1,2\ny,3,4\n")
+    run = _write_complete_run(make_run, scores="Model,average_vision,V1\nx,1,2\ny,3,4\n")
     _analyse(run)
     links = _read(run.folder.analysis / "correlations.csv")
     assert {r["note"] for r in links} == {"no model has both a score and an outcome"}
     assert not (run.folder.analysis / "figures/alignment.pdf").exists()
 
 
-def test_nothing_ok_still_makes_a_report(make_run):
+def test_a_run_without_ok_pairs_has_a_report(make_run):
     run = make_run(scores=SCORES)
     run.write_failure("a", "clean", "no such weights")
     done = _analyse(run)
@@ -187,7 +187,7 @@ def test_nothing_ok_still_makes_a_report(make_run):
     assert list((run.folder.analysis / "figures").iterdir()) == []
 
 
-def test_clean_accuracy_alone_is_drawn_too(make_run):
+def test_a_run_with_clean_accuracy_only_is_drawn(make_run):
     run = make_run(attacks=[Attack(method="clean", name="clean")])
     for model in "abcd":
         run.write_record(model, "clean", "R" * 9 + "W")
@@ -206,8 +206,8 @@ def test_many_budgets_and_attacks_are_drawn(make_run):
     assert _analyse(run).not_ok == 0
 
 
-def test_a_failed_write_leaves_the_old_analysis_whole(make_run, monkeypatch):
-    run = _answered(make_run)
+def test_a_failed_write_keeps_the_old_analysis(make_run, monkeypatch):
+    run = _write_complete_run(make_run)
     _analyse(run)
     before = _contents(run.folder.analysis)
 
@@ -221,8 +221,8 @@ def test_a_failed_write_leaves_the_old_analysis_whole(make_run, monkeypatch):
     assert _contents(run.folder.analysis) == before
 
 
-def test_the_table_reads_back_as_it_was_written(make_run):
-    """A budget such as "1/255" and a model called "NA" are text, and stay it."""
+def test_the_table_can_be_read_back(make_run):
+    """A budget such as "1/255" and a model named "NA" remain text."""
     run = make_run(models=["NA", "1e5"], attacks=[Attack(method="clean", name="clean")])
     for model in ("NA", "1e5"):
         run.write_record(model, "clean", "R")
@@ -232,8 +232,8 @@ def test_the_table_reads_back_as_it_was_written(make_run):
     assert list(back["eps"]) == ["0", "0"]
 
 
-def test_an_outcome_put_under_another_pairs_name_is_not_counted(make_run):
-    run = _answered(make_run)
+def test_an_outcome_under_the_name_of_another_pair_is_not_counted(make_run):
+    run = _write_complete_run(make_run)
     a, b = (run.folder.outcome(run.pair(model, "clean").id) for model in "ab")
     b.write_bytes(a.read_bytes())
     assert isinstance(outcome_file.read(b), Record)
@@ -241,7 +241,7 @@ def test_an_outcome_put_under_another_pairs_name_is_not_counted(make_run):
     assert "that of another pair" in (run.folder.analysis / "pairs.csv").read_text(encoding="utf-8")
 
 
-def test_a_figure_of_thousands_of_models_draws_the_most_robust(monkeypatch):
+def test_a_figure_of_very_many_models_shows_the_most_robust(monkeypatch):
     monkeypatch.setattr(robustness, "MOST", 3)
     rows = [
         {"model": f"m{at}", "attack": "a", "method": "autoattack", "eps": "1/255", "eps_value": 1 / 255,

@@ -1,4 +1,4 @@
-"""The comparison of two runs: verdicts image by image, what differs, and what cannot be compared."""
+"""Tests of the comparison of two runs."""
 
 import csv
 import os
@@ -24,11 +24,11 @@ HOSTILE = "<script>alert(1)</script>"
 
 @pytest.fixture
 def two(tmp_path):
-    """Two runs of the same plan, unanswered."""
+    """Two runs of the same plan, without outcomes."""
     return [write_run(tmp_path / name, models=["a", "b"]) for name in ("x", "y")]
 
 
-def _answer(run, linf=("RRRRRctfsW", "RRccctfscW"), **more):
+def _write_outcomes(run, linf=("RRRRRctfsW", "RRccctfscW"), **more):
     for model in ("a", "b"):
         run.write_record(model, "clean", "R" * 9 + "W")
         run.write_record(model, "autoattack-Linf", *linf, **more)
@@ -36,8 +36,8 @@ def _answer(run, linf=("RRRRRctfsW", "RRccctfscW"), **more):
 
 def _main(one, other, capsys, *more):
     code = compare.main([str(one.folder.root), str(other.folder.root), *map(str, more)])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    output = capsys.readouterr()
+    return code, output.out, output.err
 
 
 def _rows(run, name="compare.csv", other="x"):
@@ -46,7 +46,7 @@ def _rows(run, name="compare.csv", other="x"):
 
 
 def test_a_run_agrees_with_itself(two, capsys):
-    _answer(two[0])
+    _write_outcomes(two[0])
     code, out, err = _main(two[0], two[0], capsys)
     assert (code, err) == (0, "")
     assert "All 60 verdicts agree (4 pairs of a model and an attack, 6 budgets)." in out
@@ -55,13 +55,13 @@ def test_a_run_agrees_with_itself(two, capsys):
     assert _rows(two[0], "images.csv") == []
 
 
-def test_changed_verdicts_are_counted_named_and_explained(two, capsys):
-    """Ten images: three robust ones break, a broken one holds, one is broken by another component."""
-    _answer(two[0], linf=("RRRRRRRRRW", "RRRRRctfsW"))
+def test_changed_verdicts_are_counted_listed_and_explained(two, capsys):
+    """Of ten images, three become broken, one becomes robust, and one is broken by another component."""
+    _write_outcomes(two[0], linf=("RRRRRRRRRW", "RRRRRctfsW"))
     two[1].provenance = two[1].provenance.model_copy(
         update={"code": "d" * 64, "versions": {"python": "3.11.9", "torch": "2.14.0"}}
     )
-    _answer(two[1], linf=("RRRRRRRRRW", "RRcccRtcsW"))
+    _write_outcomes(two[1], linf=("RRRRRRRRRW", "RRcccRtcsW"))
     code, out, _ = _main(two[0], two[1], capsys)
     assert code == 1
     assert "8 of 60 verdicts differ (13.3\N{NO-BREAK SPACE}%), at 2 of 6 budgets" in out
@@ -85,8 +85,8 @@ def test_changed_verdicts_are_counted_named_and_explained(two, capsys):
     ]
 
 
-def _of(run, name, changes):
-    """A clean pair of a run with other fields, put into its plan."""
+def _replace_pair(run, name, changes):
+    """Replace the clean pair of a model in the plan by one with other fields, and return it."""
     pair = Pair.model_validate({**run.pair(name, "clean").model_dump(), **changes})
     others = tuple(one for one in run.plan.planned if one.pair.id != run.pair(name, "clean").id)
     run.plan = run.plan.model_copy(update={"planned": (PlannedPair(pair=pair, inputs=()), *others)})
@@ -103,14 +103,14 @@ def _of(run, name, changes):
         ({"crop_pct": 1.0}, "preprocessing: crop_pct", "receives other pixels"),
     ],
 )
-def test_what_differs_is_told(two, changes, name, means):
+def test_differing_settings_are_listed(two, changes, name, means):
     two[0].write_record("a", "clean", "RRW")
     model = two[1].pair("a", "clean").model.model_dump()
     if "weights" in changes:
         changes = {"model": {**model, **changes}}
     if "crop_pct" in changes:
         changes = {"model": {**model, "preprocessing": {**model["preprocessing"], **changes}}}
-    two[1].write_outcome(two[1].make_record(_of(two[1], "a", changes), "RRW"))
+    two[1].write_outcome(two[1].make_record(_replace_pair(two[1], "a", changes), "RRW"))
     found = _compare(*two)
     (difference,) = report.list_differences(found)
     assert difference.name == name
@@ -121,7 +121,7 @@ def _compare(one, other):
     return agreement.compare_runs(runs.read_run(one.folder.root), runs.read_run(other.folder.root))
 
 
-def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
+def test_differing_parameters_of_an_attack_are_listed(tmp_path):
     short = Attack.model_validate({**STANDARD.model_dump(), "steps": 10, "search": "bf16"})
     one, other = (write_run(tmp_path / n, ["a"], [attack]) for n, attack in (("x", STANDARD), ("y", short)))
     for run in (one, other):
@@ -132,8 +132,8 @@ def test_another_attack_of_the_same_name_is_told_by_its_parameters(tmp_path):
     }
 
 
-def test_budgets_meet_by_their_exact_eps(tmp_path):
-    """2/510 is 1/255; a budget of one run alone is told."""
+def test_budgets_match_by_exact_eps(tmp_path):
+    """2/510 equals 1/255; a budget of only one run is unmatched."""
     two_runs = []
     for name, eps in (("x", ["0.5/255", "1/255"]), ("y", ["2/510", "4/255"])):
         attack = Attack.model_validate({**STANDARD.model_dump(), "eps": eps})
@@ -147,7 +147,7 @@ def test_budgets_meet_by_their_exact_eps(tmp_path):
     ]
 
 
-def test_other_images_meet_by_name_in_any_order(two, capsys):
+def test_images_match_by_name_in_any_order(two, capsys):
     two[0].write_record("a", "clean", "RWRRW")
     record = two[1].make_record(two[1].pair("a", "clean"), "WRRR")
     two[1].write_outcome(
@@ -164,20 +164,20 @@ def test_other_images_meet_by_name_in_any_order(two, capsys):
     assert row["differs"] == "labels"
 
 
-def test_nothing_recorded_differs_and_yet_verdicts_do(two):
+def test_changes_without_a_differing_setting_are_reported(two):
     two[0].write_record("a", "clean", "RRW")
     two[1].write_record("a", "clean", "RWW")
     found = _compare(*two)
     assert any(
-        said.startswith("Verdicts differ although no recorded setting differs")
-        for said in report.describe_findings(found)
+        sentence.startswith("Verdicts differ although no recorded setting differs")
+        for sentence in report.describe_findings(found)
     )
 
 
-def test_pairs_of_one_run_alone(two, capsys):
-    """They are named with the other run's reason and change no exit code; stale outcomes are left out."""
-    _answer(two[0])
-    _answer(two[1])
+def test_pairs_with_an_outcome_in_one_run_only(two, capsys):
+    """They are listed with the other run's reason and do not change the exit code; stale outcomes are left out."""
+    _write_outcomes(two[0])
+    _write_outcomes(two[1])
     two[1].write_failure("b", "clean", "no such weights")
     two[1].folder.outcome(two[1].pair("b", "autoattack-Linf").id).unlink()
     two[1].write_outcome(two[1].make_record(two[1].pair_with_other_seed("a", "clean"), "RRW"))
@@ -188,16 +188,16 @@ def test_pairs_of_one_run_alone(two, capsys):
     assert "B has 1 outcome that its plan does not contain" in out
 
 
-def test_bad_input_is_told_at_once(two, tmp_path, capsys):
-    """Not a run, damaged outcomes: all of it, and nothing is written."""
-    _answer(two[0])
+def test_all_invalid_inputs_are_reported_together(two, tmp_path, capsys):
+    """A folder that is not a run and a damaged outcome are reported, and nothing is written."""
+    _write_outcomes(two[0])
     path = two[0].write_record("a", "clean", "RRW")
     path.write_bytes(path.read_bytes().replace(b'"RRW"', b'"RRR"'))
     code = compare.main([str(two[0].folder.root), str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     assert code == 2
-    assert f"{path}: the outcome file was changed after it was written" in said
-    assert "nowhere: is not a run folder" in said
+    assert f"{path}: the outcome file was changed after it was written" in message
+    assert "nowhere: is not a run folder" in message
     assert not (tmp_path / "out").exists()
 
 
@@ -209,7 +209,7 @@ def test_many_damaged_files_are_counted(tmp_path):
         runs.read_run(run.folder.root)
 
 
-def test_no_common_pair(two, tmp_path, capsys):
+def test_runs_without_a_common_pair(two, tmp_path, capsys):
     two[0].write_record("a", "clean", "RRW")
     two[1].write_record("b", "clean", "RRW")
     code, _, err = _main(*two, capsys)
@@ -227,7 +227,7 @@ class _Tags(HTMLParser):
         self.seen.append(tag)
 
 
-def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
+def test_the_page_escapes_names_and_limits_its_lists(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "MAX_IMAGES", 2)
     monkeypatch.setattr(report, "MAX_ROWS", 1)
     one, other = (write_run(tmp_path / name, models=[HOSTILE, "b"]) for name in ("x", "y"))
@@ -243,15 +243,15 @@ def test_the_page_escapes_names_and_caps_its_lists(tmp_path, monkeypatch):
     assert re.search(r"default-src 'none'; style-src 'unsafe-inline'", text)
 
 
-def test_many_are_read_side_by_side(two, monkeypatch):
-    _answer(two[0])
+def test_two_processes_read_the_same_run(two, monkeypatch):
+    _write_outcomes(two[0])
     monkeypatch.setattr(runs, "FEW_PAIRS", 0)
     one, other = (runs.read_run(two[0].folder.root, processes) for processes in (1, 2))
     assert one == other
 
 
-def test_from_a_shell(two):
-    _answer(two[0])
+def test_command_in_a_subprocess(two):
+    _write_outcomes(two[0])
     done = subprocess.run(
         [sys.executable, "-m", "aggregate.compare", two[0].folder.root, two[0].folder.root],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},

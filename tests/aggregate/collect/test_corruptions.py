@@ -1,4 +1,4 @@
-"""Corruptions in the analysis: severities side by side, accuracy counted as on ImageNet-C, never called an eps."""
+"""Tests of corruptions in the analysis: severities as levels of one attack, and the mean over corruptions."""
 
 import pandas as pd
 import pytest
@@ -23,16 +23,16 @@ CLEAN = Attack(method="clean", name="clean")
 
 @pytest.fixture
 def run(make_run):
-    """Two models; of the second one pair failed and one is missing."""
-    made = make_run(models=("a", "b"), attacks=[CLEAN, *CORRUPTIONS])
+    """Two models; one pair of the second failed and others are missing."""
+    run = make_run(models=("a", "b"), attacks=[CLEAN, *CORRUPTIONS])
     for model in ("a", "b"):
-        made.write_record(model, "clean", "RRRRRRWWWW")
-        made.write_record(model, "fog-1", "RRRRRxmmWW")
-    made.write_record("a", "fog-5", "RxxxxxmWWW")
-    made.write_record("a", "snow-1", "RRRRRRmmmm")
-    made.write_record("a", "snow-5", "xxxxxxWWWW")
-    made.write_failure("b", "fog-5", "ModelError: no")
-    return made
+        run.write_record(model, "clean", "RRRRRRWWWW")
+        run.write_record(model, "fog-1", "RRRRRxmmWW")
+    run.write_record("a", "fog-5", "RxxxxxmWWW")
+    run.write_record("a", "snow-1", "RRRRRRmmmm")
+    run.write_record("a", "snow-5", "xxxxxxWWWW")
+    run.write_failure("b", "fog-5", "ModelError: no")
+    return run
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def found(run):
     return tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
 
 
-def test_severities_are_the_budgets_of_one_attack(found):
+def test_severities_are_levels_of_one_attack(found):
     rows = table.make_frame(found.rows)
     fog = rows[(rows["attack"] == "fog") & (rows["model"] == "a")].sort_values("eps_value")
     assert list(fog["eps"]) == ["severity 1", "severity 5"]
@@ -54,7 +54,7 @@ def test_severities_are_the_budgets_of_one_attack(found):
     assert set(found.costs) == {"clean", "fog", "snow"}
 
 
-def test_the_matrix_has_a_column_a_severity_and_every_state(run, found):
+def test_matrix_has_one_column_per_severity_and_all_states(run, found):
     rows = table.make_frame(found.rows)
     laid = matrix.build_matrix(
         run.plan, found.pairs, rows, corruptions.average_corruptions(run.plan, found.pairs, rows)
@@ -70,14 +70,14 @@ def test_the_matrix_has_a_column_a_severity_and_every_state(run, found):
     assert a.top5 is None
 
 
-def test_words(run, found):
-    """No sentence and no figure calls a severity an eps."""
+def test_no_text_calls_a_severity_eps(run, found):
+    """Findings, titles and summaries contain "severity", never "eps"."""
     rows = table.make_frame(found.rows)
     means = corruptions.average_corruptions(run.plan, found.pairs, rows)
     rows = corruptions.append_means(rows, means)
     statistics = tables.compute_tables(rows, None, Networks(), found.robust, means)
-    told = [sentence for one in findings.summarize_attacks(rows, statistics) for sentence in one.sentences]
-    text = " ".join(told).replace("\N{NO-BREAK SPACE}", " ")
+    sentences = [sentence for one in findings.summarize_attacks(rows, statistics) for sentence in one.sentences]
+    text = " ".join(sentences).replace("\N{NO-BREAK SPACE}", " ")
     assert "median accuracy 70.0 % at severity 1" in text
     assert "Mean accuracy under 2 corruptions in 4 settings" in text
     assert "median 47.5 % over 1 model" in text
@@ -89,7 +89,7 @@ def test_words(run, found):
             assert "eps" not in panel.title + panel.summary
 
 
-def test_the_mean_counts_each_setting_alike_and_needs_every_one(run, found):
+def test_mean_weights_settings_equally_and_needs_all_of_them(run, found):
     rows = table.make_frame(found.rows)
     a, b = corruptions.average_corruptions(run.plan, found.pairs, rows).itertuples()
     assert (a.types, a.settings, a.answered, a.severities, a.images) == (2, 4, 4, "severity 1, 5", 10)
@@ -100,7 +100,7 @@ def test_the_mean_counts_each_setting_alike_and_needs_every_one(run, found):
     assert b.note == "3 settings missing: fog-5 (failed), snow-5 (missing), snow-1 (missing)"
 
 
-def test_the_mean_is_a_row_like_any_other_but_for_counts(run, found):
+def test_mean_is_a_row_of_the_table_without_counts(run, found):
     counted = table.make_frame(found.rows)
     rows = corruptions.append_means(counted, corruptions.average_corruptions(run.plan, found.pairs, counted))
     assert table.to_csv(rows.iloc[:-1]) == table.to_csv(counted)
@@ -121,7 +121,7 @@ def test_one_type_of_corruption_has_no_mean(make_run):
     assert corruptions.append_means(rows, means) is rows
 
 
-def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):
+def test_analysis_treats_the_mean_as_an_attack(make_run):
     names = [*"abcdefgh"]
     scores = "Model,average_vision\n" + "".join(f"{name},0.{at + 1}\n" for at, name in enumerate(names))
     run = make_run(models=names, attacks=[CLEAN, *CORRUPTIONS], scores=scores)
@@ -142,7 +142,7 @@ def test_the_whole_analysis_takes_the_mean_as_one_more_attack(make_run):
     assert "mean over corruptions" in (out / "tables" / "robust-accuracy.tex").read_text(encoding="utf-8")
 
 
-def test_budgets_in_words():
+def test_text_of_budgets_and_severities():
     rows = pd.DataFrame({"eps": ["severity 5", "severity 1"], "eps_value": [5, 1], "method": "corruption"})
     assert split.format_budgets_of(rows) == "severity 1 and 5"
     assert format_budget("severity 3") == "severity 3"

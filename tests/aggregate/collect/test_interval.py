@@ -1,4 +1,4 @@
-"""Clopper-Pearson intervals against published ones."""
+"""Tests of Clopper-Pearson intervals against published limits."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from aggregate.collect import table
 @pytest.mark.parametrize(
     ("successes", "trials", "low", "high"),
     [
-        # Any table of exact binomial limits, such as Geigy Scientific Tables 8th ed., vol. 2.
+        # From a table of exact binomial limits, such as Geigy Scientific Tables, 8th ed., vol. 2.
         (0, 10, 0.0, 0.3085),
         (1, 10, 0.0025, 0.4450),
         (5, 10, 0.1871, 0.8129),
@@ -21,10 +21,10 @@ def test_published_limits(successes, trials, low, high):
     assert table.exact_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
 
 
-def test_nothing_is_known_of_no_images():
+def test_interval_without_images_is_0_to_1():
     assert table.exact_interval(0, 0) == (0.0, 1.0)
 
 
-def test_impossible_counts_are_refused():
+def test_more_successes_than_trials_raise():
     with pytest.raises(ValueError, match="11"):
         table.exact_interval(11, 10)

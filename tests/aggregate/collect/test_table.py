@@ -1,4 +1,4 @@
-"""The table's rows, counted from verdicts."""
+"""Tests of the rows of table.csv, counted from verdicts."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def _rows(run, model, attack, *verdicts, **more):
     return list(table.count_rows(run.make_record(run.pair(model, attack), *verdicts, **more), "f" * 64))
 
 
-def test_counts_come_from_the_verdicts(make_run):
+def test_counts_of_verdicts(make_run):
     small, large = _rows(make_run(), "a", "autoattack-Linf", "RRRRRRctWW", "RRcctfsfWW", rejected=3)
     assert (small.eps, large.eps) == ("0.5/255", "1/255")
     assert large.eps_value == pytest.approx(1 / 255)
@@ -24,14 +24,14 @@ def test_counts_come_from_the_verdicts(make_run):
     assert (large.norm, large.method, large.outcome_sha256) == ("Linf", "autoattack", "f" * 64)
 
 
-def test_the_clean_attack_has_eps_0_and_is_as_robust_as_it_is_correct(make_run):
+def test_clean_attack_has_eps_0_and_robust_equals_correct(make_run):
     (row,) = _rows(make_run(), "a", "clean", "RRRRWWWWWW")
     assert (row.eps, row.eps_value, row.norm) == ("0", 0.0, "")
     assert (row.robust, row.robust_accuracy) == (row.clean_correct, row.clean_accuracy) == (4, 0.4)
     assert (row.forward_passes, row.backward_passes) == (10, 0)
 
 
-def test_top_5_is_counted_where_it_was_recorded(make_run):
+def test_top5_is_counted_if_it_was_recorded(make_run):
     run = make_run()
     known = run.make_record(run.pair("a", "clean"), "RRWW").model_copy(update={"clean_top5": "1110"})
     rows = [*table.count_rows(known, "f" * 64), *_rows(run, "b", "clean", "RRWW")]
@@ -41,13 +41,13 @@ def test_top_5_is_counted_where_it_was_recorded(make_run):
     assert [line.split(",")[at] for line in lines[1:]] == ["3", ""]
 
 
-def test_accuracy_under_a_corruption_counts_the_mended_images(make_run):
-    """As on ImageNet-C: right when corrupted, whatever the model said of the clean image."""
+def test_accuracy_under_a_corruption_includes_mended_images(make_run):
+    """As on ImageNet-C, an image counts if it is right when corrupted, even if it is wrong when clean."""
     (row,) = _rows(make_run(), "a", "clean", "RRxWmm")
     assert (row.clean_correct, row.robust, row.broken[-1], row.mended) == (3, 4, 1, 2)
 
 
-def test_deviations_name_settings_and_notes(make_run):
+def test_deviations_list_settings_and_notes(make_run):
     quick = Attack.model_validate(
         {"name": "quick", "method": "apgd-ce", "norm": "L2", "eps": ["0.5"], "steps": 10}
     )
@@ -67,7 +67,7 @@ def test_an_empty_table_keeps_its_header():
     )
 
 
-def test_the_columns_are_pinned():
+def test_columns_are_those_of_earlier_versions():
     """Expect the names and the order of earlier versions, because people's scripts read them."""
     assert table.column_names() == [
         *("model", "attack", "method", "norm", "eps", "eps_value", "corruption", "severity", "images"),

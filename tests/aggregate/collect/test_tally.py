@@ -1,4 +1,4 @@
-"""The tally: what is kept of the outcomes beside the table's rows."""
+"""Tests of the tally of a run's outcomes."""
 
 import tarfile
 
@@ -10,19 +10,19 @@ from alignsec.errors import ConfigErrors
 from alignsec.run.event_log import EventLog
 
 
-def _take(run):
+def _read_tally(run):
     return tally.read_tally(run.plan, run.folder.outcomes, EventLog(run.folder.events))
 
 
-def test_robust_images_are_kept_as_bits(make_run):
-    """One entry a row, in the rows' order, whatever order the files came in; failed and stale pairs have none."""
+def test_robust_images_are_packed_bits(make_run):
+    """One entry per row in the order of the rows, for files in any order; failed and stale pairs have no entry."""
     run = make_run(models=["b", "a", "c"])
     run.write_record("a", "autoattack-Linf", "RRRRRRctWW", "RRcctfsfWW")
     run.write_record("a", "clean", "RRRRRRRRWW")
     run.write_record("b", "autoattack-Linf", "WRRRRRRRRR", "WccccccccR")
     run.write_failure("c", "clean", "no such weights")
     run.write_outcome(run.make_record(run.pair_with_other_seed("c", "autoattack-Linf"), "R" * 10, "R" * 10))
-    found = _take(run)
+    found = _read_tally(run)
     assert list(found.robust) == [(row.model, row.attack, row.eps) for row in found.rows]
     assert {key: np.unpackbits(bits, count=10).tolist() for key, bits in found.robust.items()} == {
         ("b", "autoattack-Linf", "0.5/255"): [0, 1, 1, 1, 1, 1, 1, 1, 1, 1],
@@ -33,10 +33,10 @@ def test_robust_images_are_kept_as_bits(make_run):
     }
 
 
-def test_robust_bits_count_what_the_table_counts(make_run):
+def test_bits_agree_with_the_counts_of_the_table(make_run):
     run = make_run(models=["a"], images=11)
     run.write_record("a", "autoattack-Linf", "RcRtRfRsRWR", "ccccccccRWc")
-    found = _take(run)
+    found = _read_tally(run)
     for row, bits in zip(found.rows, found.robust.values(), strict=True):
         assert bits.dtype == np.uint8
         assert len(bits) == 2
@@ -45,14 +45,14 @@ def test_robust_bits_count_what_the_table_counts(make_run):
 
 @pytest.fixture
 def in_parallel(monkeypatch):
-    """A second process from the first pair on, and batches of two files."""
+    """Allow several processes for few pairs, and batches of two files."""
     monkeypatch.setattr(tally, "FEW_PAIRS", 0)
     monkeypatch.setattr(reading, "BATCH_SIZE", 2)
 
 
 @pytest.fixture
 def mixed(make_run):
-    """A run with every state in it: ok, failed, missing, damaged, empty, stale."""
+    """A run with pairs of all kinds: ok, failed, missing, damaged, empty and stale."""
     run = make_run(models=[f"m{at}" for at in range(9)])
     for at, pair in enumerate(run.plan):
         if at < 12:
@@ -75,7 +75,7 @@ def _archive(run, path, kind):
 
 
 @pytest.mark.parametrize("kind", ["folder", "tar", "gz"])
-def test_two_processes_read_what_one_reads(mixed, in_parallel, tmp_path, kind):
+def test_two_processes_give_the_same_tally_as_one(mixed, in_parallel, tmp_path, kind):
     where = mixed.folder.outcomes
     if kind != "folder":
         where = _archive(mixed, tmp_path / "outcomes.tar", "" if kind == "tar" else kind)
@@ -87,13 +87,14 @@ def test_two_processes_read_what_one_reads(mixed, in_parallel, tmp_path, kind):
     assert {name: bits.tolist() for name, bits in one.clean.items()} == {
         name: bits.tolist() for name, bits in two.clean.items()
     }
-    one.robust, one.clean = two.robust, two.clean  # arrays compare one by one
+    one.robust, one.clean = two.robust, two.clean  # compared above; arrays have no single truth value
     assert one == two
     assert dict(two.states) == {"ok": 12, "failed": 3, "missing": 3, "stale": 1}
 
 
-def test_an_archive_cut_short_is_refused_by_readers_too(mixed, in_parallel, tmp_path):
-    """Cut inside its last file, whose header still promises it: a reader finds that out, not the one who lists."""
+def test_archive_cut_within_its_last_file_raises(mixed, in_parallel, tmp_path):
+    """The header of the last file is complete, so only reading the file detects the error, not listing the
+    archive."""
     whole = _archive(mixed, tmp_path / "outcomes.tar", "")
     with tarfile.open(whole) as archive:
         last = archive.getmembers()[-1]

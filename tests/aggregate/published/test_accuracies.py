@@ -1,4 +1,4 @@
-"""Published accuracies in their four forms, and every error in them at once."""
+"""Tests of published accuracies: four layouts, and all errors of a file."""
 
 import pytest
 
@@ -23,7 +23,7 @@ TIDY = (
 ROBUSTBENCH = "id,name,arch,eps,clean,aa\nA2024,A paper’s title,Swin-L,4/255,78.80,62.12\n"
 
 
-def _read(tmp_path, text, images=None, name="numbers.csv"):
+def _read(tmp_path, text, images=None, name="accuracies.csv"):
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     return accuracies.read_accuracies(path, images)
@@ -35,21 +35,21 @@ def _cells(found, attack="AutoAttack Linf"):
 
 
 @pytest.mark.parametrize("text", [LONG, WIDE, TIDY])
-def test_one_table_in_three_forms(tmp_path, text):
-    """0.00392 was 1/255 before it was rounded; blanks are left out; per cent and shares are told apart."""
+def test_three_layouts_give_the_same_table(tmp_path, text):
+    """0.00392 is a rounded 1/255; blank cells are left out; per cent and shares are distinguished."""
     found = _read(tmp_path, text)
     assert _cells(found) == [("a", "0.001", 0.6), ("a", "1/255", 0.405), ("b", "0.001", 0.005)]
     assert found.table["eps_value"].max() == 1 / 255
 
 
-def test_top5_is_an_attack_of_its_own_with_its_own_clean_accuracy(tmp_path):
+def test_top5_is_a_separate_attack_with_its_own_clean_accuracy(tmp_path):
     found = _read(tmp_path, LONG)
     rows = found.table[found.table["attack"] == "AutoAttack Linf top-5"]
     assert rows["clean_accuracy"].tolist() == [0.95, 0.95, 0.90]
     assert rows["robust_accuracy"].tolist() == [0.85, 0.70, 0.20]
 
 
-def test_robustbenchs_table(tmp_path):
+def test_layout_of_robustbench(tmp_path):
     found = _read(tmp_path, ROBUSTBENCH, name="imagenet_linf.csv")
     (row,) = found.table.itertuples()
     assert (row.model, row.attack, row.norm, row.eps) == ("A2024", "AutoAttack", "Linf", "4/255")
@@ -57,7 +57,7 @@ def test_robustbenchs_table(tmp_path):
     assert found.architectures == {"A2024": "Swin-L"}
 
 
-def test_intervals_stand_only_where_counts_are_known(tmp_path):
+def test_intervals_need_numbers_of_images(tmp_path):
     found = _read(tmp_path, TIDY)
     counted = found.table.dropna(subset=["images"])
     assert counted["robust"].tolist() == [120, 81]
@@ -68,19 +68,19 @@ def test_intervals_stand_only_where_counts_are_known(tmp_path):
     assert _read(tmp_path, WIDE, images=200).table["robust_low"].notna().all()
 
 
-def test_rows_that_say_the_same_are_read_once(tmp_path):
+def test_repeated_rows_count_once(tmp_path):
     found = _read(tmp_path, ROBUSTBENCH + ROBUSTBENCH.splitlines()[1] + "\n")
     assert len(found.table) == 1
     assert any("left out: 1" in remark for remark in found.remarks)
 
 
-def test_l2_budgets_stay_as_they_are(tmp_path):
+def test_l2_budgets_are_not_rounded(tmp_path):
     found = _read(tmp_path, "model,attack,norm,eps,robust_accuracy\na,x,L2,0.5,0.1\na,x,L2,0.00392,0.2\n")
     assert sorted(found.table["eps"]) == ["0.00392", "0.5"]
     assert any("Clean accuracy is unknown for 1 model," in remark for remark in found.remarks)
 
 
-def test_every_mistake_at_once(tmp_path):
+def test_all_errors_are_reported_together(tmp_path):
     text = (
         "model,attack,eps,robust_accuracy,clean_accuracy,images\n"
         "a,x,1/255,high,0.9,10\n"
@@ -91,9 +91,9 @@ def test_every_mistake_at_once(tmp_path):
         "e,x,1/255,0.5,0.9,10\ne,x,1/255,0.6,0.9,10\n"
         "f,x,-1/255,nan,0.9,10\ng,x,-1/255,0.5,0.9,10\n"
     )
-    with pytest.raises(ConfigErrors) as told:
+    with pytest.raises(ConfigErrors) as caught:
         _read(tmp_path, text)
-    lines = [(error.field, error.given) for error in told.value.errors]
+    lines = [(error.field, error.given) for error in caught.value.errors]
     assert lines == [
         ("line 6", "5 cells"),
         ("line 2, robust_accuracy", '"high"'),
@@ -117,14 +117,14 @@ def test_every_mistake_at_once(tmp_path):
         ("model,attack,eps,robust_accuracy\n\0", "has no robust accuracy|is not a CSV|cells"),
     ],
 )
-def test_files_of_another_shape(tmp_path, text, why):
+def test_invalid_files_raise(tmp_path, text, why):
     with pytest.raises(ConfigErrors, match=why):
         _read(tmp_path, text)
 
 
-def test_a_column_of_the_wrong_kind_is_told_briefly(tmp_path):
+def test_many_equal_errors_are_counted(tmp_path):
     text = "model,attack,eps,robust_accuracy\n" + "".join(f"m{at},x,1/255,bad\n" for at in range(100))
-    with pytest.raises(ConfigErrors) as told:
+    with pytest.raises(ConfigErrors) as caught:
         _read(tmp_path, text)
-    assert len(told.value.errors) == 21
-    assert "and 80 more" in str(told.value)
+    assert len(caught.value.errors) == 21
+    assert "and 80 more" in str(caught.value)

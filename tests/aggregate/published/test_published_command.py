@@ -1,4 +1,4 @@
-"""The command, from published accuracies and a leaderboard to tables, figures and a page."""
+"""Tests of `python -m aggregate.published`."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from aggregate.published.__main__ import main
 
 
 def _files(tmp_path, models=24):
-    """Robust accuracy follows V1 and nothing else."""
+    """Write accuracies and scores; robust accuracy depends on V1 only."""
     rng = np.random.default_rng(1)
     v1, it = rng.normal(size=(2, models))
     clean = 70 + 5 * rng.normal(size=models)
@@ -18,18 +18,18 @@ def _files(tmp_path, models=24):
     scores = "Model,average_vision,neural_vision,V1-a,IT-b\n" + "".join(
         f"m{at},{(v1 + it)[at]:.4f},{(v1 + it)[at]:.4f},{v1[at]:.4f},{it[at]:.4f}\n" for at in range(models)
     )
-    numbers = "id,name,arch,eps,clean,aa\n" + "".join(
+    accuracies = "id,name,arch,eps,clean,aa\n" + "".join(
         f"m{at},<b>t</b>,ResNet-50,4/255,{clean[at]:.2f},{robust[at]:.2f}\n" for at in range(models)
     )
     (tmp_path / "scores.csv").write_text(scores, encoding="utf-8")
-    (tmp_path / "numbers_linf.csv").write_text(numbers, encoding="utf-8")
-    return [str(tmp_path / "numbers_linf.csv"), "--scores", str(tmp_path / "scores.csv")]
+    (tmp_path / "accuracies_linf.csv").write_text(accuracies, encoding="utf-8")
+    return [str(tmp_path / "accuracies_linf.csv"), "--scores", str(tmp_path / "scores.csv")]
 
 
-def test_published_numbers_get_the_same_tables_figures_and_a_page(tmp_path, capsys):
+def test_tables_figures_and_page(tmp_path, capsys):
     assert main(_files(tmp_path)) == 0
     assert "24 of 24 models have a row" in capsys.readouterr().out
-    out = tmp_path / "analysis-numbers_linf"
+    out = tmp_path / "analysis-accuracies_linf"
     links = pd.read_csv(out / "correlations.csv").set_index("score")
     assert links.loc["V1-a", "spearman_r"] > 0.9
     assert links.loc["V1-a", "partial_q"] < 0.001
@@ -42,24 +42,24 @@ def test_published_numbers_get_the_same_tables_figures_and_a_page(tmp_path, caps
     assert "<b>t</b>" not in page
 
 
-def test_no_overlap_is_a_sentence(tmp_path):
+def test_models_without_scores_have_a_note(tmp_path):
     command = _files(tmp_path)
     (tmp_path / "scores.csv").write_text("Model,average_vision,V1-a\nother,1,2\n", encoding="utf-8")
     assert main(command) == 0
-    page = (tmp_path / "analysis-numbers_linf/report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "analysis-accuracies_linf/report.html").read_text(encoding="utf-8")
     assert "no model has both a score and an outcome" in page
 
 
-def test_mistakes_of_the_command_line_are_told_together(tmp_path, capsys):
+def test_all_invalid_arguments_are_reported_together(tmp_path, capsys):
     missing = [str(tmp_path / "no.csv"), "--scores", str(tmp_path / "neither.csv"), "--images", "0"]
     assert main(missing) == 2
-    told = capsys.readouterr().err
-    assert told.count("is not a file") == 2
-    assert "--images: 0 must be a number of images" in told
+    message = capsys.readouterr().err
+    assert message.count("is not a file") == 2
+    assert "--images: 0 must be a number of images" in message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_help_as_a_user_types_it():
+def test_help():
     done = subprocess.run(
         [sys.executable, "-m", "aggregate.published", "--help"], capture_output=True, text=True, check=True
     )

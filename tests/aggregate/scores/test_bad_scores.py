@@ -1,4 +1,4 @@
-"""Studies and scores of which nothing can be said: a sentence stands where the number would, nothing crashes."""
+"""Tests of scores and studies without results: each missing number has a reason, and the analysis is written."""
 
 import csv
 
@@ -14,23 +14,23 @@ HEADER = "Model,average_vision,neural_vision,V1\n"
 GOOD = HEADER + "".join(f"m{at},.{at + 1},.{at + 2},.{at + 1}\n" for at in range(6))
 
 
-def _analysed(make_run, scores, counts=(1, 2, 3, 4, 5, 6), models=None):
+def _analyse(make_run, scores, counts=(1, 2, 3, 4, 5, 6), models=None):
     models = models or [f"m{at}" for at in range(len(counts))]
     run = make_run(models=models, attacks=[ATTACK], scores=scores)
     for model, robust in zip(models, counts, strict=True):
         run.write_record(model, "square", "R" * robust + "s" * (9 - robust) + "W")
-    done = analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis)
+    analysis = analyse(run.folder, run.folder.outcomes, EventLog(run.folder.events), run.folder.analysis)
     links = list(csv.DictReader((run.folder.analysis / "correlations.csv").open(encoding="utf-8")))
-    return done.report.read_text(encoding="utf-8"), links
+    return analysis.report.read_text(encoding="utf-8"), links
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
-    """No figures, which take most of an analysis' time; the cases below draw theirs."""
+def without_figures(monkeypatch):
+    """Skip the figures, which take most of the time; the other tests draw them."""
     monkeypatch.setattr(gallery, "draw_all", lambda *_: [])
 
 
-NOTHING = [
+CASES = [
     ("no overlap", HEADER + "x,.1,.2,.3\ny,.2,.3,.4\n", (1, 2, 3, 4, 5, 6),
      "no model has both a score and an outcome"),
     ("one model", GOOD, (3,), "only 1 model has both a score and an outcome; at least 4 are needed"),
@@ -45,9 +45,9 @@ NOTHING = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("scores", "counts", "note"), [case[1:] for case in NOTHING], ids=[c[0] for c in NOTHING])
-def test_a_sentence_stands_where_the_number_would(make_run, scores, counts, note):
-    page, links = _analysed(make_run, scores, counts)
+@pytest.mark.parametrize(("scores", "counts", "note"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
+def test_a_missing_correlation_has_a_reason(make_run, scores, counts, note):
+    page, links = _analyse(make_run, scores, counts)
     numbers = [name for name in links[0] if name.endswith(("_r", "_p", "_q", "_low", "_high")) or name == "slope"]
     assert {row["note"] for row in links} == {note}
     assert {row[name] for row in links for name in numbers} == {""}
@@ -63,15 +63,15 @@ def test_a_sentence_stands_where_the_number_would(make_run, scores, counts, note
         ("\x00\x01\x02", "no score was read"),
     ],
 )
-def test_scores_of_another_shape(make_run, scores, remark, undrawn):
-    page, links = _analysed(make_run, scores, (1, 2, 3, 4))
+def test_unreadable_scores_give_a_remark(make_run, scores, remark, without_figures):
+    page, links = _analyse(make_run, scores, (1, 2, 3, 4))
     assert remark in page
     assert links == []
 
 
-def test_names_twice_and_cells_that_are_no_numbers_are_told_and_the_rest_counts(make_run, undrawn):
+def test_contradicting_rows_and_invalid_cells_are_reported_and_the_rest_is_used(make_run, without_figures):
     scores = GOOD + "m0,.1,.2,.1\nm1,.2,.3,high\n"
-    page, links = _analysed(make_run, scores)
+    page, links = _analyse(make_run, scores)
     assert {row["n"] for row in links} == {"5"}
     assert "“high” (m1, V1)" in page
     assert "Models left out because their rows differ (1): m1." in page

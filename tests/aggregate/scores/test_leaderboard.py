@@ -1,4 +1,4 @@
-"""The forms a leaderboard comes in: the same scores in each are read as the same table."""
+"""Tests of the file formats of leaderboards: the same scores give the same table."""
 
 import io
 import zipfile
@@ -42,7 +42,7 @@ def _zipped(*members):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in members:
-            # Without a time: workers that run tests side by side must collect the same bytes.
+            # Without a time: parallel test workers must collect the same parameters.
             archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return data.getvalue()
 
@@ -60,18 +60,18 @@ def _zipped(*members):
     ],
     ids=["today", "legacy", "merged", "zip", "newer", "tidy", "windows"],
 )
-def test_every_form_says_the_same(data):
-    sheet = leaderboard.read_leaderboard(data)
-    assert sheet.rows == ROWS
-    assert set(sheet.columns) == set(ROWS["a"])
-    assert (sheet.remarks, sheet.contradicting) == ((), ())
+def test_all_formats_give_the_same_table(data):
+    board = leaderboard.read_leaderboard(data)
+    assert board.rows == ROWS
+    assert set(board.columns) == set(ROWS["a"])
+    assert (board.remarks, board.contradicting) == ((), ())
     levels = {column.name: (column.level, column.category) for column in scores.parse_scores(data).columns}
     assert levels["V1"] == ("benchmark", "neural_vision")
     assert levels["Hebart2023-match"] == ("benchmark", "behavior_vision")
     assert levels["average_vision"] == ("average", "")
 
 
-def test_when_it_was_made_is_read_where_it_is_said():
+def test_generation_time():
     assert leaderboard.read_leaderboard(TODAY.encode()).generated == "2025-09-08T13:44:24.041Z"
     assert leaderboard.read_leaderboard(NEWER.encode()).generated == "2026-03-01T08:00:00.000Z"
     assert leaderboard.read_leaderboard(LEGACY.encode()).generated == ""
@@ -91,18 +91,18 @@ def test_when_it_was_made_is_read_where_it_is_said():
         (b"model,benchmark,score\na,V1,high\n", "the first is “high” (a, V1)"),
     ],
 )
-def test_what_cannot_be_read_is_said(data, remark):
+def test_unreadable_content_gives_a_remark(data, remark):
     assert remark in " ".join(leaderboard.read_leaderboard(data).remarks)
 
 
-def test_a_tidy_table_that_contradicts_itself():
-    """0.50 and .5 are one number; a second row with another leaves the model out."""
-    sheet = leaderboard.read_leaderboard(b"score,Model,Benchmark\n.5,a,V1\n0.50,a,V1\n.1,b,V1\n.2,b,V1\n")
-    assert (sheet.rows, sheet.contradicting) == ({"a": {"V1": 0.5}}, ("b",))
+def test_contradiction_in_a_tidy_table():
+    """0.50 and .5 are the same number; a row with a different number leaves the model out."""
+    board = leaderboard.read_leaderboard(b"score,Model,Benchmark\n.5,a,V1\n0.50,a,V1\n.1,b,V1\n.2,b,V1\n")
+    assert (board.rows, board.contradicting) == ({"a": {"V1": 0.5}}, ("b",))
 
 
-def test_columns_side_by_side_give_an_unknown_benchmark_no_category():
-    """Breadth first, what stands right of engineering_vision is not therefore engineering."""
+def test_an_unknown_benchmark_has_no_category_if_categories_are_adjacent():
+    """In breadth-first order, a column right of engineering_vision is not always an engineering benchmark."""
     deep = hierarchy.build_hierarchy(["neural_vision", "New2027-x", "behavior_vision", "Other2027-y"])
     broad = hierarchy.build_hierarchy(
         ["neural_vision", "behavior_vision", "V1", "New2027-x", "Gifford2022.IT-ridge"]
@@ -111,8 +111,8 @@ def test_columns_side_by_side_give_an_unknown_benchmark_no_category():
     assert [broad.category(name) for name in ("New2027-x", "Gifford2022.IT-ridge")] == ["", "neural_vision"]
 
 
-def test_a_mean_of_means():
-    """V1 is one child of neural_vision, whatever stands below it: (0.2 + mean(0.4, 0.8)) / 2, or with V4 as 0."""
+def test_mean_of_means():
+    """V1 counts as one child of neural_vision: (0.2 + mean(0.4, 0.8)) / 2, or with V4 as 0."""
     tree = hierarchy.build_hierarchy(
         ["neural_vision", "V1", "A.V1-pls", "B.V1-pls", "V2", "A.V2-pls", "V4", "A.V4-pls"]
     )
@@ -123,14 +123,14 @@ def test_a_mean_of_means():
 
 
 @pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore is not here")
-def test_the_real_leaderboards_means_are_those_of_the_tree():
-    """Every mean below the average, of every model, to its three decimals: a missing score counts as 0."""
-    sheet = leaderboard.read_leaderboard(LEADERBOARD.read_bytes())
-    tree = hierarchy.build_hierarchy(sheet.columns)
-    means = [name for name in sheet.columns if name in tree.children and name != "average_vision"]
+def test_means_of_todays_leaderboard_equal_those_of_the_tree():
+    """All means below the average agree to three decimals for every model, with a missing score counted as 0."""
+    board = leaderboard.read_leaderboard(LEADERBOARD.read_bytes())
+    tree = hierarchy.build_hierarchy(board.columns)
+    means = [name for name in board.columns if name in tree.children and name != "average_vision"]
     assert len(means) == 23
     for name in means:
-        for row in sheet.rows.values():
+        for row in board.rows.values():
             if name in row:
                 children = [row.get(child, 0.0) for child in tree.children[name]]
                 assert row[name] == pytest.approx(sum(children) / len(children), abs=0.0015), name

@@ -1,4 +1,4 @@
-"""Reading a Brain-Score leaderboard, the real one and broken ones."""
+"""Tests of the scores table: today's leaderboard, small ones, and invalid ones."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.paths import SHARED_DATA
 LEADERBOARD = SHARED_DATA / "brainscore/leaderboard_20250908.csv"
 
 
-def test_the_leaderboards_own_form():
+def test_todays_format():
     text = (
         "# Generated on 2025-09-08\n"
         '"Rank","Model","Filtered Score","average_vision","neural_vision","V1","behavior_vision","Baker2022"\n'
@@ -38,7 +38,7 @@ def test_the_leaderboards_own_form():
     assert read.remarks[0].startswith("average_vision is not the mean of the scores below it")
 
 
-def test_identical_rows_are_one_and_contradicting_rows_are_none():
+def test_identical_rows_count_once_and_contradicting_rows_are_left_out():
     read = scores.parse_scores(
         b"Rank,Model,V1\n1,same,.5\n2,same,0.5\n3,torn,.1\n4,torn,.2\n5,torn,.1\n6,gap,.1\n7,gap,\n"
     )
@@ -46,12 +46,12 @@ def test_identical_rows_are_one_and_contradicting_rows_are_none():
     assert read.contradicting == ("torn", "gap")
 
 
-def test_a_space_behind_a_name_is_part_of_it():
-    """Today's leaderboard has three pairs of models that differ in nothing else."""
+def test_a_trailing_space_is_part_of_a_name():
+    """Today's leaderboard has three pairs of models whose names differ only in a trailing space."""
     assert scores.parse_scores(b"Model,V1\na,1\na ,2\n").rows == {"a": {"V1": 1.0}, "a ": {"V1": 2.0}}
 
 
-def test_names_are_matched_letter_by_letter_and_all_counted():
+def test_names_match_exactly_and_each_counts_once():
     read = scores.parse_scores(b"model,V1\na,1\nB,1\ntorn,1\ntorn,2\nelse,1\n")
     found = scores.match_models(["a", "a", "b", "torn"], read)
     assert found == scores.Matching(("a",), ("b",), ("torn",), ("B", "else"))
@@ -69,17 +69,17 @@ def test_names_are_matched_letter_by_letter_and_all_counted():
         (b"Model,V1,V1\na,1,2\n", "only the leftmost is read: V1."),
     ],
 )
-def test_what_cannot_be_read_is_said(data, remark):
+def test_unreadable_content_gives_a_remark(data, remark):
     read = scores.parse_scores(data)
     assert remark in " ".join(read.remarks)
     assert all(math.isfinite(value) for row in read.rows.values() for value in row.values())
 
 
-def test_the_leftmost_of_two_columns_of_one_name_counts():
+def test_the_leftmost_of_two_equal_columns_counts():
     assert scores.parse_scores(b"Model,V1,V1\na,1,2\n").rows == {"a": {"V1": 1.0}}
 
 
-def test_scores_changed_after_submission_are_refused(make_run):
+def test_scores_changed_after_submission_raise(make_run):
     run = make_run(scores="Model,V1\na,1\n")
     read = scores.read_run_scores(run.folder, run.plan)
     assert read is not None
@@ -97,9 +97,9 @@ def test_a_study_without_scores(make_run):
     assert scores.read_run_scores(run.folder, run.plan.model_copy(update={"scores": None})) is None
 
 
-@pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore is not here")
+@pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore not found")
 def test_todays_leaderboard():
-    """471 rows, 459 names; alexnet, resnet50, RN50 and my-model stand there more than once and differ."""
+    """471 rows and 459 names; alexnet, resnet50, RN50 and my-model have several different rows."""
     read = scores.parse_scores(LEADERBOARD.read_bytes())
     assert len([column for column in read.columns if column.level != "recomputed"]) == 130
     assert set(read.contradicting) == {"alexnet", "resnet50", "RN50", "my-model"}
@@ -116,9 +116,9 @@ def test_todays_leaderboard():
     ]
 
 
-@pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore is not here")
-def test_the_studys_105_benchmarks():
-    """The 130 columns less the 24 means and less Kar2019-ost, each of one category."""
+@pytest.mark.skipif(not LEADERBOARD.exists(), reason="shared/data/brainscore not found")
+def test_study_has_105_benchmarks():
+    """They are the 130 columns without the 24 means and Kar2019-ost, and each has a category."""
     read = scores.parse_scores(LEADERBOARD.read_bytes())
     means = read.select_columns("average", "category", "group")
     assert (len(read.benchmarks), len(means)) == (105, 24)
@@ -128,7 +128,7 @@ def test_the_studys_105_benchmarks():
 
 
 def test_an_average_that_counts_missing_scores_as_zero_is_recomputed():
-    """b was never shown V2: its neural average is half of what it would be on V1 alone."""
+    """Model b has no score for V2, so its neural average is half of its V1 score."""
     read = scores.parse_scores(
         b"Model,average_vision,neural_vision,V1,V2,behavior_vision,x-i2n\n"
         b"a,.5,.6,.6,.6,.4,.4\nb,.3,.2,.4,,.4,.4\nc,.3,.5,.5,.5,.1,.1\n"
@@ -146,11 +146,11 @@ def test_an_average_that_counts_missing_scores_as_zero_is_recomputed():
     )
 
 
-def test_an_average_of_another_kind_is_not_called_one_of_zeros():
+def test_an_average_that_differs_for_another_reason_has_another_remark():
     read = scores.parse_scores(b"Model,neural_vision,V1,V2\na,.9,.2,.4\nb,.8,.4,.4\n")
     assert read.remarks[0].startswith("neural_vision is not the mean of the scores below it: ")
 
 
-def test_averages_that_agree_are_left_alone():
+def test_equal_averages_are_not_recomputed():
     read = scores.parse_scores(b"Model,neural_vision,V1,V2\na,.3,.2,.4\nb,.333,.333,.3333\n")
     assert (read.remarks, read.select_columns("recomputed")) == ((), ())

@@ -1,4 +1,4 @@
-"""Bootstrap intervals against scipy's, one at a time and slowly."""
+"""Tests of bootstrap intervals against `scipy.stats.bootstrap`."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ def _spearman(x, y, axis=-1):
 
 
 @pytest.mark.parametrize(("seed", "n", "strength"), [(1, 12, 0.0), (2, 40, 1.0), (3, 40, -3.0)])
-def test_intervals_are_those_of_scipy_up_to_the_draw(seed, n, strength):
-    """Two runs of thousands of resamples differ by chance; ties come from rounding x."""
+def test_intervals_agree_with_scipy_up_to_random_resamples(seed, n, strength):
+    """The resamples differ, so the intervals agree only approximately; rounding x creates ties."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=n).round(1)
     y = strength * x + rng.normal(size=n)
@@ -31,12 +31,12 @@ def test_intervals_are_those_of_scipy_up_to_the_draw(seed, n, strength):
         assert found.high == pytest.approx(expected.high, abs=0.07 * width)
 
 
-def test_the_same_question_has_the_same_interval():
+def test_intervals_are_reproducible():
     x, y = np.random.default_rng(4).normal(size=(2, 30))
     assert bootstrap.bootstrap_intervals(x, y) == bootstrap.bootstrap_intervals(x, y)
 
 
-def test_a_scale_changes_nothing():
+def test_intervals_do_not_depend_on_scale():
     x, y = np.random.default_rng(5).normal(size=(2, 30))
     for a, b in zip(
         bootstrap.bootstrap_intervals(x, y), bootstrap.bootstrap_intervals(1e-6 * x + 7, 1e6 * y), strict=True
@@ -44,7 +44,7 @@ def test_a_scale_changes_nothing():
         assert (a.low, a.high) == pytest.approx((b.low, b.high), abs=2e-3)
 
 
-def test_no_interval_of_few_models_or_of_a_perfect_order():
+def test_few_models_or_a_perfect_order_give_no_interval():
     few = np.arange(7.0)
     assert bootstrap.bootstrap_intervals(few, few[::-1]) == (bootstrap.Interval(), bootstrap.Interval())
     many = np.arange(20.0)
@@ -53,15 +53,15 @@ def test_no_interval_of_few_models_or_of_a_perfect_order():
     assert pearson.high is not None
 
 
-def test_one_model_apart_from_all_others_gives_no_interval():
-    """A third of the resamples leave it out and are constant."""
+def test_one_outlier_among_equal_models_gives_no_interval():
+    """A third of the resamples do not contain the outlier and are constant."""
     x, y = np.zeros(20), np.random.default_rng(6).normal(size=20)
     x[0] = 1
     assert bootstrap.bootstrap_intervals(x, y) == (bootstrap.Interval(), bootstrap.Interval())
 
 
-def test_nineteen_of_twenty_intervals_hold_the_truth():
-    """r = 0.5 of a bivariate normal, 200 samples of 30: 190 would be 95 %, four standard errors are 12."""
+def test_intervals_contain_the_true_value_in_95_percent_of_samples():
+    """Bivariate normal with r = 0.5, 200 samples of 30: 95 % are 190, and four standard errors are 12."""
     rng = np.random.default_rng(7)
     x = rng.normal(size=(200, 30))
     y = 0.5 * x + np.sqrt(0.75) * rng.normal(size=(200, 30))

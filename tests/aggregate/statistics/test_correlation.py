@@ -1,4 +1,4 @@
-"""Correlations against numbers worked out by hand, and their refusals."""
+"""Tests of correlations against numbers computed by hand, and of the reasons for missing numbers."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from aggregate.scores import scores
 from aggregate.statistics import correlation
 
 
-def _relate(x, y):
+def _correlate(x, y):
     return correlation.compute_correlation(np.array(x, dtype=float), np.array(y, dtype=float))
 
 
@@ -18,7 +18,7 @@ def test_least_squares_and_pearson_by_hand():
 
     t = r sqrt(3 / (1 - r2)) = 2.3094 on 3 degrees of freedom: p = 0.1041.
     """
-    found = _relate([1, 2, 3, 4, 5], [2, 1, 4, 3, 5])
+    found = _correlate([1, 2, 3, 4, 5], [2, 1, 4, 3, 5])
     assert (found.n, found.note) == (5, "an interval needs at least 8 models")
     assert found.slope == pytest.approx(0.8)
     assert found.intercept == pytest.approx(0.6)
@@ -30,27 +30,27 @@ def test_least_squares_and_pearson_by_hand():
 
 def test_spearman_by_hand():
     """Differences of ranks 1 1 1 1 0: r = 1 - 6·4 / (5·24) = 0.8; 16 of 120 orders are as extreme."""
-    found = _relate([1, 2, 3, 4, 5], [20, 10, 400, 300, 5000])
+    found = _correlate([1, 2, 3, 4, 5], [20, 10, 400, 300, 5000])
     assert found.spearman_r == pytest.approx(0.8)
     assert found.spearman_p == pytest.approx(16 / 120)
 
 
 @pytest.mark.parametrize(("n", "p"), [(4, 2 / 24), (5, 2 / 120), (8, 2 / 40320)])
-def test_a_perfect_order_of_few_models_is_not_certain(n, p):
-    """Student's t would give p = 0 where only n! orders exist."""
+def test_p_of_a_perfect_order_of_few_models_is_above_0(n, p):
+    """Student's t gives p = 0, although only n! orders exist."""
     assert correlation.compute_spearman(np.arange(n) * 1.0, -np.arange(n) * 1.0) == pytest.approx((-1.0, p))
 
 
-def test_a_perfect_order_of_many_models_is_not_certain_either():
+def test_p_of_a_perfect_order_of_many_models_is_above_0():
     assert correlation.compute_spearman(np.arange(10) * 1.0, np.arange(10) * 1.0)[1] == pytest.approx(2 / 3628800)
 
 
 def test_ties_get_average_ranks():
     """Ranks 1 2.5 2.5 4 against 1 2 3 4: Sxy = 4.5, Sxx = 4.5, Syy = 5, so r = sqrt(0.9)."""
-    assert _relate([1, 2, 2, 3], [0.1, 0.2, 0.3, 0.4]).spearman_r == pytest.approx(0.9**0.5)
+    assert _correlate([1, 2, 2, 3], [0.1, 0.2, 0.3, 0.4]).spearman_r == pytest.approx(0.9**0.5)
 
 
-def test_exact_and_approximate_p_agree_where_they_meet():
+def test_exact_and_approximate_p_agree_at_eight_models():
     for x, y in np.random.default_rng(3).normal(size=(20, 2, 8)):
         approximate = stats.spearmanr(x, y)
         r, p = correlation.compute_spearman(x, y)
@@ -69,8 +69,8 @@ def test_exact_and_approximate_p_agree_where_they_meet():
         ([0.3, 0.1 + 0.2, 0.3, 0.3], [1, 2, 3, 4], "the score is the same for all 4 models"),
     ],
 )
-def test_no_number_where_there_is_none(x, y, note):
-    found = _relate(x, y)
+def test_a_missing_number_has_a_reason(x, y, note):
+    found = _correlate(x, y)
     assert found.note == note
     numbers = {name: getattr(found, name) for name in found.__dataclass_fields__ if name not in ("n", "note")}
     assert set(numbers.values()) == {None}
@@ -90,7 +90,7 @@ def _table(robust):
     )
 
 
-def test_every_score_gets_a_row_and_missing_cells_only_lower_n():
+def test_every_score_has_a_row_and_missing_scores_reduce_n():
     text = (
         "Model,average_vision,neural_vision,V1,V2\n"
         "m0,1,1,1,\nm1,2,2,,\nm2,3,3,3,\nm3,4,4,4,\nm4,5,5,5,\nother,9,9,9,9\n"
@@ -106,12 +106,12 @@ def test_every_score_gets_a_row_and_missing_cells_only_lower_n():
     assert found["note"].iloc[3] == "no model has both a score and an outcome"
 
 
-def test_a_column_that_nobody_has_says_so():
+def test_a_score_without_models_has_a_note():
     found = correlation.compute_correlations(_table([0.1, 0.2]), scores.parse_scores(b"Model,V1,V2\nm0,,1\n"))
     assert found["note"].iloc[0] == "no model has this score"
 
 
-def test_no_scores_and_no_rows_give_an_empty_table_with_its_columns():
+def test_no_scores_or_no_rows_give_an_empty_table_with_columns():
     none = correlation.compute_correlations(_table([0.1]), None)
     empty = correlation.compute_correlations(_table([]), scores.parse_scores(b"Model,V1\nm0,1\n"))
     assert len(none) == len(empty) == 0

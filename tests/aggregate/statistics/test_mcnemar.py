@@ -1,4 +1,4 @@
-"""McNemar's test against statsmodels, a published table, and images counted by hand."""
+"""Tests of McNemar's test against statsmodels, a published table, and counts by hand."""
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ from aggregate.statistics import mcnemar
 COLUMNS = ["model", "attack", "norm", "eps", "eps_value", "images", "robust"]
 
 
-def _asked(**verdicts):
-    """A table and packed bits from strings of 1 (robust) and 0."""
+def _compare(**verdicts):
+    """Compare models whose verdicts are strings of 1 (robust) and 0."""
     rows, bits = [], {}
     for model, text in verdicts.items():
         robust = np.array([letter == "1" for letter in text])
@@ -23,7 +23,7 @@ def _asked(**verdicts):
 
 
 def test_p_by_hand():
-    """Of ten images that tell them apart nine are one model's: 2 (1 + 10) / 2^10."""
+    """On nine of ten discordant images the same model is robust: p = 2 (1 + 10) / 2^10."""
     assert mcnemar.compute_p([9, 1, 0, 3], [1, 9, 0, 3]) == pytest.approx([22 / 1024, 22 / 1024, 1, 1])
 
 
@@ -32,14 +32,14 @@ def test_a_published_table():
     assert mcnemar.compute_p(121, 59) == pytest.approx(4e-6, rel=0.25)
 
 
-def test_p_is_that_of_statsmodels():
+def test_p_agrees_with_statsmodels():
     for b, c in np.random.default_rng(1).integers(0, 60, size=(50, 2)):
         expected = statsmodels_mcnemar([[10, b], [c, 10]], exact=True).pvalue
         assert mcnemar.compute_p(b, c) == pytest.approx(expected)
 
 
-def test_images_are_counted_one_by_one():
-    found = _asked(weak="1000000000", strong="1111111110", same="1111111110")
+def test_counts_of_discordant_images():
+    found = _compare(weak="1000000000", strong="1111111110", same="1111111110")
     assert found[["model_a", "model_b", "images", "only_a", "only_b"]].to_numpy().tolist() == [
         ["same", "strong", 10, 0, 0],
         ["same", "weak", 10, 8, 0],
@@ -49,30 +49,30 @@ def test_images_are_counted_one_by_one():
     assert found["q"].tolist() == pytest.approx([1, 3 / 256, 3 / 256])
 
 
-def test_models_of_the_same_accuracy_may_differ():
-    """The accuracies say nothing, and neither does the test: it is the count of images that differ that counts."""
-    found = _asked(a="1" * 10 + "0" * 10, b="0" * 10 + "1" * 10)
+def test_models_of_equal_accuracy_with_different_images():
+    """Ten images are robust for one model only, and ten for the other only, so p is 1."""
+    found = _compare(a="1" * 10 + "0" * 10, b="0" * 10 + "1" * 10)
     assert found[["only_a", "only_b", "p"]].to_numpy().tolist() == [[10, 10, 1.0]]
 
 
-def test_only_models_of_the_same_images_are_compared():
-    found = _asked(a="1100", b="1000", c="11111")
+def test_only_models_with_equal_numbers_of_images_are_compared():
+    found = _compare(a="1100", b="1000", c="11111")
     assert found[["model_a", "model_b"]].to_numpy().tolist() == [["a", "b"]]
 
 
-def test_one_model_none_and_no_bits():
-    for table in (_asked(a="10"), _asked(), mcnemar.compare_models(pd.DataFrame([], columns=COLUMNS), {})):
+def test_no_pair_gives_an_empty_table():
+    for table in (_compare(a="10"), _compare(), mcnemar.compare_models(pd.DataFrame([], columns=COLUMNS), {})):
         assert (list(table.columns), len(table)) == (mcnemar.COLUMNS, 0)
     row = pd.DataFrame([("a", "aa", "Linf", "1", 1.0, 2, 1), ("b", "aa", "Linf", "1", 1.0, 2, 1)], columns=COLUMNS)
     assert mcnemar.compare_models(row, {}).empty
 
 
-def test_of_very_many_models_the_most_robust_are_compared(monkeypatch):
+def test_with_many_models_only_the_most_robust_are_compared(monkeypatch):
     monkeypatch.setattr(mcnemar, "MAX_MODELS", 2)
-    found = _asked(a="100", b="110", c="111")
+    found = _compare(a="100", b="110", c="111")
     assert found[["model_a", "model_b"]].to_numpy().tolist() == [["c", "b"]]
     table = pd.DataFrame([(model, "aa", "1/255") for model in "abc"], columns=["model", "attack", "eps"])
-    (told,) = table_rows.summarize_comparisons(found, table)
-    assert (told.models, told.answered, told.pairs) == (2, 3, 1)
+    (summary,) = table_rows.summarize_comparisons(found, table)
+    assert (summary.models, summary.answered, summary.pairs) == (2, 3, 1)
     (drawing,) = comparison.make_drawings(found)
     assert drawing.description.endswith("Only the 2 most robust models are compared.")

@@ -1,4 +1,4 @@
-"""Partial rank correlation by hand, and by its other definition."""
+"""Tests of the partial rank correlation by hand and by its definition with residuals."""
 
 import numpy as np
 import pytest
@@ -17,24 +17,24 @@ def test_by_hand():
     (_, xy, xz), (_, _, yz), _ = np.corrcoef([x, y, z])
     found = partial.compute_partial(x, y, z)
     assert found.r == pytest.approx((xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2)))
-    assert found.r == pytest.approx(_of_residuals(x, y, z))
+    assert found.r == pytest.approx(_correlate_residuals(x, y, z))
     assert found.p == pytest.approx(2 * stats.t.sf(abs(found.r) * np.sqrt(3 / (1 - found.r**2)), 3))
 
 
-def _of_residuals(x, y, z):
-    """Correlation of what a regression on the third value's ranks leaves of the other two's."""
+def _correlate_residuals(x, y, z):
+    """Return the correlation of the residuals of regressions on the ranks of the third value."""
     x, y, z = (stats.rankdata(values) for values in (x, y, z))
     left = [sm.OLS(values, sm.add_constant(z)).fit().resid for values in (x, y)]
     return stats.pearsonr(*left).statistic
 
 
-def test_it_is_the_correlation_of_residuals_of_ranks():
+def test_agrees_with_the_correlation_of_residuals():
     for x, y, z in np.random.default_rng(1).normal(size=(10, 3, 25)).round(1):
-        assert partial.compute_partial(x + z, y + z, z).r == pytest.approx(_of_residuals(x + z, y + z, z))
+        assert partial.compute_partial(x + z, y + z, z).r == pytest.approx(_correlate_residuals(x + z, y + z, z))
 
 
-def test_p_is_even_where_nothing_is_left():
-    """x and y both follow z and nothing else: p below 0.05 in about 5 % of 400 samples."""
+def test_p_is_uniform_without_a_partial_correlation():
+    """x and y depend only on z, so p is below 0.05 in about 5 % of 400 samples."""
     rng = np.random.default_rng(2)
     found = []
     for _ in range(400):
@@ -54,5 +54,5 @@ def test_p_is_even_where_nothing_is_left():
          "the score and clean accuracy rank the models identically"),
     ],
 )  # fmt: skip
-def test_no_number_where_there_is_none(x, y, z, note):
+def test_a_missing_number_has_a_reason(x, y, z, note):
     assert partial.compute_partial(*np.array([x, y, z], dtype=float)) == partial.PartialCorrelation(note=note)

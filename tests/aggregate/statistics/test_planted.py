@@ -1,7 +1,7 @@
-"""A study made up to be understood: alignment that makes models robust, and alignment that only seems to.
+"""Tests of all statistics on two synthetic studies: one with an effect of alignment, one with a confounder only.
 
-In both, alignment goes with robust accuracy. In the first it is its cause. In the second both follow clean
-accuracy, and among models of one clean accuracy alignment says nothing.
+Alignment correlates with robust accuracy in both. In the first study it is the cause. In the second, both depend
+on clean accuracy, and models of equal clean accuracy show no correlation.
 """
 
 import re
@@ -21,7 +21,8 @@ FAMILIES = ("resnet", "vit", "swin", "vgg", "convnext", "deit")
 
 
 def _study(seed, *, cause):
-    """A table and scores: four neural benchmarks, and ImageNet-top1, which is clean accuracy but for noise."""
+    """Return a table and its statistics. The scores are four neural benchmarks and ImageNet-top1, a noisy clean
+    accuracy."""
     rng = np.random.default_rng(seed)
     skill = rng.normal(size=MODELS)
     alignment = rng.normal(size=MODELS) if cause else 0.8 * skill + 0.6 * rng.normal(size=MODELS)
@@ -60,7 +61,7 @@ def _of(frame, score):
     return row
 
 
-def test_both_correlate_and_neither_is_hidden(effect, confound):
+def test_both_studies_have_a_correlation(effect, confound):
     for _, found in (effect, confound):
         row = _of(found.correlations, "neural_vision")
         assert row.spearman_r > 0.5
@@ -68,19 +69,19 @@ def test_both_correlate_and_neither_is_hidden(effect, confound):
         assert row.spearman_low > 0.3
 
 
-def test_the_planted_effect_is_found_given_clean_accuracy(effect):
+def test_the_effect_remains_given_clean_accuracy(effect):
     _, found = effect
     row, fit = _of(found.correlations, "neural_vision"), _of(found.regressions, "neural_vision")
     assert row.partial_r > 0.8
     assert row.partial_q < 0.001
-    # Of four noisy readings the slope is 0.75 · 0.1 · 1 / (1 + 0.16 / 4).
+    # With four noisy measurements the slope is 0.75 · 0.1 · 1 / (1 + 0.16 / 4).
     assert fit.slope_given_clean_low < 0.072 < fit.slope_given_clean_high
     assert fit.r2_with_clean - fit.r2_of_clean_alone > 0.4
     benchmarks = found.correlations[found.correlations["category"] == "neural_vision"]
     assert (benchmarks["partial_q"] < 0.05).all()
 
 
-def test_the_planted_confound_fools_neither_partial_correlation_nor_regression(confound):
+def test_the_confounder_leaves_no_partial_correlation_or_slope(confound):
     _, found = confound
     row, fit = _of(found.correlations, "neural_vision"), _of(found.regressions, "neural_vision")
     assert abs(row.partial_r) < 0.25
@@ -92,20 +93,20 @@ def test_the_planted_confound_fools_neither_partial_correlation_nor_regression(c
     assert (benchmarks["partial_q"] > 0.05).all()
 
 
-def test_prediction_tells_alignment_from_clean_accuracy(effect, confound):
+def test_prediction_separates_alignment_from_clean_accuracy(effect, confound):
     (of_effect,), (of_confound,) = (study[1].prediction.itertuples() for study in (effect, confound))
     assert (of_effect.benchmarks, of_effect.alignment_benchmarks) == (5, 4)
     assert of_effect.r2_cv_of_alignment > 0.5
     assert of_effect.r2_cv_of_alignment_with_clean > of_effect.r2_cv_of_clean_alone + 0.4
-    # Alignment predicts here too, but nothing that clean accuracy does not.
+    # Alignment predicts here too, but adds nothing to clean accuracy.
     assert of_confound.r2_cv_of_alignment > 0.3
     assert of_confound.r2_cv_of_alignment_with_clean < of_confound.r2_cv_of_clean_alone + 0.03
-    # All benchmarks together look good because one of them is clean accuracy.
+    # All benchmarks together predict well because one of them is clean accuracy.
     assert of_confound.r2_cv > of_confound.r2_cv_of_alignment + 0.1
     assert of_confound.r2_cv_new_families > 0.5
 
 
-def test_importance_names_what_was_planted(effect, confound):
+def test_importance_finds_the_causes(effect, confound):
     of_effect, of_confound = (
         study[1].importance.set_index("benchmark")["importance"] for study in (effect, confound)
     )
@@ -114,7 +115,7 @@ def test_importance_names_what_was_planted(effect, confound):
     assert of_confound.idxmax() == "ImageNet-top1"
 
 
-def test_the_effect_rests_on_no_family_alone(effect):
+def test_the_effect_does_not_depend_on_one_family(effect):
     _, found = effect
     rows = found.families[found.families["score"] == "neural_vision"]
     assert sorted(rows["left_out"]) == sorted(FAMILIES)
@@ -122,7 +123,7 @@ def test_the_effect_rests_on_no_family_alone(effect):
     assert (rows["spearman_r"] > 0.5).all()
 
 
-def test_images_redrawn_leave_the_effect_and_the_confound_where_they_are(effect, confound):
+def test_resampled_images_keep_the_effect_and_the_confounder(effect, confound):
     of_effect, of_confound = (_of(study[1].propagated, "neural_vision") for study in (effect, confound))
     for row in (of_effect, of_confound):
         assert row.spearman_both_low < row.spearman_images_low < row.spearman_r
@@ -133,7 +134,7 @@ def test_images_redrawn_leave_the_effect_and_the_confound_where_they_are(effect,
     assert of_confound.partial_images_high < 0.4
 
 
-def test_the_report_says_so_in_words(effect, confound):
+def test_findings_describe_effect_and_confounder(effect, confound):
     of_effect, of_confound = (
         " ".join(findings.summarize_attacks(*study)[0].sentences).replace("\xa0", " ")
         for study in (effect, confound)

@@ -1,4 +1,4 @@
-"""Regressions against published numbers, and by another road to the same."""
+"""Tests of regressions against published numbers and against regressions of residuals."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,8 @@ def _fit(*values):
 
 @pytest.mark.parametrize(("x", "y"), QUARTET)
 def test_anscombes_quartet(x, y):
-    """The paper's: y = 3.00 + 0.500 x, standard error of the slope 0.118, R2 = 0.667; t(9) at 97.5 % is 2.262."""
+    """Anscombe 1973: y = 3.00 + 0.500 x, standard error of the slope 0.118, R2 = 0.667; t(9) at 97.5 % is
+    2.262."""
     found = _fit(x, y)
     assert (found.n, found.note) == (11, "")
     assert found.intercept == pytest.approx(3.00, abs=0.005)
@@ -35,8 +36,8 @@ def test_anscombes_quartet(x, y):
     assert found.f_p == pytest.approx(0.00217, abs=2e-5)
 
 
-def test_given_clean_accuracy_it_is_the_slope_of_residuals():
-    """Frisch & Waugh 1933: what clean accuracy leaves of one on what it leaves of the other."""
+def test_slope_given_clean_accuracy_is_the_slope_of_residuals():
+    """Frisch & Waugh 1933: regress the residuals given clean accuracy on each other."""
     rng = np.random.default_rng(1)
     clean = rng.uniform(0.5, 0.9, 30)
     score = clean + rng.normal(0, 0.1, 30)
@@ -57,20 +58,20 @@ def test_given_clean_accuracy_it_is_the_slope_of_residuals():
         ([1, 2, 3, 4, 5, 6, 7, 9], "robust accuracy is a linear function of clean accuracy"),
     ],
 )
-def test_what_clean_accuracy_leaves_nothing_of(clean, note):
+def test_a_missing_slope_given_clean_accuracy_has_a_reason(clean, note):
     found = _fit([2, 1, 4, 3, 6, 5, 8, 7], [1, 2, 3, 4, 5, 6, 7, 9], clean)
     assert (found.slope_given_clean, found.note) == (None, note)
     assert found.slope is not None
 
 
-def test_few_models_are_refused_and_a_perfect_line_is_not():
+def test_too_few_models_have_a_note_and_a_perfect_line_has_a_slope():
     assert _fit([1, 2, 3], [1, 2, 3]).note.startswith("only 3 models have both")
     perfect = _fit([1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4], [1, 4, 2, 8])
     assert (perfect.r2, perfect.slope) == (pytest.approx(1.0), pytest.approx(0.1))
     assert perfect.note == "a regression with clean accuracy needs at least 6 models"
 
 
-def test_every_average_has_its_row():
+def test_every_average_has_a_row():
     table = pd.DataFrame(
         [
             (f"m{at}", attack, "Linf", "1/255", 1 / 255, 0.1 * at, 0.9 - 0.02 * at * at)

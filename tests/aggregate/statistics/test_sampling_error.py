@@ -1,4 +1,4 @@
-"""Sampling noise of images in correlations and slopes, against what the binomial says by hand."""
+"""Tests of intervals for the sampling error of images, against the binomial distribution."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,9 @@ from aggregate.scores.scores import ScoreColumn, Scores
 from aggregate.statistics import partial, resampling, sampling_error
 
 
-def _both(n=30, images=100, *, clean=0.1):
-    """Joined rows: robust accuracy on a line of alignment with a little scatter; clean accuracy so much above."""
+def _joined(n=30, images=100, *, clean=0.1):
+    """Return joined rows: robust accuracy is a noisy linear function of alignment, and clean accuracy is above
+    it."""
     rng = np.random.default_rng(1)
     x = np.linspace(0, 1, n)
     robust = np.rint((0.2 + 0.5 * x + rng.normal(0, 0.03, n)) * 100) / 100
@@ -18,18 +19,18 @@ def _both(n=30, images=100, *, clean=0.1):
     return pd.DataFrame({"alignment": x, "robust_accuracy": robust, "clean_accuracy": above, "images": images})
 
 
-def test_the_slopes_interval_is_the_binomials():
-    """Var(slope) = sum of (x - mean)^2 p(1 - p)/m over Sxx squared; the ends lie 1.96 roots of it away."""
-    both = _both()
-    x, p = both["alignment"] - both["alignment"].mean(), both["robust_accuracy"]
+def test_interval_of_the_slope_follows_from_binomials():
+    """Var(slope) = sum of (x - mean)^2 p(1 - p)/m over Sxx squared; the ends are 1.96 standard errors away."""
+    joined = _joined()
+    x, p = joined["alignment"] - joined["alignment"].mean(), joined["robust_accuracy"]
     error = np.sqrt((x**2 * p * (1 - p) / 100).sum()) / (x**2).sum()
-    found = sampling_error.estimate_intervals(both)
+    found = sampling_error.estimate_intervals(joined)
     assert found.slope_images_low == pytest.approx(found.slope - 1.96 * error, abs=0.25 * error)
     assert found.slope_images_high == pytest.approx(found.slope + 1.96 * error, abs=0.25 * error)
 
 
-def test_more_images_leave_less_noise_and_models_as_much_as_there_was():
-    few, many = (sampling_error.estimate_intervals(_both(images=images)) for images in (100, 1_000_000))
+def test_more_images_reduce_the_error_of_images_but_not_that_of_models():
+    few, many = (sampling_error.estimate_intervals(_joined(images=images)) for images in (100, 1_000_000))
     assert many.spearman_images_high - many.spearman_images_low < 0.02
     assert few.slope_images_high - few.slope_images_low > 50 * (many.slope_images_high - many.slope_images_low)
     assert few.spearman_images_low < few.spearman_r < few.spearman_images_high
@@ -37,46 +38,46 @@ def test_more_images_leave_less_noise_and_models_as_much_as_there_was():
     assert few.partial_images_low < few.partial_r < few.partial_images_high
 
 
-def test_the_same_question_has_the_same_answer():
-    assert sampling_error.estimate_intervals(_both()) == sampling_error.estimate_intervals(_both())
+def test_intervals_are_reproducible():
+    assert sampling_error.estimate_intervals(_joined()) == sampling_error.estimate_intervals(_joined())
 
 
 @pytest.mark.parametrize(
-    ("both", "note"),
+    ("joined", "note"),
     [
-        (_both(n=3), "only 3 models have both a score and an outcome; at least 4 are needed"),
-        (_both().assign(robust_accuracy=0.0), "robust accuracy is the same for all 30 models"),
-        (_both().assign(images=pd.array([None] * 30, dtype="Int64")),
+        (_joined(n=3), "only 3 models have both a score and an outcome; at least 4 are needed"),
+        (_joined().assign(robust_accuracy=0.0), "robust accuracy is the same for all 30 models"),
+        (_joined().assign(images=pd.array([None] * 30, dtype="Int64")),
          "the number of images is unknown"),
     ],
 )  # fmt: skip
-def test_no_number_where_there_is_none(both, note):
-    assert sampling_error.estimate_intervals(both) == sampling_error.SamplingIntervals(len(both), note=note)
+def test_a_missing_number_has_a_reason(joined, note):
+    assert sampling_error.estimate_intervals(joined) == sampling_error.SamplingIntervals(len(joined), note=note)
 
 
 @pytest.mark.parametrize(
-    ("both", "note"),
+    ("joined", "note"),
     [
-        (_both(n=7).assign(clean_accuracy=[0.7, 0.9, 0.8, 0.95, 0.75, 0.85, 0.99]),
+        (_joined(n=7).assign(clean_accuracy=[0.7, 0.9, 0.8, 0.95, 0.75, 0.85, 0.99]),
          "an interval over models needs at least 8"),
-        (_both().assign(clean_accuracy=np.nan), "clean accuracy is unknown for 30 of 30 models"),
-        (_both(clean=0.0), "robust accuracy and clean accuracy rank the models identically"),
-        (_both(clean=-0.1),
+        (_joined().assign(clean_accuracy=np.nan), "clean accuracy is unknown for 30 of 30 models"),
+        (_joined(clean=0.0), "robust accuracy and clean accuracy rank the models identically"),
+        (_joined(clean=-0.1),
          "some images are right only when corrupted, so clean accuracy cannot be resampled with them"),
     ],
 )  # fmt: skip
-def test_the_rest_stands_where_a_part_cannot(both, note):
-    found = sampling_error.estimate_intervals(both)
+def test_a_missing_part_leaves_the_other_numbers(joined, note):
+    found = sampling_error.estimate_intervals(joined)
     assert found.note == note
     assert found.spearman_images_low is not None
-    assert (found.spearman_both_low is None) == (len(both) == 7)
-    assert (found.partial_images_low is None) == (len(both) != 7)
+    assert (found.spearman_both_low is None) == (len(joined) == 7)
+    assert (found.partial_images_low is None) == (len(joined) != 7)
 
 
-def _by_definition(both):
-    """Redraw after redraw, each number by its own plain function, and the ends that they give."""
-    x, robust, clean = (both[name].to_numpy() for name in ("alignment", "robust_accuracy", "clean_accuracy"))
-    images, n = both["images"].to_numpy(), len(x)
+def _by_definition(joined):
+    """Return the ends of all intervals, computed resample by resample with plain functions."""
+    x, robust, clean = (joined[name].to_numpy() for name in ("alignment", "robust_accuracy", "clean_accuracy"))
+    images, n = joined["images"].to_numpy(), len(x)
     rng = np.random.default_rng([resampling.SEED, n])
     drawn = rng.binomial(images, robust, size=(resampling.RESAMPLES, n))
     models = rng.integers(n, size=drawn.shape)
@@ -89,11 +90,11 @@ def _by_definition(both):
         "slope_both": [],
         "partial_images": [],
     }
-    for at, again in enumerate(models):
+    for at, drawn_models in enumerate(models):
         found["spearman_images"].append(stats.spearmanr(x, y[at]).statistic)
         found["slope_images"].append(stats.linregress(x, y[at]).slope)
-        found["spearman_both"].append(stats.spearmanr(x[again], y[at][again]).statistic)
-        found["slope_both"].append(stats.linregress(x[again], y[at][again]).slope)
+        found["spearman_both"].append(stats.spearmanr(x[drawn_models], y[at][drawn_models]).statistic)
+        found["slope_both"].append(stats.linregress(x[drawn_models], y[at][drawn_models]).slope)
         found["partial_images"].append(partial.compute_partial(x, y[at], z[at]).r)
     counted = {
         "spearman": stats.spearmanr(x, robust).statistic,
@@ -110,21 +111,21 @@ def _by_definition(both):
     return ends
 
 
-def test_every_end_is_the_plain_definitions():
-    """Scores with ties and models of different numbers of images, of which few give accuracies with ties too."""
-    both = _both(n=24)
-    both = both.assign(
-        alignment=both["alignment"].round(1), clean_accuracy=both["clean_accuracy"].clip(upper=1),
+def test_every_end_agrees_with_the_plain_definition():
+    """The scores have ties. The numbers of images differ, and small ones give accuracies with ties."""
+    joined = _joined(n=24)
+    joined = joined.assign(
+        alignment=joined["alignment"].round(1), clean_accuracy=joined["clean_accuracy"].clip(upper=1),
         images=[20, 25, 50] * 8,
     )  # fmt: skip
-    found = sampling_error.estimate_intervals(both)
-    for name, end in _by_definition(both).items():
+    found = sampling_error.estimate_intervals(joined)
+    for name, end in _by_definition(joined).items():
         assert getattr(found, name) == pytest.approx(end, abs=1e-12), name
 
 
-def test_scores_that_share_their_redraws_are_told_what_they_are_told_alone():
-    """Rows come score by score; one score lacks a model, so that its redraws are others."""
-    tables = [_both(n=12).assign(model=[*"abcdefghijkl"], attack="x", norm="Linf", eps=eps, eps_value=float(eps))
+def test_scores_that_share_resamples_have_the_same_intervals_as_alone():
+    """The rows are ordered by score. One score lacks a model, so it has its own resamples."""
+    tables = [_joined(n=12).assign(model=[*"abcdefghijkl"], attack="x", norm="Linf", eps=eps, eps_value=float(eps))
               for eps in ("1", "2")]  # fmt: skip
     tables[1]["robust_accuracy"] /= 2
     columns = tuple(ScoreColumn(name, "category", name) for name in ("one_vision", "two_vision", "three_vision"))
