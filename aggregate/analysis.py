@@ -1,5 +1,6 @@
 """The analysis of a run: from outcomes to tables, figures and the report. Each file is replaced atomically."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import pandas as pd
 from aggregate.collect import corruptions, table, tally
 from aggregate.collect.tally import PairRow
 from aggregate.figures import gallery
+from aggregate.figures.drawing import Drawing
 from aggregate.report import paper_tables, report
 from aggregate.scores import scores
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics import networks, tables
+from aggregate.statistics.tables import Tables
 from alignsec import atomic
 from alignsec.display import Display
 from alignsec.run.event_log import EventLog
@@ -72,21 +75,32 @@ def analyse(
     series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
     drawings = gallery.draw_all(rows, series, statistics, alignment)
     files = {
-        "table.csv": table.to_csv(rows),
         "pairs.csv": table.to_csv(pairs),
-        **{f"{name}.csv": table.to_csv(frame) for name, frame in statistics.named().items()},
-        "matching.csv": table.to_csv(make_matching_table(matching, alignment)),
+        **make_csv_files(rows, statistics, make_matching_table(matching, alignment)),
     }
-    display.begin("figures", len(drawings), unit="figures")
-    for drawing in drawings:
-        display.advance()
-        files.update({f"figures/{name}": data for name, data in drawing.files().items()})
+    files.update(make_figure_files(drawings, display))
     files.update({f"tables/{name}": data for name, data in paper_tables.format_tables(rows, statistics).items()})
     display.begin("report")
     inputs = report.ReportInputs(plan, counts, rows, statistics, alignment, matching, drawings)
     files[REPORT] = report.render_report(inputs)
     write_analysis(out, files)
     return Analysis(out / REPORT, len(counts.planned), len(counts.not_ok))
+
+
+def make_csv_files(rows: pd.DataFrame, statistics: Tables, matching: pd.DataFrame) -> dict[str, bytes]:
+    """Return the bytes of each CSV file that analyses of runs and of published accuracies share, by file name."""
+    frames = {"table": rows, **statistics.named(), "matching": matching}
+    return {f"{name}.csv": table.to_csv(frame) for name, frame in frames.items()}
+
+
+def make_figure_files(drawings: Sequence[Drawing], display: Display) -> dict[str, bytes]:
+    """Return the bytes of each figure file by relative path."""
+    files: dict[str, bytes] = {}
+    display.begin("figures", len(drawings), unit="figures")
+    for drawing in drawings:
+        display.advance()
+        files.update({f"figures/{name}": data for name, data in drawing.files().items()})
+    return files
 
 
 def make_matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:

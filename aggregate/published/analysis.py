@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from aggregate import analysis
-from aggregate.collect.table import to_csv
 from aggregate.figures import gallery
 from aggregate.formatting import format_quantity
 from aggregate.published import accuracies, page
@@ -13,6 +12,7 @@ from aggregate.scores import scores
 from aggregate.statistics import architecture, tables
 from aggregate.statistics.networks import Networks
 from alignsec import digest
+from alignsec.display import Display
 from alignsec.run.folder import REPORT
 from alignsec.run.plan import PlannedScores
 
@@ -46,13 +46,8 @@ def analyse_published(
     statistics = tables.compute_tables(published.table, alignment, Networks(family))
     matching = scores.match_models(models, alignment)
     drawings = gallery.draw_all(published.table, pd.DataFrame({"state": []}), statistics, alignment)
-    files = {
-        "table.csv": to_csv(published.table),
-        **{f"{name}.csv": to_csv(frame) for name, frame in statistics.named().items()},
-        "matching.csv": to_csv(analysis.make_matching_table(matching, alignment)),
-    }
-    for drawing in drawings:
-        files.update({f"figures/{name}": data for name, data in drawing.files().items()})
+    files = analysis.make_csv_files(published.table, statistics, analysis.make_matching_table(matching, alignment))
+    files.update(analysis.make_figure_files(drawings, Display()))
     snapshot = PlannedScores(source=scores_file.name, sha256=digest.sha256_of_bytes(data), label=label)
     inputs = page.PublishedInputs(file.name, published, statistics, alignment, snapshot, matching, drawings)
     files[REPORT] = page.render_published(inputs)
