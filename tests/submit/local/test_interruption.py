@@ -81,7 +81,7 @@ def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
     assert left == {f"{prepared.id('a', method)}.json" for method in ("clean", "apgd-ce")}
     assert all(isinstance(outcome_file.read(prepared.folder.outcomes / name), Record) for name in left)
     (prepared.control / "go").touch()
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
     assert f"{prepared.id('b', 'clean')}: ok" in done.stdout
     assert prepared.started.count(prepared.id("a", "clean")) == 1
     assert len(list(prepared.folder.outcomes.iterdir())) == 4
