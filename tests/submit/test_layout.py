@@ -164,7 +164,7 @@ def test_the_plan_is_written_last(validated: ValidatedStudy, folder: RunFolder, 
     def full(path: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(layout.atomic, "write", full)
+    monkeypatch.setattr(layout.atomic, "write_atomic", full)
     with pytest.raises(OSError, match="No space"):
         layout.write_run_folder(validated, folder)
     assert not folder.plan.exists()
