@@ -139,20 +139,33 @@ def measure(
     families = np.unique(kinds, return_inverse=True)[1].astype(np.int64)
     y, clean = (first[name].to_numpy(dtype=np.float64) for name in ("robust_accuracy", "clean_accuracy"))
     images = first["images"].to_numpy(dtype=np.float64)
-    keys = [(group[0], attack, eps) for group in names]
-    error: ImageError | None = None
-    sampling = "unknown"
-    if np.isfinite(images).all() and (images > 1).all():
-        bits = [(networks.clean.get(key[0]), robust.get(key)) for key in keys]
-        if len(set(images)) == 1 and len(bits) > 1 and all(a is not None and b is not None for a, b in bits):
-            count = int(images[0])
-            pairs = [
-                np.stack([np.unpackbits(b, count=count) for b in column]) for column in zip(*bits, strict=True)
-            ]
-            error, sampling = estimate_image_error(pairs[0].astype(bool), pairs[1].astype(bool)), "verdicts"
-        else:
-            error, sampling = bound_image_error(np.nan_to_num(clean), y, images), "counts"
+    bits = [(networks.clean.get(group[0]), robust.get((group[0], attack, eps))) for group in names]
+    error, sampling = _estimate_error(clean, y, images, bits)
     return Measured(y, families, clean, error), names, sampling
+
+
+def _estimate_error(
+    clean: Floats, robust: Floats, images: Floats, bits: Sequence[tuple[Bits | None, Bits | None]]
+) -> tuple[ImageError | None, str]:
+    """Return the sampling error of the accuracies and its origin: "verdicts", "counts" or "unknown".
+
+    Args:
+        clean: Clean accuracy of each network, shape (n,).
+        robust: Robust accuracy of each network, shape (n,).
+        images: Number of images of each network, shape (n,); NaN where unknown.
+        bits: Packed bits of the correct and of the robust images of each network; None where unknown.
+    """
+    if not (np.isfinite(images).all() and (images > 1).all()):
+        return None, "unknown"
+    known = [(a, b) for a, b in bits if a is not None and b is not None]
+    if len(set(images)) > 1 or len(known) < max(2, len(bits)):
+        return bound_image_error(np.nan_to_num(clean), robust, images), "counts"
+    count = int(images[0])
+    correct, survived = (
+        np.stack([np.unpackbits(packed, count=count) for packed in column]).astype(bool)
+        for column in zip(*known, strict=True)
+    )
+    return estimate_image_error(correct, survived), "verdicts"
 
 
 def _values(column: ScoreColumn, names: Sequence[Sequence[str]], scores: Scores) -> Floats:
