@@ -104,12 +104,12 @@ IMAGES = 'name = "x"\nmodels = []\nattacks = []\n[images]\n'
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("", "says not where the images are; give one of folder, archive and shards"),
+        ("", "names no source of images; give one of folder, archive and shards"),
         ('folder = "made"\narchive = "a.tar"', "has folder and archive; give one of"),
         ('shards = "*.parquet"', "matches no file"),
-        ("shards = []", "is empty; it needs at least one"),
-        ('shards = ["a.tar"]\nlabels = "l.csv"', "has labels, but shards bring their own; remove labels"),
-        ('folder = "made"\nlist = "l.csv"\ncount = 3', "has a list and a count or stratified"),
+        ("shards = []", "is empty; expected at least one entry"),
+        ('shards = ["a.tar"]\nlabels = "l.csv"', "has labels, but shards contain their labels; remove labels"),
+        ('folder = "made"\nlist = "l.csv"\ncount = 3', "has a list together with count or stratified"),
         ('folder = "made"\nstratified = true', "is stratified, which needs a count"),
         ('folder = "a.tar"', "is a file; give a folder"),
         ('archive = "made"', "is a folder; give a file"),
