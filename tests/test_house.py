@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tests import slow
 from tests.paths import CHECKOUT
 
 ROOMS = ("alignsec", "jobs", "submit", "aggregate")
@@ -172,6 +173,17 @@ def test_files_are_short():
     assert not {name: length for name, length in lengths.items() if length > FILE_LINES}
 
 
+def test_functions_are_short():
+    offenders = []
+    for name in FILES:
+        for function in functions(name):
+            lines = (function.end_lineno or function.lineno) - function.lineno + 1
+            branches = count_branches(function)
+            if lines > FUNCTION_LINES or branches > BRANCHES:
+                offenders.append(f"{name}: {function.name}: {lines} lines, {branches} branches")
+    assert not offenders
+
+
 def test_function_names_can_be_searched_for():
     assert not [
         f"{name}: {function.name}"
@@ -187,3 +199,14 @@ def test_docstrings_are_finished_and_cite_files_of_the_repository():
     for name in [*FILES, *TEST_FILES]:
         assert unknown not in (CHECKOUT / name).read_text(encoding="utf-8"), name
         assert not (ast.get_docstring(parse(name)) or "").startswith("TODO"), name
+
+
+def test_tests_share_code_through_modules_without_tests():
+    """No test imports another test module or a conftest."""
+    modules = {name.removesuffix(".py").replace("/", ".") for name in TEST_FILES}
+    with_tests = {name for name in modules if name.rpartition(".")[2].startswith(("test_", "conftest"))}
+    assert not {name: found for name in TEST_FILES if (found := with_tests & set(imported_modules(name)))}
+
+
+def test_paths_of_slow_tests_exist():
+    assert not [path for path in slow.PATHS if not (CHECKOUT / path).exists()]
