@@ -20,5 +20,6 @@ PATHS = (
     "tests/brainscore",
     "tests/pool",
     "tests/studies/test_preparation.py",
+    "tests/submit/requests/test_reality.py",
 )
 """Folders and files of slow tests: parity with pyautoattack, whole analyses, other processes."""
