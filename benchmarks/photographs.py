@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from alignsec.images import decoding
 from alignsec.models.classifier import Classifier
 from alignsec.spec.preprocessing import Preprocessing
 from benchmarks.clock import DEVICE
@@ -40,7 +41,7 @@ def load_mobilenet(count: int) -> tuple[Classifier, Tensor, Tensor]:
 
 def _read(path: Path) -> Tensor:
     """Resize the short side to 256 pixels and crop the central 224 x 224."""
-    with Image.open(path) as opened:
+    with decoding.open_image(path.read_bytes()) as opened:
         image = opened.convert("RGB")
     scale = 256 / min(image.size)
     size = round(image.width * scale), round(image.height * scale)

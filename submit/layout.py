@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from alignsec import atomic, digest
+from alignsec.images import duplicates
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan, PlannedPair, PlannedScores
 from alignsec.spec.pair import File, Pair
@@ -59,6 +60,8 @@ def write_run_folder(
         scores=_copy_scores(study.scores, folder) if study.scores else None,
         images=packs.images,
         image_count=len(validated.selection.images),
+        labels=validated.describe_labels(),
+        duplicates=duplicates.describe_duplicates(folder.images / packs.images.name),
         planned=planned,
     )
     atomic.write_atomic(folder.study, text)

@@ -1,12 +1,12 @@
 """Validation of a study and of every file that it names, before anything is written."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from alignsec import digest
 from alignsec.errors import ConfigError, ConfigErrors
-from alignsec.images.pack import Candidate
 from alignsec.spec import corruption
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import Published
@@ -32,6 +32,15 @@ class ValidatedStudy:
     """Published clean accuracies by model name. A model must reproduce its own before it is attacked."""
     selection: Selection
     """The study's images."""
+
+    def describe_labels(self) -> str:
+        """Return a sentence on the labels of the images: their origin, and the models' numbers of classes."""
+        numbers = Counter(model.class_count for model in self.study.models)
+        counts = [
+            f"{models} {'model' if models == 1 else 'models'} with {number or 'an unknown number of'} classes"
+            for number, models in numbers.items()
+        ]
+        return f"{self.selection.labels}; {', '.join(counts)}"
 
 
 def validate(
@@ -61,7 +70,7 @@ def validate(
     errors += _scores_errors(path, study)
     selection = Selection.from_study(path, study, errors)
     for index, model in enumerate(study.models):
-        errors += _label_errors(path, index, model, selection.images)
+        errors += _label_errors(path, index, model, selection)
         errors += _size_errors(path, index, model, study.attacks)
     if errors:
         raise ConfigErrors(errors)
@@ -128,11 +137,18 @@ def _size_errors(path: Path, index: int, model: StudyModel, attacks: Iterable[At
     return [ConfigError(path=path, field=f"models[{index}]", given=f'"{model.name}"', remedy=remedy)]
 
 
-def _label_errors(path: Path, index: int, model: StudyModel, images: Iterable[Candidate]) -> list[ConfigError]:
-    """Return an error if images have labels that the model cannot predict."""
+def _label_errors(path: Path, index: int, model: StudyModel, selection: Selection) -> list[ConfigError]:
+    """Return an error if images have labels that the model cannot predict, or labels of other classes."""
     if model.class_count is None:
         return []
-    outside = [image for image in images if image.label >= model.class_count]
+    field, given = f"models[{index}]", f'"{model.name}"'
+    if selection.label_classes not in {None, model.class_count}:
+        remedy = (
+            f"has {model.class_count} classes, but the labels are those of {selection.label_classes} classes "
+            f"({selection.labels}); set labels = FILE with this model's labels"
+        )
+        return [ConfigError(path=path, field=field, given=given, remedy=remedy)]
+    outside = [image for image in selection.images if image.label >= model.class_count]
     if not outside:
         return []
     first = outside[0]
@@ -140,4 +156,4 @@ def _label_errors(path: Path, index: int, model: StudyModel, images: Iterable[Ca
         f"has {model.class_count} classes, 0 to {model.class_count - 1}, but {len(outside)} images have labels "
         f"outside, such as {first.name} with {first.label}"
     )
-    return [ConfigError(path=path, field=f"models[{index}]", given=f'"{model.name}"', remedy=remedy)]
+    return [ConfigError(path=path, field=field, given=given, remedy=remedy)]

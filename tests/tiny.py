@@ -125,7 +125,7 @@ def write_class_folders(folder: Path, classes: int = 3, each: int = 4) -> None:
     """Write one folder of images per class, as in ImageNet's layout."""
     for label in range(classes):
         for number in range(each):
-            write_image(folder / f"class{label}" / f"{number}.png", seed=100 * label + number)
+            write_image(folder / f"{label}" / f"{number}.png", seed=100 * label + number)
 
 
 def write_labels(path: Path, rows: Sequence[tuple[str, object]]) -> None:

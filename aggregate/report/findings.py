@@ -268,7 +268,7 @@ def list_cautions(plan: Plan, tally: Tally, table: pd.DataFrame) -> list[str]:
         table: Rows of table.csv.
 
     Returns:
-        One sentence per difference; an empty list if all outcomes were made in the same way.
+        One sentence per difference, and one on duplicate images; an empty list if there is none.
     """
     found = []
     code = tally.provenance["code"]
@@ -295,4 +295,6 @@ def list_cautions(plan: Plan, tally: Tally, table: pd.DataFrame) -> list[str]:
     clean = table.groupby("model", sort=False)["clean_correct"].nunique()
     if unequal := list(clean[clean > 1].index):
         found.append(f"Clean accuracy differs between attacks on the same images: {join_list(unequal)}.")
+    if plan.duplicates:
+        found.append(f"{plan.duplicates}.")
     return found

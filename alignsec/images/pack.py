@@ -9,18 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
-from alignsec import atomic, digest
+from alignsec import atomic, digest, limits
 from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images import decoding
 from alignsec.spec.pair import File
 
 MANIFEST = "labels.csv"
 """Member of a pack that lists the images and their labels."""
 THREADS = 4
 """Threads that decode images while a pack is written. More would overload an access point."""
-UNDECODABLE = (OSError, SyntaxError, ValueError, OverflowError, Image.DecompressionBombError)
-"""Exceptions of Pillow for a file that is not an image or is truncated."""
 
 
 class PackError(Exception):
@@ -43,12 +40,15 @@ class Candidate:
     def read(self) -> bytes:
         """Return the encoded image.
 
+        At most one byte more than the limit is read, so that `open_image` refuses a larger image.
+
         Raises:
             OSError: If the file cannot be read.
         """
+        most = limits.IMAGE_BYTES + 1
         with self.path.open("rb") as file:
             file.seek(self.offset)
-            return file.read(-1 if self.size is None else self.size)
+            return file.read(most if self.size is None else min(self.size, most))
 
 
 def write_pack(
@@ -118,12 +118,11 @@ def _read_and_decode(image: Candidate) -> bytes | ConfigError:
     where = str(image.path) if image.size is None else f"{image.path}: {image.name}"
     try:
         data = image.read()
-        with Image.open(io.BytesIO(data)) as picture:
+        with decoding.open_image(data) as picture:
             picture.load()
             mode = picture.mode
-    except UNDECODABLE as error:
-        why = "unknown image format" if isinstance(error, UnidentifiedImageError) else str(error)
-        remedy = f"cannot be decoded ({why}); replace the image or remove it from the set"
+    except decoding.UNDECODABLE as error:
+        remedy = f"cannot be decoded ({decoding.explain(error)}); replace the image or remove it from the set"
         return ConfigError(path=where, remedy=remedy)
     if mode.startswith(("I", "F")):
         remedy = (
@@ -146,6 +145,16 @@ def read_index(path: Path, sha256: str) -> list[Candidate]:
     """
     if (found := digest.sha256_of_file(path)) != sha256:
         raise PackError(f"{path.name} has digest {found[:12]}, expected {sha256[:12]}: it is truncated or changed")
+    return list_members(path)
+
+
+def list_members(path: Path) -> list[Candidate]:
+    """Return the images of a pack without comparing its digest.
+
+    Raises:
+        PackError: If the file is not a pack.
+        OSError: If the file cannot be read.
+    """
     try:
         with tarfile.open(path) as archive:
             members = {member.name: member for member in archive if member.isfile()}

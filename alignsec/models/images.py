@@ -1,6 +1,5 @@
 """Images: decodes and resizes the images of a pack in threads while the model already runs on the first ones."""
 
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -8,11 +7,11 @@ from types import TracebackType
 from typing import Self
 
 import torch
-from PIL import Image
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torchvision import transforms
 
+from alignsec.images import decoding
 from alignsec.images import pack as image_pack
 from alignsec.images.pack import Candidate
 from alignsec.models.pixels import Pixels
@@ -145,8 +144,8 @@ class ImageTransform:
         """
         data = image.read()
         try:
-            with Image.open(io.BytesIO(data)) as decoded:
+            with decoding.open_image(data) as decoded:
                 transformed: Tensor = self._transform(decoded.convert(self._mode))
-        except image_pack.UNDECODABLE as error:
-            raise ImageError(f"{image.name} cannot be decoded: {error}") from None
+        except decoding.UNDECODABLE as error:
+            raise ImageError(f"{image.name} cannot be decoded: {decoding.explain(error)}") from None
         return transformed

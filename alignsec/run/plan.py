@@ -48,6 +48,10 @@ class _PlanHeader(StrictModel):
     scores: PlannedScores | None
     images: File
     image_count: Annotated[int, Field(ge=1)]
+    labels: str = ""
+    """A sentence on the origin of the images' labels; empty in plans of earlier versions."""
+    duplicates: str = ""
+    """A sentence on images with the same content; empty if there are none."""
 
 
 class _PairRow(StrictModel):

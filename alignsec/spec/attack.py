@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from alignsec.errors import nearest
+from alignsec.names import NAME_PATTERN
 from alignsec.schema import StrictModel
 from alignsec.spec import corruption
 from alignsec.spec.budget import Budget
@@ -39,7 +40,7 @@ VERDICTS_VERSION = 1
 class Attack(StrictModel):
     """One attack at one or more budgets. The defaults are those of AutoAttack's standard version."""
 
-    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")
+    name: str = Field(min_length=1, max_length=80, pattern=NAME_PATTERN)
     """Name in tables and figures, unique in a study. Default: the method and the norm, such as
     "autoattack-Linf"."""
     method: Method

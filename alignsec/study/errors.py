@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from alignsec.errors import ConfigError, nearest
+from alignsec.names import NAME_PATTERN
 from alignsec.schema import SHA256_PATTERN
 from alignsec.study import fields
 
@@ -30,7 +31,7 @@ PATTERNS = {
     SHA256_PATTERN: "is not a SHA-256 digest; expected 64 digits and letters a to f, as sha256sum prints it",
     fields.DATE_PATTERN: 'is not a date; write year-month-day, such as "2025-09-08"',
     fields.RUN_NAME_PATTERN: "is not a valid run name; use letters, digits, - and _, at most 64",
-    fields.NAME_PATTERN: "has a control character, such as a line break; a name must be one line",
+    NAME_PATTERN: "has a control character, such as a line break, or an invisible character; it must be one line",
 }
 
 

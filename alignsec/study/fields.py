@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from alignsec.names import NAME_PATTERN
 from alignsec.schema import StrictModel
 
 
@@ -34,7 +35,8 @@ def _check_folder(path: Path) -> Path:
 
 ExistingFile = Annotated[Path, AfterValidator(_resolve), AfterValidator(_check_file)]
 ExistingFolder = Annotated[Path, AfterValidator(_resolve), AfterValidator(_check_folder)]
-NAME_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+Line = Annotated[str, Field(max_length=1000, pattern=NAME_PATTERN)]
+"""A text of one line."""
 Name = Annotated[str, Field(min_length=1, max_length=120, pattern=NAME_PATTERN)]
 RUN_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 RunName = Annotated[str, Field(pattern=RUN_NAME_PATTERN)]

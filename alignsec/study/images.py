@@ -2,7 +2,7 @@
 
 from glob import glob
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -37,8 +37,11 @@ class StudyImages(StudyTable):
     """Parquet files as in the model hub's data sets, or webdataset tar files: a pattern or a list of files."""
     labels: ExistingFile | None = None
     """Labels of `folder` or `archive`: a CSV file with the columns `file` and `label`, ImageNet's
-    LOC_val_solution.csv, or the devkit's ground truth with one line per image. Default: one folder per class;
-    ImageNet's WordNet ids have ImageNet's labels, other folder names are numbered in sorted order."""
+    LOC_val_solution.csv, or the devkit's ground truth with one line per image. Default: one folder per class,
+    named by ImageNet's WordNet ids or by whole numbers, which are the labels."""
+    class_order: Literal["sorted"] | None = None
+    """"sorted": class folders with any names are numbered in sorted order, as torchvision's ImageFolder does for
+    training. Their number must be the models' number of classes."""
     count: Annotated[int, Field(ge=1)] | None = None
     """Number of attacked images. Default: all images."""
     seed: Seed | None = None
@@ -59,6 +62,8 @@ class StudyImages(StudyTable):
             raise PydanticCustomError(
                 "images", "{found}; give one of folder, archive and shards", {"found": found}
             )
+        if self.class_order and (self.labels or self.shards):
+            raise PydanticCustomError("images", "has class_order, which is for class folders only; remove it")
         if self.labels and self.shards:
             raise PydanticCustomError("images", "has labels, but shards contain their labels; remove labels")
         if self.list and (self.count or self.stratified):

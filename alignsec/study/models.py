@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from alignsec import digest
 from alignsec.catalogue import python, sources
 from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
+from alignsec.names import find_forbidden
 from alignsec.spec.pair import Conversion, File, PairModel, Published
 from alignsec.spec.preprocessing import Preprocessing
 from alignsec.study.fields import ExistingFile, Name, StudyTable
@@ -20,7 +21,7 @@ def _check_source(source: str) -> str:
     """Require a known scheme and a name without control characters."""
     scheme, _, name = source.partition(":")
     known = any(entry.scheme == scheme for entry in sources.SOURCES)
-    if not known or not name or any(ord(character) < 32 or ord(character) == 127 for character in name):
+    if not known or not name or find_forbidden(name):
         raise PydanticCustomError("source", "{why}", {"why": sources.unknown_source()})
     return source
 

@@ -1,6 +1,5 @@
 """Studies: models, attacks, images, and the alignment scores to compare the results with."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,16 +13,17 @@ from alignsec.spec.attack import Attack, default_name
 from alignsec.spec.corruption import expand_corruptions
 from alignsec.spec.pair import Published, Tolerance
 from alignsec.study.errors import explain_validation_error
-from alignsec.study.fields import Date, ExistingFile, RunName, Seed, StudyTable
+from alignsec.study.fields import Date, ExistingFile, Line, RunName, Seed, StudyTable
 from alignsec.study.images import StudyImages
 from alignsec.study.models import StudyModel
+from alignsec.study.toml_file import read_tables
 
 
 class StudyScores(StudyTable):
     """The `[scores]` table: alignment scores, one row per model."""
 
     file: ExistingFile
-    label: str = ""
+    label: Line = ""
     """Description of the scores for the report, one line."""
     sha256: Sha256 | None = None
     """Expected digest of the file. Another snapshot of the scores is then an error."""
@@ -38,7 +38,7 @@ class StudyPublished(StudyTable):
     """A CSV file with the columns `model` (the name in the source) and `top1`, such as timm's
     results-imagenet.csv."""
     tolerance: Tolerance = Published.model_fields["tolerance"].default
-    where: str = ""
+    where: Line = ""
     """Where the accuracies are published. Default: the name of the file."""
 
 
@@ -47,7 +47,7 @@ class Study(StudyTable):
 
     name: RunName
     """Letters, digits, hyphens and underscores; also the name of the run folder."""
-    title: str = ""
+    title: Line = ""
     seed: Seed = 0
     images: StudyImages
     scores: StudyScores | None = None
@@ -68,13 +68,7 @@ class Study(StudyTable):
             ConfigErrors: With all errors of the file: invalid TOML, unknown keys and names, budgets that are not
                 text, missing files, and names that are used twice.
         """
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigErrors.about(path, f"cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigErrors.about(path, f"is not valid TOML: {error}") from None
-        raw, entries = _expand_attacks(raw)
+        raw, entries = _expand_attacks(read_tables(path))
         errors = _find_duplicate_names(str(path), raw, entries)
         try:
             study = cls.model_validate(

@@ -13,6 +13,7 @@ from rich.console import Console
 from alignsec import command
 from alignsec.display import megabytes
 from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.images import duplicates
 from alignsec.study.study import Study
 from submit.code import CHECKOUT
 from submit.digest_cache import DIGESTS_FILE, DigestCache
@@ -63,7 +64,10 @@ def pack(path: Path, site: Site, console: Console) -> StudyPacks:
     digests = DigestCache(CHECKOUT / site.runs / DIGESTS_FILE)
     store = PackStore(CHECKOUT / site.images, digests)
     console.print(f"{len(selection.images)} of {selection.found} images, {selection.classes} classes")
+    console.print(selection.labels, markup=False)
     packs = StudyPacks.write(selection, store, console)
+    if same := duplicates.describe_duplicates(store.folder / packs.images.name):
+        console.print(same, markup=False)
     digests.save()
     for file in (packs.images, *packs.corrupted.values()):
         console.print(f"{store.folder / file.name}: {megabytes((store.folder / file.name).stat().st_size)}")

@@ -2,15 +2,18 @@
 
 import tarfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images.pack import Candidate
+from alignsec.names import find_forbidden
 from alignsec.study.images import StudyImages
-from submit.images import labelling, parquet, sampling, webdataset
-from submit.images.files import Archive, Folder
+from submit.images import class_folders, labelling, parquet, sampling, webdataset
+from submit.images.files import MOST_ERRORS, Archive, Folder
+from submit.images.label_origin import LabelOrigin
 
 Gather = Callable[[Sequence[Candidate], Path], list[Candidate]]
 """Copies selected images into a new file at the given path, and returns them with their position in that file."""
@@ -21,6 +24,7 @@ class ImageSet:
     """The labelled images of one source."""
 
     images: list[Candidate]
+    origin: LabelOrigin
     gather: Gather | None = None
     """Required before the images can be read; None if each image can be read from its source directly."""
 
@@ -32,10 +36,28 @@ def read_source(source: StudyImages) -> ImageSet:
         ConfigErrors: All errors of the source.
     """
     if source.shards:
-        return _read_shards(source.shards)
-    files = Folder(source.folder) if source.folder else Archive(source.archive or Path())
-    labelled = labelling.label_by_file(files, source.labels) if source.labels else labelling.label_by_folder(files)
-    return ImageSet(labelled)
+        found = _read_shards(source.shards)
+    else:
+        files = Folder(source.folder) if source.folder else Archive(source.archive or Path())
+        found = ImageSet(
+            *(
+                labelling.label_by_file(files, source.labels)
+                if source.labels
+                else class_folders.label_by_folder(files, source.class_order)
+            )
+        )
+    place = source.folder or source.archive or (source.shards or (Path(),))[0].parent
+    if errors := list(islice(_name_errors(place, found.images), MOST_ERRORS)):
+        raise ConfigErrors(errors)
+    return found
+
+
+def _name_errors(place: Path, images: Iterable[Candidate]) -> Iterator[ConfigError]:
+    """Yield an error for each name that a manifest, a report or a terminal cannot show as it is."""
+    for image in images:
+        if remedy := find_forbidden(image.name):
+            remedy = f"has a file name with {remedy}; rename it"
+            yield ConfigError(path=ascii(f"{place}/{image.name}"), remedy=remedy)
 
 
 def select_images(source: StudyImages, found: ImageSet, seed: int) -> list[Candidate]:
@@ -68,7 +90,7 @@ def _read_shards(shards: Sequence[Path]) -> ImageSet:
     if repeated := [name for name, times in Counter(image.name for image in images).items() if times > 1]:
         remedy = f"is the name of several images, like {len(repeated) - 1} other names; is a shard listed twice?"
         raise ConfigErrors([ConfigError(path=shards[0].parent, given=f'"{repeated[0]}"', remedy=remedy)])
-    return ImageSet(images, parquet.gather_rows if is_parquet else None)
+    return ImageSet(images, LabelOrigin("stated in the shards"), parquet.gather_rows if is_parquet else None)
 
 
 def _shard_format(shard: Path) -> str | None:

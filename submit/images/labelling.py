@@ -1,19 +1,19 @@
-"""The class of each image of a folder or archive, from its class folder or from a file of labels."""
+"""The class of each image of a folder or archive from a file of labels."""
 
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from alignsec import bounded, limits
 from alignsec.errors import ConfigError, ConfigErrors
-from alignsec.images import imagenet
+from alignsec.images import class_names, imagenet
 from alignsec.images.pack import Candidate
 from submit.images import devkit
-from submit.images.files import ByteRange, ImageFiles
-
-LARGEST_LABEL = 1_000_000
+from submit.images.files import ImageFiles
+from submit.images.label_origin import LabelOrigin
 
 
 @dataclass(frozen=True)
@@ -29,65 +29,8 @@ class LabelLine:
     """The WordNet id from the column `wnid`; empty if the file has no such column."""
 
 
-def label_by_folder(files: ImageFiles) -> list[Candidate]:
-    """Return the images in class folders.
-
-    If every folder is named after an ImageNet class, the images get ImageNet's labels; classes may be missing.
-    Otherwise the folders are numbered in sorted order, as torchvision does.
-
-    Args:
-        files: The folder or archive that contains the class folders.
-
-    Raises:
-        ConfigErrors: There are no class folders, or some are empty; at least half of the folders are ImageNet
-            classes, but not all; a name is not valid UTF-8.
-    """
-    folders = files.folders()
-    wordnet = imagenet.labels_by_wordnet_id()
-    known = [folder for folder in folders if folder in wordnet]
-    labels = wordnet if len(known) == len(folders) else {folder: at for at, folder in enumerate(folders)}
-    found = [
-        _candidate(name, labels[top], place)
-        for name, place in files.images()
-        if (top := name.split("/")[0]) in labels and "/" in name
-    ]
-    if not found:
-        remedy = "contains no class folders with images; set labels = FILE, a CSV with the columns file and label"
-        raise ConfigErrors.about(files.root, remedy)
-    errors = [
-        *_undecodable_names(files.root, found),
-        *_empty_folders(files.root, folders, found),
-        *_other_folders(files.root, folders, known),
-    ]
-    if errors:
-        raise ConfigErrors(errors)
-    return found
-
-
-def _undecodable_names(root: Path, found: Iterable[Candidate]) -> Iterator[ConfigError]:
-    for image in found:
-        if any("\ud800" <= character <= "\udfff" for character in image.name):
-            remedy = "has a file name that is not valid UTF-8; rename it"
-            yield ConfigError(path=ascii(f"{root}/{image.name}"), remedy=remedy)
-
-
-def _empty_folders(root: Path, folders: Iterable[str], found: Iterable[Candidate]) -> Iterator[ConfigError]:
-    full = {image.name.split("/")[0] for image in found}
-    remedy = (
-        "is a class folder without images; unpack the image set again, or remove the folder if it is not a class"
-    )
-    return (ConfigError(path=root / folder, remedy=remedy) for folder in folders if folder not in full)
-
-
-def _other_folders(root: Path, folders: Sequence[str], known: Sequence[str]) -> Iterator[ConfigError]:
-    """Yield an error for each folder that is not an ImageNet class if at least half of the folders are."""
-    if len(folders) > len(known) >= len(folders) / 2:
-        remedy = f"is not an ImageNet class, but {len(known)} other folders are; remove it"
-        yield from (ConfigError(path=root / folder, remedy=remedy) for folder in folders if folder not in known)
-
-
-def label_by_file(files: ImageFiles, labels: Path) -> list[Candidate]:
-    """Return the images that a file of labels names.
+def label_by_file(files: ImageFiles, labels: Path) -> tuple[list[Candidate], LabelOrigin]:
+    """Return the images that a file of labels names, and the origin of their labels.
 
     Args:
         files: The folder or archive that contains the images.
@@ -116,28 +59,26 @@ def label_by_file(files: ImageFiles, labels: Path) -> list[Candidate]:
             remedy = "is listed more than once"
             errors.append(ConfigError(path=labels, field=field, given=f'"{line.name}"', remedy=remedy))
         else:
-            found.append(_candidate(line.name, label, place))
+            found.append(Candidate(line.name, label, place.path, place.offset, place.size))
     if errors:
         raise ConfigErrors(errors)
-    return found
-
-
-def _candidate(name: str, label: int, place: ByteRange) -> Candidate:
-    return Candidate(name, label, place.path, place.offset, place.size)
+    known = imagenet.labels_by_wordnet_id()
+    wordnet = any(line.label in known or line.wordnet in known for line in lines)
+    source = f"{labels.name}, ImageNet's WordNet ids" if wordnet else f"{labels.name}"
+    return found, LabelOrigin(source, imagenet.COUNT if wordnet else None)
 
 
 def _parse_label(label: str) -> int | None:
-    if re.fullmatch(r"[0-9]{1,9}", label) and int(label) <= LARGEST_LABEL:
-        return int(label)
-    return imagenet.labels_by_wordnet_id().get(label)
+    number = class_names.parse_number(label)
+    return imagenet.labels_by_wordnet_id().get(label) if number is None else number
 
 
 def _read_lines(files: ImageFiles, labels: Path) -> Iterator[LabelLine]:
     """Yield the labels of a file in one of the known formats; raise ConfigErrors for any other file."""
     try:
-        text = labels.read_text(encoding="utf-8-sig")
+        text = bounded.read_bytes(labels, limits.TABLE_BYTES).decode("utf-8-sig")
         rows = list(csv.DictReader(text.splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, bounded.TooLargeError) as error:
         raise ConfigErrors.about(labels, f"cannot be read as CSV: {error}") from None
     header = rows[0].keys() if rows else set[str]()
     if {"file", "label"} <= header:

@@ -24,6 +24,10 @@ class Selection:
     """Number of images in the source."""
     gather: Gather | None = None
     """See ImageSet."""
+    labels: str = ""
+    """A sentence on the origin of the labels."""
+    label_classes: int | None = None
+    """Number of classes that the models must have; None if the origin of the labels does not determine it."""
 
     @property
     def classes(self) -> int:
@@ -57,4 +61,5 @@ class Selection:
                     )
                 except ConfigErrors as error:
                     errors += error.errors
-        return cls(images, corrupted, len(found.images), found.gather)
+        labels, classes = found.origin.describe(found.images), found.origin.classes
+        return cls(images, corrupted, len(found.images), found.gather, labels, classes)

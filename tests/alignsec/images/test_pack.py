@@ -34,7 +34,7 @@ def test_a_pack_returns_the_images_that_were_written(tmp_path: Path):
     write_class_folders(tmp_path / "images")
     path, sha256 = write_folder_pack(tmp_path / "images", tmp_path / "packs")
     images = list(tiny.read_pack(path, sha256))
-    assert [image.name for image in images] == [f"class{c}/{n}.png" for c in range(3) for n in range(4)]
+    assert [image.name for image in images] == [f"{c}/{n}.png" for c in range(3) for n in range(4)]
     assert [image.label for image in images] == [0] * 4 + [1] * 4 + [2] * 4
     assert all(image.data == (tmp_path / "images" / image.name).read_bytes() for image in images)
 

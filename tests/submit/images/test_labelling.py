@@ -1,8 +1,5 @@
-"""Labels from class folders and from files of labels, and the errors of both."""
+"""Labels from files of labels, and their errors."""
 
-import gzip
-import os
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -11,33 +8,9 @@ from timm.data import ImageNetInfo
 from alignsec.errors import ConfigErrors
 from alignsec.images import imagenet
 from submit.images import devkit, labelling
-from submit.images.files import Archive, Folder, ImageFiles
+from submit.images.files import Folder
+from tests.submit.images.image_files import pack_tar
 from tests.tiny import write_image, write_labels
-
-
-def test_class_folders_are_labelled_in_sorted_order(tmp_path: Path):
-    """The order is torchvision's. Hidden folders and files that are not images are ignored."""
-    for folder in ("n02", "n01", ".cache", "n03/deeper"):
-        write_image(tmp_path / folder / "a.png", seed=1)
-    write_image(tmp_path / "n01" / "B.JPEG", seed=2, mode="RGB")
-    (tmp_path / "n01" / "notes.txt").write_text("x")
-    (tmp_path / "loose.png").write_bytes(b"")
-    labelled = {one.name: one.label for one in labelling.label_by_folder(Folder(tmp_path))}
-    assert labelled == {"n01/a.png": 0, "n01/B.JPEG": 0, "n02/a.png": 1, "n03/deeper/a.png": 2}
-
-
-def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path):
-    """Linux accepts any bytes as a file name; a manifest and an outcome must be valid text."""
-    (tmp_path / "class0").mkdir()
-    (tmp_path / "class0" / os.fsdecode(b"caf\xe9.png")).touch()
-    with pytest.raises(ConfigErrors, match=r"caf\\udce9.*not valid UTF-8; rename it"):
-        labelling.label_by_folder(Folder(tmp_path))
-
-
-def test_a_folder_without_classes_is_refused(tmp_path: Path):
-    write_image(tmp_path / "a.png", seed=1)
-    with pytest.raises(ConfigErrors, match="contains no class folders with images; set labels = FILE"):
-        labelling.label_by_folder(Folder(tmp_path))
 
 
 def test_labels_from_a_file(tmp_path: Path):
@@ -46,7 +19,8 @@ def test_labels_from_a_file(tmp_path: Path):
         write_image(tmp_path / name, seed=1)
     text = '\ufefffile,wnid,label\r\n"a,""b"".png",n1, 7\r\nsub/c d.png,n2,0\r\n'
     (tmp_path / "labels.csv").write_text(text, encoding="utf-8", newline="")
-    labelled = {one.name: one.label for one in labelling.label_by_file(Folder(tmp_path), tmp_path / "labels.csv")}
+    found, _ = labelling.label_by_file(Folder(tmp_path), tmp_path / "labels.csv")
+    labelled = {one.name: one.label for one in found}
     assert labelled == {'a,"b".png': 7, "sub/c d.png": 0}
 
 
@@ -109,43 +83,8 @@ def test_labels_that_contradict_their_wordnet_ids_are_refused(tmp_path: Path):
     assert "does not match n01443537, which is class 1" in error.remedy
 
 
-def in_tar(folder: Path, top: str = "") -> Archive:
-    """Pack the folder into a tar whose names begin with `top`."""
-    path = folder.parent / f"{folder.name}.tar"
-    with tarfile.open(path, "w") as archive:
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                archive.add(file, f"{top}{file.relative_to(folder).as_posix()}")
-    return Archive(path)
-
-
 def test_imagenets_classes_equal_timms():
     assert list(imagenet.labels_by_wordnet_id()) == ImageNetInfo().label_names()
-
-
-@pytest.mark.parametrize("packed", [None, "", "./", "val/"])
-def test_imagenet_folders_get_imagenet_labels_if_classes_are_missing(tmp_path: Path, packed: str | None):
-    """Numbered in sorted order, the shark would be class 1. Images in a tar are read from it."""
-    for wordnet in ("n01440764", "n01484850", "n15075141"):
-        write_image(tmp_path / "val" / wordnet / "a.png", seed=int(wordnet[-4:]))
-    files: ImageFiles = Folder(tmp_path / "val") if packed is None else in_tar(tmp_path / "val", packed)
-    found = labelling.label_by_folder(files)
-    labels = {one.name.removesuffix("/a.png"): one.label for one in found}
-    assert labels == {"n01440764": 0, "n01484850": 2, "n15075141": 999}
-    assert all(one.read() == (tmp_path / "val" / one.name).read_bytes() for one in found)
-
-
-def test_folders_that_make_the_labels_uncertain_are_refused(tmp_path: Path):
-    """An empty class folder, or a folder of no ImageNet class among others, may mean an incomplete image set."""
-    for folder in ("n01440764", "n01443537", "leftovers"):
-        write_image(tmp_path / folder / "a.png", seed=1)
-    (tmp_path / "n01484850").mkdir()
-    with pytest.raises(ConfigErrors) as caught:
-        labelling.label_by_folder(Folder(tmp_path))
-    remedies = {Path(error.path).name: error.remedy for error in caught.value.errors}
-    assert set(remedies) == {"n01484850", "leftovers"}
-    assert "is a class folder without images; unpack the image set again" in remedies["n01484850"]
-    assert "is not an ImageNet class, but 3 other folders are" in remedies["leftovers"]
 
 
 def flat(folder: Path, *numbers: int) -> Folder:
@@ -160,7 +99,9 @@ def test_a_flat_set_with_kaggles_labels(tmp_path: Path, packed: bool):
     folder = flat(tmp_path / "val", 1, 2)
     lines = ("ILSVRC2012_val_00000002,n01443537 85 1 499 272 ", "ILSVRC2012_val_00000001,n01484850 1 1 2 2")
     (tmp_path / "LOC_val_solution.csv").write_text("\n".join(("ImageId,PredictionString", *lines)))
-    found = labelling.label_by_file(in_tar(folder.root) if packed else folder, tmp_path / "LOC_val_solution.csv")
+    files = pack_tar(folder.root) if packed else folder
+    found, origin = labelling.label_by_file(files, tmp_path / "LOC_val_solution.csv")
+    assert origin.classes == 1000
     labels = {one.name: one.label for one in found}
     assert labels == {"ILSVRC2012_val_00000002.JPEG": 1, "ILSVRC2012_val_00000001.JPEG": 2}
 
@@ -170,9 +111,9 @@ def test_a_flat_set_with_the_devkits_ground_truth(tmp_path: Path):
     folder = flat(tmp_path / "val", 1, 2, 3)
     truth = tmp_path / "ILSVRC2012_validation_ground_truth.txt"
     truth.write_text("490\n361\n171\n")
-    assert [one.label for one in labelling.label_by_file(folder, truth)] == [65, 970, 230]
+    assert [one.label for one in labelling.label_by_file(folder, truth)[0]] == [65, 970, 230]
     truth.write_text("n01484850\nn01440764\nn01443537\n")
-    assert [one.label for one in labelling.label_by_file(folder, truth)] == [2, 0, 1]
+    assert [one.label for one in labelling.label_by_file(folder, truth)[0]] == [2, 0, 1]
 
 
 @pytest.mark.parametrize("number", ["0", "1001"])
@@ -187,14 +128,3 @@ def test_an_unknown_id_of_the_devkit_is_refused(tmp_path: Path, number: str):
 def test_the_devkit_has_an_id_for_each_class():
     assert sorted(devkit.wordnet_ids().values()) == list(imagenet.labels_by_wordnet_id())
     assert [devkit.wordnet_ids()[number] for number in (1, 2, 1000)] == ["n02119789", "n02100735", "n03255030"]
-
-
-@pytest.mark.parametrize("damage", ["truncated", "compressed", "not a tar"])
-def test_an_unreadable_tar_is_refused(tmp_path: Path, damage: str):
-    write_image(tmp_path / "val" / "n01440764" / "a.png", seed=1, size=64)
-    archive = in_tar(tmp_path / "val").root
-    data = archive.read_bytes()
-    other = {"truncated": data[:3000], "compressed": gzip.compress(data), "not a tar": b"<html>" * 200}
-    archive.write_bytes(other[damage])
-    with pytest.raises(ConfigErrors, match="cannot be read as a plain tar"):
-        labelling.label_by_folder(Archive(archive))

@@ -90,7 +90,7 @@ def test_every_bad_image_is_reported_and_no_pack_is_left(
     env = env_file(runs=str(tmp_path / "runs"))
     study = study_file("a")
     study.write_text(study.read_text().replace("count = 4\n", ""))
-    for name in ("class0/0.png", "class2/1.png"):
+    for name in ("0/0.png", "2/1.png"):
         (study.parent / "images" / name).write_bytes(b"")
     done = packing(checkout, study, env)
     assert done.returncode == 2

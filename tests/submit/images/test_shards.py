@@ -4,18 +4,22 @@ import io
 import json
 import sys
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from alignsec import limits
 from alignsec.errors import ConfigErrors
 from alignsec.study.images import StudyImages
+from submit import validation
 from submit.digest_cache import DigestCache
 from submit.images import image_set
 from submit.images.store import PackStore
 from tests import tiny
+from tests.paths import SHARED_CASES
 from tests.tiny import write_image
 
 
@@ -51,6 +55,13 @@ def webdataset(path: Path, images: list[bytes], first: int = 0, label: str = "cl
 
 def read(*shards: Path) -> image_set.ImageSet:
     return image_set.read_source(StudyImages(shards=shards))
+
+
+def read_and_gather(shard: Path) -> None:
+    """Read the labels of a parquet file, then copy all images."""
+    found = read(shard)
+    assert found.gather
+    found.gather(found.images, shard.parent / "spool")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "cls", "json"])
@@ -101,6 +112,142 @@ def test_parquet_with_wrong_columns_is_refused(
         read(parquet(tmp_path / "a.parquet", images[:2], **changes))
 
 
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("null", [None, {"bytes": None, "path": "x/b.png"}])
+def test_a_null_image_is_refused_by_row(
+    tmp_path: Path, images: list[bytes], null: dict[str, object] | None, statistics: bool
+):
+    """With statistics it is found when the labels are read; without them when the images are copied."""
+    rows = [{"bytes": images[at], "path": f"{at}.png"} for at in range(2)]
+    table = pa.table({"image": [*rows, null], "label": [0, 1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2, write_statistics=statistics)
+    with pytest.raises(ConfigErrors, match=r"a\.parquet: row 0 of group 1: has no image \(null\); remove the row"):
+        read_and_gather(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (pa.array([0, 10**18]), "1000000000000000000 is not a label; expected a whole number from 0 to 1,000,000"),
+        (pa.array([0, -7]), "-7 is not a label; expected a whole number"),
+        (pa.array([0.0, 3.7]), "a column label of integers"),
+        (pa.array([True, False]), "a column label of integers"),
+        (pa.array([10**30, 1], pa.decimal128(38)), "a column label of integers"),
+        (pa.array([[0], [1]]), "a column label of integers"),
+    ],
+)
+def test_parquet_labels_that_are_not_labels_are_refused(
+    tmp_path: Path, images: list[bytes], label: object, message: str
+):
+    with pytest.raises(ConfigErrors, match=message):
+        read(parquet(tmp_path / "a.parquet", images[:2], label=label))
+
+
+def test_images_of_another_type_are_refused(tmp_path: Path):
+    rows = [{"bytes": "text", "path": "a.png"}, {"bytes": "text", "path": "b.png"}]
+    with pytest.raises(ConfigErrors, match="must have a column image with bytes and path"):
+        read(parquet(tmp_path / "a.parquet", [], image=rows, label=[0, 1]))
+
+
+def test_damaged_pages_of_parquet_are_refused(tmp_path: Path, images: list[bytes]):
+    """The end of the file is whole, so that opening it succeeds."""
+    path = parquet(tmp_path / "a.parquet", images)
+    data = path.read_bytes()
+    for at in range(4, len(data) // 2, 97):
+        path.write_bytes(data[:at] + bytes(40) + data[at + 40 :])
+        with suppress(ConfigErrors):  # damage inside an image is found when the image is decoded
+            read_and_gather(path)
+
+
+def test_a_parquet_file_of_too_many_rows_is_refused(
+    tmp_path: Path, images: list[bytes], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(limits, "IMAGES", 6)
+    with pytest.raises(ConfigErrors, match="states 7 rows; the limit is 6"):
+        read(parquet(tmp_path / "a.parquet", images))
+    monkeypatch.setattr(limits, "IMAGES", 7)
+    monkeypatch.setattr(limits, "ROW_GROUP_BYTES", 100)
+    with pytest.raises(ConfigErrors, match="has a row group of"):
+        read(parquet(tmp_path / "a.parquet", images))
+
+
+def shard(path: Path, *members: tuple[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "-1",
+        "3.7",
+        "3.0",
+        "true",
+        "null",
+        "NaN",
+        "1e3",
+        str(10**30),
+        "9" * 5000,
+        "1000001",
+        "",
+        "[1]",
+        "\u0663",
+        "cat",
+    ],
+)
+@pytest.mark.parametrize("suffix", ["cls", "json"])
+def test_webdataset_labels_that_are_not_labels_are_refused(tmp_path: Path, label: str, suffix: str):
+    text = label if suffix == "cls" else f'{{"label": {label}}}'
+    path = shard(tmp_path / "a.tar", ("7.png", b"x"), (f"7.{suffix}", text.encode()))
+    with pytest.raises(ConfigErrors, match=r"is not a label|is not valid JSON") as caught:
+        read(path)
+    assert [error.field for error in caught.value.errors] == [f"7.{suffix}"]
+    assert len(str(caught.value)) < 300
+
+
+def test_webdataset_labels_that_are_refused_for_other_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = b'{"label": ' + b"[" * 100_000
+    for members, message in (
+        ((("7.json", deep),), "nested too deeply"),
+        ((("7.cls", b"\xff\xfe"),), "is not text in UTF-8"),
+        ((("7.cls", b"1"), ("7.json", b'{"label": 2}')), r"has two labels, 1 in 7\.cls and 2 in 7\.json"),
+        ((("7.cls", b"1"), ("7.cls", b"2")), r"7\.cls: is twice in the shard"),
+    ):
+        with pytest.raises(ConfigErrors, match=message):
+            read(shard(tmp_path / "a.tar", ("7.png", b"x"), *members))
+    monkeypatch.setattr(limits, "LABEL_BYTES", 100)
+    with pytest.raises(ConfigErrors, match="is larger than the limit of 100 bytes for a label"):
+        read(shard(tmp_path / "a.tar", ("7.png", b"x"), ("7.cls", b"1" * 101)))
+
+
+def test_webdataset_labels_may_have_spaces_and_a_byte_order_mark(tmp_path: Path):
+    members = (
+        *(("1.png", b"x"), ("1.cls", b"\xef\xbb\xbf 007\r\n"), ("2.png", b"y"), ("2.json", b'{"label": "12"}')),
+        *(("._1.png", b"x"), ("__MACOSX/._1.png", b"x"), (".ipynb_checkpoints/1.png", b"x")),
+    )
+    found = read(shard(tmp_path / "a.tar", *members))
+    assert [(image.name, image.label) for image in found.images] == [("1.png", 7), ("2.png", 12)]
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("07b-parquet-one-null-image", r"val-0\.parquet: row \d+ of group \d+: has no image \(null\)"),
+        ("32-webdataset-labels", r"v-000\.tar: \S+\.cls: has '\S+', which is not a label"),
+    ],
+)
+def test_shards_of_real_cases_are_refused(tmp_path: Path, case: str, message: str):
+    study = SHARED_CASES / case / "study.toml"
+    if not study.is_file():
+        pytest.skip(f"needs {study}")
+    with pytest.raises(ConfigErrors, match=message):
+        validation.validate(study, tmp_path)
+
+
 def test_unreadable_shards_are_refused(tmp_path: Path, images: list[bytes]):
     whole, tar = parquet(tmp_path / "a.parquet", images), webdataset(tmp_path / "b.tar", images)
     cut = tmp_path / "cut.parquet"
@@ -125,8 +272,9 @@ def test_samples_without_an_image_or_a_label_are_reported(tmp_path: Path):
             archive.addfile(header, io.BytesIO(content))
     with pytest.raises(ConfigErrors) as caught:
         read(tmp_path / "a.tar")
-    assert [error.field for error in caught.value.errors] == ["1", "2", "3"]
-    assert "it has cls, png" in caught.value.errors[2].remedy
+    assert [error.field for error in caught.value.errors] == ["1", "2", "3.cls"]
+    assert "it has png" in caught.value.errors[0].remedy
+    assert "'cat', which is not a label" in caught.value.errors[2].remedy
 
 
 def test_without_pyarrow_the_error_names_the_extra(
