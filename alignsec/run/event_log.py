@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import htcondor2
 from htcondor2 import JobEventType
+
+from alignsec.run.event_reader import EventReader
 
 JobState = Literal["idle", "running", "held", "ended", "removed"]
 
@@ -76,7 +77,7 @@ class EventLog:
         """Time of the last event, seconds since 1970, UTC; 0 for an empty log."""
         self._path = path
         self._node_of: dict[str, str] = {}
-        self._reader: htcondor2.JobEventLog | None = None
+        self._reader = EventReader(path)
         self.update()
 
     def update(self) -> None:
@@ -85,12 +86,24 @@ class EventLog:
         Raises:
             OSError: If the log cannot be read.
         """
-        if self._reader is None:
-            if not self._path.exists() or not self._path.stat().st_size:
-                return
-            self._reader = htcondor2.JobEventLog(str(self._path))
-        for event in self._reader.events(stop_after=0):
+        events, restarted = self._reader.read_new()
+        if restarted:
+            self.nodes.clear()
+            self._node_of.clear()
+            self.first = self.last = 0
+        for event in events:
             self._add(event)
+
+    @property
+    def warning(self) -> str:
+        """A sentence about damaged events; empty if there are none."""
+        if not self._reader.damaged:
+            return ""
+        count = self._reader.damaged
+        return (
+            f"{self._path.name}: {count} damaged {'event was' if count == 1 else 'events were'} skipped; "
+            "tries, holds and evictions may be incomplete"
+        )
 
     def _add(self, event: Any) -> None:  # noqa: ANN401 - the bindings have no types
         job = f"{event.cluster}.{event.proc}"
@@ -99,7 +112,9 @@ class EventLog:
         if event.type == JobEventType.SUBMIT:
             # HTCondor 23.9 logs a note, "DAG Node: NAME", and 25.x a ClassAd. The bindings return a ClassAd for
             # both.
-            self._node_of[job] = event.get("StructuredNotes", {}).get("DAGNodeName") or job
+            notes = event.get("StructuredNotes", None)
+            name = notes.get("DAGNodeName", None) if hasattr(notes, "get") else None
+            self._node_of[job] = name if isinstance(name, str) and name else job
         if (node := self._node_of.get(job)) is not None:
             self.nodes[node] = _apply_event(self.nodes.get(node, NodeHistory(node)), job, event)
 
@@ -114,9 +129,7 @@ def find_running_cluster(path: Path) -> int | None:
         OSError: If the log cannot be read.
     """
     cluster = None
-    if not path.exists() or not path.stat().st_size:
-        return None
-    for event in htcondor2.JobEventLog(str(path)).events(stop_after=0):
+    for event in EventReader(path).read_new()[0]:
         if event.type == JobEventType.SUBMIT:
             cluster = int(event.cluster)
         elif event.type in (JobEventType.JOB_TERMINATED, JobEventType.JOB_ABORTED):
@@ -132,23 +145,36 @@ def _apply_event(before: NodeHistory, job: str, event: Any) -> NodeHistory:  # n
         case JobEventType.SUBMIT:
             state, changes = "idle", {"job": job, "jobs": before.jobs + 1, "exit_code": None, "removed": ""}
         case JobEventType.EXECUTE:
-            state, changes = "running", {"host": event.get("SlotName", ""), "starts": before.starts + 1}
+            state, changes = "running", {"host": _text(event, "SlotName", ""), "starts": before.starts + 1}
         case JobEventType.JOB_EVICTED | JobEventType.JOB_RECONNECT_FAILED:
             state, changes = "idle", {"evictions": before.evictions + 1}
         case JobEventType.JOB_TERMINATED:
             normally = event.get("TerminatedNormally", False)
-            code = event["ReturnValue"] if normally else -int(event.get("TerminatedBySignal", 9))
+            code = _integer(event, "ReturnValue", 1) if normally else -_integer(event, "TerminatedBySignal", 9)
             seconds = event.timestamp - before.since if before.state == "running" else 0
             state, changes = "ended", {"exit_code": code, "seconds": seconds}
         case JobEventType.JOB_ABORTED:
-            state, changes = "removed", {"removed": event.get("Reason", "removed")}
+            state, changes = "removed", {"removed": _text(event, "Reason", "removed")}
         case JobEventType.JOB_HELD:
-            hold = Hold(event.timestamp, int(event.get("HoldReasonCode", 0)), event.get("HoldReason", ""))
+            reason = _text(event, "HoldReason", "no reason given")
+            hold = Hold(event.timestamp, _integer(event, "HoldReasonCode", 0), reason)
             state, changes = "held", {"holds": (*before.holds, hold)}
         case JobEventType.JOB_RELEASED:
             state = "idle"
     if "MemoryUsage" in event.keys():  # noqa: SIM118 - the bindings' events are not mappings
-        changes["memory_mb"] = max(before.memory_mb, int(event["MemoryUsage"]))
+        changes["memory_mb"] = max(before.memory_mb, _integer(event, "MemoryUsage", 0))
     if state is not None:
         changes |= {"state": state, "since": event.timestamp}
     return replace(before, **changes)
+
+
+def _integer(event: Any, name: str, default: int) -> int:  # noqa: ANN401 - the bindings have no types
+    """Return a number of an event; the default if it is missing or is no number."""
+    value = event.get(name, default)
+    return int(value) if isinstance(value, int | float) and abs(value) < 2**62 else default
+
+
+def _text(event: Any, name: str, default: str) -> str:  # noqa: ANN401 - the bindings have no types
+    """Return a text of an event in one line; the default if it is missing or is no text."""
+    value = event.get(name, default)
+    return " ".join(value.split()) if isinstance(value, str) and value.strip() else default

@@ -1,0 +1,172 @@
+"""Event logs that are damaged: everything undamaged is read, and nothing raises."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from alignsec.run.event_log import EventLog, find_running_cluster
+from alignsec.run.event_reader import EventReader, split_events
+from tests.paths import SHARED_CASES
+
+SUBMIT = (
+    "000 ({job:03d}.000.000) 2026-11-24 10:00:00 Job submitted from host: <127.0.0.1:9618>\n    DAG Node: {node}\n"
+)
+EXECUTE = (
+    "001 ({job:03d}.000.000) 2026-11-24 10:00:01 Job executing on host: <127.0.0.1:9618>\n\tSlotName: slot1@a\n"
+)
+ENDED = (
+    "005 ({job:03d}.000.000) 2026-11-24 10:00:03 Job terminated.\n\t(1) Normal termination (return value 0)\n"
+    + "".join(f"\t\tUsr 0 00:00:00, Sys 0 00:00:00  -  {what} Usage\n" for what in ("Run Remote", "Run Local"))
+    + "".join(f"\t\tUsr 0 00:00:00, Sys 0 00:00:00  -  {what} Usage\n" for what in ("Total Remote", "Total Local"))
+    + "".join(f"\t0  -  {what}\n" for what in ("Run Bytes Sent By Job", "Run Bytes Received By Job"))
+    + "".join(f"\t0  -  {what}\n" for what in ("Total Bytes Sent By Job", "Total Bytes Received By Job"))
+)
+END = "...\n"
+
+
+def events(job: int, node: str) -> list[str]:
+    return [text.format(job=job, node=node) + END for text in (SUBMIT, EXECUTE, ENDED)]
+
+
+def read(path: Path, data: bytes) -> EventLog:
+    path.write_bytes(data)
+    return EventLog(path)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "study.dag.nodes.log"
+
+
+WHOLE = "".join(events(1, "m1") + events(2, "m2")).encode()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\0" * 4096,
+        b"\0" * 4096 + b"...\n",
+        b"999 (003.000.000) 2026-11-24 10:00:02 An event of a future version\n...\n",
+        b"012 (001.000.000) 2026-11-24 10:00:02 Job was h",
+        b"012 (001.000.000) 2026-11-24 10:00:02 Job was h\n",
+        b"garbage\nmore garbage\n...\n",
+        b"...\n...\n",
+        b"005 (001.000.000) 2026-11-24 10:00:03 Job terminated.\n\t(7) Strange termination\n...\n",
+        b"006 (001.000.000) 2026-11-24 10:00:02 Image size of job updated: x\n\tx  -  MemoryUsage of job\n...\n",
+        b"000 (99999999999999999999.000.000) 2026-11-24 10:00:02 Job submitted from host: <a>\n...\n",
+        b"000 (003.000.000) 2026-99-99 99:99:99 Job submitted from host: <a>\n...\n",
+    ],
+)
+def test_events_after_a_damaged_one_are_read(log: Path, damage: bytes):
+    first, second = "".join(events(1, "m1")).encode(), "".join(events(2, "m2")).encode()
+    found = read(log, first + damage + second)
+    assert {name: found.nodes[name].state for name in ("m1", "m2")} == {"m1": "ended", "m2": "ended"}
+    assert found.nodes["m2"].exit_code == 0
+
+
+def test_a_reason_in_latin_1_is_read(log: Path):
+    held = "012 (001.000.000) 2026-11-24 10:00:02 Job was held.\n\tRéason\n\tCode 1 Subcode 2\n...\n"
+    found = read(log, "".join(events(1, "m1")[:2]).encode() + held.encode("latin-1") + events(2, "m2")[0].encode())
+    assert found.nodes["m1"].state == "held"
+    assert "ason" in found.nodes["m1"].holds[0].reason
+    assert "m2" in found.nodes
+
+
+def test_damaged_events_are_counted_and_reported(log: Path):
+    found = read(log, WHOLE + b"garbage\n...\n" + "".join(events(3, "m3")).encode())
+    assert "m3" in found.nodes
+    assert found.warning == (
+        "study.dag.nodes.log: 1 damaged event was skipped; tries, holds and evictions may be incomplete"
+    )
+    assert read(log, WHOLE).warning == ""
+
+
+def test_events_that_follow_the_damage_later_are_read_once(log: Path):
+    found = read(log, "".join(events(1, "m1")).encode() + b"garbage\n...\n")
+    with log.open("ab") as file:
+        file.write("".join(events(2, "m2")).encode())
+    found.update()
+    found.update()
+    assert found.nodes["m2"].jobs == 1
+    assert found.nodes["m1"].jobs == 1
+    assert found.nodes["m2"].state == "ended"
+
+
+def test_a_log_that_is_still_being_written_is_not_damaged(log: Path):
+    found = read(log, WHOLE[:-30])
+    assert found.warning == ""
+    assert found.nodes["m2"].state == "running"
+    log.write_bytes(WHOLE)
+    found.update()
+    assert found.nodes["m2"].state == "ended"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_damage_never_raises(log: Path, seed: int):
+    """Bytes changed, removed and inserted behind the first node's events, which are read whatever follows."""
+    rng = random.Random(seed)  # noqa: S311 - nothing is encrypted
+    first, rest = "".join(events(1, "m1")).encode(), bytearray("".join(events(2, "m2") + events(3, "m3")).encode())
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randrange(len(rest))
+        match rng.randrange(4):
+            case 0:
+                rest[at] = rng.randrange(256)
+            case 1:
+                del rest[at : at + rng.randint(1, 200)]
+            case 2:
+                rest[at:at] = rng.randbytes(rng.randint(1, 40))
+            case 3:
+                rest[at:at] = b"\0" * rng.randint(1, 5000)
+    found = read(log, first + bytes(rest))
+    assert found.nodes["m1"].state == "ended"
+    find_running_cluster(log)
+
+
+def test_the_end_of_dagman_is_found_behind_damage(log: Path):
+    submitted, _, ended = (text.encode() for text in events(7, "x"))
+    log.write_bytes(submitted + b"\0" * 100 + b"\n...\n" + ended)
+    assert find_running_cluster(log) is None
+
+
+def test_a_cut_event_does_not_swallow_the_next_one():
+    found, damaged = split_events(b"012 (001.000.000) 2026-11-24 10:00:02 Job w\n" + events(2, "m2")[0].encode())
+    assert [event[:3] for event in found] == ["000"]
+    assert damaged == 1
+
+
+def test_both_parsers_agree_on_an_undamaged_log(log: Path):
+    """Held, evicted, aborted, killed by a signal, and memory usage."""
+    more = (
+        "012 (003.000.000) 2026-11-24 10:00:02 Job was held.\n\tout of  memory\n\tCode 34 Subcode 102\n...\n"
+        "013 (003.000.000) 2026-11-24 10:00:03 Job was released.\n\tvia condor_release\n...\n"
+        "006 (003.000.000) 2026-11-24 10:00:04 Image size of job updated: 9\n"
+        "\t651  -  MemoryUsage of job (MB)\n...\n"
+        "009 (003.000.000) 2026-11-24 10:00:05 Job was aborted.\n\tvia condor_rm (by user a)\n...\n"
+    )
+    killed = events(4, "m4")[2].replace(
+        "(1) Normal termination (return value 0)", "(0) Abnormal termination (signal 9)"
+    )
+    killed = killed.replace("\t\tUsr", "\t(0) No core file\n\t\tUsr", 1)
+    text = "".join(events(1, "m1") + events(3, "m3")[:2]) + more + "".join([*events(4, "m4")[:2], killed])
+    plain = read(log, text.encode())
+    assert plain.warning == ""
+    damaged = read(log, text.encode() + b"garbage\n...\n" + END.encode())
+    assert damaged.warning
+    assert damaged.nodes == plain.nodes
+    assert plain.nodes["m3"].holds[0].reason == "out of memory"
+    assert plain.nodes["m4"].exit_code == -9
+
+
+def test_a_missing_log_has_no_events(log: Path):
+    assert EventReader(log).read_new() == ([], False)
+
+
+@pytest.mark.skipif(not SHARED_CASES.exists(), reason="shared/cases is not here")
+@pytest.mark.parametrize(
+    "name", ["cut-mid-event", "fuzz-HTCondorException_ULOG_RD_ERRO", "nul-bytes", "held-unspecified"]
+)
+def test_logs_that_once_ended_in_a_traceback(name: str):
+    found = EventLog(SHARED_CASES / "24-event-logs" / f"{name}.log")
+    assert "m1--clean--abc" in found.nodes
+    assert all(hold.reason for node in found.nodes.values() for hold in node.holds)
