@@ -48,7 +48,7 @@ def test_an_entry_in_the_gallery_adds_files_and_a_section_of_the_report(analysed
     assert "<h3>A toy figure</h3><p>Each line is a toy. n = 1 line. " in found.page
     assert 'aria-label="A line for 1 models."' in found.page
     assert "toy axis" in found.page
-    assert found.page.index("A toy figure") < found.page.index("Robust accuracy by model and budget")
+    assert found.page.index("<h3>A toy figure") < found.page.index("<h3>Robust accuracy by model and budget")
 
 
 def test_a_later_analysis_removes_the_files_of_a_kind_that_it_does_not_draw(analysed):
