@@ -129,7 +129,6 @@ def _describe_relations(part: pd.DataFrame, statistics: Tables) -> Iterator[str]
         for frame in (statistics.correlations, statistics.prediction, statistics.sampling)
     )
     yield from _describe_aggregates(correlations, eps)
-    yield from _describe_benchmarks(correlations, eps)
     if not correlations.empty and correlations["spearman_r"].isna().all():
         reason = correlations["note"].mode().iloc[0]
         yield f"No correlation with alignment could be computed at {_format_eps(eps)}: {reason}."
@@ -193,7 +192,7 @@ def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
     ]
     yield (
         f"Spearman correlation of alignment scores with robust accuracy at {_format_eps(eps)}, over models: "
-        f"{join_list(each)}. {_describe_significance(rows, 'spearman_q')}."
+        f"{join_list(each)}. As in Hoak et al. (2025), models count as independent."
     )
     partial = rows[rows["partial_r"].notna()]
     if partial.empty:
@@ -204,30 +203,9 @@ def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
         for row in partial.itertuples()
     ]
     yield (
-        f"Partial Spearman correlation given clean accuracy, at {_format_eps(eps)}: {join_list(each)}. "
-        f"{_describe_significance(partial, 'partial_q')}."
+        f"Partial Spearman correlation given measured clean accuracy, at {_format_eps(eps)}, as in Hoak et al. "
+        f"(2025): {join_list(each)}. It ignores families and the sampling error of clean accuracy."
     )
-
-
-def _describe_benchmarks(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
-    """Count the benchmarks that correlate significantly with robust accuracy."""
-    rows = correlations[(correlations["level"] == "benchmark") & correlations["spearman_p"].notna()]
-    if rows.empty:
-        return
-    significant, partial = (int((rows[q] < SIGNIFICANT).sum()) for q in ("spearman_q", "partial_q"))
-    tested = int(rows["partial_q"].notna().sum())
-    given_clean = f"{format_count(partial)} of {format_count(tested)}" if tested else "none could be tested"
-    yield (
-        f"Benchmarks that correlate significantly with robust accuracy at {_format_eps(eps)} (q < 0.05, corrected "
-        f"over benchmarks): {format_count(significant)} of {format_count(len(rows))} with enough models; "
-        f"given clean accuracy, {given_clean}."
-    )
-
-
-def _describe_significance(rows: pd.DataFrame, q: str) -> str:
-    """Name the scores that are significant after correction for their number."""
-    names = [score_label(score) for score in rows[rows[q] < SIGNIFICANT]["score"]]
-    return f"Significant after correction (q < 0.05): {join_list(names) if names else 'none'}"
 
 
 def _describe_prediction(prediction: pd.DataFrame, eps: str) -> Iterator[str]:
@@ -249,8 +227,8 @@ def _describe_sampling(sampling: pd.DataFrame, eps: str) -> Iterator[str]:
         yield (
             f"The sample of {format_count(row.images)} images causes about {format_percent(row.share)} of the "
             f"variance of robust accuracy between models at {_format_eps(eps)} "
-            f"(n{NO_BREAK}={NO_BREAK}{row.n} models). It limits the correlation with any "
-            f"score to about {format_decimal(row.largest_r)}."
+            f"(n{NO_BREAK}={NO_BREAK}{row.n} models). A score equal to the true robust "
+            f"accuracy would have a correlation of about {format_decimal(row.largest_r)}."
         )
 
 

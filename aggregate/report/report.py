@@ -11,7 +11,7 @@ import plotly.offline
 
 from aggregate.collect.tally import Tally
 from aggregate.figures.drawing import Drawing
-from aggregate.report import findings, matrix, page, page_data, table_rows
+from aggregate.report import answer, findings, matrix, page, page_data, table_rows
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
@@ -65,6 +65,7 @@ def render_report(inputs: ReportInputs) -> bytes:
         "attacks": attacks,
         "models": models,
         "completeness": findings.describe_completeness(plan, tally),
+        "answers": answer.answer_question(inputs.table, inputs.statistics),
         "findings": findings.summarize_attacks(inputs.table, inputs.statistics),
         "cautions": findings.list_cautions(plan, tally, inputs.table),
         "reasons": _count_reasons(tally),
