@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -17,17 +16,35 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from alignsec.errors import ConfigError, ConfigErrors, nearest
+from alignsec.names import find_forbidden
 from alignsec.schema import StrictModel
+from submit import env_file
 
 
 def _none_if_empty(value: object) -> object:
     return None if value == "" else value
 
 
-def _not_empty(path: Path) -> Path:
+def _expand_home(text: str) -> str:
+    """Replace `~` at the beginning of a path by the home folder."""
+    if not text.startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:  # ~ of an unknown user
+        raise PydanticCustomError(
+            "folder", "begins with ~ and an unknown user name; write the whole path"
+        ) from None
+
+
+def _check_folder(path: Path) -> Path:
     if path == Path():
         raise PydanticCustomError("folder", "must name a folder; empty, it would mean the folder of the code")
-    return path
+    if "$" in str(path) or find_forbidden(str(path)):
+        raise PydanticCustomError(
+            "folder", "must be a path without $ and control characters; write the whole path"
+        )
+    return Path(_expand_home(str(path)))
 
 
 def _pattern(pattern: str, remedy: str) -> AfterValidator:
@@ -41,11 +58,12 @@ def _pattern(pattern: str, remedy: str) -> AfterValidator:
     return AfterValidator(validate)
 
 
-Folder = Annotated[Path, AfterValidator(_not_empty)]
+Folder = Annotated[Path, AfterValidator(_check_folder)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Flag = Annotated[bool | None, BeforeValidator(_none_if_empty)]
 # One line without quotes, because it becomes part of a submit description.
 Word = Annotated[str, _pattern(r"[^\x00-\x1f\x7f\"]*", "must be one line without double quotes")]
+PathWord = Annotated[Word, AfterValidator(_expand_home)]
 # The content of a ClassAd string. Without backslashes, because condor_submit changes some of them.
 ClassAdName = Annotated[str, _pattern(r"[A-Za-z0-9_.+ -]*", "must consist of letters, digits, spaces and _ . + -")]
 # A folder in a transfer list, which separates its entries by commas and spaces.
@@ -68,9 +86,9 @@ class Site(StrictModel):
     weights_url: TransferUrl
     images: Folder
     images_url: TransferUrl
-    python: Word
+    python: PathWord
     local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
-    container_image: Word
+    container_image: PathWord
 
     max_jobs: Annotated[int, Field(ge=1)]
     retries: Annotated[int, Field(ge=0, le=20)]
@@ -147,14 +165,8 @@ class Site(StrictModel):
             ConfigErrors: The file cannot be read, or keys are missing, unknown or invalid. All are reported
                 together.
         """
-        if not path.is_file():
-            remedy = "not found; to restore the default file, run: git checkout .env"
-            raise ConfigErrors.about(path, remedy)
-        try:
-            values = {**dotenv_values(path, interpolate=False), **(overrides or {})}
-        except UnicodeDecodeError as error:
-            raise ConfigErrors.about(path, f"is not valid UTF-8: {error}") from None
-        lowered = {key.lower(): value or "" for key, value in values.items()}
+        values = {**env_file.read_settings(path), **(overrides or {})}
+        lowered = {key.lower(): value for key, value in values.items()}
         try:
             return cls.model_validate(lowered)
         except ValidationError as error:

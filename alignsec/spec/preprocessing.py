@@ -2,13 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from alignsec.schema import StrictModel
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
-PositiveFloat = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+
+
+def _check_unit(value: float) -> float:
+    """Require a mean or std of pixels in [0,1]. One of pixels in 0..255 would change every budget 255 times."""
+    if not 0 <= value <= 1:
+        why = "must be from 0 to 1: mean and std are of pixels in [0,1]; divide values for pixels in 0..255 by 255"
+        raise PydanticCustomError("preprocessing", why)
+    return value
+
+
+Mean = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_check_unit)]
+Std = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_check_unit)]
 
 
 class Preprocessing(StrictModel):
@@ -24,8 +35,10 @@ class Preprocessing(StrictModel):
         Annotated[int, Field(ge=1, le=4096)],
     ]
     """Channels (1: grey, 3: RGB), height and width of the attacked image."""
-    mean: tuple[Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)], ...] = Field(min_length=1)
-    std: tuple[PositiveFloat, ...] = Field(min_length=1)
+    mean: tuple[Mean, ...] = Field(min_length=1)
+    """Mean of each channel, for pixels in [0,1]."""
+    std: tuple[Std, ...] = Field(min_length=1)
+    """Standard deviation of each channel, for pixels in [0,1]."""
     interpolation: Interpolation
     crop_pct: Annotated[float, Field(gt=0, le=2)]
     """Side of the crop divided by the side of the resized image: 0.875 for 224 of 256. A few timm tags have 1.15,

@@ -51,7 +51,7 @@ def explain_validation_error(
     """
     details_list = error.errors()
     # pydantic also reports a list as empty if all its entries are invalid.
-    invalid = {details["loc"][:1] for details in details_list if len(details["loc"]) > 1}
+    invalid = {details["loc"][:end] for details in details_list for end in range(1, len(details["loc"]))}
     found = [
         _explain(file, model, details, entries)
         for details in details_list

@@ -9,7 +9,7 @@ import pytest
 
 from alignsec.errors import ConfigError, ConfigErrors
 from submit.site import Site
-from tests.paths import CHECKOUT
+from tests.paths import CHECKOUT, SHARED_CASES
 from tests.submit import plans
 
 EnvFile = Callable[..., Path]
@@ -132,3 +132,54 @@ def test_settings_that_jobs_could_not_use_are_refused(keys: dict[str, str], mess
     with pytest.raises(ConfigErrors) as caught:
         plans.site(**keys)
     assert message in str(caught.value)
+
+
+def test_a_tilde_is_the_home_folder(env_file: EnvFile):
+    """Unexpanded, a folder named ~ would be made in the checkout."""
+    site = Site.read(env_file(runs="~/runs", weights='"~/w"', images="~", python="~/env/bin/python"))
+    home = Path.home()
+    assert (site.runs, site.weights, site.images) == (home / "runs", home / "w", home)
+    assert site.python == f"{home}/env/bin/python"
+
+
+@pytest.mark.parametrize("value", ["~nobody-at-all/runs", "$HOME/runs", "${HOME}/runs", "a\u202eb"])
+def test_a_folder_that_would_be_made_under_a_wrong_name_is_refused(value: str):
+    assert set(errors(CHECKOUT / ".env", RUNS=value)) == {"RUNS"}
+
+
+def test_the_tilde_of_a_real_case(env_file: EnvFile):
+    case = SHARED_CASES / "21-tilde-in-env" / "changed-settings"
+    if not case.is_file():
+        pytest.skip(f"needs {case}")
+    key, _, value = case.read_text(encoding="utf-8").strip().partition("=")
+    assert Site.read(env_file(**{key.lower(): value})).runs == Path.home() / "runs"
+
+
+def test_a_key_that_is_given_twice_is_refused(env_file: EnvFile):
+    """Otherwise the last line would be used without notice."""
+    path = env_file()
+    with path.open("a", encoding="utf-8") as file:
+        file.write("RETRIES=7\nretries = 8\n")
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    with pytest.raises(ConfigErrors) as caught:
+        Site.read(path)
+    assert [error.field for error in caught.value.errors] == ["RETRIES", "RETRIES"]
+    assert f"is given twice, in lines {lines - 1} and {lines}; keep one" in caught.value.errors[1].remedy
+
+
+@pytest.mark.parametrize("line", ["RETRIES", "RUNS='a", "=5", "MAX JOBS=5"])
+def test_a_line_that_is_no_setting_is_refused(env_file: EnvFile, line: str):
+    """python-dotenv would leave it out with a log message only."""
+    path = env_file()
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}{line}\n", encoding="utf-8")
+    with pytest.raises(ConfigErrors, match=f"line {len(text.splitlines()) + 1}: .* is not a setting"):
+        Site.read(path)
+
+
+def test_a_byte_order_mark_is_ignored(env_file: EnvFile):
+    path = env_file(retries="1")
+    text = path.read_text(encoding="utf-8")
+    first = "RETRIES=1\n"
+    path.write_text(first + text.replace(first, ""), encoding="utf-8-sig")
+    assert Site.read(path).retries == 1

@@ -4,7 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from alignsec.catalogue import timm
+from alignsec.errors import ConfigErrors
 from alignsec.spec.preprocessing import Preprocessing
+from alignsec.study.study import Study
+from tests.paths import SHARED_CASES
 
 RGB = {
     "input_size": [3, 224, 224],
@@ -30,6 +33,13 @@ def test_a_missing_field_is_rejected(field: str):
         ({"std": [0.5, 0.5, 0]}, "greater than 0"),
         ({"std": [0.5, 0.5, float("nan")]}, "std.2"),
         ({"mean": [0.5, 0.5, float("inf")]}, "mean.2"),
+        (
+            {"mean": [127.5, 127.5, 127.5]},
+            r"mean.0\n.*pixels in \[0,1\]; divide values for pixels in 0..255 by 255",
+        ),
+        ({"std": [58.4, 57.1, 57.4]}, r"std.0\n.*must be from 0 to 1"),
+        ({"mean": [0.5, 0.5, 1.01]}, r"mean.2\n.*must be from 0 to 1"),
+        ({"mean": [0.5, -0.1, 0.5]}, r"mean.1\n.*must be from 0 to 1"),
         ({"crop_pct": 0}, "greater than 0"),
         ({"crop_pct": 2.1}, "less than or equal to 2"),
         ({"interpolation": "cubic"}, "bicubic"),
@@ -53,3 +63,19 @@ def test_the_preprocessing_of_every_timm_tag_is_valid():
     for entry in tags:
         sides = Preprocessing.model_validate(entry.preprocessing).input_size
         assert min(sides) > 0, entry.name
+
+
+@pytest.mark.parametrize(("mean", "std"), [((0.0,) * 3, (1.0,) * 3), ((0.485, 0.456, 0.406), (1 / 255,) * 3)])
+def test_means_and_stds_of_published_models_are_valid(mean: tuple[float, ...], std: tuple[float, ...]):
+    """Some networks subtract nothing, or take pixels in 0..255, which is a std of 1/255."""
+    assert Preprocessing.model_validate({**RGB, "mean": mean, "std": std}).std == std
+
+
+def test_a_mean_of_a_real_case_is_refused():
+    study = SHARED_CASES / "33-mean-and-std-in-0-255" / "study.toml"
+    if not study.is_file():
+        pytest.skip(f"needs {study}")
+    with pytest.raises(ConfigErrors) as caught:
+        Study.load(study)
+    fields = {error.field for error in caught.value.errors}
+    assert fields == {f"models[1].preprocessing.{name}[{at}]" for name in ("mean", "std") for at in range(3)}
