@@ -5,8 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from alignsec import atomic, digest
+from alignsec.names import find_forbidden
+from alignsec.schema import Sha256, StrictModel
+from submit.cache_file import read_cache
 
 DIGESTS_FILE = ".digests.json"
 """Name of the cache in the folder of runs."""
@@ -21,6 +25,14 @@ LARGE_BYTES = 100_000_000
 _Stat = list[int]
 
 
+class _CacheFile(StrictModel):
+    """The content of the cache's file."""
+
+    schema_version: Literal[1]
+    files: dict[str, tuple[tuple[int, int, int, int], Sha256]]
+    """Size, time of the last write, time of change, inode and digest of each file, by path."""
+
+
 @dataclass
 class DigestCache:
     """SHA-256 digests of files, keyed by path, size, times and inode.
@@ -30,7 +42,8 @@ class DigestCache:
     """
 
     path: Path | None
-    """File of the cache; a damaged or missing file counts as empty. None keeps the cache in memory only."""
+    """File of the cache; a missing or damaged file counts as empty, a damaged one with a warning. None keeps the
+    cache in memory only."""
     on_read: Callable[[Path, int], None] = lambda path, size: None
     """Called with path and size of each file of more than LARGE_BYTES before it is read."""
     _entries: dict[str, tuple[_Stat, str]] = field(default_factory=dict)
@@ -39,14 +52,10 @@ class DigestCache:
     def __post_init__(self) -> None:
         if self.path is None:
             return
-        try:
-            content = json.loads(self.path.read_bytes())
-            if content["schema_version"] == VERSION:
-                self._entries = {
-                    str(k): (list(map(int, stat)), str(sha)) for k, (stat, sha) in content["files"].items()
-                }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self._entries = {}
+        content = read_cache(self.path, _CacheFile, VERSION)
+        self._entries = (
+            {name: (list(stat), sha256) for name, (stat, sha256) in content.files.items()} if content else {}
+        )
 
     def sha256_of_file(self, path: Path) -> str:
         """Return a file's SHA-256, cached or computed.
@@ -87,7 +96,9 @@ class DigestCache:
         """
         if self.path is None or not self._changed:
             return
-        files = {key: value for key, value in sorted(self._entries.items()) if Path(key).exists()}
+        # JSON has no form for names that are not valid UTF-8.
+        names = [name for name in sorted(self._entries) if find_forbidden(name) == "" and Path(name).exists()]
+        files = {name: self._entries[name] for name in names}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_atomic(self.path, json.dumps({"schema_version": VERSION, "files": files}).encode())
         self._changed = False

@@ -1,20 +1,30 @@
 """The store of image packs: each selection of images is packed once and reused by every study and run."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from alignsec import atomic, digest
 from alignsec.images import pack as image_pack
 from alignsec.images.pack import Candidate
+from alignsec.schema import StrictModel
 from alignsec.spec.pair import File
+from submit.cache_file import read_cache
 from submit.digest_cache import DigestCache
 from submit.images.image_set import Gather
 
 CHOICES = "choices.json"
 """The file that records which selection of images each pack contains."""
-VERSION = 1
+VERSION: Literal[1] = 1
+
+
+class _ChoicesFile(StrictModel):
+    """The content of CHOICES."""
+
+    schema_version: Literal[1]
+    choices: dict[str, File]
+    """The pack of each selection of images, by a digest of the selection."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +40,7 @@ class PackStore:
         Raises:
             OSError: A source file is missing.
         """
-        found = self._read_choices().get(_selection_key(chosen))
-        pack = File.model_validate(found) if found else None
+        pack = self._read_choices().get(_selection_key(chosen))
         if pack is None or not (path := self.folder / pack.name).is_file():
             return None
         return pack if self.digests.sha256_of_file(path) == pack.sha256 else None
@@ -64,19 +73,14 @@ class PackStore:
             with atomic.temporary_file(self.folder, "spool") as spool:
                 pack = image_pack.write_pack(gather(chosen, spool), self.folder, on_progress)
         self.digests.record(self.folder / pack.name, pack.sha256)
-        choices = {**self._read_choices(), key: pack.model_dump()}
-        content = {"schema_version": VERSION, "choices": choices}
-        atomic.write_atomic(self.folder / CHOICES, json.dumps(content, indent=1).encode())
+        content = _ChoicesFile(schema_version=VERSION, choices={**self._read_choices(), key: pack})
+        atomic.write_atomic(self.folder / CHOICES, content.model_dump_json(indent=1).encode())
         return pack
 
-    def _read_choices(self) -> dict[str, dict[str, str]]:
+    def _read_choices(self) -> dict[str, File]:
         """Return the recorded packs by selection; none if the file is damaged, so that images are packed again."""
-        try:
-            content = json.loads((self.folder / CHOICES).read_bytes())
-            found: dict[str, dict[str, str]] = content["choices"] if content["schema_version"] == VERSION else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-        return found
+        content = read_cache(self.folder / CHOICES, _ChoicesFile, VERSION)
+        return content.choices if content else {}
 
 
 def _selection_key(chosen: Sequence[Candidate]) -> str:

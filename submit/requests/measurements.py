@@ -8,8 +8,6 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from alignsec import atomic, digest
 from alignsec.catalogue import network_cost
 from alignsec.run import outcome_file
@@ -18,6 +16,7 @@ from alignsec.run.outcome_file import DamagedOutcomeError
 from alignsec.schema import StrictModel
 from alignsec.spec.attack import Attack, SearchPrecision
 from alignsec.spec.pair import PairModel
+from submit.cache_file import read_cache
 
 MEASUREMENTS_FILE = ".measured.json"
 VERSION = 1
@@ -53,9 +52,12 @@ class Measurement(StrictModel):
     peak_gpu_memory_mb: int | None = None
 
 
-_FILES: TypeAdapter[dict[str, tuple[list[int], Measurement | None]]] = TypeAdapter(
-    dict[str, tuple[list[int], Measurement | None]]
-)
+class _MeasurementsFile(StrictModel):
+    """The content of MEASUREMENTS_FILE."""
+
+    schema_version: Literal[1]
+    files: dict[str, tuple[list[int], Measurement | None]]
+    """Size and time of change of each outcome, and its measurement; None if it has none."""
 
 
 class Measurements:
@@ -192,11 +194,8 @@ def _newest_outcomes(runs: Path) -> Iterator[Path]:
 
 
 def _read_kept(path: Path) -> dict[str, tuple[list[int], Measurement | None]]:
-    try:
-        content = json.loads(path.read_bytes())
-        return _FILES.validate_python(content["files"]) if content["schema_version"] == VERSION else {}
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
-        return {}
+    content = read_cache(path, _MeasurementsFile, VERSION)
+    return content.files if content else {}
 
 
 def _read_measurement(path: Path) -> Measurement | None:

@@ -1,17 +1,54 @@
 """The format of a weights file, detected from its bytes without torch."""
 
-import json
+import errno
+import math
 import struct
 import zipfile
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 WeightsFormat = Literal["safetensors", "torch", "npz"]
 
 _LONGEST_HEADER = 100_000_000
 """Bytes of a safetensors header; the format's own limit."""
+_DAMAGED = (ArithmeticError, EOFError, LookupError, NotImplementedError, RuntimeError, ValueError, struct.error)
+"""Exceptions of zipfile for a damaged archive, besides BadZipFile."""
+_ELEMENT_BYTES = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
+    **dict.fromkeys(("U32", "I32", "F32"), 4),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
+}
+"""Bytes of an element by safetensors' name of its type; the format has further types."""
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
+
+
+class _Tensor(BaseModel):
+    """A tensor in the header of a safetensors file."""
+
+    model_config = ConfigDict(strict=True)
+
+    dtype: str
+    shape: list[Annotated[int, Field(ge=0)]]
+    data_offsets: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]]
+
+    @property
+    def bytes(self) -> int | None:
+        """The size that type and shape require; None for an unknown type."""
+        element = _ELEMENT_BYTES.get(self.dtype)
+        return None if element is None else element * math.prod(self.shape)
+
+
+class _SafetensorsHeader(BaseModel):
+    """The header of a safetensors file: the tensors by name, and optional metadata."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, _Tensor]
+
+    metadata: dict[str, str] | None = Field(default=None, alias="__metadata__")
 
 
 class InvalidWeightsError(Exception):
@@ -68,8 +105,12 @@ def _check_archive(path: Path) -> WeightsFormat:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
-        raise InvalidWeightsError("is a truncated archive") from None
+    except (zipfile.BadZipFile, *_DAMAGED):
+        raise InvalidWeightsError("is a truncated or damaged archive") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a position before the beginning of the file, from a damaged directory
+            raise
+        raise InvalidWeightsError("is a truncated or damaged archive") from None
     if any(name.endswith("data.pkl") for name in names):
         return "torch"
     if names and all(name.endswith(".npy") for name in names):
@@ -88,11 +129,16 @@ def _check_safetensors(path: Path, size: int) -> WeightsFormat:
         if length > min(_LONGEST_HEADER, size):
             raise InvalidWeightsError("is not a weights file, or a truncated safetensors file")
         try:
-            header = json.loads(file.read(length))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            header = _SafetensorsHeader.model_validate_json(file.read(length))
+        except ValidationError:
             raise InvalidWeightsError("is not a weights file: its safetensors header is invalid") from None
-    expected = 8 + length + max(ends, default=0)
+    end = 0
+    for name, tensor in sorted((header.model_extra or {}).items(), key=lambda item: item[1].data_offsets):
+        begin, stop = tensor.data_offsets
+        if begin != end or stop < begin or tensor.bytes not in {None, stop - begin}:
+            raise InvalidWeightsError(f"has a tensor {name[:80]!a} whose place or size is wrong: changed")
+        end = stop
+    expected = 8 + length + end
     if size != expected:
         raise InvalidWeightsError(f"has {size} bytes, but its header requires {expected}: truncated or changed")
     return "safetensors"

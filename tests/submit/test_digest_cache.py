@@ -80,11 +80,52 @@ def test_the_digest_of_a_file_just_written_is_not_cached(tmp_path: Path, read: l
     assert len(read) == 2
 
 
-@pytest.mark.parametrize("damage", [b"", b"[]", b'{"schema_version": 2, "files": {}}', b'{"schema_version": 1}'])
-def test_a_damaged_cache_counts_as_empty(tmp_path: Path, file: Path, damage: bytes):
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / ".digests.json").write_bytes(damage)
+DAMAGED = [
+    b"",
+    b"[]",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"schema_version": 1}',
+    b'{"schema_version": 1, "files": []}',
+    b'{"schema_version": 1, "files": {"%s": [[1, 2, 3], "%s"]}}',
+    b'{"schema_version": 1, "files": {"%s": [[1, 2, 3, 4], "abc"]}}',
+    b'{"schema_version": 1, "files": {"%s": [[1, 2, 3, ' + b"9" * 5000 + b'], "abc"]}}',
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_cache_is_rebuilt_with_a_warning(
+    tmp_path: Path, file: Path, damage: bytes, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "runs" / ".digests.json"
+    path.parent.mkdir()
+    path.write_bytes(damage)
+    own = cache(tmp_path)
+    assert own.sha256_of_file(file) == digest.sha256_of_bytes(b"old")
+    own.save()
+    assert capsys.readouterr().err.startswith(f"warning: {path}: is a damaged cache and is rebuilt (")
+    cache(tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_digest_that_is_none_is_not_used(tmp_path: Path, file: Path, read: list[Path]):
+    """A cache whose digests were cut would otherwise name files wrongly."""
+    own = cache(tmp_path)
+    own.sha256_of_file(file)
+    own.save()
+    path = tmp_path / "runs" / ".digests.json"
+    path.write_text(path.read_text().replace(digest.sha256_of_bytes(b"old"), digest.sha256_of_bytes(b"old")[:40]))
     assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_bytes(b"old")
+    assert len(read) == 2
+
+
+def test_a_cache_of_another_version_is_ignored_without_a_warning(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".digests.json").write_bytes(b'{"schema_version": 2, "files": {}}')
+    assert cache(tmp_path).sha256_of_file(file) == digest.sha256_of_bytes(b"old")
+    assert capsys.readouterr().err == ""
 
 
 def test_entries_of_deleted_files_are_removed(tmp_path: Path, file: Path):
