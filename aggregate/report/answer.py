@@ -76,16 +76,16 @@ def _answer(attack: str, eps: str, part: pd.DataFrame, statistics: Tables) -> An
     if score is None:
         return Answer(attack, "The scores have no average or category, so the question has no single answer.")
     row = given[given["score"] == score].iloc[0]
-    if pd.isna(row["p"]):
-        return Answer(
-            attack, f"This study cannot answer whether more human-like models are more robust: {row['note']}."
-        )
     plain = part[(part["given"] == "") & (part["score"] == score)].iloc[0]
+    unadjusted = f"Without the adjustment for clean accuracy: {_estimate(plain)}."
+    if pd.isna(row["p"]):
+        verdict = f"This study cannot answer whether more human-like models are more robust: {row['note']}."
+        return Answer(attack, verdict, (unadjusted,) if pd.notna(plain["low"]) else ())
     claimed = claims(part)
     numbers = (
         f"Correlation of {score_label(score)} with robust accuracy at {at} among models of equal clean accuracy: "
         f"{_estimate(row)}, {_p('p', row['p'])}, {_p('family-wise p', row['p_familywise'])}.",
-        f"Without the adjustment for clean accuracy: {_estimate(plain)}.",
+        unadjusted,
         *_added(statistics.added, attack, eps),
     )
     return Answer(attack, _verdict(row, at, claimed, score), numbers, _basis(row, attack, eps, statistics))
