@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections import defaultdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from alignsec.command import INCOMPLETE, SUCCESS, run_command
-from alignsec.run import status
+from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.status import PairStatus
+from submit.condor.dag import FINAL_NODE
+from submit.monitor import final_node
+from submit.monitor.dagman_output import DagmanOutput
 
 PAIRS_PER_CAUSE = 5
 LOG_LINES = 8
@@ -51,7 +55,24 @@ def _print_failures(folder: RunFolder) -> int:
         for line in read_log_tail(folder, pairs[0].id):
             console.print(f"    | {escape(line)}")
     console.print(f"\n{len(failures)} of {len(plan.planned)} pairs failed" if failures else "no pair failed")
-    return INCOMPLETE if failures else SUCCESS
+    analysis = find_analysis_failure(folder)
+    if analysis:
+        console.print(f"the analysis: {analysis}", markup=False)
+    return INCOMPLETE if failures or analysis else SUCCESS
+
+
+def find_analysis_failure(folder: RunFolder) -> str:
+    """Return why this submission has no report; empty if it has one, or its FINAL node has not ended."""
+    job = event_log.find_last_job(folder.dagman_log)
+    if job is None:
+        return ""
+    history = EventLog(folder.events).nodes.get(FINAL_NODE)
+    problem = DagmanOutput(folder.dagman_output, folder.node_status).update().get(FINAL_NODE)
+    report = final_node.is_of_submission(folder.report, job.submitted)
+    is_held = history is not None and history.state == "held"
+    if report or not (job.ended or problem or is_held or final_node.is_over(history)):
+        return ""
+    return final_node.describe_final(history, problem, dag_ended=job.ended, report=report)
 
 
 def find_failures(plan: Plan, folder: RunFolder) -> list[PairStatus]:
@@ -61,8 +82,15 @@ def find_failures(plan: Plan, folder: RunFolder) -> list[PairStatus]:
         OSError: The run's files cannot be read.
     """
     events = EventLog(folder.events)
-    pairs = status.read_statuses(plan, folder.outcomes, events)
-    return [pair for pair in pairs if pair.state == "failed" or (pair.state == "missing" and _is_job_lost(pair))]
+    problems = DagmanOutput(folder.dagman_output, folder.node_status).update()
+    failures = []
+    for pair in status.read_statuses(plan, folder.outcomes, events):
+        problem = problems.get(pair.id) if pair.state == "missing" else None
+        if problem is not None and not (pair.history and pair.history.state in ("running", "idle")):
+            failures.append(replace(pair, reason=problem.reason))
+        elif pair.state == "failed" or (pair.state == "missing" and _is_job_lost(pair)):
+            failures.append(pair)
+    return failures
 
 
 def _is_job_lost(pair: PairStatus) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+import classad2
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -74,8 +75,25 @@ TransferUrl = Annotated[
         "must be empty, osdf:///FOLDER, file:///FOLDER or https://HOST/FOLDER, without spaces and commas",
     ),
 ]
-# A ClassAd expression; quotes are allowed.
-ClassAdExpression = Annotated[str, _pattern(r"[^\x00-\x1f\x7f]*", "must be one line")]
+
+
+def _parsable(text: str) -> str:
+    """Refuse an expression that does not parse on its own: the schedd would refuse every job, after submission."""
+    try:
+        if text.strip():
+            classad2.ExprTree(text)
+    except (classad2.ClassAdException, ValueError):
+        remedy = "is not a ClassAd expression; check parentheses, quotes and operators (== and &&, not = and and)"
+        raise PydanticCustomError("expression", remedy) from None
+    return text
+
+
+# A ClassAd expression; quotes are allowed. The limit keeps the recursive parser within its stack.
+ClassAdExpression = Annotated[
+    str,
+    _pattern(r"[^\x00-\x1f\x7f]{0,4000}", "must be one line of at most 4,000 characters"),
+    AfterValidator(_parsable),
+]
 
 
 class Site(StrictModel):

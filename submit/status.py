@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -80,6 +81,11 @@ def render(now: RunStatus) -> Group:
     parts: list[Table | str] = [
         f"[bold]{escape(now.name)}[/bold]: DAG {now.dag}; {len(now.pairs)} pairs: {counts}{rate}{left}"
     ]
+    if now.final:
+        parts.append(f"Analysis: {escape(now.final)}")
+    parts.extend(escape(note) for note in now.notes)
+    waiting = Counter(pair.reason for pair in now.pairs if pair.state == "waiting" and pair.reason)
+    parts.extend(f"Waiting, {count} pairs: {escape(reason)}" for reason, count in waiting.most_common(MAX_ROWS))
     for state, title in (("running", "Running"), ("held", "Held"), ("removed", "Removed"), ("failed", "Failed")):
         rows = [pair for pair in now.pairs if pair.state == state]
         if rows:

@@ -119,6 +119,34 @@ class EventLog:
             self.nodes[node] = _apply_event(self.nodes.get(node, NodeHistory(node)), job, event)
 
 
+@dataclass(frozen=True)
+class LastJob:
+    """The last job of a log."""
+
+    cluster: int
+    submitted: int
+    """Seconds since 1970, UTC."""
+    ended: bool
+
+
+def find_last_job(path: Path) -> LastJob | None:
+    """Return the last job of a log, or None.
+
+    Args:
+        path: An event log, such as that of the DAGMan job; it may not exist.
+
+    Raises:
+        OSError: If the log cannot be read.
+    """
+    job = None
+    for event in EventReader(path).read_new()[0]:
+        if event.type == JobEventType.SUBMIT:
+            job = LastJob(int(event.cluster), int(event.timestamp), ended=False)
+        elif event.type in (JobEventType.JOB_TERMINATED, JobEventType.JOB_ABORTED) and job is not None:
+            job = replace(job, ended=True)
+    return job
+
+
 def find_running_cluster(path: Path) -> int | None:
     """Return the cluster of the last job of a log if it has not ended, or None.
 
@@ -128,13 +156,8 @@ def find_running_cluster(path: Path) -> int | None:
     Raises:
         OSError: If the log cannot be read.
     """
-    cluster = None
-    for event in EventReader(path).read_new()[0]:
-        if event.type == JobEventType.SUBMIT:
-            cluster = int(event.cluster)
-        elif event.type in (JobEventType.JOB_TERMINATED, JobEventType.JOB_ABORTED):
-            cluster = None
-    return cluster
+    job = find_last_job(path)
+    return None if job is None or job.ended else job.cluster
 
 
 def _apply_event(before: NodeHistory, job: str, event: Any) -> NodeHistory:  # noqa: ANN401 - the bindings have no types

@@ -181,6 +181,16 @@ class RunFolder:
         return self.root / "study.dag.dagman.log"
 
     @property
+    def dagman_output(self) -> Path:
+        """DAGMan's own log, which says why the schedd refused a job."""
+        return self.root / "study.dag.dagman.out"
+
+    @property
+    def dagman_lock(self) -> Path:
+        """DAGMan's lock file, which names the process that runs the DAG."""
+        return self.root / "study.dag.lock"
+
+    @property
     def node_status(self) -> Path:
         """DAGMan's node status file."""
         return self.root / "study.status"

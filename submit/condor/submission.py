@@ -1,6 +1,7 @@
 """Submission of a run: write its DAG, put the files of the previous submission aside, and start DAGMan."""
 
 import re
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -8,6 +9,7 @@ from subprocess import CompletedProcess
 from alignsec import atomic
 from alignsec.errors import ConfigErrors
 from alignsec.run import event_log, status
+from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
 from submit.condor import dag, description
@@ -16,6 +18,8 @@ from submit.site import Site
 
 CondorCommand = Callable[..., "CompletedProcess[str]"]
 """Runs a command of HTCondor, as `Pool.run` does."""
+REMOVAL_WAITS = (10, 5, 10)
+"""Seconds to wait for DAGMan to leave the queue: by itself, and after each condor_rm."""
 
 
 def find_running_dag(folder: RunFolder, run: CondorCommand | None) -> int | None:
@@ -28,13 +32,50 @@ def find_running_dag(folder: RunFolder, run: CondorCommand | None) -> int | None
         folder: The run folder.
         run: Runs a command of HTCondor; None without a pool.
     """
-    log = folder.dagman_log
-    cluster = event_log.find_running_cluster(log)
-    if cluster is None or run is None:
+    cluster = event_log.find_running_cluster(folder.dagman_log)
+    if cluster is None:
+        return None
+    if has_final_ended(folder):
+        _remove_lingering(cluster, folder, run)
+        return None
+    if run is None:
         return cluster
+    return cluster if _is_in_queue(cluster, folder, run) else None
+
+
+def _is_in_queue(cluster: int, folder: RunFolder, run: CondorCommand) -> bool:
+    """Return whether a queue holds the DAGMan job; True without an answer from a queue."""
     query = run(["condor_q", "-allusers", str(cluster), "-af", "ClusterId", "Iwd"], check=False)
-    ended = query.returncode == 0 and f"{cluster} {folder.root}" not in query.stdout.splitlines()
-    return None if ended else cluster
+    return query.returncode != 0 or f"{cluster} {folder.root}" in query.stdout.splitlines()
+
+
+def has_final_ended(folder: RunFolder) -> bool:
+    """Return whether the FINAL node's job has left the queue, which is the end of the DAG.
+
+    DAGMan does not end if it restarted while FINAL was queued, held or running (HTCondor 23.9.6 and 25.14.1).
+    """
+    history = EventLog(folder.events).nodes.get(dag.FINAL_NODE)
+    return history is not None and history.state in ("ended", "removed")
+
+
+def _remove_lingering(cluster: int, folder: RunFolder, run: CondorCommand | None) -> None:
+    """Remove a DAGMan job that did not notice the end of FINAL; it would go on writing its status file.
+
+    Raises:
+        ConfigErrors: It stays in the queue.
+    """
+    if run is None:
+        return
+    for number, seconds in enumerate(REMOVAL_WAITS):
+        if not _is_in_queue(cluster, folder, run):
+            return
+        # First, DAGMan has time to end by itself.
+        if number:
+            run(["condor_rm", str(cluster)], check=False)
+        time.sleep(seconds)
+    if _is_in_queue(cluster, folder, run):
+        remedy = f"DAGMan job {cluster} has done its work but does not end; to remove it, run: condor_rm {cluster}"
+        raise ConfigErrors.about(folder.root, remedy)
 
 
 def find_finished_pairs(folder: RunFolder, plan: Plan) -> frozenset[str]:

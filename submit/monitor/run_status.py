@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from alignsec.run import event_log, status
-from alignsec.run.event_log import EventLog, NodeHistory
+from alignsec.run.event_log import EventLog, LastJob, NodeHistory
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import Pair
+from submit.condor.dag import FINAL_NODE
+from submit.monitor import final_node
+from submit.monitor.dagman_output import DagmanOutput, Problem
 
 STATES = ("ok", "failed", "running", "held", "idle", "removed", "waiting")
 """ok and failed come from outcome files; waiting means not yet in the queue; the others come from HTCondor's event
@@ -61,6 +64,12 @@ class RunStatus:
     pairs_per_hour: float = 0.0
     seconds_left: int | None = None
     """Estimate from the rate so far; None before the first pair has ended, and when no pair is left."""
+    final: str = ""
+    """State of the FINAL node, which runs the analysis; empty before it starts."""
+    report: bool = False
+    """Whether the report exists and is of this submission, not of an earlier one."""
+    notes: tuple[str, ...] = ()
+    """What the user should know or do, one sentence each."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the status as plain dictionaries, lists, numbers and strings."""
@@ -87,6 +96,9 @@ class RunMonitor:
         self.plan = Plan.read(folder)
         self._events = EventLog(folder.events)
         self._outcomes: dict[str, tuple[int, str, str]] = {}
+        self._dagman = DagmanOutput(folder.dagman_output, folder.node_status)
+        self._problems: dict[str, Problem] = {}
+        self._dagman_job: LastJob | None = None
 
     def read(self) -> RunStatus:
         """Return the present status.
@@ -95,37 +107,78 @@ class RunMonitor:
             OSError: A file cannot be read.
         """
         self._events.update()
+        self._problems = self._dagman.update()
+        self._dagman_job = event_log.find_last_job(self._folder.dagman_log)
+        now = int(time.time())
+        dag = self._dag(self._dagman_job, now)
         pairs = [self._pair(pair) for pair in self.plan]
         counts = Counter(pair.state for pair in pairs)
-        now = int(time.time())
         started = self._events.first
         left = len(pairs) - counts["ok"] - counts["failed"] - counts["removed"]
         # Pairs that had results before this submission have no tries, and do not count for the rate.
         ended = sum(1 for pair in pairs if pair.state in ("ok", "failed") and pair.tries)
         rate = ended / max(1, (self._events.last or now) - started) if started else 0.0
+        report = final_node.is_of_submission(self._folder.report, self._submitted)
+        final = final_node.describe_final(
+            self._events.nodes.get(FINAL_NODE),
+            self._problems.get(FINAL_NODE),
+            dag_ended=dag == "ended",
+            report=report,
+        )
         return RunStatus(
             name=self.plan.name,
-            dag=self._dag(),
+            dag=dag,
             now=now,
             started=started,
             pairs=pairs,
             counts={state: counts[state] for state in STATES},
             pairs_per_hour=round(3600 * rate, 1),
             seconds_left=round(left / rate) if rate and left else None,
+            final=final if self._dagman_job else "",
+            report=report,
+            notes=self._notes(dag, report),
         )
 
-    def _dag(self) -> str:
-        log = self._folder.dagman_log
-        cluster = event_log.find_running_cluster(log)
-        if cluster is not None:
-            return f"running as job {cluster}"
-        return "ended" if log.exists() else "not submitted"
+    @property
+    def _submitted(self) -> int:
+        return self._dagman_job.submitted if self._dagman_job else 0
+
+    def _dag(self, job: LastJob | None, now: int) -> str:
+        if job is None:
+            return "ended" if self._folder.dagman_log.exists() else "not submitted"
+        final = self._events.nodes.get(FINAL_NODE)
+        # The end of FINAL is the end of the DAG, even if DAGMan never notices it.
+        if final is not None and final_node.is_over(final):
+            noticed = now - final.since > final_node.SECONDS_AFTER_FINAL
+            return "ended" if job.ended or noticed else f"running as job {job.cluster}"
+        return "ended" if job.ended else f"running as job {job.cluster}"
+
+    def _notes(self, dag: str, report: bool) -> tuple[str, ...]:
+        """Return what the user should know or do."""
+        notes = [self._events.warning] if self._events.warning else []
+        job = self._dagman_job
+        if dag == "ended" and job is not None and not job.ended:
+            notes.append(
+                f"DAGMan job {job.cluster} did not notice that the analysis has ended; to remove it, run: "
+                f"condor_rm {job.cluster}"
+            )
+        if self._folder.report.exists() and not report:
+            notes.append(f"{self._folder.report} is of an earlier submission")
+        return tuple(notes)
 
     def _pair(self, pair: Pair) -> PairSnapshot:
         history = self._events.nodes.get(pair.id)
         images = self.plan.image_count * len(pair.attack.budgets)
         in_queue = history is not None and history.state in ("running", "idle", "held")
         state, reason = ("", "") if in_queue else self._outcome(pair)
+        path = self._folder.outcome(pair.id)
+        if history is None and state == "failed" and not final_node.is_of_submission(path, self._submitted):
+            state = "waiting"
+        problem = None if in_queue or state in ("ok", "failed") else self._problems.get(pair.id)
+        if problem is not None:
+            tries = history.jobs if history else 0
+            refused = "failed" if problem.final else "waiting"
+            return PairSnapshot(pair.id, refused, reason=problem.reason, images=images, tries=tries)
         if state in ("ok", "failed"):
             tries = history.jobs if history else 0
             return PairSnapshot(pair.id, state, reason=reason, images_done=images, images=images, tries=tries)

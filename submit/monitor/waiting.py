@@ -1,6 +1,7 @@
 """Waiting for a DAG, with the same progress display as for pairs that run on this machine."""
 
 import time
+from collections import Counter
 
 from rich.console import Console
 
@@ -26,14 +27,26 @@ def wait_for_run(console: Console, folder: RunFolder) -> int:
     except KeyboardInterrupt:
         console.print(f"the run continues; to see its progress, run: make status RUN={folder.root}")
         return INTERRUPTED
-    report = folder.report
     ok = now.counts["ok"]
-    if not report.exists():
-        console.print(f"the analysis is missing; see {folder.error_output(FINAL)}")
+    for note in now.notes:
+        console.print(note, markup=False)
+    if not now.report:
+        for reason in _missing_job_reasons(now):
+            console.print(reason, markup=False)
+        why = f": {now.final}" if now.final else ""
+        console.print(f"the analysis is missing{why}; see {folder.error_output(FINAL)}", markup=False)
         return INCOMPLETE
     console.print(f"{ok} of {len(now.pairs)} pairs are ok")
-    console.print(f"The report is at {report}")
+    if now.final != "done":
+        console.print(f"The analysis: {now.final}", markup=False)
+    console.print(f"The report is at {folder.report}", markup=False)
     return SUCCESS if ok == len(now.pairs) else INCOMPLETE
+
+
+def _missing_job_reasons(now: RunStatus) -> list[str]:
+    """Return why pairs have no job, the most frequent reasons first."""
+    reasons = Counter(pair.reason for pair in now.pairs if pair.reason and not pair.job and pair.state != "ok")
+    return [f"{count} pairs: {reason}" for reason, count in reasons.most_common(3)]
 
 
 def _show_progress(console: Console, folder: RunFolder) -> RunStatus:

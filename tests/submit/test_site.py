@@ -93,7 +93,7 @@ def test_a_word_must_be_one_line_without_quotes(value: str):
 
 def test_dollar_signs_are_not_expanded(env_file: EnvFile):
     """$(...) is HTCondor's syntax for macros."""
-    assert Site.read(env_file(requirements="$(X) == ${Y}")).requirements == "$(X) == ${Y}"
+    assert Site.read(env_file(requirements='A == "$(X) ${Y}"')).requirements == 'A == "$(X) ${Y}"'
 
 
 def test_overrides_take_precedence(env_file: EnvFile):
@@ -183,3 +183,39 @@ def test_a_byte_order_mark_is_ignored(env_file: EnvFile):
     first = "RETRIES=1\n"
     path.write_text(first + text.replace(first, ""), encoding="utf-8-sig")
     assert Site.read(path).retries == 1
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(A == true",
+        "A) || (B",
+        "A = 1",
+        "A == 1 and B",
+        'A == "x',
+        "A ==",
+        "A // rest",
+        "A \\",
+        "(" * 5000 + ")" * 5000,
+    ],
+)
+def test_requirements_that_do_not_parse_are_refused(env_file: EnvFile, expression: str):
+    """The schedd would refuse every job, after the submission."""
+    with pytest.raises(
+        ConfigErrors, match=r"REQUIREMENTS: .*(is not a ClassAd expression|at most 4,000 characters)"
+    ):
+        Site.read(env_file(requirements=expression))
+
+
+@pytest.mark.parametrize("expression", ["", "(A == true)", 'Machine =!= "a" && B', "isUndefined(A) || C > 2.5"])
+def test_requirements_that_parse_are_accepted(env_file: EnvFile, expression: str):
+    assert Site.read(env_file(requirements=expression)).requirements == expression
+
+
+def test_the_requirements_of_the_shared_case_are_refused(env_file: EnvFile):
+    case = SHARED_CASES / "25-unbalanced-requirements" / "changed-settings"
+    if not case.exists():
+        pytest.skip("case 25-unbalanced-requirements is not on this machine")
+    (line,) = case.read_text().splitlines()
+    with pytest.raises(ConfigErrors, match="REQUIREMENTS"):
+        Site.read(env_file(requirements=line.partition("=")[2]))
