@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from alignsec import atomic, digest
+from alignsec import atomic, bounded, digest, limits
 from submit.weights import file_format
 from submit.weights.file_format import InvalidWeightsError
 from submit.weights.response import (
@@ -23,10 +23,12 @@ from submit.weights.response import (
     translate_network_errors,
 )
 from submit.weights.retry import DownloadError, RetryPolicy, TemporaryError
+from submit.weights.speed import SpeedCheck
 
 TIMEOUT_SECONDS = 15.0
 """Longest time without a byte before a connection counts as lost. Ctrl-C takes no longer than this either."""
 
+_LIMIT = f"the limit is {limits.WEIGHTS_BYTES:,} bytes"
 OnBytes = Callable[[int, int | None], None]
 """Called with the bytes received and the bytes of the file; None if the server does not state them."""
 
@@ -127,13 +129,16 @@ class Download:
 
     def _write_body(self, response: httpx2.Response, received: int) -> None:
         """Write the response's body after the first `received` bytes."""
-        start, total = parse_content_range(response) if received else (0, content_length(response))
+        partial = response.status_code == 206
+        start, total = parse_content_range(response) if partial else (0, content_length(response))
         if start != received:
             self.discard()
             raise TemporaryError("sent another part than requested")
         if self.remote.size is not None and total not in (None, self.remote.size):
             raise _MismatchError(f"has {total} bytes, expected {self.remote.size}")
         self._size = total if self.remote.size is None else self.remote.size
+        if self._size is not None and self._size > limits.WEIGHTS_BYTES:
+            raise DownloadError(f"{self.remote.url} states {self._size:,} bytes; {_LIMIT}")
         if not received:
             note = {"url": self.remote.url, "validator": strong_etag(response), "size": self._size}
             atomic.write_atomic(self._note_path, json.dumps(note).encode())
@@ -141,15 +146,26 @@ class Download:
         with self.part.open("r+b" if received else "wb") as file:
             file.seek(received)
             file.truncate()
+            speed = SpeedCheck(self.retry.clock)
             for chunk in response.iter_bytes():
                 if not received:
                     file_format.reject_page(chunk)
-                file.write(chunk)
                 received += len(chunk)
+                self._require_end(received)
+                file.write(chunk)
                 self.on_bytes(received, self._size)
                 self.retry.raise_if_cancelled()
+                speed.add(len(chunk))
         if self._size is not None and received < self._size:
             raise TemporaryError(f"connection lost after {received} of {self._size} bytes")
+
+    def _require_end(self, received: int) -> None:
+        """Raise an error if a body is longer than stated or than the limit."""
+        if self._size is not None and received > self._size:
+            raise _MismatchError(f"sent more than the stated {self._size} bytes")
+        if received > limits.WEIGHTS_BYTES:
+            self.discard()
+            raise DownloadError(f"{self.remote.url} sent more than {received:,} bytes without an end; {_LIMIT}")
 
     def _require_space(self, received: int) -> None:
         if self._size is None:
@@ -191,7 +207,7 @@ class Download:
 
     def _read_note(self) -> Mapping[str, object]:
         try:
-            note = json.loads(self._note_path.read_bytes())
+            note = bounded.parse_json(bounded.read_bytes(self._note_path, limits.NOTE_BYTES))
         except (FileNotFoundError, ValueError):
             return {}
         return note if isinstance(note, dict) else {}

@@ -4,6 +4,7 @@ The hub's own library answers this. `Download` transfers the file, because huggi
 the beginning after an interruption.
 """
 
+import re
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -19,12 +20,12 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import HfFileMetadata
 
+from alignsec import limits
 from alignsec.catalogue.hub_cache import FILENAMES
+from alignsec.schema import SHA256_PATTERN
 from submit.weights.download import RemoteFile
-from submit.weights.response import raise_for_status
+from submit.weights.response import MALFORMED, raise_for_status
 from submit.weights.retry import DownloadError, RetryPolicy, TemporaryError
-
-_SHA256_DIGITS = 64
 
 
 def find_weights_file(repository: str, retry: RetryPolicy, endpoint: str | None = None) -> RemoteFile:
@@ -43,13 +44,16 @@ def find_weights_file(repository: str, retry: RetryPolicy, endpoint: str | None 
         metadata = retry.call(urlsplit(url).netloc, partial(_read_metadata, url, endpoint))
         if metadata is None:
             continue
-        if metadata.commit_hash is None or metadata.etag is None:
+        commit, etag = metadata.commit_hash or "", metadata.etag or ""
+        if not re.fullmatch(r"[0-9a-f]{40}", commit) or not etag:
             raise DownloadError(f"{url} is not answered by a model hub; check HF_ENDPOINT")
+        if metadata.size is not None and not 0 < metadata.size <= limits.WEIGHTS_BYTES:
+            raise DownloadError(f"{url} states {metadata.size:,} bytes; the limit is {limits.WEIGHTS_BYTES:,}")
         # The ETag of a file in Git LFS is its SHA-256; that of a small file is Git's digest, which has 40 digits.
-        sha256 = metadata.etag if len(metadata.etag) == _SHA256_DIGITS else ""
-        at_commit = hf_hub_url(repository, name, revision=metadata.commit_hash, endpoint=endpoint)
+        sha256 = etag if re.fullmatch(SHA256_PATTERN, etag) else ""
+        at_commit = hf_hub_url(repository, name, revision=commit, endpoint=endpoint)
         headers = {"Authorization": f"Bearer {token}"} if (token := get_token()) else {}
-        return RemoteFile(at_commit, name, metadata.size, sha256, metadata.commit_hash, headers)
+        return RemoteFile(at_commit, name, metadata.size, sha256, commit, headers)
     raise DownloadError(f"{repository} has none of {', '.join(FILENAMES)} on the hub")
 
 
@@ -72,3 +76,6 @@ def _read_metadata(url: str, endpoint: str | None) -> HfFileMetadata | None:
         raise DownloadError(f"{url} is not answered by a model hub ({error}); check HF_ENDPOINT") from error
     except httpx2.TransportError as error:
         raise TemporaryError(f"no connection: {error}", unreachable=True) from error
+    # The library computes with headers and redirects of the server, and does not catch what that raises.
+    except (*MALFORMED, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise DownloadError(f"{url}: the answer cannot be used: {error}; check HF_ENDPOINT") from error

@@ -16,8 +16,17 @@ class DownloadError(Exception):
 class TemporaryError(Exception):
     """A server did not answer, or not completely; a retry may succeed."""
 
-    def __init__(self, reason: str, retry_after: float | None = None, *, unreachable: bool = False) -> None:
+    def __init__(
+        self,
+        reason: str,
+        retry_after: float | None = None,
+        *,
+        unreachable: bool = False,
+        too_slow: bool = False,
+    ) -> None:
         super().__init__(reason)
+        self.too_slow = too_slow
+        """True if so few bytes were received that they do not count as progress."""
         self.retry_after = retry_after
         """Seconds to wait, as the server asked; None if it did not."""
         self.unreachable = unreachable
@@ -30,6 +39,8 @@ class RetryPolicy:
 
     max_attempts: int = 6
     """Attempts in a row that receive no new byte."""
+    max_total: int = 500
+    """Attempts of one call in total. A server that sends some bytes and fails, for ever, ends here."""
     first_wait: float = 1.0
     """Seconds after the first failure. The wait doubles after each further one."""
     max_wait: float = 60.0
@@ -67,14 +78,15 @@ class RetryPolicy:
             DownloadError: All attempts failed, with the last reason.
         """
         failures, before = 0, progress()
-        while True:
+        for _ in range(self.max_total):
             self._wait(host)
             try:
                 return attempt()
             except TemporaryError as error:
-                failures = 1 if progress() > before else failures + 1
-                before = progress()
+                failures = 1 if progress() > before and not error.too_slow else failures + 1
+                before, last = progress(), error
                 self._schedule_retry(host, error, failures)
+        raise DownloadError(f"{host}: {last} ({self.max_total} attempts)")
 
     def _schedule_retry(self, host: str, error: TemporaryError, failures: int) -> None:
         after = error.retry_after

@@ -19,12 +19,17 @@ from submit.weights import address as addresses
 from submit.weights import file_format, hub
 from submit.weights.download import TIMEOUT_SECONDS, Download, RemoteFile
 from submit.weights.manifest import Manifest, PublishedFile, StagedFile
+from submit.weights.response import MALFORMED, create_client
 from submit.weights.retry import DownloadError, RetryPolicy
 
 PARTS = ".parts"
 """Folder of incomplete downloads, in the weights folder."""
 UNSUITED = 3
 """Exit code of alignsec.models.conversion for a file that must not be converted."""
+
+
+STRANGE_ANSWERS = (httpx2.HTTPError, *MALFORMED, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+"""Exceptions that a server's answer can cause. They end the download of one file, not those of the others."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,7 @@ class WeightsStager:
         """
         (self.folder / PARTS).mkdir(parents=True, exist_ok=True)
         manifest = Manifest.read(self.folder)
-        timeout = httpx2.Timeout(self.timeout)
-        with (
-            httpx2.Client(follow_redirects=True, timeout=timeout) as client,
-            ThreadPoolExecutor(self.at_once) as workers,
-        ):
+        with create_client(self.timeout) as client, ThreadPoolExecutor(self.at_once) as workers:
             futures = {workers.submit(self._fetch, client, address) for address in wanted}
             try:
                 while futures:
@@ -108,6 +109,9 @@ class WeightsStager:
             return FetchResult(address, None, str(error))
         except OSError as error:
             return FetchResult(address, None, f"{error.filename or self.folder}: {error.strerror}")
+        except STRANGE_ANSWERS as error:
+            reason = f"the server's answer cannot be used: {type(error).__name__}: {error}"
+            return FetchResult(address, None, reason)
 
     def _stage(self, client: httpx2.Client, address: str) -> StagedFile:
         if address.startswith(addresses.PLUGIN):
