@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import torch
 from timm.models import load_state_dict
 from torch import Tensor, nn
+
+HEAD_REMEDY = "if only the head differs, set num_classes in the model's options to the file's number of classes"
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -46,5 +49,35 @@ def load_strict(network: nn.Module, state: dict[str, Tensor], file: str) -> None
         if keys
     ]
     if errors:
-        raise ValueError(f"{file} does not fit: {'; '.join(errors)}")
+        remedy = f"; {HEAD_REMEDY}" if shapes and not missing and not unexpected else ""
+        raise ValueError(f"{file} does not fit: {'; '.join(errors)}{remedy}")
     network.load_state_dict(state, strict=False)
+
+
+@torch.no_grad()
+def fill_with_nan(network: nn.Module) -> None:
+    """Replace all floating-point parameters and stored buffers by NaN, before a load that may be incomplete."""
+    for value in network.state_dict().values():
+        if value.is_floating_point():
+            value.fill_(torch.nan)
+
+
+def require_filled(network: nn.Module, file: str) -> None:
+    """Check that a load has replaced all values of a network that `fill_with_nan` has removed.
+
+    Args:
+        network: The network.
+        file: Name of the file, for the error message.
+
+    Raises:
+        ValueError: If values are missing. The message lists the first three parameters or buffers.
+    """
+    missing = [
+        key for key, value in network.state_dict().items() if value.is_floating_point() and value.isnan().any()
+    ]
+    if missing:
+        names = f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        raise ValueError(
+            f"{file} does not contain {len(missing)} parameters or buffers, or they are NaN ({names}); "
+            f"their values would be random; {HEAD_REMEDY}"
+        )

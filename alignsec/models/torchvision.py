@@ -28,8 +28,15 @@ def build(model: PairModel, folder: Path) -> nn.Module:
     file = folder / model.weights.name
     network: nn.Module
     if model.conversion == "torchvision":
+        published = get_model_weights(name)[weights_name]
+        classes = len(published.meta["categories"])
+        if model.options.get("num_classes", classes) != classes:
+            raise ValueError(
+                f"the published weights have {classes} classes, the options {model.options['num_classes']}; for a "
+                'file with another head set conversion = "none"'
+            )
         with _weights_from_file(file):
-            network = get_model(name, weights=get_model_weights(name)[weights_name], **model.options)
+            network = get_model(name, weights=published, **model.options)
     else:
         network = get_model(name, weights=None, **model.options)
         state_dict.load_strict(network, state_dict.read_state_dict(file), file.name)
