@@ -10,6 +10,7 @@ from alignsec import digest
 from alignsec.catalogue import python, sources
 from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
 from alignsec.names import find_forbidden
+from alignsec.schema import Sha256
 from alignsec.spec.pair import Conversion, File, PairModel, Published
 from alignsec.spec.preprocessing import Preprocessing
 from alignsec.study.fields import ExistingFile, Name, StudyTable
@@ -60,6 +61,8 @@ class StudyModel(StudyTable):
     weights: ExistingFile | None = None
     """A local checkpoint: safetensors, or a torch file of tensors. Default: the weights that the source
     publishes."""
+    weights_sha256: Sha256 | None = None
+    """Expected SHA-256 of the weights file: of `weights`, or of the published file. Another file is an error."""
     conversion: Annotated[Conversion, AfterValidator(_check_conversion)] | None = None
     """How to read `weights`: "none", a state dict that fits key by key (default); or the name of the source in
     whose published form the file is."""

@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from submit import lock
 from submit.code import CHECKOUT
 from submit.digest_cache import DIGESTS_FILE, DigestCache
 from submit.site import Site
-from submit.weights import address
+from submit.weights import address, pinning
 from submit.weights.manifest import Manifest
 from submit.weights.retry import RetryPolicy
 
@@ -80,33 +80,44 @@ def stage(path: Path, site: Site, console: Console, at_once: int) -> list[Config
     for index, model in enumerate(study.models):
         if where := address.weights_address(model):
             wanted[where].append(index)
+    expected = pinning.read_digests(path, study, wanted)
     folder = CHECKOUT / site.weights
     with _locked(folder):
         digests = DigestCache(CHECKOUT / site.runs / DIGESTS_FILE)
-        retry = RetryPolicy()
-        stager = WeightsStager(folder, digests, retry, site.job_python, os.environ, at_once=at_once)
+        stager = WeightsStager(
+            folder, digests, RetryPolicy(), site.job_python, os.environ, expected=expected, at_once=at_once
+        )
         missing = stager.find_missing(list(wanted))
         own = sum(1 for model in study.models if model.weights is not None)
         console.print(
             f"{folder}: {len(wanted) - len(missing)} of {len(wanted)} files present, {len(missing)} to download"
             + (f"; {own} models have their own weights" if own else "")
         )
-        errors = []
-        with Display(console) as display:
-            display.begin(f"0/{len(missing)} files", unit=BYTES)
-            stager.on_bytes = lambda address, done, total: display.update(done, total, item=address)
-            retry.on_wait = display.line
-            for number, result in enumerate(stager.run(missing), start=1):
-                files = f"{number}/{len(missing)} files"
-                display.finish(result.address, files)
-                display.line(f"{files}: {result.address}: {_describe(result)}")
-                if result.staged is None:
-                    errors += [_failed(path, study, index, result) for index in wanted[result.address]]
+        failures = _download(stager, missing, console)
         digests.save()
         known = Manifest.read(folder).weights
     present = {known[one].file: known[one].bytes for one in wanted if one in known}
     console.print(f"{len(present)} files, {megabytes(sum(present.values()))}, for {len(study.models)} models")
+    errors = [_failed(path, study, index, result) for result in failures for index in wanted[result.address]]
     return sorted(errors, key=str)
+
+
+def _download(stager: WeightsStager, missing: Sequence[str], console: Console) -> list[FetchResult]:
+    """Download files, show the progress and the results, and return the failures."""
+    failures = []
+    with Display(console) as display:
+        display.begin(f"0/{len(missing)} files", unit=BYTES)
+        stager.on_bytes = lambda address, done, total: display.update(done, total, item=address)
+        stager.retry.on_wait = display.line
+        for number, result in enumerate(stager.run(missing), start=1):
+            files = f"{number}/{len(missing)} files"
+            display.finish(result.address, files)
+            display.line(f"{files}: {result.address}: {_describe(result)}")
+            if result.staged is None:
+                failures.append(result)
+            elif warning := pinning.warn_unverified(result.staged, result.address, stager.expected):
+                display.line(warning)
+    return failures
 
 
 def _describe(result: FetchResult) -> str:

@@ -1,6 +1,6 @@
 """Locating a model's weights on this machine before submission."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alignsec.catalogue import hub_cache
@@ -23,6 +23,8 @@ class LocatedWeights:
     path: Path
     sha256: str
     bytes: int
+    published_sha256: str = ""
+    """Digest of the published file, which a conversion changes; empty if the file was not downloaded."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,15 @@ class WeightsLocator:
             WeightsNotFoundError: The weights are missing or invalid.
         """
         try:
-            return self._locate_own(model.weights) if model.weights is not None else self._locate_published(model)
+            found = self._locate_own(model.weights) if model.weights is not None else self._locate_published(model)
         except OSError as error:
             remedy = f"has weights that cannot be read: {error.filename}: {error.strerror}"
             raise WeightsNotFoundError(remedy) from None
+        actual = found.published_sha256 or found.sha256
+        if model.weights_sha256 not in {None, actual}:
+            remedy = f"has weights {found.path} with the digest {actual}, which is not weights_sha256; correct one"
+            raise WeightsNotFoundError(remedy)
+        return found
 
     def _locate_own(self, path: Path) -> LocatedWeights:
         try:
@@ -73,7 +80,7 @@ class WeightsLocator:
                 expected = f"{staged.bytes} bytes with digest {staged.sha256[:12]}"
                 remedy = f"has weights that changed: {path} has {actual}, the manifest {expected}; {download}"
                 raise WeightsNotFoundError(remedy)
-            return found
+            return replace(found, published_sha256=staged.published.sha256)
         repository = address.removeprefix(addresses.HUB) if address.startswith(addresses.HUB) else ""
         if (path_in_cache := hub_cache.find_weights(self.hub, repository)) is None:
             places = " or ".join(str(place) for place in (self.folder, self.hub) if place)

@@ -5,7 +5,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -55,6 +55,8 @@ class WeightsStager:
     environ: Mapping[str, str]
     endpoint: str | None = None
     """The hub's URL; None uses HF_ENDPOINT."""
+    expected: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 that the study states for the published file of an address."""
     at_once: int = 4
     """Number of simultaneous downloads."""
     timeout: float = TIMEOUT_SECONDS
@@ -66,7 +68,7 @@ class WeightsStager:
     def find_missing(self, wanted: Sequence[str]) -> list[str]:
         """Return the addresses whose file is missing in the folder or differs from the manifest."""
         known = Manifest.read(self.folder).weights
-        return [address for address in wanted if address not in known or not self._is_valid(known[address])]
+        return [one for one in wanted if one not in known or not self._is_valid(one, known[one])]
 
     def run(self, wanted: Sequence[str]) -> Iterator[FetchResult]:
         """Stage several addresses, and yield each result when it is complete.
@@ -157,9 +159,14 @@ class WeightsStager:
 
     def _find_remote(self, address: str) -> RemoteFile:
         if address.startswith(addresses.HUB):
-            return hub.find_weights_file(address.removeprefix(addresses.HUB), self.retry, self.endpoint)
-        name = Path(httpx2.URL(address).path).name
-        return RemoteFile(address, name, sha256=addresses.digest_in_name(address))
+            remote = hub.find_weights_file(address.removeprefix(addresses.HUB), self.retry, self.endpoint)
+        else:
+            name = Path(httpx2.URL(address).path).name
+            remote = RemoteFile(address, name, sha256=addresses.digest_in_name(address))
+        stated = self.expected.get(address, remote.sha256)
+        if not stated.startswith(remote.sha256):
+            raise DownloadError(f"{remote.url} has digest {remote.sha256[:12]}, weights_sha256 is {stated[:12]}")
+        return replace(remote, sha256=stated)
 
     def _convert(self, part: Path) -> Path | None:
         """Convert a torch file to safetensors. Return None without torch, or if the file must not be converted."""
@@ -197,7 +204,9 @@ class WeightsStager:
         path.replace(self.folder / staged.file)
         return staged
 
-    def _is_valid(self, staged: StagedFile) -> bool:
+    def _is_valid(self, address: str, staged: StagedFile) -> bool:
+        if self.expected.get(address, staged.published.sha256) != staged.published.sha256:
+            return False
         path = self.folder / staged.file
         try:
             return path.stat().st_size == staged.bytes and self.digests.sha256_of_file(path) == staged.sha256

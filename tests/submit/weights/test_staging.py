@@ -237,3 +237,35 @@ def test_a_manifest_with_a_file_outside_its_folder_is_refused(folder: Path, stag
     (folder / NAME).write_text(json.dumps(content))
     with pytest.raises(ConfigErrors, match="is damaged"):
         Manifest.read(folder)
+
+
+def test_a_stated_digest_verifies_a_plain_address(folder: Path, server: FileServer, retry: RetryPolicy):
+    """Eight digits in the name could be those of another file. The digest is that of the published file."""
+    data = safetensors()
+    url = server.publish(f"/w-{digest.sha256_of_bytes(data)[:8]}.safetensors", data)
+    for stated, staged in ((digest.sha256_of_bytes(data)[:8] + "0" * 56, False), ("f" * 64, False)):
+        one = stager(folder, server, replace_policy(retry))
+        one.expected = {url: stated}
+        (result,) = one.run([url])
+        assert (result.staged is not None) == staged
+        assert "has digest" in result.reason
+    one = stager(folder, server, replace_policy(retry))
+    one.expected = {url: digest.sha256_of_bytes(data)}
+    (result,) = one.run([url])
+    assert result.staged is not None
+    assert one.find_missing([url]) == []
+    one.expected = {url: "e" * 64}
+    assert one.find_missing([url]) == [url], "a file that the study no longer accepts is downloaded again"
+
+
+def test_the_hubs_digest_must_be_the_stated_one(folder: Path, server: FileServer, retry: RetryPolicy):
+    server.publish_on_hub("timm/resnet18.a1_in1k", safetensors())
+    one = stager(folder, server, retry)
+    one.expected = {HUB: "f" * 64}
+    (result,) = one.run([HUB])
+    assert "weights_sha256 is ffffffffffff" in result.reason
+
+
+def replace_policy(retry: RetryPolicy) -> RetryPolicy:
+    """Return a new policy with the same clock; a run cancels its own at the end."""
+    return RetryPolicy(clock=retry.clock, sleep=retry.sleep)
