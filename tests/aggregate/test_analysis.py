@@ -69,6 +69,7 @@ def test_a_complete_run(make_run):
         "benchmark-extremes",
         "confound",
         "importance",
+        "specifications",
     }  # too few models for these
     drawn = {f"{name}.{ending}" for name in kinds for ending in ("pdf", "png")}
     assert {path.name for path in (run.folder.analysis / "figures").iterdir()} == drawn

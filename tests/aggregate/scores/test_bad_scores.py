@@ -59,7 +59,7 @@ def test_a_missing_correlation_has_a_reason(make_run, scores, counts, note):
     [
         ("", "has no column named Model"),
         ("alignment\n.5\n", "has no column named Model"),
-        ("Model\nm0\n", "no score was read"),
+        ("Model\nm0\n", "the scores file has no scores"),
         ("\x00\x01\x02", "no score was read"),
     ],
 )
@@ -74,4 +74,4 @@ def test_contradicting_rows_and_invalid_cells_are_reported_and_the_rest_is_used(
     page, links = _analyse(make_run, scores)
     assert {row["n"] for row in links} == {"5"}
     assert "“high” (m1, V1)" in page
-    assert "Models left out because their rows differ (1): m1." in page
+    assert "Models left out because the scores file has different rows for them (1): m1." in page
