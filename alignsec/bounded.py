@@ -1,6 +1,8 @@
 """Reading of small files with an upper limit, and of JSON from untrusted sources."""
 
 import json
+import os
+import stat
 from pathlib import Path
 
 
@@ -24,6 +26,44 @@ def read_bytes(path: Path, limit: int) -> bytes:
     if len(data) > limit:
         raise TooLargeError(f"is larger than the limit of {limit:,} bytes")
     return data
+
+
+class NotAFileError(ValueError):
+    """A directory, link, pipe, socket or device where a file is expected."""
+
+
+def read_regular(path: Path, limit: int, tail: int | None = None) -> bytes:
+    """Return the bytes of a regular file; unlike `open`, neither follow a link nor wait for the writer of a pipe.
+
+    Args:
+        path: The file.
+        limit: Its largest size in bytes, one of alignsec.limits.
+        tail: Read only this number of bytes, at the end; the limit then does not apply.
+
+    Raises:
+        NotAFileError: The path is something else.
+        TooLargeError: The file is larger.
+        OSError: The file cannot be read.
+    """
+    kind = path.lstat().st_mode
+    if not stat.S_ISREG(kind):
+        raise NotAFileError(f"is {_kind_of(kind)}, not a file")
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123
+        size = os.fstat(file.fileno()).st_size
+        if tail is not None:
+            file.seek(max(0, size - tail))
+            return file.read(tail)
+        if size > limit:
+            raise TooLargeError(f"is larger than the limit of {limit:,} bytes")
+        return file.read()
+
+
+def _kind_of(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a directory"
+    if stat.S_ISLNK(mode):
+        return "a link"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
 
 
 def parse_json(data: bytes | str) -> object:

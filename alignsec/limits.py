@@ -38,3 +38,7 @@ MANIFEST_BYTES = 64 * MIB
 """The manifest of the weights folder."""
 NOTE_BYTES = 64 * KIB
 """The note on an incomplete download."""
+OUTCOME_BYTES = 2 * GIB
+"""One outcome file; one of 50,000 images at 20 budgets has 30 MB."""
+LOG_TAIL_BYTES = 64 * KIB
+"""The end of a job's log, of which some lines are shown."""

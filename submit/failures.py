@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from alignsec import bounded, limits
 from alignsec.command import INCOMPLETE, SUCCESS, run_command
 from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog
@@ -114,8 +116,10 @@ def group_by_cause(failures: list[PairStatus]) -> dict[str, list[PairStatus]]:
 def read_log_tail(folder: RunFolder, pair_id: str) -> list[str]:
     """Return the last lines that a pair's job printed: its errors, or its output if there are none."""
     for path in (folder.error_output(pair_id), folder.log(pair_id), folder.output(pair_id)):
-        if path.exists() and (lines := path.read_text(encoding="utf-8", errors="replace").splitlines()):
-            return lines[-LOG_LINES:]
+        with suppress(OSError, bounded.NotAFileError):
+            data = bounded.read_regular(path, 0, tail=limits.LOG_TAIL_BYTES)
+            if lines := data.decode(errors="replace").splitlines():
+                return lines[-LOG_LINES:]
     return []
 
 

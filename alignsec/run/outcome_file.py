@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from alignsec import atomic, digest
+from alignsec import atomic, bounded, digest, limits
 from alignsec.run.outcome import VERSION, Failure, Outcome, Record
 
 _ADAPTER: TypeAdapter[Record | Failure] = TypeAdapter(Outcome)
@@ -165,7 +165,7 @@ class OutcomeFile:
     """The location of an outcome file: a file, a byte range of an archive, or data unpacked from one."""
 
     name: str
-    """File name without `.json`, which should be the pair's id."""
+    """File name without `.json`, which should be the pair's id. What is not printable is escaped."""
     path: Path
     start: int = 0
     """Position of the first byte."""
@@ -178,11 +178,14 @@ class OutcomeFile:
         """Return the content.
 
         Raises:
-            OSError: If the file cannot be read.
+            DamagedOutcomeError: If the entry of a folder is not a file, is too large, or cannot be read.
+            OSError: If the archive cannot be read.
             tarfile.ReadError: If the archive is truncated.
         """
         if self.data is not None:
             return self.data
+        if self.size < 0:
+            return _read_entry(self.path)
         with self.path.open("rb") as file:
             file.seek(self.start)
             data = file.read(self.size)
@@ -191,10 +194,21 @@ class OutcomeFile:
         return data
 
 
+def _read_entry(path: Path) -> bytes:
+    """Return the bytes of an entry of the outcomes folder. Jobs decide what it is, so one must not stop a run."""
+    try:
+        return bounded.read_regular(path, limits.OUTCOME_BYTES)
+    except (bounded.NotAFileError, bounded.TooLargeError) as error:
+        raise DamagedOutcomeError(str(error)) from None
+    except OSError as error:
+        raise DamagedOutcomeError(f"cannot be read: {error.strerror}") from None
+
+
 def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
     """Yield the outcome files of a folder, sorted, or of a tar archive, in its order.
 
-    Partly written files, whose names start with a dot, are left out. If the path does not exist, there are none.
+    Partly written files, whose names start with a dot, are left out. Directories, links and pipes of a folder are
+    yielded, and their `read` raises; those of an archive are left out. If the path does not exist, there are none.
 
     Args:
         outcomes: A folder, or a tar archive with any compression.
@@ -205,7 +219,7 @@ def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
     """
     if outcomes.is_dir():
         for name in sorted(path.name for path in outcomes.iterdir() if _is_outcome(path.name)):
-            yield OutcomeFile(name.removesuffix(".json"), outcomes / name)
+            yield OutcomeFile(_printable(name), outcomes / name)
     elif outcomes.exists():
         with tarfile.open(outcomes) as archive:
             # In a compressed archive, members have no position in the file.
@@ -215,7 +229,7 @@ def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
                 name = Path(member.name).name
                 if not (member.isfile() and _is_outcome(name)):
                     continue
-                name = name.removesuffix(".json")
+                name = _printable(name)
                 if uncompressed and not member.issparse():
                     yield OutcomeFile(name, outcomes, member.offset_data, member.size)
                 else:
@@ -225,3 +239,11 @@ def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
 
 def _is_outcome(name: str) -> bool:
     return name.endswith(".json") and not name.startswith(".")
+
+
+def _printable(name: str) -> str:
+    """Return a file name without `.json`, with bytes that are not UTF-8 and control characters escaped."""
+    stem = name.removesuffix(".json")
+    if stem.isprintable():
+        return stem
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in stem)

@@ -1,5 +1,6 @@
 """Status of the pairs of a run: ok, failed, missing or stale, derived from the outcome files."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -109,7 +110,7 @@ def missing_status(pair_id: str, pair: Pair | None, history: NodeHistory | None)
 
 def read_pair_status(pair: Pair, path: Path) -> PairStatus:
     """Read the status of one pair from the path of its outcome file, which may not exist."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return missing_status(pair.id, pair, None)
     return replace(read_file_status(OutcomeFile(pair.id, path), True), pair=pair)
 
@@ -127,13 +128,14 @@ def read_file_status(
     Returns:
         The status. Its `pair` is the pair that the file contains.
     """
-    data = file.read()
-    sha256 = digest.sha256_of_bytes(data)
     state: StatusName = "failed" if planned else "stale"
-    if planned and not data:
-        # A job creates its outcome file first, because HTCondor holds a job without a declared output.
-        return PairStatus(file.name, state, None, reason=_EMPTY)
+    sha256 = ""
     try:
+        data = file.read()
+        if planned and not data:
+            # A job creates its outcome file first, because HTCondor holds a job without a declared output.
+            return PairStatus(file.name, state, None, reason=_EMPTY)
+        sha256 = digest.sha256_of_bytes(data)
         outcome = parse(data)
     except DamagedOutcomeError as error:
         reason = f"the outcome file {error}" if planned else f"{_STALE}; the file {error}"

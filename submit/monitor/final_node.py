@@ -48,6 +48,6 @@ def is_of_submission(path: Path, submitted: int) -> bool:
         submitted: Time of the submission, in seconds since 1970, UTC; 0 if there was none.
     """
     try:
-        return path.stat().st_mtime >= submitted - _MTIME_SLACK
+        return path.lstat().st_mtime >= submitted - _MTIME_SLACK
     except OSError:
         return False

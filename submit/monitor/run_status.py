@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alignsec import bounded
 from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog, LastJob, NodeHistory
 from alignsec.run.folder import RunFolder
@@ -209,7 +210,7 @@ class RunMonitor:
         """Return state and reason from the outcome file, which is read again only after a change."""
         path = self._folder.outcome(pair.id)
         try:
-            changed = path.stat().st_mtime_ns
+            changed = path.lstat().st_mtime_ns
         except FileNotFoundError:
             return "missing", ""
         if pair.id not in self._outcomes or self._outcomes[pair.id][0] != changed:
@@ -221,9 +222,8 @@ class RunMonitor:
 def last_progress(path: Path) -> Progress | None:
     """Return the last progress line near the end of a job's streamed output, or None if there is none."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except FileNotFoundError:
+        data = bounded.read_regular(path, 0, tail=TAIL_BYTES)
+    except (OSError, bounded.NotAFileError):
         return None
+    lines = data.decode(errors="replace").splitlines()
     return next((found for line in reversed(lines) if (found := Progress.read(line))), None)
