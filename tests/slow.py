@@ -4,10 +4,13 @@ FIXTURES = {"browser", "inductor_folder", "make_pool", "paper_inputs", "pool"}
 """Fixtures of slow tests: they start a pool or a browser, compile a model, or make a run of full size."""
 
 PATHS = (
+    "tests/aggregate/collect/test_corruptions.py",
     "tests/aggregate/collect/test_tally.py",
     "tests/aggregate/figures/test_figures.py",
     "tests/aggregate/report/test_latex.py",
+    "tests/aggregate/report/test_report.py",
     "tests/aggregate/scores/test_bad_scores.py",
+    "tests/aggregate/scores/test_labels.py",
     "tests/aggregate/test_aggregate_command.py",
     "tests/aggregate/test_analysis.py",
     "tests/alignsec/engine/test_compiled_search.py",
