@@ -93,26 +93,29 @@ catalogue: $(READY)  ## update the model catalogues after a new version of timm 
 	mv alignsec/catalogue/network_costs.csv.new alignsec/catalogue/network_costs.csv
 
 COMPILE = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-	--no-emit-index-url --no-emit-find-links pyproject.toml
+	--no-emit-index-url --no-emit-find-links --generate-hashes
+UV_VERSION = 0.13.9
 requirements: $(READY)  ## update the pinned requirements after a change of pyproject.toml
-	$(COMPILE) -o requirements/access-point.txt
-	$(COMPILE) --extra staging -o requirements/staging.txt
-	$(COMPILE) --extra job --extra analysis -o requirements/image.txt
-	$(COMPILE) --extra job --extra analysis --extra brainscore --override requirements/brainscore-overrides.txt \
-		-o requirements/brainscore.txt
-	$(COMPILE) --extra job --extra analysis --extra staging --extra dev -o requirements/all.txt
+	echo 'uv==$(UV_VERSION)' | $(COMPILE) - -o requirements/uv.txt
+	$(COMPILE) pyproject.toml -o requirements/access-point.txt
+	$(COMPILE) pyproject.toml --extra staging -o requirements/staging.txt
+	$(COMPILE) pyproject.toml --extra job --extra analysis -o requirements/image.txt
+	$(COMPILE) pyproject.toml --extra job --extra analysis --extra brainscore \
+		--override requirements/brainscore-overrides.txt -o requirements/brainscore.txt
+	$(COMPILE) pyproject.toml --extra job --extra analysis --extra staging --extra dev -o requirements/all.txt
 
 # uv installs the same torch build on every machine, in seconds.
-$(READY): requirements/all.txt
+$(READY): requirements/all.txt requirements/uv.txt
 	$(PYTHON3) -c 'import sys; sys.exit("alignsec needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	test -x $(PY) || $(PYTHON3) -m venv $(VENV)
-	$(PY) -m pip install --quiet 'uv>=0.9'
-	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet -r requirements/all.txt
+	$(PY) -m pip install --quiet --require-hashes -r requirements/uv.txt
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes -r requirements/all.txt
 	touch $@
 
 .brainscore/.ready: requirements/brainscore.txt $(READY)
 	test -x .brainscore/bin/python || $(PYTHON3) -m venv .brainscore
-	VIRTUAL_ENV=.brainscore $(VENV)/bin/uv pip install --quiet -r requirements/brainscore.txt 'pytest>=8'
+	VIRTUAL_ENV=.brainscore $(VENV)/bin/uv pip install --quiet --require-hashes -r requirements/brainscore.txt
+	VIRTUAL_ENV=.brainscore $(VENV)/bin/uv pip install --quiet 'pytest>=8'
 	touch $@
 
 clean:  ## delete caches of tests and tools; keep runs and the demo's assets

@@ -16,7 +16,9 @@ def recipe(request: pytest.FixtureRequest, checkout: Path) -> str:
 def test_recipe_installs_only_the_pinned_requirements(recipe: str) -> None:
     assert "requirements/image.txt" in recipe
     installed = re.findall(r"pip install ([^\n&\\]*)", recipe)
-    assert {line.split()[-1] for line in installed} <= {"uv", "/tmp/image.txt", "/opt/image.txt"}  # noqa: S108
+    files = {f"/{folder}/{name}.txt" for folder in ("tmp", "opt") for name in ("uv", "image")}
+    assert {line.split()[-1] for line in installed} <= files
+    assert all("--require-hashes" in line for line in installed)
 
 
 def test_recipe_installs_a_compiler_and_no_other_debian_package(recipe: str) -> None:
@@ -27,7 +29,7 @@ def test_recipe_copies_none_of_the_project_s_code(recipe: str) -> None:
     copied = re.findall(
         r"^(?:COPY|ADD)\s+(\S+)|^\s+(requirements\S*|alignsec\S*|jobs\S*|aggregate\S*)\s+/", recipe, re.M
     )
-    assert {source for pair in copied for source in pair if source} <= {"${REQUIREMENTS}"}
+    assert {source for pair in copied for source in pair if source} <= {"${REQUIREMENTS}", "requirements/uv.txt"}
     assert "REQUIREMENTS=requirements/image.txt" in recipe
     assert recipe.count("REQUIREMENTS}") == 1 or recipe.count("{{ REQUIREMENTS }} /opt/image.txt") == 1
 
@@ -38,6 +40,7 @@ def test_recipes_have_the_same_base_image(checkout: Path) -> None:
         for name in RECIPES
     }
     assert len(bases) == 1
+    assert all(re.fullmatch(r"python@sha256:[0-9a-f]{64}", base) for base in bases)
 
 
 def test_docker_image_does_not_run_as_root(checkout: Path) -> None:
@@ -46,11 +49,20 @@ def test_docker_image_does_not_run_as_root(checkout: Path) -> None:
     assert users[-1] not in ("root", "0")
 
 
-@pytest.mark.parametrize("name", ["access-point", "image", "brainscore", "all"])
-def test_requirements_are_exact_and_name_no_index(checkout: Path, name: str) -> None:
-    lines = (checkout / "requirements" / f"{name}.txt").read_text().splitlines()
-    assert all(re.match(r"[A-Za-z0-9_.-]+==[^ ]+( ; .*)?$", line) for line in lines), lines
-    assert not any("://" in line for line in lines)
+@pytest.mark.parametrize("name", ["access-point", "staging", "image", "brainscore", "all", "uv"])
+def test_requirements_are_exact_have_hashes_and_name_no_index(checkout: Path, name: str) -> None:
+    text = (checkout / "requirements" / f"{name}.txt").read_text()
+    entries = text.replace("\\\n", "").splitlines()
+    pinned = re.compile(r"[A-Za-z0-9_.-]+==[^ ]+( ; [^\\]*?)?(\s+--hash=sha256:[0-9a-f]{64})+")
+    assert entries
+    assert not [entry for entry in entries if not pinned.fullmatch(entry.strip())]
+    assert "://" not in text
+
+
+def test_uv_is_pinned_once(checkout: Path) -> None:
+    version = re.search(r"^UV_VERSION = (\S+)", (checkout / "Makefile").read_text(), re.M)
+    assert version
+    assert (checkout / "requirements" / "uv.txt").read_text().startswith(f"uv=={version[1]} ")
 
 
 def test_access_point_requirements_have_no_heavy_library(checkout: Path) -> None:
