@@ -78,7 +78,7 @@ bench: $(READY)  ## run the benchmarks (half an hour): benchmarks/results/*.json
 	$(PY) -m benchmarks.aggregate
 	$(PY) -m benchmarks.engine
 
-validate: $(READY)  ## measure the error rates of the analysis in simulated studies: benchmarks/results/validation.json
+validate: $(READY)  ## error rates of the analysis in simulated studies: docs/validation.md (an hour)
 	$(PY) -m benchmarks.validation
 
 catalogue: $(READY)  ## update the model catalogues after a new version of timm or torchvision

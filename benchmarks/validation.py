@@ -27,6 +27,7 @@ from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, adjusted_cor
 from aggregate.statistics.arrays import Floats
 from aggregate.statistics.family_correlation import normal_scores
 from aggregate.statistics.networks import Networks
+from benchmarks import validation_page
 
 RESULTS = Path(__file__).parent / "results" / "validation.json"
 SEED = 20261125
@@ -252,6 +253,7 @@ def main() -> None:
             sys.stdout.flush()
             rows.append(row)
     RESULTS.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    validation_page.write_page(rows)
 
 
 if __name__ == "__main__":
