@@ -19,6 +19,7 @@ docs/validation.md gives the error rates of this procedure in simulated studies.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -170,6 +171,7 @@ def familywise_p(sums: Floats) -> Floats:
     return p
 
 
+@lru_cache(maxsize=4)
 def draw_weights(families: int) -> Floats:
     """Return random weights of families for a score wild bootstrap, shape (RESAMPLES, families); always the same.
 
