@@ -1,10 +1,12 @@
 """Atomic writes."""
 
+import errno
 import os
 import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,10 +31,74 @@ assert [path.name for path in disk.iterdir()] == ["f"]
 """
 
 
-def test_a_written_file_is_readable_by_everybody(tmp_path: Path):
+@pytest.fixture
+def set_umask() -> Iterator[Callable[[int], int]]:
+    """Return os.umask; the umask is restored after the test."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize(
+    ("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600), (0o027, 0o640), (0o000, 0o666)]
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_the_umask_decides_who_can_read_a_file(
+    tmp_path: Path, set_umask: Callable[[int], int], umask: int, mode: int, exists: bool
+):
+    if exists:
+        atomic.write_atomic(tmp_path / "f", b"old")
+    set_umask(umask)
     atomic.write_atomic(tmp_path / "f", b"data")
     assert (tmp_path / "f").read_bytes() == b"data"
-    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
+
+
+def record_syncs(monkeypatch: pytest.MonkeyPatch, folder_error: int = 0) -> list[str]:
+    """Record each fsync of a file or a folder and each renaming; an fsync of a folder may fail."""
+    seen = []
+    replace = os.replace
+
+    def sync(handle: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        seen.append("sync folder" if is_folder else "sync file")
+        if is_folder and folder_error:
+            raise OSError(folder_error, os.strerror(folder_error))
+
+    def rename(source: Path, target: Path) -> None:
+        seen.append("rename")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", rename)
+    return seen
+
+
+def test_the_folder_is_forced_to_disk_after_the_renaming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Otherwise a crash of the machine can undo the renaming."""
+    seen = record_syncs(monkeypatch)
+    atomic.write_atomic(tmp_path / "f", b"data")
+    assert seen == ["sync file", "rename", "sync folder"]
+
+
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF])
+def test_a_file_system_without_fsync_of_folders_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+):
+    seen = record_syncs(monkeypatch, error)
+    atomic.write_atomic(tmp_path / "f", b"data")
+    assert seen[-1] == "sync folder"
+    assert (tmp_path / "f").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_folder_that_cannot_be_forced_to_disk_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+):
+    record_syncs(monkeypatch, error)
+    with pytest.raises(OSError, match=os.strerror(error)):
+        atomic.write_atomic(tmp_path / "f", b"data")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
 def test_no_temporary_file_is_left(tmp_path: Path):
