@@ -48,7 +48,7 @@ CONDOR_IDS = {ids}
 
 def _security(user: str) -> str:
     writers = "\n".join(
-        f"ALLOW_{level} = {user}@*" for level in ("WRITE", "DAEMON", "NEGOTIATOR", "ADMINISTRATOR")
+        f"ALLOW_{level} = {user}@*/127.0.0.1" for level in ("WRITE", "DAEMON", "NEGOTIATOR", "ADMINISTRATOR")
     )
     return f"""\
 # Loopback only. Port 0 takes any free port, and tools read the address files, so several pools can run at once.
@@ -63,7 +63,7 @@ SEC_DEFAULT_AUTHENTICATION = REQUIRED
 SEC_DEFAULT_AUTHENTICATION_METHODS = FS
 # Clients from 24.12 on (PyPI's bindings) request a channel binding that 23.9 daemons do not support.
 SEC_FS_ENFORCE_CHANNEL_BINDING = False
-ALLOW_READ = *
+ALLOW_READ = 127.0.0.1
 {writers}
 # Otherwise a master that appears to be root would change the host's sysctls.
 ENABLE_KERNEL_TUNING = False

@@ -33,7 +33,8 @@ def test_the_machines_own_configuration_is_not_read():
 
 def test_only_the_pools_user_can_write():
     lines = rendered()
-    assert "ALLOW_WRITE = alice@*" in lines
+    assert "ALLOW_WRITE = alice@*/127.0.0.1" in lines
+    assert "ALLOW_READ = 127.0.0.1" in lines
     assert not [line for line in lines if line.startswith("ALLOW_") and "READ" not in line and "alice" not in line]
     assert "COLLECTOR_HOST = 127.0.0.1:0" in lines
 
