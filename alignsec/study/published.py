@@ -1,9 +1,11 @@
 """Results tables: CSV files of published clean accuracies in timm's layout, one row per model."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
+from alignsec import bounded, limits
 from alignsec.errors import ConfigError, ConfigErrors
 
 
@@ -26,11 +28,11 @@ class ResultsTable:
                 contradicts an earlier row.
         """
         try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                reader = csv.DictReader(file)
-                missing = {"model", "top1"} - set(reader.fieldnames or ())
-                rows = [] if missing else [(reader.line_num, row["model"], row["top1"]) for row in reader]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            text = bounded.read_bytes(path, limits.TABLE_BYTES).decode("utf-8-sig")
+            reader = csv.DictReader(io.StringIO(text, newline=""))
+            missing = {"model", "top1"} - set(reader.fieldnames or ())
+            rows = [] if missing else [(reader.line_num, row["model"], row["top1"]) for row in reader]
+        except (OSError, ValueError, csv.Error) as error:
             raise ConfigErrors.about(path, f"cannot be read as CSV: {error}") from None
         if missing:
             remedy = (

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from alignsec import digest
+from alignsec import bounded, digest, limits
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images import imagenet
 from alignsec.images.pack import Candidate
@@ -61,8 +61,8 @@ def select_listed(found: Sequence[Candidate], names: Path) -> list[Candidate]:
             folder is an ImageNet class other than the image's label.
     """
     try:
-        lines = names.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = bounded.read_bytes(names, limits.TABLE_BYTES).decode("utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
         raise ConfigErrors.about(names, f"cannot be read: {error}") from None
     known: dict[str, list[Candidate]] = defaultdict(list)
     for image in found:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from alignsec import atomic
+from alignsec import atomic, bounded, limits
 from alignsec.errors import ConfigErrors
 from alignsec.schema import Sha256, StrictModel
 
@@ -53,11 +53,13 @@ class Manifest(StrictModel):
         """
         path = folder / NAME
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(bounded.read_bytes(path, limits.MANIFEST_BYTES))
         except (FileNotFoundError, NotADirectoryError):
             return cls()
         except OSError as error:
             remedy = f"cannot be read: {error.strerror}"
+        except bounded.TooLargeError as error:
+            remedy = str(error)
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"]) or "the file"
