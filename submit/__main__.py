@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -68,11 +69,13 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         if on_this_machine:
             if arguments.dry:
                 return command.SUCCESS
+            submission.put_results_aside(folder, plan, finished)
             return local.run_locally(console, site, plan, folder, os.environ, arguments.jobs)
-        dag_file = submission.write_dag(folder, plan, site, requested, finished)
+        submission.write_dag(folder, plan, site, requested, finished)
         if pool_in_use is None or arguments.dry:
-            console.print(f"not submitted; to submit, run: condor_submit_dag {dag_file}")
+            console.print(f"not submitted; to submit, run: {submission.submit_command(folder)}")
             return command.SUCCESS
+        submission.put_results_aside(folder, plan, finished)
         cluster = submission.submit_dag(folder, pool_in_use.run)
         console.print(f"submitted as job {cluster}; to see its progress, run: make status RUN={folder.root}")
         if pool_in_use.owned:
@@ -140,7 +143,10 @@ def _refuse_running(folder: RunFolder, pool_in_use: Pool | None) -> None:
     """Raise ConfigErrors if DAGMan is still working in the run folder."""
     cluster = submission.find_running_dag(folder, pool_in_use.run if pool_in_use else None)
     if cluster is not None:
-        remedy = f"is in use by DAGMan job {cluster}; wait until it ends, or remove it: condor_rm {cluster}"
+        remedy = (
+            f"is in use by DAGMan job {cluster}; wait until it ends, or remove it: condor_rm {cluster}. "
+            f"If no pool and no access point has that job any more, run: rm {shlex.quote(str(folder.dagman_log))}"
+        )
         raise ConfigErrors.about(folder.root, remedy)
 
 

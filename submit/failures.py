@@ -4,7 +4,7 @@ import argparse
 import re
 import shlex
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -26,6 +26,7 @@ from submit.monitor.dagman_output import DagmanOutput
 
 PAIRS_PER_CAUSE = 5
 LOG_LINES = 8
+MACHINES = 10
 DESCRIPTION = "Group the failed pairs of a run by cause, and show how to reproduce them."
 NOTE = "the run is not affected"
 
@@ -57,10 +58,22 @@ def _print_failures(folder: RunFolder) -> int:
         for line in read_log_tail(folder, pairs[0].id):
             console.print(f"    | {escape(line)}")
     console.print(f"\n{len(failures)} of {len(plan.planned)} pairs failed" if failures else "no pair failed")
+    for machine, count in find_failing_machines(EventLog(folder.events)).items():
+        console.print(f"{count} jobs failed on {machine}; to avoid it, set REQUIREMENTS", markup=False)
     analysis = find_analysis_failure(folder)
     if analysis:
         console.print(f"the analysis: {analysis}", markup=False)
     return INCOMPLETE if failures or analysis else SUCCESS
+
+
+def find_failing_machines(events: EventLog) -> dict[str, int]:
+    """Return the machines on which several jobs failed, with the number of jobs, the most first.
+
+    Jobs count also if a retry on another machine succeeded, and not if their request was invalid.
+    """
+    hosts = (host for history in events.nodes.values() for host in history.failed_hosts if host)
+    counts = Counter(host.rpartition("@")[2] for host in hosts)
+    return {machine: count for machine, count in counts.most_common(MACHINES) if count > 1}
 
 
 def find_analysis_failure(folder: RunFolder) -> str:
@@ -108,7 +121,9 @@ def group_by_cause(failures: list[PairStatus]) -> dict[str, list[PairStatus]]:
     for pair in failures:
         reason = pair.reason
         if pair.pair is not None:
-            reason = reason.replace(pair.pair.model.name, "MODEL").replace(pair.id, "PAIR")
+            # The id first: it contains the model's name. Only as whole words: a model may be called "a".
+            for text, placeholder in ((pair.id, "PAIR"), (pair.pair.model.name, "MODEL")):
+                reason = re.sub(rf"(?<![\w-]){re.escape(text)}(?![\w-])", placeholder, reason)
         groups[re.sub(r"\b[0-9a-f]{12}\b|\d+", "N", reason)].append(pair)
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from htcondor2 import JobEventType
 
+from alignsec.run import exit_code
 from alignsec.run.event_reader import EventReader
 
 JobState = Literal["idle", "running", "held", "ended", "removed"]
@@ -47,6 +48,8 @@ class NodeHistory:
     """Run time of the last job, from its last start to its end."""
     memory_mb: int = 0
     """Largest memory usage."""
+    failed_hosts: tuple[str, ...] = ()
+    """Slots on which a job of the node ended by a signal or with the exit code of a temporary failure."""
 
     @property
     def summary(self) -> str:
@@ -176,6 +179,8 @@ def _apply_event(before: NodeHistory, job: str, event: Any) -> NodeHistory:  # n
             code = _integer(event, "ReturnValue", 1) if normally else -_integer(event, "TerminatedBySignal", 9)
             seconds = event.timestamp - before.since if before.state == "running" else 0
             state, changes = "ended", {"exit_code": code, "seconds": seconds}
+            if code not in (exit_code.DONE, exit_code.PERMANENT_FAILURE, exit_code.CHECKPOINT):
+                changes["failed_hosts"] = (*before.failed_hosts, before.host)
         case JobEventType.JOB_ABORTED:
             state, changes = "removed", {"removed": _text(event, "Reason", "removed")}
         case JobEventType.JOB_HELD:

@@ -17,7 +17,7 @@ from alignsec import atomic, bounded, digest, limits
 from alignsec.run.outcome import VERSION, Failure, Outcome, Record
 
 _ADAPTER: TypeAdapter[Record | Failure] = TypeAdapter(Outcome)
-_CHECKSUM_BYTES = 79
+CHECKSUM_BYTES = 79
 """Length of the last line: the key, 64 digits and punctuation."""
 
 
@@ -71,8 +71,8 @@ def parse_summary(data: bytes) -> Record | Failure:
 
 
 def _parse(data: bytes, parse_json: Callable[[bytes], object]) -> Record | Failure:
-    body = data[:-_CHECKSUM_BYTES]
-    if data[-_CHECKSUM_BYTES:] != _checksum_line(body):
+    body = data[:-CHECKSUM_BYTES]
+    if data[-CHECKSUM_BYTES:] != _checksum_line(body):
         raise DamagedOutcomeError(_explain_damage(data))
     layout = f"has another layout than version {VERSION}"
     try:

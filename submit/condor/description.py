@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from alignsec.catalogue import cuda_archs
-from alignsec.run import exit_code
+from alignsec.run import exit_code, outcome_file
 from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_OUTCOME, RunFolder
-from alignsec.run.job_environment import shell_exports
+from alignsec.run.job_environment import CODE, shell_exports
 from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS
 from submit.site import Site
@@ -36,11 +36,15 @@ distance (measured 21 and 9 bytes in files of 1,000 images, rounded up)."""
 UPLOAD, DOWNLOAD, MEMORY = 12, 13, 34
 
 
-def job_script() -> str:
+def job_script(code_sha256: str = "") -> str:
     """Return the script that HTCondor starts for each job.
 
     HTCondor sets neither PATH nor HOME for a job, and holds a job whose declared output is missing.
+
+    Args:
+        code_sha256: Digest of the code, which is verified before it is used; empty: not verified.
     """
+    seal = '\'"checksum": "%s"}\''
     return f"""#!/bin/sh
 # Starts in the job's scratch directory: job.sh OUTPUT PYTHON MODULE [ARGUMENT ...]
 # HTCondor holds a job whose declared output is missing. So the output is created first, in case Python does not
@@ -51,7 +55,27 @@ case $output in */) mkdir -p "$output" ;; *) : >>"$output" ;; esac
 {shell_exports()}
 PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
 export PATH
-exec "$python" -m "$@"
+expected={code_sha256}
+if [ -n "$expected" ]; then
+  found=$(sha256sum <{CODE} | cut -c 1-64)
+  if [ "$found" != "$expected" ]; then
+    echo "{CODE}: its SHA-256 is $found, but the plan has $expected; submit the study again" >&2
+    exit {exit_code.TEMPORARY_FAILURE}
+  fi
+fi
+"$python" -m "$@"
+code=$?
+# A job that was killed by a signal ends by the same signal, which the event log then shows.
+[ "$code" -le 128 ] || kill -"$((code - 128))" $$
+# DAGMan marks a node as done if its job exits with 0: only with a complete outcome, which ends with its checksum.
+if [ "$code" -eq 0 ] && [ "$output" = {JOB_OUTCOME} ]; then
+  checksum=$(head -c -{outcome_file.CHECKSUM_BYTES} "$output" | sha256sum | cut -c 1-64)
+  if [ "$(tail -c {outcome_file.CHECKSUM_BYTES} "$output")" != "$(printf {seal} "$checksum")" ]; then
+    echo "$output: the job exited with 0 but left no complete outcome" >&2
+    exit {exit_code.TEMPORARY_FAILURE}
+  fi
+fi
+exit "$code"
 """
 
 

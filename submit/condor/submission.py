@@ -1,6 +1,9 @@
 """Submission of a run: write its DAG, put the files of the previous submission aside, and start DAGMan."""
 
+import os
 import re
+import shlex
+import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -10,7 +13,7 @@ from alignsec import atomic
 from alignsec.errors import ConfigErrors
 from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import RunFolder
+from alignsec.run.folder import FINAL, RunFolder
 from alignsec.run.plan import Plan
 from submit.condor import dag, description
 from submit.requests.requests import ResourceRequests
@@ -18,6 +21,7 @@ from submit.site import Site
 
 CondorCommand = Callable[..., "CompletedProcess[str]"]
 """Runs a command of HTCondor, as `Pool.run` does."""
+_LOCK_BYTES = 65536
 REMOVAL_WAITS = (10, 5, 10)
 """Seconds to wait for DAGMan to leave the queue: by itself, and after each condor_rm."""
 
@@ -26,7 +30,8 @@ def find_running_dag(folder: RunFolder, run: CondorCommand | None) -> int | None
     """Return the cluster of the DAGMan job that is still working in a run folder, or None.
 
     DAGMan's event log shows whether it has ended. If the log shows no end, its pool may no longer exist. In that
-    case the queue is queried once; without an answer from a queue, the log counts.
+    case the queue is queried once, and DAGMan's lock file is read: the job may be in the queue of another pool or
+    access point that shares this folder. Without an answer from a queue, the log counts.
 
     Args:
         folder: The run folder.
@@ -40,13 +45,58 @@ def find_running_dag(folder: RunFolder, run: CondorCommand | None) -> int | None
         return None
     if run is None:
         return cluster
-    return cluster if _is_in_queue(cluster, folder, run) else None
+    if _is_in_queue(cluster, folder, run) or _is_lock_held(folder):
+        return cluster
+    return None
 
 
 def _is_in_queue(cluster: int, folder: RunFolder, run: CondorCommand) -> bool:
-    """Return whether a queue holds the DAGMan job; True without an answer from a queue."""
-    query = run(["condor_q", "-allusers", str(cluster), "-af", "ClusterId", "Iwd"], check=False)
-    return query.returncode != 0 or f"{cluster} {folder.root}" in query.stdout.splitlines()
+    """Return whether a queue holds the DAGMan job; True without an answer from a queue.
+
+    The job is found by its event log: after `condor_submit_dag -usedagdir`, its folder is another one.
+    """
+    words = ["condor_q", "-allusers", str(cluster), "-af", "ClusterId", "Iwd", "UserLog"]
+    query = run(words, check=False)
+    if query.returncode:
+        return True
+    return any(_is_dagman_of(folder, cluster, line) for line in query.stdout.splitlines())
+
+
+def _is_dagman_of(folder: RunFolder, cluster: int, line: str) -> bool:
+    """Return whether a line of condor_q, "CLUSTER IWD USERLOG", is of a run's DAGMan. Paths may have spaces."""
+    number, _, places = line.partition(" ")
+    if number != str(cluster):
+        return False
+    if f"{places} ".startswith(f"{folder.root} "):
+        return True
+    words, log = places.split(" "), folder.dagman_log.resolve()
+    cuts = range(1, len(words))
+    return any((Path(" ".join(words[:cut])) / " ".join(words[cut:])).resolve() == log for cut in cuts)
+
+
+def _is_lock_held(folder: RunFolder) -> bool:
+    """Return whether DAGMan's lock file may belong to a DAGMan that works: one of another pool or access point.
+
+    DAGMan removes the file when it ends. If its pool was deleted on this machine, its process no longer exists.
+    """
+    try:
+        lock = folder.dagman_lock.read_bytes()[:_LOCK_BYTES]
+        log = folder.dagman_log.read_bytes()[:_LOCK_BYTES]
+    except OSError:
+        return folder.dagman_lock.exists()
+    hosts = {name.decode() for name in re.findall(rb"[?&]alias=([\w.-]+)", log)}
+    if hosts.isdisjoint({socket.gethostname(), socket.getfqdn()}):
+        return True
+    numbers = [int(number) for number in re.findall(rb"\b[1-9]\d{0,9}\b", lock)[:2]]
+    return any(b"condor_dagman" in _read_command(number) for number in numbers)
+
+
+def _read_command(number: int) -> bytes:
+    """Return the command line of a process; empty if it does not exist."""
+    try:
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def has_final_ended(folder: RunFolder) -> bool:
@@ -113,7 +163,7 @@ def write_dag(
     texts = {
         folder.pair_description: _text(description.pair_description(plan, site)),
         folder.final_description: _text(description.final_description(plan, site)),
-        folder.job_script: description.job_script(),
+        folder.job_script: description.job_script(plan.code_sha256),
         folder.pre_script: dag.final_pre_script(),
         folder.dagman_config: _text(dag.dagman_config()),
         folder.dag: _text(dag.dag_lines(plan, site, requested, finished)),
@@ -142,6 +192,32 @@ def submit_dag(folder: RunFolder, run: CondorCommand) -> int:
     return int(found[1])
 
 
+def submit_command(folder: RunFolder) -> str:
+    """Return the shell command that submits a run that was written but not submitted."""
+    return f"cd {shlex.quote(str(folder.root))} && condor_submit_dag {folder.dag.name}"
+
+
+def put_results_aside(folder: RunFolder, plan: Plan, finished: Collection[str]) -> None:
+    """Move the report and the failures of the previous submission to submissions/N.
+
+    So none of them passes for one of the new submission. Outcomes of finished pairs stay.
+    """
+    unfinished = [pair.id for pair in plan if pair.id not in finished]
+    files = (folder.outcome, folder.output, folder.error_output)
+    results = [make(pair_id) for pair_id in unfinished for make in files]
+    final = [folder.analysis, folder.output(FINAL), folder.error_output(FINAL)]
+    previous = [path for path in (*final, *results) if os.path.lexists(path)]
+    if not previous:
+        return
+    target = _last_submission(folder)
+    if target is None or any(os.path.lexists(target / path.relative_to(folder.root)) for path in previous):
+        target = _new_submission(folder)
+    for path in previous:
+        moved = target / path.relative_to(folder.root)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(moved)
+
+
 def _text(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
@@ -150,9 +226,21 @@ def _put_previous_aside(folder: RunFolder) -> None:
     previous = [path for path in folder.root.glob("study.*") if path != folder.study]
     if not previous:
         return
-    folder.submissions.mkdir(exist_ok=True)
-    numbers = (int(path.name) for path in folder.submissions.iterdir())
-    target = folder.submissions / str(1 + max(numbers, default=0))
-    target.mkdir()
+    target = _new_submission(folder)
     for path in previous:
         path.replace(target / path.name)
+
+
+def _last_submission(folder: RunFolder) -> Path | None:
+    """Return the folder submissions/N with the largest N, or None."""
+    paths = folder.submissions.iterdir() if folder.submissions.exists() else iter(())
+    numbered = [path for path in paths if path.name.isdecimal()]
+    return max(numbered, key=lambda path: int(path.name), default=None)
+
+
+def _new_submission(folder: RunFolder) -> Path:
+    """Make the next folder submissions/N."""
+    last = _last_submission(folder)
+    target = folder.submissions / str(1 + (int(last.name) if last else 0))
+    target.mkdir(parents=True)
+    return target

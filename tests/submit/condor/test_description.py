@@ -1,5 +1,6 @@
 """Submit descriptions as text, and as HTCondor's own parser reads them."""
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alignsec.run import exit_code, outcome_file
 from submit.condor import description
+from tests import tiny
 from tests.submit.plans import plan, site, split_arguments
 
 NO_CONTROL = st.text(st.characters(blacklist_categories=("Cc", "Cs")), max_size=30)
@@ -148,3 +151,51 @@ def test_the_job_script_sets_the_environment_and_keeps_arguments(tmp_path: Path)
     home, *words = done.stdout.splitlines()
     assert home == f"{tmp_path} {tmp_path}/code.zip {tmp_path}/inductor {tmp_path}"
     assert words == ["<-m>", "<module>", "<a b>", "<c'd>"]
+
+
+def run_job(folder: Path, script: str, fake: str) -> "subprocess.CompletedProcess[str]":
+    """Run the job script with a fake Python."""
+    (folder / "job.sh").write_text(script)
+    (folder / "python").write_text(f"#!/bin/sh\n{fake}\n")
+    (folder / "python").chmod(0o755)
+    words = ["/bin/sh", "job.sh", "outcome.json", str(folder / "python"), "jobs.evaluate"]
+    return subprocess.run(words, cwd=folder, env={}, capture_output=True, text=True, check=False)
+
+
+def test_a_job_with_a_complete_outcome_succeeds(tmp_path: Path) -> None:
+    (tmp_path / "ready").write_bytes(outcome_file.dump(tiny.record(tiny.pair())))
+    assert run_job(tmp_path, description.job_script(), "cp ready outcome.json").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *("true", "echo x > outcome.json", "head -c 90 ready > outcome.json", "rm outcome.json"),
+        *("(echo; cat ready) > outcome.json", "(cat ready; echo) > outcome.json"),
+    ],
+)
+def test_a_job_that_exits_with_0_without_a_complete_outcome_is_retried(tmp_path: Path, make: str) -> None:
+    """DAGMan would mark its node as done."""
+    (tmp_path / "ready").write_bytes(outcome_file.dump(tiny.record(tiny.pair())))
+    done = run_job(tmp_path, description.job_script(), make)
+    assert done.returncode == exit_code.TEMPORARY_FAILURE
+    assert "left no complete outcome" in done.stderr
+
+
+@pytest.mark.parametrize("code", [exit_code.PERMANENT_FAILURE, exit_code.TEMPORARY_FAILURE, exit_code.CHECKPOINT])
+def test_other_exit_codes_are_kept(tmp_path: Path, code: int) -> None:
+    assert run_job(tmp_path, description.job_script(), f"exit {code}").returncode == code
+
+
+def test_a_signal_that_kills_the_job_ends_the_script(tmp_path: Path) -> None:
+    assert run_job(tmp_path, description.job_script(), "kill -9 $$").returncode == -9
+
+
+@pytest.mark.parametrize("code", [b"code", b"other", None])
+def test_the_code_is_verified_before_it_is_used(tmp_path: Path, code: bytes | None) -> None:
+    if code is not None:
+        (tmp_path / "code.zip").write_bytes(code)
+    script = description.job_script(hashlib.sha256(b"code").hexdigest())
+    done = run_job(tmp_path, script, "echo started; exit 65")
+    assert (done.returncode, "started" in done.stdout) == ((65, True) if code == b"code" else (75, False))
+    assert (tmp_path / "outcome.json").exists()

@@ -13,8 +13,10 @@ from rich.console import Console
 from alignsec import command
 from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file
+from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan, PlannedPair
+from alignsec.run.status import PairStatus
 from alignsec.spec.pair import Pair
 from submit import code, failures, status
 from submit.condor import submission
@@ -217,3 +219,23 @@ def test_a_log_of_a_deleted_pool_does_not_block_submission(folder: RunFolder) ->
     assert submission.find_running_dag(folder, queue("", code=1)) == 99, (
         "without an answer from the queue, the log counts"
     )
+
+
+def test_a_machine_that_fails_repeatedly_is_named(folder: RunFolder) -> None:
+    """Also if the retry elsewhere succeeded. A permanent failure is not the machine's fault."""
+    jobs = [(number, f"slot1_{number}@bad.node", 75) for number in (1, 2)]
+    jobs += [(3, "slot1@good.node", 0), (4, "slot1@once.node", 75), (5, "slot1@bad.node", 65)]
+    events = []
+    for number, slot, exit_with in jobs:
+        events += [text.submitted(number, 0, ONE), text.executing(number, 1, slot)]
+        events += [text.terminated(number, 2, exit_with)]
+    text.write(folder.events, *events)
+    assert failures.find_failing_machines(EventLog(folder.events)) == {"bad.node": 2}
+
+
+@pytest.mark.parametrize("name", ["a", "e", "the reason", "a.b*"])
+def test_only_whole_names_are_replaced_in_a_cause(name: str) -> None:
+    pair = tiny.pair(name=name)
+    reason = f"reason: the weights of {name} in {pair.id}.json do not fit"
+    (cause,) = failures.group_by_cause([PairStatus(pair.id, "failed", pair, reason=reason)])
+    assert cause == "reason: the weights of MODEL in PAIR.json do not fit"
