@@ -62,8 +62,9 @@ def _run(given: argparse.Namespace) -> int:
             display,
         )
     sys.stdout.write(f"The report is at {analysis.report}\n")
+    sys.stdout.flush()
+    sys.stderr.writelines(f"{sentence}\n" for sentence in analysis.failed)
     if analysis.not_ok:
-        sys.stdout.flush()
         sys.stderr.write(
             f"{analysis.not_ok} of {analysis.planned} pairs are not ok; {analysis.report} lists them\n"
         )

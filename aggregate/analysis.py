@@ -10,6 +10,7 @@ from aggregate.collect import corruptions, table, tally
 from aggregate.collect.tally import PairRow
 from aggregate.figures import gallery
 from aggregate.figures.drawing import Drawing
+from aggregate.partial_results import attempt
 from aggregate.report import paper_tables, report
 from aggregate.scores import scores
 from aggregate.scores.scores import Matching, Scores
@@ -17,6 +18,7 @@ from aggregate.statistics import networks, tables
 from aggregate.statistics.tables import Tables
 from alignsec import atomic
 from alignsec.display import Display
+from alignsec.errors import ConfigErrors
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import REPORT, RunFolder
 from alignsec.run.plan import Plan
@@ -33,6 +35,8 @@ class Analysis:
     """Number of planned pairs."""
     not_ok: int
     """Number of planned pairs that are failed or missing."""
+    failed: tuple[str, ...] = ()
+    """Sentences about parts of the analysis that could not be read or computed."""
 
 
 def analyse(
@@ -56,35 +60,41 @@ def analyse(
         display: Progress display.
 
     Raises:
-        ConfigErrors: The run, its scores or the outcomes cannot be read.
+        ConfigErrors: The run or the outcomes cannot be read.
         OSError: A file cannot be written.
     """
     display = display or Display()
     plan = Plan.read(folder)
-    alignment = scores.read_run_scores(folder, plan)
+    failed: list[str] = [f"{events.warning}."] if events.warning else []
+    alignment = _read_scores(folder, plan, failed)
     counts = tally.read_tally(plan, outcomes, events, processes, display)
     frame = table.make_frame(counts.rows)
     means = corruptions.average_corruptions(plan, counts.pairs, frame)
     rows = corruptions.append_means(frame, means)
     found_networks = networks.identify_networks(plan, counts.clean, counts.robust)
     display.begin("statistics")
-    statistics = tables.compute_tables(rows, alignment, found_networks, counts.robust, means)
+    statistics = tables.compute_tables(rows, alignment, found_networks, counts.robust, means, failed)
     matching = scores.match_models([pair.model.name for pair in plan], alignment) if alignment else None
     pairs = table.records_to_frame(PairRow, counts.pairs)[PAIR_COLUMNS]
-    # The severities of a corruption are pairs of one attack in figures.
+    # In figures, the severities of a corruption are pairs of one attack.
     series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
-    drawings = gallery.draw_all(rows, series, statistics, alignment)
-    files = {
-        "pairs.csv": table.to_csv(pairs),
-        **make_csv_files(rows, statistics, make_matching_table(matching, alignment)),
-    }
-    files.update(make_figure_files(drawings, display))
-    files.update({f"tables/{name}": data for name, data in paper_tables.format_tables(rows, statistics).items()})
+    made = gallery.draw_all(rows, series, statistics, alignment, failed)
+    drawings, figures = make_figure_files(made, display, failed)
+    files = {"pairs.csv": table.to_csv(pairs), **figures, **_make_latex_files(rows, statistics, failed)}
+    files |= make_csv_files(rows, statistics, make_matching_table(matching, alignment))
     display.begin("report")
-    inputs = report.ReportInputs(plan, counts, rows, statistics, alignment, matching, drawings)
+    inputs = report.ReportInputs(plan, counts, rows, statistics, alignment, matching, drawings, failed)
     files[REPORT] = report.render_report(inputs)
     write_analysis(out, files)
-    return Analysis(out / REPORT, len(counts.planned), len(counts.not_ok))
+    return Analysis(out / REPORT, len(counts.planned), len(counts.not_ok), tuple(failed))
+
+
+def _make_latex_files(rows: pd.DataFrame, statistics: Tables, failed: list[str]) -> dict[str, bytes]:
+    """Return the bytes of each LaTeX table by relative path; none if they fail, which is added to `failed`."""
+    paper = attempt(
+        "The LaTeX tables", failed, lambda: paper_tables.format_tables(rows, statistics), dict[str, bytes]
+    )
+    return {f"tables/{name}": data for name, data in paper.items()}
 
 
 def make_csv_files(rows: pd.DataFrame, statistics: Tables, matching: pd.DataFrame) -> dict[str, bytes]:
@@ -93,14 +103,40 @@ def make_csv_files(rows: pd.DataFrame, statistics: Tables, matching: pd.DataFram
     return {f"{name}.csv": table.to_csv(frame) for name, frame in frames.items()}
 
 
-def make_figure_files(drawings: Sequence[Drawing], display: Display) -> dict[str, bytes]:
-    """Return the bytes of each figure file by relative path."""
+def make_figure_files(
+    drawings: Sequence[Drawing], display: Display, failed: list[str]
+) -> tuple[list[Drawing], dict[str, bytes]]:
+    """Draw the figures.
+
+    Args:
+        drawings: All drawings.
+        display: Progress display.
+        failed: The list to which a sentence is added for each drawing that fails.
+
+    Returns:
+        The drawings that did not fail, and the bytes of each file by relative path.
+    """
+    drawn: list[Drawing] = []
     files: dict[str, bytes] = {}
     display.begin("figures", len(drawings), unit="figures")
     for drawing in drawings:
         display.advance()
-        files.update({f"figures/{name}": data for name, data in drawing.files().items()})
-    return files
+        found = attempt(f"The figure {drawing.name}", failed, drawing.files, dict[str, bytes])
+        files.update({f"figures/{name}": data for name, data in found.items()})
+        drawn += [drawing] if found else []
+    return drawn, files
+
+
+def _read_scores(folder: RunFolder, plan: Plan, failed: list[str]) -> Scores | None:
+    """Return the scores of a run; None if it has none, or if they cannot be read, which is added to `failed`."""
+    try:
+        alignment = attempt("The alignment", failed, lambda: scores.read_run_scores(folder, plan), lambda: None)
+    except ConfigErrors as error:
+        failed.append(f"The analysis is without alignment scores: {error}.")
+        return None
+    if alignment is not None and not alignment.rows and alignment.remarks:
+        failed.append(f"The analysis is without alignment scores: {alignment.remarks[0]}")
+    return alignment
 
 
 def make_matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:

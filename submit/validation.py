@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec import digest
+from alignsec import digest, leaderboard
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.spec import corruption
 from alignsec.spec.attack import Attack
@@ -94,18 +94,33 @@ def _find_weights(
 
 
 def _scores_errors(path: Path, study: Study) -> list[ConfigError]:
-    """Return an error if the scores file is not the snapshot that the study pins by its digest."""
+    """Return an error if the scores file cannot be read or is not the snapshot that the study pins."""
     scores = study.scores
-    if scores is None or scores.sha256 is None:
+    if scores is None:
         return []
-    found = digest.sha256_of_file(scores.file)
-    if found == scores.sha256:
-        return []
+    # Read completely: the analysis would find a damaged file only after all jobs.
+    try:
+        data = scores.file.read_bytes()
+    except OSError as error:
+        remedy = f"cannot be read: {error.strerror}"
+        return [ConfigError(path=path, field="scores.file", given=f'"{scores.file}"', remedy=remedy)]
+    found = digest.sha256_of_bytes(data)
+    if scores.sha256 in {None, found}:
+        return _unusable_scores(path, scores.file, data)
     remedy = (
         f"is not the digest of {scores.file}, which is {found}; restore the pinned file, or, to use this one, "
         "update sha256 and date"
     )
     return [ConfigError(path=path, field="scores.sha256", given=f'"{scores.sha256[:16]}…"', remedy=remedy)]
+
+
+def _unusable_scores(path: Path, file: Path, data: bytes) -> list[ConfigError]:
+    """Return an error if a scores file has no score."""
+    unusable = leaderboard.read_leaderboard(data).unusable
+    if not unusable:
+        return []
+    remedy = f"is not a file of scores: {unusable} Download the file again, or remove [scores]"
+    return [ConfigError(path=path, field="scores.file", given=f'"{file}"', remedy=remedy)]
 
 
 def _published_accuracies(study: Study, errors: list[ConfigError]) -> dict[str, Published]:

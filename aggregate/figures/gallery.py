@@ -3,6 +3,8 @@
 To add a figure, write a module with a `KIND` and add it to `KINDS`.
 """
 
+import functools
+
 import pandas as pd
 
 from aggregate.figures import (
@@ -20,6 +22,7 @@ from aggregate.figures import (
     tsne,
 )
 from aggregate.figures.drawing import Drawing, FigureInputs, FigureKind
+from aggregate.partial_results import attempt
 from aggregate.scores.scores import Scores
 from aggregate.statistics.tables import Tables
 
@@ -39,7 +42,13 @@ KINDS: tuple[FigureKind, ...] = (
 )
 
 
-def draw_all(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, scores: Scores | None) -> list[Drawing]:
+def draw_all(
+    table: pd.DataFrame,
+    pairs: pd.DataFrame,
+    statistics: Tables,
+    scores: Scores | None,
+    failed: list[str] | None = None,
+) -> list[Drawing]:
     """Make the drawings of every kind that the data allow.
 
     Args:
@@ -47,6 +56,7 @@ def draw_all(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, score
         pairs: One row per pair; columns model, attack and state.
         statistics: All tables of statistics.
         scores: Alignment scores, or None if the study has none.
+        failed: The list to which a sentence is added for each kind of figure that cannot be drawn.
 
     Returns:
         Drawings in the order of the report; an empty list if no row has a robust accuracy.
@@ -54,4 +64,13 @@ def draw_all(table: pd.DataFrame, pairs: pd.DataFrame, statistics: Tables, score
     inputs = FigureInputs(table[table["robust_accuracy"].notna()], pairs, statistics, scores)
     if inputs.table.empty:
         return []
-    return [drawing for kind in KINDS for drawing in kind.make_drawings(inputs)]
+    failures = [] if failed is None else failed
+    drawings: list[Drawing] = []
+    for kind in KINDS:
+        make = functools.partial(_make_drawings, kind, inputs)
+        drawings += attempt(f"The figure “{kind.title}”", failures, make, list)
+    return drawings
+
+
+def _make_drawings(kind: FigureKind, inputs: FigureInputs) -> list[Drawing]:
+    return list(kind.make_drawings(inputs))

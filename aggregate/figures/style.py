@@ -205,6 +205,10 @@ def set_index_axis(axes: Axes, count: int) -> None:
     axes.set_xticks([number - 1 for number in every], labels=[str(number) for number in every])
 
 
+_WIDEST_LABEL = 2.6
+"""Width of the widest label of a row, in inches."""
+
+
 @lru_cache(maxsize=4096)
 def text_width(text: str, points: float = TEXT_POINTS) -> float:
     """Return the width of a text in inches."""
@@ -225,7 +229,7 @@ def draw_row_names(
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     left_of_axes = axes.get_yaxis_transform() + ScaledTranslation(-0.05, 0, axes.figure.dpi_scale_trans)
-    for at, name in enumerate(shorten_all(names, longest)):
+    for at, name in enumerate(_fit_names(names, points, longest)):
         axes.text(
             0, at, name, transform=left_of_axes, fontsize=points,
             ha="right", va="center_baseline", clip_on=False,
@@ -239,7 +243,16 @@ def draw_row_names(
 
 def row_names_width(names: Iterable[str], points: float = TEXT_POINTS, longest: int = LONGEST_LABEL) -> float:
     """Return the width that `draw_row_names` needs left of the axes, in inches."""
-    return 0.1 + max((text_width(name, points) for name in shorten_all(list(names), longest)), default=0.0)
+    return 0.1 + max((text_width(name, points) for name in _fit_names(list(names), points, longest)), default=0.0)
+
+
+def _fit_names(names: Sequence[str], points: float, longest: int) -> list[str]:
+    """Shorten names to labels that leave room for the axes, also if all their letters are wide."""
+    labels = shorten_all(names, longest)
+    while longest > 8 and max((text_width(label, points) for label in labels), default=0.0) > _WIDEST_LABEL:
+        longest -= 2
+        labels = shorten_all(names, longest)
+    return labels
 
 
 def make_boxes(left: Floats, right: Floats, rows: Floats, height: float, colour: Colours) -> PolyCollection:

@@ -43,13 +43,17 @@ def analyse_published(
     alignment = scores.parse_scores(data)
     models = list(dict.fromkeys(published.table["model"]))
     family = {name: architecture.find_family(published.architectures.get(name, ""), name) for name in models}
-    statistics = tables.compute_tables(published.table, alignment, Networks(family))
+    failed: list[str] = []
+    statistics = tables.compute_tables(published.table, alignment, Networks(family), failed=failed)
     matching = scores.match_models(models, alignment)
-    drawings = gallery.draw_all(published.table, pd.DataFrame({"state": []}), statistics, alignment)
+    drawings = gallery.draw_all(published.table, pd.DataFrame({"state": []}), statistics, alignment, failed)
     files = analysis.make_csv_files(published.table, statistics, analysis.make_matching_table(matching, alignment))
-    files.update(analysis.make_figure_files(drawings, Display()))
+    drawings, figures = analysis.make_figure_files(drawings, Display(), failed)
+    files.update(figures)
     snapshot = PlannedScores(source=scores_file.name, sha256=digest.sha256_of_bytes(data), label=label)
-    inputs = page.PublishedInputs(file.name, published, statistics, alignment, snapshot, matching, drawings)
+    inputs = page.PublishedInputs(
+        file.name, published, statistics, alignment, snapshot, matching, drawings, failed
+    )
     files[REPORT] = page.render_published(inputs)
     analysis.write_analysis(out, files)
     summary = (

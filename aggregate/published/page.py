@@ -1,5 +1,6 @@
 """The report of published accuracies: one HTML file like the report of a run, without provenance of jobs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aggregate.figures.drawing import Drawing
@@ -23,6 +24,8 @@ class PublishedInputs:
     snapshot: PlannedScores
     matching: Matching
     drawings: list[Drawing]
+    failed: Sequence[str] = ()
+    """Sentences about parts of the analysis that could not be computed."""
 
 
 def render_published(inputs: PublishedInputs) -> bytes:
@@ -48,7 +51,7 @@ def render_published(inputs: PublishedInputs) -> bytes:
             for model in clean.index
         ],
         "findings": findings.summarize_attacks(table, inputs.statistics),
-        "cautions": inputs.accuracies.remarks,
+        "cautions": [*inputs.failed, *inputs.accuracies.remarks],
         "figures": page.render_figures(inputs.drawings),
         "scores": inputs.scores,
         "snapshot": inputs.snapshot,

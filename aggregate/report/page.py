@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import resources
 from itertools import groupby
 from urllib.parse import quote
@@ -14,7 +15,10 @@ from markupsafe import Markup
 from aggregate import formatting
 from aggregate.figures import page_svg, style
 from aggregate.figures.drawing import Drawing, FigureKind
+from aggregate.partial_results import attempt
 from aggregate.scores.labels import score_label
+
+_NO_PANEL = Markup("<p>This panel could not be drawn for the page.</p>")
 
 
 def render_page(
@@ -60,9 +64,13 @@ def render_figures(drawings: Sequence[Drawing]) -> list[tuple[FigureKind, list[t
 
 def _render_panels(drawing: Drawing) -> list[Markup]:
     return [
-        Markup(drawing.svg(panel, f"{drawing.name}-{at}-"))  # noqa: S704 # an XML writer escaped it
-        for at, panel in enumerate(drawing.panels)
+        attempt("This panel", [], partial(_render_panel, drawing, at), lambda: _NO_PANEL)
+        for at in range(len(drawing.panels))
     ]
+
+
+def _render_panel(drawing: Drawing, at: int) -> Markup:
+    return Markup(drawing.svg(drawing.panels[at], f"{drawing.name}-{at}-"))  # noqa: S704 # an XML writer escaped it
 
 
 def _verdict_colours() -> str:

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -38,6 +39,8 @@ class ReportInputs:
     """Models of the study and rows of the scores file that match by name; None without scores."""
     drawings: list[Drawing]
     """All figures in the order of the report."""
+    failed: Sequence[str] = ()
+    """Sentences about parts of the analysis that could not be read or computed."""
 
 
 def render_report(inputs: ReportInputs) -> bytes:
@@ -67,7 +70,7 @@ def render_report(inputs: ReportInputs) -> bytes:
         "completeness": findings.describe_completeness(plan, tally),
         "answers": answer.answer_question(inputs.table, inputs.statistics),
         "findings": findings.summarize_attacks(inputs.table, inputs.statistics),
-        "cautions": findings.list_cautions(plan, tally, inputs.table),
+        "cautions": [*inputs.failed, *findings.list_cautions(plan, tally, inputs.table)],
         "reasons": _count_reasons(tally),
         "matrix": rows,
         "means": inputs.statistics.corruptions,
@@ -76,7 +79,7 @@ def render_report(inputs: ReportInputs) -> bytes:
         "plotly": base64.b64encode(gzip.compress(chart_library.encode(), mtime=0)).decode(),
         "figures": page.render_figures(inputs.drawings),
         "scores": inputs.scores,
-        "snapshot": plan.scores,
+        "snapshot": plan.scores if inputs.scores else None,
         "matching": inputs.matching,
         **table_rows.make_statistics_values(inputs.statistics, inputs.table),
         "legend": legend(),

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from aggregate.scores import hierarchy, leaderboard
+from aggregate.scores import hierarchy
 from aggregate.scores.hierarchy import AVERAGE, CATEGORIES, Hierarchy
 from aggregate.scores.labels import RECOMPUTED, score_label
-from aggregate.scores.leaderboard import Leaderboard
-from alignsec import digest
+from alignsec import digest, leaderboard
 from alignsec.errors import ConfigErrors
+from alignsec.leaderboard import Leaderboard
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
 
@@ -110,7 +110,7 @@ def parse_scores(data: bytes) -> Scores:
     """Read a scores file and recompute its averages.
 
     Args:
-        data: The bytes of a file in any format that `aggregate.scores.leaderboard` reads.
+        data: The bytes of a file in any format that `alignsec.leaderboard` reads.
 
     Returns:
         The scores. Invalid content raises no error: it is left out, and a remark describes it.

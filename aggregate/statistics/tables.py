@@ -1,11 +1,12 @@
 """Tables of an analysis: one tidy data frame per statistical method."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
 import pandas as pd
 
 from aggregate.collect import corruptions
+from aggregate.partial_results import Result, attempt
 from aggregate.scores.scores import Scores
 from aggregate.statistics import (
     added_prediction,
@@ -21,6 +22,9 @@ from aggregate.statistics import (
 )
 from aggregate.statistics.arrays import Bits
 from aggregate.statistics.networks import Networks
+
+_Data = tuple[pd.DataFrame, Scores | None, Mapping[tuple[str, str, str], Bits]]
+"""What a table is computed from: accuracies, alignment scores, and bits of robust images."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def compute_tables(
     networks: Networks,
     robust: Mapping[tuple[str, str, str], Bits] | None = None,
     means: pd.DataFrame | None = None,
+    failed: list[str] | None = None,
 ) -> Tables:
     """Compute all statistics of a table of accuracies.
 
@@ -65,22 +70,36 @@ def compute_tables(
         networks: Families, networks under several names, and clean verdicts.
         robust: Packed bits of the robust images, see `mcnemar.compare_models`. None skips the pairwise tests.
         means: Result of `corruptions.average_corruptions`; its rows are already part of the table.
+        failed: The list to which a sentence is added for each table that cannot be computed and is empty.
     """
-    bits, family = robust or {}, networks.family
-    predicted, importance = prediction.compute_predictions(table, scores, family)
-    curve, summary = specification_curve.specification_curve(table, scores, networks, bits)
+    family, failures = networks.family, [] if failed is None else failed
+    given: _Data = (table, scores, robust or {})
+    nothing: _Data = (table.iloc[:0], None, {})
+
+    def compute(name: str, method: Callable[[_Data], Result]) -> Result:
+        return attempt(f"The table {name}", failures, lambda: method(given), lambda: method(nothing))
+
+    predicted, importance = compute(
+        "prediction", lambda data: prediction.compute_predictions(data[0], data[1], family)
+    )
+    curve, summary = compute(
+        "specifications", lambda data: specification_curve.specification_curve(data[0], data[1], networks, data[2])
+    )
     return Tables(
-        adjusted=adjusted_correlations.adjusted_correlations(table, scores, networks, bits),
+        adjusted=compute(
+            "adjusted",
+            lambda data: adjusted_correlations.adjusted_correlations(data[0], data[1], networks, data[2]),
+        ),
         specifications=curve,
         specification_summary=summary,
-        added=added_prediction.added_predictions(table, scores, networks),
-        correlations=correlation.compute_correlations(table, scores),
-        regressions=regression.compute_regressions(table, scores),
-        families=leave_family_out.leave_families_out(table, scores, family),
+        added=compute("added", lambda data: added_prediction.added_predictions(data[0], data[1], networks)),
+        correlations=compute("correlations", lambda data: correlation.compute_correlations(data[0], data[1])),
+        regressions=compute("regressions", lambda data: regression.compute_regressions(data[0], data[1])),
+        families=compute("families", lambda data: leave_family_out.leave_families_out(data[0], data[1], family)),
         prediction=predicted,
         importance=importance,
-        comparisons=mcnemar.compare_models(table, bits),
-        sampling=sampling.estimate_sampling(table, bits),
-        propagated=sampling_error.compute_sampling_intervals(table, scores),
+        comparisons=compute("comparisons", lambda data: mcnemar.compare_models(data[0], data[2])),
+        sampling=compute("sampling", lambda data: sampling.estimate_sampling(data[0], data[2])),
+        propagated=compute("propagated", lambda data: sampling_error.compute_sampling_intervals(data[0], data[1])),
         corruptions=pd.DataFrame(columns=corruptions.COLUMNS) if means is None else means,
     )

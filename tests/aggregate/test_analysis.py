@@ -1,6 +1,7 @@
 """Tests of the whole analysis: its files, its content, and equal bytes on repetition."""
 
 import csv
+import dataclasses
 import io
 import random
 import tarfile
@@ -13,6 +14,8 @@ from rich.console import Console
 from aggregate import analysis
 from aggregate.analysis import analyse
 from aggregate.figures import gallery, robustness
+from aggregate.figures.drawing import Drawing
+from aggregate.statistics import mcnemar
 from alignsec import display
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
@@ -268,3 +271,108 @@ def test_the_display_shows_each_step_and_every_outcome(make_run, monkeypatch):
     assert any(line.startswith("reading outcomes, 4/4 outcomes") for line in lines)
     assert [line for line in lines if "/" not in line] == ["statistics", "report"]
     assert any(line.startswith("figures, ") for line in lines)
+
+
+def _raise(*_):
+    raise ValueError("of this <test>")
+
+
+def test_a_damaged_scores_file_costs_only_the_alignment(make_run):
+    """All results without alignment are there, and the report says why the rest is not."""
+    run = _write_complete_run(make_run, scores=SCORES)
+    run.folder.scores.write_bytes(b"PK\x03\x04" + run.folder.scores.read_bytes())
+    done = _analyse(run)
+    assert (done.planned, done.not_ok) == (8, 0)
+    assert len(_read(run.folder.analysis / "table.csv")) == 12
+    assert _read(run.folder.analysis / "correlations.csv") == []
+    (sentence,) = done.failed
+    assert sentence.startswith("The analysis is without alignment scores: ")
+    assert "was changed after submission" in sentence
+    assert "was changed after submission" in done.report.read_text(encoding="utf-8")
+    run.folder.scores.unlink()
+    assert "cannot be read" in _analyse(run).failed[0]
+
+
+def test_scores_that_cannot_be_unpacked_are_a_caution(make_run):
+    run = _write_complete_run(make_run, scores="PK\x03\x04 is no zip")
+    (sentence,) = _analyse(run).failed
+    assert "is a zip that cannot be unpacked" in sentence
+
+
+def test_a_table_a_figure_and_latex_that_fail_become_sentences(make_run, monkeypatch):
+    run = _write_complete_run(make_run, scores=SCORES)
+    whole = _read_names(_analyse(run).report.parent)
+
+    compare = mcnemar.compare_models
+
+    def fail_with_rows(rows, bits):
+        return _raise() if len(rows) else compare(rows, bits)
+
+    monkeypatch.setattr(mcnemar, "compare_models", fail_with_rows)
+    monkeypatch.setattr(analysis.paper_tables, "format_tables", _raise)
+    kinds = [dataclasses.replace(kind, make_drawings=_raise) if kind.name == "coverage" else kind
+             for kind in gallery.KINDS]  # fmt: skip
+    monkeypatch.setattr(gallery, "KINDS", tuple(kinds))
+    done = _analyse(run)
+    reason = "could not be computed: ValueError: of this <test>."
+    coverage = next(kind.title for kind in kinds if kind.name == "coverage")
+    assert done.failed == (
+        f"The table comparisons {reason}", f"The figure “{coverage}” {reason}", f"The LaTeX tables {reason}",
+    )  # fmt: skip
+    page = done.report.read_text(encoding="utf-8")
+    assert page.count("could not be computed: ValueError: of this &lt;test&gt;.") == 3
+    left = _read_names(done.report.parent)
+    assert whole - left >= {"figures/coverage.pdf", "figures/coverage.png"}
+    assert {"table.csv", "correlations.csv", "figures/robustness-curves.pdf"} <= left
+
+
+def test_a_figure_that_cannot_be_written_is_left_out(make_run, monkeypatch):
+    run = _write_complete_run(make_run)
+    files, svg = Drawing.files, Drawing.svg
+    monkeypatch.setattr(Drawing, "files", lambda self: _raise() if self.name == "coverage" else files(self))
+    monkeypatch.setattr(
+        Drawing, "svg", lambda self, *more: _raise() if self.name == "comparison" else svg(self, *more)
+    )
+    done = _analyse(run)
+    assert done.failed == ("The figure coverage could not be computed: ValueError: of this <test>.",)
+    assert "This panel could not be drawn for the page." in done.report.read_text(encoding="utf-8")
+    assert (run.folder.analysis / "figures/comparison.pdf").exists()
+
+
+def test_another_kind_of_error_is_not_hidden(make_run, monkeypatch):
+    """An error in the code, such as a wrong type, is not taken for unusual data."""
+    run = _write_complete_run(make_run)
+
+    def mistake(*_):
+        raise TypeError("a mistake")
+
+    monkeypatch.setattr(analysis.paper_tables, "format_tables", mistake)
+    with pytest.raises(TypeError, match="a mistake"):
+        _analyse(run)
+
+
+def test_damaged_events_are_a_caution(make_run):
+    run = _write_complete_run(make_run)
+    run.folder.events.write_bytes(b"000 (001.000.000) no event at all\n...\n")
+    done = _analyse(run)
+    (sentence,) = done.failed
+    assert "damaged event" in sentence
+    assert "damaged event" in done.report.read_text(encoding="utf-8")
+
+
+def test_long_and_combining_names_are_drawn(make_run):
+    """Labels are shortened; names are no part of file names."""
+    names = ["m" * 110, "e" + "\u0301" * 100, "\u05e9\u05dc\u05d5\u05dd" * 25, "$\\frac{$"]
+    run = make_run(models=names)
+    for place, model in enumerate(names):
+        run.write_record(model, "clean", "R" * 9 + "W")
+        run.write_record(
+            model, "autoattack-Linf", "R" * (8 - place) + "c" * (place + 1) + "W", "RR" + "t" * 7 + "W"
+        )
+    done = _analyse(run)
+    assert done.failed == ()
+    assert {row["model"] for row in _read(run.folder.analysis / "table.csv")} == set(names)
+
+
+def _read_names(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

@@ -66,6 +66,17 @@ def test_missing_inputs_of_a_corruption_are_reported(study_file: StudyFile, tmp_
     assert "c/fog/2" in found
 
 
+@pytest.mark.parametrize("data", [b"PK\x03\x04 cut", b"Model,V1\n", b"<html>not found</html>", b"\xff\xfe"])
+def test_scores_are_read_completely_before_submission(study_file: StudyFile, tmp_path: Path, data: bytes):
+    path = study_file("a", more='[scores]\nfile = "scores.csv"')
+    (path.parent / "scores.csv").write_bytes(data)
+    with pytest.raises(ConfigErrors) as caught:
+        validation.validate(path, tmp_path)
+    (error,) = caught.value.errors
+    assert error.field == "scores.file"
+    assert "Download the file again" in error.remedy
+
+
 def test_another_snapshot_of_the_scores_is_reported(study_file: StudyFile, tmp_path: Path):
     """One error gives both digests. The pinned file is valid, and its date is in the plan."""
     data = b"model,V1\na,0.5\n"

@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
-from aggregate.scores import hierarchy, leaderboard, scores
-from tests.paths import SHARED_DATA
+from aggregate.scores import hierarchy, scores
+from alignsec import leaderboard
+from tests.paths import SHARED_CASES, SHARED_DATA
 
 LEADERBOARD = SHARED_DATA / "brainscore/leaderboard_20250908.csv"
 ROWS = {
@@ -86,13 +87,97 @@ def test_generation_time():
         (b'Model,V1\n"a,1\n', "Rows with more or fewer cells"),
         (
             b"model,benchmark,score\na,V1\n,V1,.3\nb,V1,.1\n",
-            "Rows without a model, a benchmark or a score, left out: 2.",
+            "Rows without a model or a benchmark, left out: 1.",
         ),
         (b"model,benchmark,score\na,V1,high\n", "the first is “high” (a, V1)"),
     ],
 )
 def test_unreadable_content_gives_a_remark(data, remark):
     assert remark in " ".join(leaderboard.read_leaderboard(data).remarks)
+
+
+SHIFTED = (
+    "Model,average_vision,neural_vision,V1,behavior_vision\nm0,0.10,0.20,0.30,0.40\n"
+    "vgg16, retrained,0.11,0.21,0.31,0.41\nm2,0.12,0.22,0.32\nm3,,0.13,0.23,0.33\n"
+)
+
+
+def test_rows_of_another_length_are_left_out_by_name():
+    """A cell too many or too few may shift the others: the model has no score instead of a wrong one."""
+    board = leaderboard.read_leaderboard(SHIFTED.encode())
+    assert set(board.rows) == {"m0", "m3"}
+    assert board.rows["m0"]["neural_vision"] == 0.2
+    assert board.remarks == (
+        "Rows with more or fewer cells than the header has columns, left out: line 3 (“vgg16”), line 4 (“m2”).",
+    )
+    tidy = leaderboard.read_leaderboard(b"model,benchmark,score\na,V1,.1\nb,x,V1,.2\nc,V1\n")
+    assert tidy.rows == {"a": {"V1": 0.1}}
+    assert "left out: line 3 (“b”), line 4 (“c”)" in tidy.remarks[0]
+
+
+@pytest.mark.skipif(not (SHARED_CASES / "13b-shifted-row").exists(), reason="shared/cases is not here")
+def test_shared_case_of_a_shifted_row():
+    board = leaderboard.read_leaderboard((SHARED_CASES / "13b-shifted-row/scores.csv").read_bytes())
+    assert set(board.rows) == {"m0"}
+    assert all(name in board.remarks[0] for name in ("vgg16", "m2", "m3"))
+
+
+FACTS = (
+    "Unnamed: 0", "index", "id", "Year", "Release date", "Params", "Params (M)", "#params", "param_count",
+    "num_params", "Parameters", "GFLOPs", "FLOPs (G)", "flops_g", "MACs", "GMACs", "Input size", "img_size",
+    "Number of layers", "Training data", "source", "Params in millions",
+)  # fmt: skip
+BENCHMARKS = ("V1", "MajajHong2015.IT-pls", "Geirhos2021silhouette-top1", "ImageNet-top1", "BMD2024.texture_1")
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_fact_about_a_model_is_no_benchmark(name):
+    board = leaderboard.read_leaderboard(f'Model,"{name}",V1\na,2019,.1\nb,2020,.2\n'.encode())
+    assert board.columns == ("V1",)
+    assert board.remarks == (f"Columns that are not benchmarks, ignored: {name}.",)
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_is_no_fact(name):
+    assert leaderboard.read_leaderboard(f"Model,{name}\na,.1\n".encode()).columns == (name,)
+
+
+def test_an_index_column_is_no_benchmark_whatever_its_name():
+    """pandas writes an index without a name; spreadsheets count rows from 1."""
+    data = b",Model,place,V1\n0,a,1,.1\n1,b,2,.2\n2,c,3,.3\n"
+    board = leaderboard.read_leaderboard(data)
+    assert board.columns == ("V1",)
+    assert board.remarks == ("Columns that are not benchmarks, ignored: column 1, which has no name, place.",)
+    tidy = leaderboard.read_leaderboard(b"model,benchmark,score\na,Year,2019\na,V1,.1\n")
+    assert (tidy.columns, tidy.remarks) == (("V1",), ("Rows that are not about benchmarks, ignored: Year.",))
+
+
+def test_every_wrong_byte_of_a_zip_gives_a_reason_or_scores():
+    """zipfile raises ten kinds of exceptions, depending on the byte."""
+    data = _zipped(("leaderboard.csv", NEWER))
+    for at in range(4, len(data)):
+        for wrong in (data[at] ^ 0xFF, data[at] ^ 1):
+            board = leaderboard.read_leaderboard(data[:at] + bytes([wrong]) + data[at + 1 :])
+            assert board.rows == ROWS or board.unusable, at
+
+
+@pytest.mark.parametrize("name", ["EOFError", "ValueError", "error"])
+@pytest.mark.skipif(not (SHARED_CASES / "scores-damaged-zip").exists(), reason="shared/cases is not here")
+def test_shared_cases_of_damaged_zips(name):
+    board = leaderboard.read_leaderboard(
+        (SHARED_CASES / f"scores-damaged-zip/scores_deflate_{name}.zip").read_bytes()
+    )
+    assert "is a zip that cannot be unpacked" in board.unusable
+
+
+@pytest.mark.parametrize("data", [b"", b"Model,V1\n", b"Model,V1\na,X\n", b"Model,Year\na,2019\n", b"\x00\x01"])
+def test_a_file_without_a_score_is_unusable(data):
+    assert leaderboard.read_leaderboard(data).unusable
+
+
+def test_a_guarded_name_is_read_as_it_was():
+    board = leaderboard.read_leaderboard(b"Model,V1\n'=cmd|x,.1\n'quoted,.2\n")
+    assert set(board.rows) == {"=cmd|x", "'quoted"}
 
 
 def test_contradiction_in_a_tidy_table():

@@ -64,7 +64,10 @@ def test_names_match_exactly_and_each_counts_once():
         (b"title,V1\na,1\n", "has no column named Model"),
         (b"\xff\xfeM\x00o\x00", "is not a CSV file in UTF-8"),
         (b"Model,V1\n,1\na,2\n", "Rows without a model's name, left out: 1."),
-        (b"Model,V1\na,2,3\nb\n", "Rows with more or fewer cells than the header has columns: 2."),
+        (
+            b"Model,V1\na,2,3\nb\n",
+            "Rows with more or fewer cells than the header has columns, left out: line 2 (“a”), line 3 (“b”).",
+        ),
         (b"Model,V1,V2\na,high,inf\n", "taken as missing: 2; the first is “high” (a, V1)."),
         (b"Model,V1,V1\na,1,2\n", "only the leftmost is read: V1."),
     ],
