@@ -1,6 +1,7 @@
 """Cells of a published table: parsing and validation of accuracies, budgets and numbers of images."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,8 @@ from pathlib import Path
 from aggregate.published.layouts import PublishedCell
 from alignsec.errors import ConfigError
 
+_PLAIN_NUMBER = re.compile(r"[+-]?[\d.]{1,40}(e[+-]?\d{1,2})?(/[\d.]{1,40})?", re.IGNORECASE)
+"""A budget. A larger exponent is no budget, and its exact value would need all memory."""
 _BLANK = frozenset({"", "nan", "na", "n/a", "none", "null", "x", "-"})
 
 
@@ -61,7 +64,11 @@ def _check_cell(cell: PublishedCell) -> Iterator[tuple[str, str, str]]:
         if not _is_blank(text) and not 0 <= _parse_number(text) <= 100:
             yield column, text, "must be a share from 0 to 1 or per cent from 0 to 100"
     if _parse_budget(cell.eps, cell.norm) is None:
-        yield "eps", cell.eps, 'must be a number in pixel values of [0,1], such as "4/255" or 0.01569'
+        yield (
+            "eps",
+            cell.eps,
+            'must be a number in pixel values of [0,1], such as "4/255" or 0.01569, at most 1 in Linf',
+        )
     if cell.images and not (cell.images.isdecimal() and int(cell.images) > 0):
         yield "images", cell.images, "must be a number of images of at least 1, or empty"
     for column, text in (("model", cell.model), ("attack", cell.attack)):
@@ -87,6 +94,8 @@ def _parse_budget(text: str, norm: str) -> tuple[str, float] | None:
     Published tables round. In Linf, a decimal within 5e-6 of a multiple of 0.5/255 is therefore read as that
     fraction.
     """
+    if not _PLAIN_NUMBER.fullmatch(text.replace(" ", "")):
+        return None
     try:
         exact = Fraction(text.replace(" ", ""))
     except (ValueError, ZeroDivisionError):
@@ -95,7 +104,7 @@ def _parse_budget(text: str, norm: str) -> tuple[str, float] | None:
         if not (math.isfinite(top) and math.isfinite(bottom) and bottom):
             return None
         exact = Fraction(top) / Fraction(bottom)
-    if exact < 0:
+    if exact < 0 or (exact > 1 and norm not in {"L1", "L2"}):
         return None
     if "/" in text or exact == 0 or norm in {"L1", "L2"}:
         return text if exact else "0", float(exact)

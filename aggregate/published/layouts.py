@@ -56,6 +56,13 @@ class Layout:
         return self.needs <= set(columns) and (not self.wide or any(map(_WIDE.fullmatch, columns)))
 
 
+def normalize_norm(text: str) -> str:
+    """Return "Linf", "L1" or "L2" for any spelling of it, such as `l_inf`, `L∞` or `l2`; else the text itself."""
+    plain = re.sub(r"[\s_-]+", "", text.lower()).replace("∞", "inf").replace("infinity", "inf")
+    plain = plain.removesuffix("norm").replace("ℓ", "l").removeprefix("l")
+    return {"inf": "Linf", "1": "L1", "2": "L2"}.get(plain, text)
+
+
 def normalize_column(column: str) -> str:
     """Return a header in lower case with underscores: "top_1_accuracy" for "Top-1 Accuracy"."""
     return re.sub(r"[\s_-]+", "_", column.strip().lower())
@@ -64,7 +71,8 @@ def normalize_column(column: str) -> str:
 def _read_tidy(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCell]:
     number, cells = line
     yield PublishedCell(
-        number, cells[name], cells["attack"], cells.get("norm", norm), cells["eps"], cells["robust_accuracy"],
+        number, cells[name], cells["attack"], normalize_norm(cells.get("norm", norm)), cells["eps"],
+        cells["robust_accuracy"],
         cells.get("clean_accuracy", ""), cells.get("images", ""), cells.get("architecture", ""), "robust_accuracy",
     )  # fmt: skip
 
@@ -72,14 +80,15 @@ def _read_tidy(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCe
 def _read_robustbench(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCell]:
     number, cells = line
     yield PublishedCell(
-        number, cells[name], "AutoAttack", cells.get("norm", norm), cells["eps"], cells["aa"], cells["clean"],
+        number, cells[name], "AutoAttack", normalize_norm(cells.get("norm", norm)), cells["eps"],
+        cells["aa"], cells["clean"],
         cells.get("images", ""), cells.get("arch", ""), "aa",
     )  # fmt: skip
 
 
 def _read_long(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCell]:
     number, cells = line
-    norm = cells.get("threat_model", norm)
+    norm = normalize_norm(cells.get("threat_model", norm))
     for top, column in (("", "top_1_accuracy"), (_TOP5, "top_5_accuracy")):
         if column in cells:
             clean = column.replace("accuracy", "subset_clean_accuracy")
@@ -94,7 +103,7 @@ def _read_wide(line: NumberedLine, name: str, norm: str) -> Iterator[PublishedCe
     for column, text in cells.items():
         if match := _WIDE.fullmatch(column):
             top, norm, eps = match.groups()
-            norm = {"linf": "Linf"}.get(norm, norm.upper())
+            norm = normalize_norm(norm)
             yield PublishedCell(
                 number, cells[name], f"AutoAttack {norm}{_TOP5 if top == '5' else ''}", norm, eps, text,
                 cells.get(f"top_{top}_subset_clean_accuracy", ""), cells.get("images", ""), "", column,

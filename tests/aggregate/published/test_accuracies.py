@@ -128,3 +128,15 @@ def test_many_equal_errors_are_counted(tmp_path):
         _read(tmp_path, text)
     assert len(caught.value.errors) == 21
     assert "and 80 more" in str(caught.value)
+
+
+@pytest.mark.parametrize("eps", ["8.0", "1e99999999", "1e-99999999", "inf", "nan", "9" * 5000, "256/255"])
+def test_a_budget_that_is_none_is_refused_at_once(tmp_path, eps):
+    with pytest.raises(ConfigErrors, match="eps"):
+        _read(tmp_path, f"id,eps,clean,aa\na,{eps},76.1,34.9\n")
+
+
+@pytest.mark.parametrize("norm", ["l2", "L2", "l_2", "ℓ2", "L-2"])
+def test_spellings_of_a_norm_are_one_norm(tmp_path, norm):
+    found = _read(tmp_path, f"model,attack,norm,eps,robust_accuracy\na,AA,{norm},0.00784,34\n")
+    assert (found.table["norm"].iloc[0], found.table["eps"].iloc[0]) == ("L2", "0.00784")
