@@ -13,7 +13,7 @@ from alignsec.evaluation.clean_check import check_clean_accuracy
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.passes.precision import describe_precision
 from alignsec.evaluation.task import Task
-from alignsec.models import classifier
+from alignsec.models import classifier, memory_format
 from alignsec.models.images import ImageLoader, load_images
 from alignsec.run.outcome import Record
 from alignsec.run.progress import Progress
@@ -87,8 +87,7 @@ def _load_model(pair: Pair, folder: Path, device: torch.device) -> classifier.Cl
     model = classifier.load(pair.model, folder, device)
     _, height, width = pair.model.preprocessing.input_size
     if device.type == "cpu" and min(height, width) >= _CHANNELS_LAST_SIDE:
-        # torch declares no type for this form of `to`.
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        memory_format.use_channels_last(model, pair.model.preprocessing.input_size)
     return model
 
 
