@@ -8,15 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pkgutil import resolve_name
 
+from torch.nn.functional import cross_entropy
+
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.judge import confirm, distances
 from alignsec.evaluation.passes.clean_pass import run_clean_pass, start_evaluation
 from alignsec.evaluation.passes.model_runner import ModelRunner
+from alignsec.evaluation.passes.warnings import find_flat_images
 from alignsec.evaluation.task import Task
 from alignsec.models.classifier import Classifier
 from alignsec.spec.attack import Attack
 from alignsec.spec.components import COMPONENTS, Reference
 from alignsec.spec.verdicts import ROBUST, BudgetVerdicts, Passes
+
+_GRADIENT_IMAGES = 16
+"""Number of clean images whose gradient is computed, to warn if it is zero."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,21 @@ def evaluate(task: Task, resume_from: Evaluation | None = None) -> Iterator[Eval
 
 
 def _classify_clean_images(task: Task) -> Evaluation:
+    """Return the evaluation after the clean pass, with the warnings that the reference itself does not give."""
     runner = ModelRunner(task.classifier, "fp32", task.attack.batch)
-    return start_evaluation(task, run_clean_pass(task, runner, repeat=False))
+    started = start_evaluation(task, run_clean_pass(task, runner, measure=False))
+    if not any(COMPONENTS[name].gradient for name in task.attack.components_for(started.classes)):
+        return started
+    images, labels = task.pixels[:_GRADIENT_IMAGES], task.labels[:_GRADIENT_IMAGES]
+    result = runner.forward_backward(
+        images, lambda batch, logits: cross_entropy(logits, labels[batch], reduction="none")
+    )
+    assert result.gradients is not None  # noqa: S101 - forward_backward computes them
+    passes = Passes(
+        forward=started.clean_passes.forward + len(images), backward=started.clean_passes.backward + len(images)
+    )
+    notes = (*started.notes, *find_flat_images(result.gradients))
+    return started.model_copy(update={"clean_passes": passes, "notes": notes})
 
 
 def _update_progress(evaluation: Evaluation, attack: Attack, plan: list[Step], done: int) -> Evaluation:

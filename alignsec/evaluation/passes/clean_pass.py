@@ -13,8 +13,8 @@ from alignsec.evaluation.task import Task
 from alignsec.models.errors import ModelError
 from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes
 
-_REPEATED_IMAGES = 16
-"""Number of images that are classified twice, to find out whether the model is randomised."""
+_MEASURED_IMAGES = 16
+"""Number of images that are classified once more, to measure memory and to compare the logits."""
 
 
 def check_task(task: Task) -> None:
@@ -52,23 +52,23 @@ class CleanPass:
 
 
 def run_clean_pass(
-    task: Task, runner: ModelRunner, memory_bytes: int | None = None, *, repeat: bool = True
+    task: Task, runner: ModelRunner, memory_bytes: int | None = None, *, measure: bool = True
 ) -> CleanPass:
     """Classify the clean images.
 
     Args:
         task: The task, which `check_task` has validated.
-        runner: The model runner. If `repeat` is true, its `max_batch` is reduced to what fits in memory.
+        runner: The model runner. If `measure` is true, its `max_batch` is reduced to what fits in memory.
         memory_bytes: Bytes that the process may use in total; None if it has no limit.
-        repeat: Classify the first images twice. The additional pass measures the memory of one image and finds out
-            whether the model is randomised. The reference run omits it, because the reference has no such pass.
+        measure: Classify the first images once more, to measure the memory of one image. The reference run does
+            not need it.
 
     Raises:
         ModelError: If logits are not finite or a label is outside the model's classes.
     """
     first, image_bytes = None, 0
-    if repeat:
-        first, image_bytes = runner.probe(task.pixels[:_REPEATED_IMAGES])
+    if measure:
+        first, image_bytes = runner.probe(task.pixels[:_MEASURED_IMAGES])
         runner.max_batch = memory.fit_batch_size(
             runner.max_batch, image_bytes * runner.memory_pools, task.pixels[0], memory_bytes
         )
@@ -76,8 +76,19 @@ def run_clean_pass(
     logits = require_finite(runner.classify(task.pixels))
     if (highest := int(task.labels.max())) >= logits.shape[1]:
         raise ModelError(f"label {highest} is outside the model's {logits.shape[1]} classes")
-    forward = len(logits) + (0 if first is None else len(first))
-    return CleanPass(logits, Passes(forward=forward), image_bytes, find_model_warnings(logits, first))
+    mixed = _mix_batch(task.pixels[:1])
+    again = [runner.classify(mixed)[1:2] for _ in range(2)]
+    forward = len(logits) + 2 * len(mixed) + (0 if first is None else len(first))
+    notes = find_model_warnings(logits, first, again)
+    return CleanPass(logits, Passes(forward=forward), image_bytes, notes)
+
+
+def _mix_batch(image: Tensor) -> Tensor:
+    """Return a batch with an image, 1 x C x H x W, at its second place between two others made from it.
+
+    The image is neither first nor last, because a network may subtract the first or the last image of a batch.
+    """
+    return torch.cat([1 - image, image, (1 - image) / 2])
 
 
 def start_evaluation(task: Task, clean: CleanPass) -> Evaluation:

@@ -17,12 +17,13 @@ _GRADIENT_FREE_SHARE = 0.002
 """The reference warns if Square, which uses no gradients, breaks more than this share of the images."""
 
 
-def find_model_warnings(logits: Tensor, repeated: Tensor | None = None) -> list[str]:
+def find_model_warnings(logits: Tensor, repeated: Tensor | None = None, again: Sequence[Tensor] = ()) -> list[str]:
     """Return warnings about a model under which attacks fail without an error.
 
     Args:
         logits: Logits of the clean images, N x classes.
-        repeated: Logits of the first images from a second pass; None if there was no second pass.
+        repeated: Logits of the first images from another pass; None if there was no such pass.
+        again: Logits of the first image from passes of one batch, whose other images are not the clean images.
     """
     notes = []
     sums = logits.sum(1)
@@ -30,15 +31,36 @@ def find_model_warnings(logits: Tensor, repeated: Tensor | None = None) -> list[
         notes.append(
             "the outputs look like probabilities, not logits: a softmax inside the model masks its gradients"
         )
-    if repeated is not None:
-        first = torch.nn.functional.normalize(logits[: len(repeated)], dim=1)
-        difference = first - torch.nn.functional.normalize(repeated, dim=1)
-        if bool((difference.norm(dim=1) > _RANDOM_TOLERANCE).any()):
-            notes.append(
-                "the model seems to be randomised: two passes of the same images gave different logits, so the "
-                "verdicts may depend on chance"
-            )
+    if any(_differ(again[0], other) for other in again[1:]):
+        notes.append(
+            "the model seems to be randomised: two passes of the same images gave different logits, so the "
+            "verdicts may depend on chance"
+        )
+    elif any(_differ(logits, other) for other in (repeated, *again[:1]) if other is not None):
+        notes.append(
+            "the model's logits for an image depend on the other images of its batch, or on chance: the verdicts "
+            "are not properties of single images"
+        )
     return notes
+
+
+def _differ(logits: Tensor, others: Tensor) -> bool:
+    """Return True if the first logits differ from others of the same images by more than rounding."""
+    first = torch.nn.functional.normalize(logits[: len(others)], dim=1)
+    difference = first - torch.nn.functional.normalize(others, dim=1)
+    return bool((difference.norm(dim=1) > _RANDOM_TOLERANCE).any())
+
+
+def find_flat_images(gradients: Tensor) -> list[str]:
+    """Return a warning if the gradient of the loss is zero at clean images.
+
+    Args:
+        gradients: Gradients with respect to clean images, N x C x H x W.
+    """
+    if count := int((gradients.flatten(1).abs().amax(1) == 0).sum()):
+        where = f"{count} of {len(gradients)} clean images"
+        return [f"the gradient of the loss is zero at {where}: gradients may be masked"]
+    return []
 
 
 def find_search_warnings(counters: Counter[str], budgets: Sequence[BudgetVerdicts]) -> list[str]:

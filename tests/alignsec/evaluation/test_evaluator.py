@@ -113,8 +113,8 @@ def test_clean_has_one_budget_and_no_steps():
     assert found.complete
     assert found.steps == 0
     assert [str(one.eps) for one in found.budgets] == ["0"]
-    # 16 images are classified twice, to find out whether the model is randomised.
-    assert found.clean_passes.forward == 20 + 16
+    # 16 images are classified once more to measure memory, and a batch of 3 twice to find randomness.
+    assert found.clean_passes.forward == 20 + 16 + 6
     assert found.budgets[0].passes == {}
 
 

@@ -2,9 +2,11 @@
 
 from collections import Counter
 
+import pytest
 import torch
 from torch import nn
 
+from alignsec import evaluator
 from alignsec.evaluation.passes import warnings
 from alignsec.evaluation.task import Task
 from alignsec.spec.verdicts import BudgetVerdicts, Passes
@@ -36,6 +38,54 @@ def test_randomised_model_gives_warning():
 
     assert any("randomised" in note for note in finished(Noisy(64, 10)).notes)
     assert not any("randomised" in note for note in finished(small.network(False)).notes)
+
+
+@pytest.mark.parametrize("implementation", ["alignsec", "reference"])
+@pytest.mark.parametrize("count", [1, 2, 6])
+@pytest.mark.parametrize("kind", ["mean", "first", "last"])
+def test_model_that_depends_on_its_batch_gives_warning(kind: str, count: int, implementation: str):
+    class Relative(nn.Linear):
+        def forward(self, images):
+            """Return logits of the differences from another image of the batch."""
+            others = {"mean": images.mean(0), "first": images[0], "last": images[-1]}
+            return super().forward((images - 0.5 * others[kind]).flatten(1))
+
+    torch.manual_seed(0)
+    notes = first_notes(Relative(64, 10), count, implementation)
+    assert any("depend on the other images of its batch" in note for note in notes)
+    assert not any("randomised" in note for note in notes)
+
+
+@pytest.mark.parametrize("implementation", ["alignsec", "reference"])
+def test_ordinary_model_gives_no_warning(implementation: str):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    notes = first_notes(network, 6, implementation)
+    assert not any("batch" in note or "randomised" in note or "masked" in note for note in notes)
+
+
+def test_randomised_and_quantised_models_give_warnings_under_the_reference():
+    class Noisy(nn.Linear):
+        def forward(self, images):
+            """Return logits with noise."""
+            logits = super().forward(images.flatten(1))
+            return logits + 0.1 * torch.rand_like(logits)
+
+    class Quantised(nn.Linear):
+        def forward(self, images):
+            """Return logits of rounded images, whose gradient is zero."""
+            return super().forward((8 * images).round().flatten(1))
+
+    assert any("randomised" in note for note in first_notes(Noisy(64, 10), 6, "reference"))
+    notes = first_notes(Quantised(64, 10), 6, "reference")
+    assert "the gradient of the loss is zero at 6 of 6 clean images: gradients may be masked" in notes
+
+
+def first_notes(network: nn.Module, count: int, implementation: str) -> tuple[str, ...]:
+    """Return the notes after the clean pass."""
+    pixels, labels = (part[:count] for part in small.digits())
+    attack = small.attack().model_copy(update={"implementation": implementation, "batch": 16})
+    return next(evaluator.evaluate(Task(small.classifier(network), pixels, labels, attack, 0))).notes
 
 
 def test_missed_images_give_warning():
