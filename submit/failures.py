@@ -144,7 +144,7 @@ def reproduction_command(folder: RunFolder, planned: PlannedPair) -> str:
     inputs = [folder.pair(pair_id), *(folder.input(path) for path in planned.inputs)]
     links = " ".join(shlex.quote(str(path)) for path in inputs)
     code = shlex.quote(str(folder.code))
-    job = f"PYTHONPATH={code} {shlex.quote(sys.executable)} -m jobs.evaluate {pair_id}.json"
+    job = f"PYTHONSAFEPATH=1 PYTHONPATH={code} {shlex.quote(sys.executable)} -m jobs.evaluate {pair_id}.json"
     return f'cd "$(mktemp -d)" && ln -s {links} . && {job}'
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import exit_code, outcome_file, status
 from alignsec.run.folder import JOB_OUTCOME, RunFolder
-from alignsec.run.job_environment import job_environment
+from alignsec.run.job_environment import HOME, job_environment
 from alignsec.run.outcome import Failure
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.progress import Progress
@@ -101,7 +101,7 @@ class LocalRun:
         pair_id = planned.pair.id
         scratch = self.folder.job_scratch(pair_id)
         shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
+        (scratch / HOME).mkdir(parents=True)
         for source in (*(self.folder.input(path) for path in planned.inputs), self.folder.pair(pair_id)):
             (scratch / source.name).symlink_to(source.absolute())
         command = [self.python, "-m", "jobs.evaluate", self.folder.pair(pair_id).name]

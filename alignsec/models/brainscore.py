@@ -22,6 +22,7 @@ from alignsec.catalogue.brainscore_registry import RegistryError
 from alignsec.images.pack import Candidate
 from alignsec.models.errors import ModelError
 from alignsec.models.images import ImageTransform
+from alignsec.run.job_environment import HOME
 from alignsec.spec.pair import PairModel
 from alignsec.spec.preprocessing import Preprocessing
 
@@ -49,8 +50,8 @@ def build(model: PairModel, folder: Path) -> nn.Module:
 
     Args:
         model: The model of a pair.
-        folder: Folder with the archive of the plugin's files. The archive is unpacked there. It must be the job's
-            home folder.
+        folder: Folder with the archive of the plugin's files. The archive is unpacked into its subfolder HOME,
+            which must be the job's home folder. Python imports nothing from there.
 
     Raises:
         ModelError: If the plugin cannot be used, tries to download, has no PyTorch network, or preprocesses images
@@ -58,7 +59,7 @@ def build(model: PairModel, folder: Path) -> nn.Module:
     """
     if model.weights is None:
         raise ValueError("no archive of the files that its plugin downloads")
-    unpack(folder / model.weights.name, folder)
+    unpack(folder / model.weights.name, folder / HOME)
     with _offline() as hosts:
         try:
             wrapper = load_wrapper(model.source.removeprefix("brainscore:"))
@@ -87,6 +88,7 @@ def unpack(archive: Path, home: Path) -> None:
         ModelError: If the file is not an archive.
         OSError: If a file cannot be read or written.
     """
+    home.mkdir(exist_ok=True)
     try:
         with tarfile.open(archive) as file:
             file.extractall(home, filter="data")

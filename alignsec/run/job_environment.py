@@ -4,8 +4,11 @@ from pathlib import Path
 
 CODE = "code.zip"
 """The run's code; PYTHONPATH names it."""
+HOME = "home"
+"""The home folder of a job, below its scratch directory. The archive of a model is unpacked there, so a job
+must read and import nothing else from it, such as its code."""
 LIBRARY_FOLDERS = {"HOME": "", "HF_HOME": "hub", "TORCH_HOME": "torch", "MPLCONFIGDIR": "matplotlib"}
-"""Folders below the scratch directory in which libraries keep files. HTCondor sets no HOME."""
+"""Folders below the home folder in which libraries keep files. HTCondor sets no HOME."""
 COMPILER_FOLDERS = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton", "TMPDIR": ""}
 """Folders in which torch.compile keeps files. It writes precompiled headers to TMPDIR, not to its cache folder.
 All of them are removed with the scratch directory."""
@@ -14,8 +17,11 @@ SETTINGS = {
     "PYTHONUNBUFFERED": "1",
     "HF_HUB_OFFLINE": "1",
     "BS_INSTALL_DEPENDENCIES": "no",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONNOUSERSITE": "1",
 }
-"""One compiler process, not one for each core of the machine; progress lines without delay; no downloads."""
+"""One compiler process, not one for each core of the machine; progress lines without delay; no downloads; and no
+imports from the working directory or from the home folder, which contain files of others."""
 
 
 def library_folders(home: Path) -> dict[str, str]:
@@ -31,12 +37,13 @@ def job_environment(scratch: Path, code: Path) -> dict[str, str]:
         code: The run's zip of code.
     """
     compiler = {name: str(scratch / folder) for name, folder in COMPILER_FOLDERS.items()}
-    return {**library_folders(scratch), **compiler, **SETTINGS, "PYTHONPATH": str(code)}
+    return {**library_folders(scratch / HOME), **compiler, **SETTINGS, "PYTHONPATH": str(code)}
 
 
 def shell_exports() -> str:
     """Return shell commands that export the variables of a job whose working directory is its scratch
     directory."""
-    folders = {**LIBRARY_FOLDERS, **COMPILER_FOLDERS, "PYTHONPATH": CODE}
+    homes = {name: f"{HOME}/{folder}".rstrip("/") for name, folder in LIBRARY_FOLDERS.items()}
+    folders = {**homes, **COMPILER_FOLDERS, "PYTHONPATH": CODE}
     values = {name: f'"$PWD{"/" if folder else ""}{folder}"' for name, folder in folders.items()} | SETTINGS
     return "\n".join(f"export {name}={value}" for name, value in values.items())

@@ -12,7 +12,7 @@ from pathlib import Path
 from alignsec.catalogue import cuda_archs
 from alignsec.run import exit_code, outcome_file
 from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_OUTCOME, RunFolder
-from alignsec.run.job_environment import CODE, shell_exports
+from alignsec.run.job_environment import CODE, HOME, shell_exports
 from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS
 from submit.site import Site
@@ -53,6 +53,7 @@ output=$1 python=$2
 shift 2
 case $output in */) mkdir -p "$output" ;; *) : >>"$output" ;; esac
 {shell_exports()}
+mkdir -p {HOME}
 PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
 export PATH
 expected={code_sha256}

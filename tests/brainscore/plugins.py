@@ -26,6 +26,7 @@ from alignsec.models import brainscore_archive, classifier
 from alignsec.models.classifier import Classifier
 from alignsec.models.errors import ModelError
 from alignsec.models.images import ImageTransform
+from alignsec.run.job_environment import HOME
 from alignsec.spec.pair import File, PairModel
 from alignsec.spec.preprocessing import Preprocessing
 
@@ -168,7 +169,7 @@ def test_real_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     torch.save(network.state_dict(), weights)
     url = torchvision.models.ShuffleNet_V2_X1_0_Weights.IMAGENET1K_V1.url
     files = {f"torch/hub/checkpoints/{url.rpartition('/')[2]}": weights.getvalue()}
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch" / "hub"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / HOME / "torch" / "hub"))
 
     run = subprocess.run
 
@@ -183,7 +184,7 @@ def test_real_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pixels = torch.rand(2, 3, 224, 224)
     mean, std = (torch.tensor(ALEXNETS[name]).view(1, -1, 1, 1) for name in ("mean", "std"))
     assert torch.equal(loaded(pixels), network((pixels - mean) / std))
-    (tmp_path / "torch" / "hub" / "checkpoints" / url.rpartition("/")[2]).unlink()
+    (tmp_path / HOME / "torch" / "hub" / "checkpoints" / url.rpartition("/")[2]).unlink()
     with pytest.raises(ModelError, match=r"tried to download from .*; the file is missing from its archive"):
         load(tmp_path, REAL, Preprocessing(**ALEXNETS))
 

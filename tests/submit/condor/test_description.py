@@ -149,7 +149,7 @@ def test_the_job_script_sets_the_environment_and_keeps_arguments(tmp_path: Path)
         check=True,
     )
     home, *words = done.stdout.splitlines()
-    assert home == f"{tmp_path} {tmp_path}/code.zip {tmp_path}/inductor {tmp_path}"
+    assert home == f"{tmp_path}/home {tmp_path}/code.zip {tmp_path}/inductor {tmp_path}"
     assert words == ["<-m>", "<module>", "<a b>", "<c'd>"]
 
 
