@@ -43,6 +43,7 @@ def test_nothing_of_an_archive_is_imported(tmp_path: Path):
     ).model
     with pytest.raises(ModelError):
         brainscore.build(model, tmp_path)
+    home = tmp_path / "home"
     unpacked = {
         str(path.relative_to(tmp_path / "home")) for path in (tmp_path / "home").rglob("*") if path.is_file()
     }

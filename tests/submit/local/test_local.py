@@ -23,12 +23,12 @@ def test_every_pair_is_run_once(prepared: FakePythonRun):
 
 
 def test_a_job_gets_only_its_own_files(prepared: FakePythonRun):
-    """A folder with the pair, its weights and its images; the environment names code, home and threads."""
+    """A folder with the pair, its weights, its images and a home; the environment names code, home and threads."""
     prepared.run()
     planned = prepared.plan.planned[0]
     log = prepared.folder.log(planned.pair.id).read_text().splitlines()
     environment = next(line for line in log if line.startswith("environ"))
-    names = [Path(path).name for path in planned.inputs] + [f"{planned.pair.id}.json"]
+    names = [*(Path(path).name for path in planned.inputs), f"{planned.pair.id}.json", "home"]
     assert environment.endswith(" ".join(sorted(names)))
     for variable in ("PYTHONPATH", "HOME", "TORCHINDUCTOR_CACHE_DIR", "OMP_NUM_THREADS", "PATH"):
         assert f'"{variable}"' in environment
