@@ -60,8 +60,8 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         plan = layout.write_run_folder(validated, folder, PackStore(CHECKOUT / site.images, digests), console)
         digests.save()
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
-        for sentence in filter(None, (plan.labels, plan.duplicates)):
-            console.print(sentence, markup=False)
+        for line in filter(None, (f"labels: {plan.labels}", plan.duplicates)):
+            console.print(line, markup=False)
         _print_unpublished(console, validated)
         requested = requests.request_resources(plan, folder, site, weights, measurements.read_measurements(runs))
         finished = submission.find_finished_pairs(folder, plan)

@@ -64,7 +64,7 @@ def pack(path: Path, site: Site, console: Console) -> StudyPacks:
     digests = DigestCache(CHECKOUT / site.runs / DIGESTS_FILE)
     store = PackStore(CHECKOUT / site.images, digests)
     console.print(f"{len(selection.images)} of {selection.found} images, {selection.classes} classes")
-    console.print(selection.labels, markup=False)
+    console.print(f"labels: {selection.labels}", markup=False)
     packs = StudyPacks.write(selection, store, console)
     if same := duplicates.describe_duplicates(store.folder / packs.images.name):
         console.print(same, markup=False)

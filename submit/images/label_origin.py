@@ -24,7 +24,7 @@ class LabelOrigin:
     """Whether an image's class is the first folder of its name."""
 
     def describe(self, found: Iterable[Candidate]) -> str:
-        """Return a sentence with the first classes of an image set and its number of classes.
+        """Return a phrase with the first classes of an image set and its number of classes.
 
         Args:
             found: All images of the set.
@@ -36,4 +36,4 @@ class LabelOrigin:
         more = ", ..." if len(first) > SHOWN else ""
         classes = f"{len(first)} {'class' if len(first) == 1 else 'classes'}"
         outside = f"; {self.unused} images outside the class folders are not used" if self.unused else ""
-        return f"labels: {self.source}, {classes}: {', '.join(shown)}{more}{outside}"
+        return f"{self.source}, {classes}: {', '.join(shown)}{more}{outside}"

@@ -47,7 +47,7 @@ def label_by_file(files: ImageFiles, labels: Path) -> tuple[list[Candidate], Lab
         field = f"line {line.number}"
         place, label = files.find(line.name), _parse_label(line.label)
         if place is None:
-            remedy = f"is not a file in {files.root}"
+            remedy = f"is not a file in {files.root}; links out of it are not followed"
             errors.append(ConfigError(path=labels, field=field, given=f'"{line.name}"', remedy=remedy))
         elif label is None:
             remedy = "is not a label; expected a whole number from 0, or the WordNet id of an ImageNet class"

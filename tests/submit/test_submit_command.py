@@ -138,3 +138,29 @@ def test_without_a_pool_nothing_is_written(
     assert "HTCondor not found" in message
     assert "make pool" in message
     assert "make local" in message
+
+
+def test_dry_shows_the_labels_and_duplicates(study_file: StudyFile, command: Command):
+    """The mapping of labels, compared with the models' classes, and images with the same content."""
+    path = study_file("a", images="stratified = true")
+    path.write_text(path.read_text().replace("count = 4\n", "").replace("stratified = true", ""))
+    tiny_networks.save(tiny_networks.vit(0), path.parent / "a.safetensors")
+    images = path.parent / "images"
+    (images / "2" / "1.png").write_bytes((images / "0" / "0.png").read_bytes())
+    done = command(path, "--dry")
+    assert done.returncode == 0, done.stderr
+    expected = (
+        "names of the class folders, which are whole numbers, 3 classes: 0 = 0, 1 = 1, 2 = 2; 1 model with 5"
+    )
+    assert f"labels: {expected} classes" in done.stdout
+    assert (
+        "1 of 6 images is a copy of another image by content: 0/0.png = 2/1.png; with another label" in done.stdout
+    )
+
+
+def test_labels_of_other_classes_than_the_models_are_refused(study_file: StudyFile, command: Command):
+    """Sorted folders must be as many as the model's classes; WordNet ids need ImageNet's 1000 classes."""
+    path = study_file("a", images='class_order = "sorted"')
+    done = command(path, "--dry")
+    assert done.returncode == 2
+    assert 'models[0]: "a" has 5 classes, but the labels are those of 3 classes (sorted order of' in done.stderr

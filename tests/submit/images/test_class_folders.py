@@ -55,7 +55,7 @@ def test_imagenet_folders_get_imagenet_labels_if_classes_are_missing(tmp_path: P
     assert all(one.read() == (folder.root / one.name).read_bytes() for one in found)
     assert origin.classes == 1000
     assert origin.describe(found) == (
-        "labels: WordNet ids of the class folders, in ImageNet's order, 3 classes: "
+        "WordNet ids of the class folders, in ImageNet's order, 3 classes: "
         "n01440764 = 0, n01484850 = 2, n15075141 = 999"
     )
 
@@ -168,6 +168,6 @@ def test_the_labels_of_numeric_folders_of_a_real_case(tmp_path: Path):
     assert len(validated.selection.images) == 60
     assert all(image.label == int(image.name.split("/")[0]) for image in validated.selection.images)
     assert validated.describe_labels() == (
-        "labels: names of the class folders, which are whole numbers, 60 classes: 0 = 0, 5 = 5, 10 = 10, ...; "
+        "names of the class folders, which are whole numbers, 60 classes: 0 = 0, 5 = 5, 10 = 10, ...; "
         "1 model with 1000 classes"
     )
