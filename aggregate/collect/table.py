@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from alignsec.run.outcome import Record
 from alignsec.spec.components import breakers
 from alignsec.spec.verdicts import MENDED, ROBUST, BudgetVerdicts
+from alignsec.spreadsheet import guard_text
 
 CONFIDENCE = 0.95
 """Confidence level of the intervals."""
@@ -171,8 +172,15 @@ def records_to_frame(kind: type, records: Sequence[object]) -> pd.DataFrame:
 
 
 def to_csv(data: pd.DataFrame) -> bytes:
-    """Return the bytes of a CSV file in UTF-8 with a header; missing values are empty."""
-    text: str = data.to_csv(index=False, lineterminator="\n")
+    """Return the bytes of a CSV file in UTF-8 with a header; missing values are empty.
+
+    Text that a spreadsheet would run as a formula gets a single quote in front; numbers are unchanged.
+    """
+    words = [name for name in data.columns if not pd.api.types.is_numeric_dtype(data[name])]
+    guarded = {
+        name: data[name].map(lambda cell: guard_text(cell) if isinstance(cell, str) else cell) for name in words
+    }
+    text: str = data.assign(**guarded).to_csv(index=False, lineterminator="\n")
     return text.encode()
 
 

@@ -12,10 +12,11 @@ import pandas as pd
 from aggregate.collect.table import column_names, exact_interval
 from aggregate.formatting import format_quantity
 from aggregate.published import layouts
-from aggregate.published.cells import ParsedAccuracy, drop_repeats, parse_cells
+from aggregate.published.cells import ParsedAccuracy, convert_to_shares, drop_repeats, parse_cells
 from aggregate.published.layouts import Layout, PublishedCell
 from alignsec import digest
 from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.spreadsheet import unguard_text
 
 _MAX_ERRORS = 20
 """Errors that are reported one by one; a column of the wrong type has one error per line."""
@@ -35,7 +36,7 @@ class Accuracies:
     """Name of the architecture by model, for models whose architecture the file names."""
     layout: str
     unit: str
-    """Unit of the accuracies in the file: "per cent" or "shares"."""
+    """Units of the accuracies in the file: "per cent", "shares", or which columns are in per cent."""
     sha256: str
     remarks: tuple[str, ...]
     """Sentences for the report about content that is missing or was left out."""
@@ -44,7 +45,7 @@ class Accuracies:
 def read_accuracies(path: Path, images: int | None = None) -> Accuracies:
     """Read a CSV file in any layout of `aggregate.published.layouts`.
 
-    If any accuracy is above 1, all accuracies are read as per cent.
+    `cells.convert_to_shares` finds the unit of each column.
 
     Args:
         path: The CSV file.
@@ -58,18 +59,18 @@ def read_accuracies(path: Path, images: int | None = None) -> Accuracies:
     lines = _read_lines(path, data)
     layout, cells, errors = _read_cells(path, lines)
     parsed, blank = parse_cells(path, cells, errors)
+    parsed, unit = convert_to_shares(path, parsed, errors)
     parsed, repeated = drop_repeats(path, parsed, errors)
     if not parsed and not errors:
         errors.append(ConfigError(path=path, remedy="has no robust accuracy"))
     if errors:
         raise ConfigErrors(_shorten_errors(path, errors))
-    percent = any(max(value.robust, value.clean or 0) > 1 for value in parsed)
-    table = _make_table(parsed, 100 if percent else 1, images)
+    table = _make_table(parsed, images)
     return Accuracies(
         table,
         {value.cell.model: value.cell.architecture for value in parsed if value.cell.architecture},
         layout.name,
-        "per cent" if percent else "shares",
+        unit,
         digest.sha256_of_bytes(data),
         tuple(_list_remarks(table, blank, repeated)),
     )
@@ -81,7 +82,11 @@ def _read_lines(path: Path, data: bytes) -> list[tuple[int, list[str]]]:
         lines = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigErrors.about(path, f"is not a CSV file in UTF-8: {error}") from None
-    return [(at, cells) for at, cells in enumerate(lines, 1) if any(cell.strip() for cell in cells)]
+    return [
+        (at, [unguard_text(cell) for cell in cells])
+        for at, cells in enumerate(lines, 1)
+        if any(cell.strip() for cell in cells)
+    ]
 
 
 def _read_cells(
@@ -137,9 +142,9 @@ def _shorten_errors(path: Path, errors: list[ConfigError]) -> list[ConfigError]:
     return [*errors[:_MAX_ERRORS], ConfigError(path=path, remedy=f"and {more} more errors of these kinds")]
 
 
-def _make_table(parsed: list[ParsedAccuracy], whole: float, images: int | None) -> pd.DataFrame:
+def _make_table(parsed: list[ParsedAccuracy], images: int | None) -> pd.DataFrame:
     """Return the table; `whole` is the file's number for an accuracy of 100 %."""
-    rows = [_make_row(value, whole, value.images or images) for value in parsed]
+    rows = [_make_row(value, value.images or images) for value in parsed]
     table = pd.DataFrame(rows, columns=column_names())
     order = {name: at for at, name in enumerate(dict.fromkeys(table["model"]))}
     attacks = {name: at for at, name in enumerate(dict.fromkeys(table["attack"]))}
@@ -156,9 +161,9 @@ def _make_table(parsed: list[ParsedAccuracy], whole: float, images: int | None) 
     return table.astype(dict.fromkeys(_SHARES, "float64") | dict.fromkeys(_COUNTS, "Int64"))
 
 
-def _make_row(value: ParsedAccuracy, whole: float, images: int | None) -> dict[str, object]:
-    cell, robust = value.cell, value.robust / whole
-    clean = None if value.clean is None else value.clean / whole
+def _make_row(value: ParsedAccuracy, images: int | None) -> dict[str, object]:
+    cell, robust = value.cell, value.robust
+    clean = value.clean
     row: dict[str, object] = {
         "model": cell.model, "attack": cell.attack, "method": "published" if value.eps_value else "clean",
         "norm": cell.norm, "eps": value.eps, "eps_value": value.eps_value, "corruption": "", "images": images,

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +17,7 @@ _BLANK = frozenset({"", "nan", "na", "n/a", "none", "null", "x", "-"})
 
 @dataclass(frozen=True)
 class ParsedAccuracy:
-    """A cell after parsing; accuracies are in the unit of the file."""
+    """A cell after parsing; accuracies are in the unit of their column until `convert_to_shares`."""
 
     cell: PublishedCell
     eps: str
@@ -56,6 +56,50 @@ def parse_cells(
             images = int(cell.images) if cell.images else None
             parsed.append(ParsedAccuracy(cell, *level, _parse_number(cell.robust), clean, images))
     return parsed, blank
+
+
+def convert_to_shares(
+    path: Path, parsed: list[ParsedAccuracy], errors: list[ConfigError]
+) -> tuple[list[ParsedAccuracy], str]:
+    """Convert each column of accuracies to shares from 0 to 1.
+
+    A column with % signs is in per cent, even if its values are small. A column without is in per cent if a
+    value is above 1. A column with some signs is an error.
+
+    Args:
+        path: The file, for errors.
+        parsed: The valid cells.
+        errors: The list to which errors are added.
+
+    Returns:
+        The cells in shares, and the units of the file's columns in words.
+    """
+    texts: dict[str, list[tuple[int, str]]] = {}
+    for one in parsed:
+        texts.setdefault(one.cell.column, []).append((one.cell.line, one.cell.robust))
+        if one.clean is not None:
+            texts.setdefault("clean accuracy", []).append((one.cell.line, one.cell.clean))
+    whole: dict[str, float] = {}
+    for column, values in texts.items():
+        signed = [text.endswith("%") for _, text in values]
+        if any(signed) and not all(signed):
+            line, text = values[signed.index(False)]
+            remedy = "has no % sign, but other cells of the column have one; use one unit per column"
+            errors.append(ConfigError(path=path, field=f"line {line}, {column}", given=f'"{text}"', remedy=remedy))
+        in_per_cent = any(signed) or any(_parse_number(text) > 1 for _, text in values)
+        whole[column] = 100.0 if in_per_cent else 1.0
+    shares = [
+        replace(
+            one,
+            robust=one.robust / whole[one.cell.column],
+            clean=None if one.clean is None else one.clean / whole["clean accuracy"],
+        )
+        for one in parsed
+    ]
+    per_cent = [column for column, value in whole.items() if value > 1]
+    if len(per_cent) in (0, len(whole)):
+        return shares, "per cent" if per_cent else "shares"
+    return shares, f"per cent in {', '.join(per_cent)} and shares elsewhere"
 
 
 def _check_cell(cell: PublishedCell) -> Iterator[tuple[str, str, str]]:
