@@ -75,7 +75,8 @@ def test_a_strange_answer_ends_one_download(
     monkeypatch.setattr(limits, "WEIGHTS_BYTES", 1_000_000)
     good = [server.publish(f"/{number}.safetensors", safetensors(fill=bytes([number]))) for number in (1, 2, 3)]
     with run_raw_server(STRANGE) as url:
-        stager = WeightsStager(tmp_path, DigestCache(None), retry, "/no/python", {}, server.url, 8, timeout=5)
+        digests = DigestCache(None)
+        stager = WeightsStager(tmp_path, digests, retry, "/no/python", {}, server.url, at_once=8, timeout=5)
         strange = [f"{url}{path}" for path in STRANGE]
         results = {result.address: result for result in stager.run([*strange, *good])}
     assert {result.address for result in results.values() if result.staged} == set(good)
