@@ -62,7 +62,7 @@ def test_exit_1_without_outcomes(make_run):
     assert "8 of 8 pairs are not ok" in done.stderr
 
 
-@pytest.mark.parametrize("what", ["no run", "no outcomes", "scores", "archive"])
+@pytest.mark.parametrize("what", ["no run", "no outcomes", "archive"])
 def test_exit_2_for_invalid_input(make_run, tmp_path, what):
     run = make_run(scores="Model,V1\na,1\n")
     arguments = [run.folder.root]
@@ -70,9 +70,6 @@ def test_exit_2_for_invalid_input(make_run, tmp_path, what):
         arguments, message = [tmp_path / "nothing"], "is not a run folder"
     elif what == "no outcomes":
         arguments, message = [*arguments, "--outcomes", tmp_path / "nothing"], "not found"
-    elif what == "scores":
-        run.folder.scores.write_text("Model,V1\na,2\n")
-        message = "was changed after submission"
     else:
         (tmp_path / "text.tar").write_text("no archive")
         arguments, message = [*arguments, "--outcomes", tmp_path / "text.tar"], "complete tar archive"
@@ -81,6 +78,14 @@ def test_exit_2_for_invalid_input(make_run, tmp_path, what):
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not run.folder.analysis.exists()
+
+
+def test_changed_scores_cost_only_the_alignment(make_run):
+    run = make_run(scores="Model,V1\na,1\n")
+    run.folder.scores.write_text("Model,V1\na,2\n")
+    done = _command(run.folder.root)
+    assert "was changed after submission" in done.stderr
+    assert "was changed after submission" in run.folder.report.read_text(encoding="utf-8")
 
 
 def test_exit_2_if_the_output_folder_cannot_be_created(make_run, tmp_path):

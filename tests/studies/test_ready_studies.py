@@ -78,7 +78,7 @@ def test_study_with_its_files_can_be_submitted(checkout: Path, tmp_path: Path, n
     plan = Plan.read(folder)
     assert len({pair.id for pair in plan}) == len(plan.planned) == models * len(study.attacks)
     assert (folder.root / "study.dag").read_text().count("\nJOB ") == len(plan.planned)
-    assert "not submitted; to submit, run: condor_submit_dag" in done.stdout
+    assert f"not submitted; to submit, run: cd {folder.root} && condor_submit_dag study.dag" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["brainscore-timm", "brainscore"])
