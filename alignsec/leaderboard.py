@@ -213,7 +213,7 @@ def _select_columns(
     The leftmost of several score columns with one name counts.
     """
     others = [at for at, name in enumerate(names) if at != model_index and name.lower() not in _KNOWN]
-    facts = _find_facts(names, others, lines)
+    facts = _find_facts(names, others, model_index, lines)
     wanted = [at for at in others if at not in facts]
     repeated = sorted(name for name, count in Counter(names[at] for at in wanted).items() if count > 1)
     return (
@@ -223,12 +223,17 @@ def _select_columns(
     )
 
 
-def _find_facts(names: Sequence[str], among: Sequence[int], lines: Sequence[Sequence[str]]) -> dict[int, str]:
-    """Return the text that reports each index or fact, by column; empty for a column without name and content."""
+def _find_facts(
+    names: Sequence[str], among: Sequence[int], model_index: int, lines: Sequence[Sequence[str]]
+) -> dict[int, str]:
+    """Return the text that reports each index or fact, by column; empty for a column without name and content.
+
+    A named column of row numbers is an index only to the left of the model: to the right it can be a score.
+    """
     found: dict[int, str] = {}
     for at in among:
         cells = [line[at].strip() for line in lines]
-        if is_fact(names[at]) or _is_index(cells):
+        if is_fact(names[at]) or (at < model_index and _is_index(cells)):
             found[at] = names[at] or (f"column {at + 1}, which has no name" if any(cells) else "")
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aggregate.figures.drawing import Drawing
 from aggregate.formatting import format_budget
 from aggregate.published.accuracies import Accuracies
-from aggregate.report import findings, page, table_rows
+from aggregate.report import answer, findings, page, table_rows
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import PlannedScores
@@ -50,6 +50,7 @@ def render_published(inputs: PublishedInputs) -> bytes:
             (model, clean[model], [share.get((model, attack, eps)) for attack, eps, _ in budgets])
             for model in clean.index
         ],
+        "answers": answer.answer_question(table, inputs.statistics),
         "findings": findings.summarize_attacks(table, inputs.statistics),
         "cautions": [*inputs.failed, *inputs.accuracies.remarks],
         "figures": page.render_figures(inputs.drawings),

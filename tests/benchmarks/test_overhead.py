@@ -15,11 +15,11 @@ TINY = ("0.0000001",)
 
 
 def test_each_pass_is_recorded_with_its_extent():
-    """The first clean pass keeps the graph and computes no gradient."""
+    """The first clean pass keeps the graph and computes no gradient; two batches of three test the model."""
     task = small.task(True, small.attack("apgd-ce", eps=TINY, steps=2), images=3)
     recorder = RecordingClassifier(task.classifier)
     list(engine.evaluate(replace(task, classifier=recorder), settings=Settings(slots=3)))
-    assert +recorder.shapes == {(3, "with graph"): 1, (3, "forward"): 1, (3, "backward"): 3}
+    assert +recorder.shapes == {(3, "with graph"): 1, (3, "forward"): 3, (3, "backward"): 3}
     assert recorder.passes.forward == sum(images * count for (images, _), count in recorder.shapes.items())
     assert recorder.passes.backward == 9
 

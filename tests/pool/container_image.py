@@ -13,7 +13,7 @@ def make_root_filesystem(folder: Path) -> None:
     for name in ("passwd", "group"):
         shutil.copy(Path("/etc") / name, folder / "etc")
     (folder / "bin").mkdir()  # not a link to usr/bin, because HTCondor transfers no links to folders
-    for program in ("sh", "cat", "touch", "sleep"):
+    for program in ("sh", "cat", "touch", "sleep", "mkdir", "cut", "head", "tail", "sha256sum"):
         path = shutil.which(program)
         assert path is not None
         shutil.copy(path, folder / "bin" / program)

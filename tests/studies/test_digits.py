@@ -61,7 +61,7 @@ def test_files_contain_the_pixels_and_labels(splits, tmp_path):
 def test_training_images_equal_those_of_a_job(splits, tmp_path):
     """The demo's resizing is bit-identical to that of a job that reads the same files."""
     write_images(splits.test, tmp_path / "images")
-    found = labelling.label_by_file(Folder(tmp_path / "images"), tmp_path / "images" / "labels.csv")
+    found, _ = labelling.label_by_file(Folder(tmp_path / "images"), tmp_path / "images" / "labels.csv")
     pack = image_pack.write_pack(found[:50], tmp_path)
     preprocessing = Preprocessing(
         input_size=(1, 16, 16),

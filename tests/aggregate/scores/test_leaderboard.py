@@ -110,6 +110,8 @@ def test_rows_of_another_length_are_left_out_by_name():
     assert board.remarks == (
         "Rows with more or fewer cells than the header has columns, left out: line 3 (“vgg16”), line 4 (“m2”).",
     )
+    right_of_the_model = leaderboard.read_leaderboard(b"Model,mine,V1\na,1,.1\nb,2,.2\nc,3,.3\n")
+    assert right_of_the_model.columns == ("mine", "V1"), "a named column can be a score"
     tidy = leaderboard.read_leaderboard(b"model,benchmark,score\na,V1,.1\nb,x,V1,.2\nc,V1\n")
     assert tidy.rows == {"a": {"V1": 0.1}}
     assert "left out: line 3 (“b”), line 4 (“c”)" in tidy.remarks[0]
@@ -144,10 +146,12 @@ def test_a_benchmark_is_no_fact(name):
 
 def test_an_index_column_is_no_benchmark_whatever_its_name():
     """pandas writes an index without a name; spreadsheets count rows from 1."""
-    data = b",Model,place,V1\n0,a,1,.1\n1,b,2,.2\n2,c,3,.3\n"
+    data = b",place,Model,V1\n0,1,a,.1\n1,2,b,.2\n2,3,c,.3\n"
     board = leaderboard.read_leaderboard(data)
     assert board.columns == ("V1",)
     assert board.remarks == ("Columns that are not benchmarks, ignored: column 1, which has no name, place.",)
+    right_of_the_model = leaderboard.read_leaderboard(b"Model,mine,V1\na,1,.1\nb,2,.2\nc,3,.3\n")
+    assert right_of_the_model.columns == ("mine", "V1"), "a named column can be a score"
     tidy = leaderboard.read_leaderboard(b"model,benchmark,score\na,Year,2019\na,V1,.1\n")
     assert (tidy.columns, tidy.remarks) == (("V1",), ("Rows that are not about benchmarks, ignored: Year.",))
 
