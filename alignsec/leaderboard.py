@@ -226,13 +226,11 @@ def _select_columns(
 def _find_facts(
     names: Sequence[str], among: Sequence[int], model_index: int, lines: Sequence[Sequence[str]]
 ) -> dict[int, str]:
-    """Return the text that reports each index or fact, by column; empty for a column without name and content.
-
-    A named column of row numbers is an index only to the left of the model: to the right it can be a score.
-    """
+    """Return the text that reports each index or fact, by column; empty for a column without name and content."""
     found: dict[int, str] = {}
     for at in among:
         cells = [line[at].strip() for line in lines]
+        # Row numbers are an index only to the left of the model: a named column to the right can be a score.
         if is_fact(names[at]) or (at < model_index and _is_index(cells)):
             found[at] = names[at] or (f"column {at + 1}, which has no name" if any(cells) else "")
     return found
@@ -246,9 +244,8 @@ def is_fact(name: str) -> bool:
 
 def _is_index(cells: Sequence[str]) -> bool:
     """Return True if the cells count the rows: 0, 1, 2 and so on, or 1, 2, 3."""
-    return len(cells) > 2 and any(
-        list(cells) == [str(at) for at in range(start, start + len(cells))] for start in (0, 1)
-    )
+    counts = [[str(at) for at in range(start, start + len(cells))] for start in (0, 1)]
+    return len(cells) > 2 and list(cells) in counts
 
 
 def _read_tidy(table: _Lines) -> tuple[list[str], Cells]:

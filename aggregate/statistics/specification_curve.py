@@ -175,7 +175,10 @@ def _aggregations(
             found[label] = _column(names, scores, column)
     if values.shape[1] > 1:
         standard = _standardise(values)
-        found["mean of standardised scores"] = np.nanmean(standard, axis=1, where=np.isfinite(standard))
+        known = np.isfinite(standard).any(axis=1)
+        mean = np.full(len(standard), np.nan)
+        mean[known] = np.nanmean(standard[known], axis=1)
+        found["mean of standardised scores"] = mean
         found["first principal component"] = _first_component(standard)
     return found
 
