@@ -58,7 +58,7 @@ def write_page(rows: Sequence[dict[str, Any]]) -> None:
         ],
     )
     text += (
-        "\nPower is the share of studies whose summary claims a relation of the average. The power before is not "
+        "\nPower is the share of studies whose summary claims a relation of the average. The power before is not\n"
         "comparable: its claims have no known error rate.\n"
     )
     PAGE.write_text(text + _TARGETS, encoding="utf-8")
@@ -77,12 +77,12 @@ def _percent(share: float) -> str:
 def _draw(nulls: Sequence[dict[str, Any]], effects: Sequence[dict[str, Any]]) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained", dpi=130)
     axes = figure.subplots(1, 3)
-    _bars(axes[0], nulls, "null", "any_claim", "Null studies with a claim")
+    _bars(axes[0], nulls, "null", "any_claim", "Claims in null studies")
     axes[0].axvline(0.05, color="#d55e00", linewidth=1)
-    _bars(axes[1], [*nulls, *effects], "null", "coverage", "Coverage of 95 % intervals")
+    _bars(axes[1], [*nulls, *effects], "null", "coverage", "Coverage")
     axes[1].axvline(0.95, color="#d55e00", linewidth=1)
     axes[1].set_xlim(0.5, 1)
-    _bars(axes[2], effects, "effect", "power", "Effects that are claimed")
+    _bars(axes[2], effects, "effect", "power", "Power")
     axes[0].legend(loc="lower right", fontsize=7, frameon=False)
     figure.savefig(PICTURE, metadata={"Software": None})
 
