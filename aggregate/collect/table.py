@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from alignsec.run.outcome import Record
 from alignsec.spec.components import breakers
+from alignsec.spec.deviations import describe_deviations
 from alignsec.spec.verdicts import MENDED, ROBUST, BudgetVerdicts
 from alignsec.spreadsheet import guard_text
 
@@ -101,7 +102,7 @@ def count_rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
         clean_high=clean_high,
         clean_top5_correct=top5,
         clean_top5_accuracy=top5 / images if images and top5 is not None else None,
-        deviations=sys.intern("; ".join((*attack.deviations, *record.notes))),
+        deviations=sys.intern("; ".join((*describe_deviations(attack), *record.notes))),
         pair=record.id,
         outcome_sha256=outcome_sha256,
     )

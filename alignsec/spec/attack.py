@@ -138,10 +138,10 @@ class Attack(StrictModel):
 
     def _check_used_fields(self) -> None:
         """Reject fields that the attack does not use."""
-        if self.components and self.implementation == "reference" and self._shortcuts:
-            fields = ", ".join(self._shortcuts)
+        if self.components and self.implementation == "reference" and self.shortcuts:
+            fields = ", ".join(self.shortcuts)
             raise _error(f"has {fields}, which the reference does not have; remove implementation or {fields}")
-        allowed = self._used_parameters | SHORTCUTS if self.components else frozenset[str]()
+        allowed = self.used_parameters | SHORTCUTS if self.components else frozenset[str]()
         if unused := sorted(self._changed_fields - allowed):
             choices = f"it uses {', '.join(sorted(allowed))}" if allowed else "it uses none"
             raise _error(f"has {', '.join(unused)}, which {self.method} does not use; {choices}")
@@ -186,10 +186,11 @@ class Attack(StrictModel):
         return {name: self.parameter_value(name, component) for name in COMPONENTS[component].parameters}
 
     @property
-    def _used_parameters(self) -> frozenset[Parameter]:
+    def used_parameters(self) -> frozenset[Parameter]:
+        """Parameters that at least one component of the attack uses."""
         return frozenset[Parameter]().union(*(COMPONENTS[name].parameters for name in self.components))
 
-    def _by_component(self, parameter: Parameter, standard: bool = False) -> dict[str, int]:
+    def values_by_component(self, parameter: Parameter, standard: bool = False) -> dict[str, int]:
         """Return a parameter's value, or its standard value, for every component that uses it."""
         users = (COMPONENTS[name] for name in self.components if parameter in COMPONENTS[name].parameters)
         return {
@@ -205,7 +206,7 @@ class Attack(StrictModel):
         return dict(_compute_fingerprint(self))
 
     @property
-    def _shortcuts(self) -> dict[str, object]:
+    def shortcuts(self) -> dict[str, object]:
         """The shortcuts that have an effect. With one budget, `carry` has none."""
         used: dict[str, object] = {} if self.search == "fp32" else {"search": self.search}
         if self.compile:
@@ -220,44 +221,6 @@ class Attack(StrictModel):
         shortcuts = {name for name in SHORTCUTS if getattr(self, name) != fields[name].default}
         return frozenset(parameters | shortcuts)
 
-    @property
-    def deviations(self) -> tuple[str, ...]:
-        """Differences from the standard version, as text for the report."""
-        found = []
-        for name in sorted(self._used_parameters):
-            standard = self._by_component(name, standard=True)
-            if self._by_component(name) != standard:
-                found.append(f"{name} = {getattr(self, name)} (standard: {_format_values(standard)})")
-        if self.search != "fp32":
-            found.append(f"searched in {self.search}, successes judged again in fp32 (standard: all in fp32)")
-        if self.compile:
-            found.append(
-                "searched with torch.compile, successes judged again by the uncompiled network in fp32 "
-                "(standard: all by the uncompiled network)"
-            )
-        if "carry" in self._shortcuts:
-            found.append(
-                "images broken at one budget count as broken at larger ones without an attack there "
-                "(standard: every budget is attacked)"
-            )
-        return tuple(found)
-
-    def deviations_for(self, classes: int) -> list[str]:
-        """Return the differences from the standard version on a model with this number of classes, as
-        sentences."""
-        run = self.components_for(classes)
-        notes = [f"not the standard attack: {text}" for text in self.deviations]
-        targets = self._by_component("targets")
-        if too_many := {name: count for name, count in targets.items() if name in run and count > classes - 1}:
-            usual = _format_values(too_many)
-            notes.append(f"{classes - 1} target classes instead of {usual}: the model has {classes} classes")
-        notes += [
-            f"{name} left out: it needs {COMPONENTS[name].fewest_classes} classes, the model has {classes}"
-            for name in self.components
-            if name not in run
-        ]
-        return notes
-
 
 def default_name(method: str, norm: object) -> str:
     """Return the name of an attack that a study does not name: the method, and the norm if there is one."""
@@ -271,23 +234,17 @@ def _compute_fingerprint(attack: Attack) -> dict[str, object]:
     if attack.level_kind == "eps":
         batch = {"batch"} if attack.implementation == "reference" else set[str]()
         values = attack.model_dump(include={"implementation", *batch})
-        values |= {name: _merge(attack._by_component(name)) for name in attack._used_parameters}
+        values |= {name: _merge(attack.values_by_component(name)) for name in attack.used_parameters}
     elif attack.level_kind == "severity":
         values = attack.model_dump(include={"corruption", "severity", "generator"})
     exact = [f"{budget.exact.numerator}/{budget.exact.denominator}" for budget in attack.budgets]
     fixed = {"name": attack.name, "method": attack.method, "norm": attack.norm, "eps": exact}
-    return {**values, **fixed, **attack._shortcuts, "version": VERDICTS_VERSION}
+    return {**values, **fixed, **attack.shortcuts, "version": VERDICTS_VERSION}
 
 
 def _merge(values: dict[str, int]) -> object:
     """Return the value that all components share, or the value of each component."""
     return next(iter(values.values())) if len(set(values.values())) == 1 else values
-
-
-def _format_values(values: dict[str, int]) -> str:
-    if len(set(values.values())) == 1:
-        return str(next(iter(values.values())))
-    return ", ".join(f"{value} for {component}" for component, value in values.items())
 
 
 def _error(why: str) -> PydanticCustomError:

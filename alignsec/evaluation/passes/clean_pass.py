@@ -11,6 +11,7 @@ from alignsec.evaluation.passes.model_runner import ModelRunner, non_finite_erro
 from alignsec.evaluation.passes.warnings import find_model_warnings
 from alignsec.evaluation.task import Task
 from alignsec.models.errors import ModelError
+from alignsec.spec.deviations import describe_deviations_for
 from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts, Passes
 
 _MEASURED_IMAGES = 16
@@ -102,7 +103,7 @@ def start_evaluation(task: Task, clean: CleanPass) -> Evaluation:
         steps=0,
         undecided=0,
         passes_left=0,
-        notes=(*task.attack.deviations_for(classes), *clean.warnings),
+        notes=(*describe_deviations_for(task.attack, classes), *clean.warnings),
         image_bytes=clean.image_bytes,
     )
 

@@ -8,6 +8,7 @@ from aggregate.figures import breakage, style
 from alignsec.run import outcome_file
 from alignsec.run.outcome import Record
 from alignsec.spec.components import COMPONENTS, Component
+from alignsec.spec.deviations import describe_deviations
 from submit.requests.attack_cost import estimate_attack_cost
 from tests import tiny
 from tests.alignsec.engine import small
@@ -35,7 +36,7 @@ def test_an_added_component_passes_from_the_study_to_the_figure(tmp_path):
     """Expect its verdicts in the outcome file, its column in the table and its bar in the figure."""
     attack = load(tmp_path, STUDY).attacks[-1]
     assert attack.components == ("random-search",)
-    assert attack.deviations == ("queries = 20 (standard: 5000)",)
+    assert describe_deviations(attack) == ("queries = 20 (standard: 5000)",)
     assert estimate_attack_cost(attack).robust.forward == 1 + 2 * 20
 
     found = small.finished(small.task(False, attack, images=12))

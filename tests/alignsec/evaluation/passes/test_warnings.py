@@ -9,6 +9,7 @@ from torch import nn
 from alignsec import evaluator
 from alignsec.evaluation.passes import warnings
 from alignsec.evaluation.task import Task
+from alignsec.spec.deviations import describe_deviations_for
 from alignsec.spec.verdicts import BudgetVerdicts, Passes
 from tests.alignsec.engine import small
 
@@ -105,11 +106,11 @@ def test_images_broken_only_by_square_give_warning():
 def test_deviations_from_standard_are_noted():
     standard = {"steps": 100, "targets": 9}
     attack = small.attack("apgd-t", "L2", ("1", "2"), **standard)
-    assert attack.deviations_for(1000) == []
-    carried, few = small.attack("apgd-t", "L2", ("1", "2"), carry=True, **standard).deviations_for(3)
+    assert describe_deviations_for(attack, 1000) == []
+    carried, few = describe_deviations_for(small.attack("apgd-t", "L2", ("1", "2"), carry=True, **standard), 3)
     assert few == "apgd-t left out: it needs 4 classes, the model has 3"
     assert carried.startswith("not the standard attack: images broken at one budget count")
-    assert attack.deviations_for(5) == ["4 target classes instead of 9: the model has 5 classes"]
+    assert describe_deviations_for(attack, 5) == ["4 target classes instead of 9: the model has 5 classes"]
 
 
 def test_carry_saves_passes_and_breaks_no_fewer_images():
