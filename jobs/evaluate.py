@@ -86,7 +86,7 @@ def _escape(text: str) -> str:
 _MACHINE_ERRORS = {
     # ImportError: the driver or container of one machine is broken, and a retry on another costs seconds.
     *("OSError", "ImportError", "AcceleratorError"),
-    *("PackError", "TransferError"),
+    *("PackError", "TransferError", "UnusableGpuError"),
 }
 """Class names of errors that are retried on another machine. Without torch, torch's errors cannot be imported."""
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from alignsec.evaluation.passes.precision import describe_precision
 from alignsec.evaluation.task import Task
 from alignsec.models import classifier, memory_format
 from alignsec.models.images import ImageLoader, load_images
-from alignsec.run.outcome import Record
+from alignsec.run.outcome import Provenance, Record
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import File, Pair
 from alignsec.spec.verdicts import BudgetVerdicts, round_distance
 from jobs import provenance
 from jobs.checkpoint import Checkpoint
+from jobs.device import choose_device
 
 _CHANNELS_LAST_SIDE = 128
 """Smallest image side in pixels for which weights are stored with channels last on a CPU. At 224 pixels MobileNets
@@ -44,6 +45,7 @@ def evaluate_pair(
         environ: The job's environment variables.
 
     Raises:
+        UnusableGpuError: If the job was assigned a GPU and cannot use it.
         TransferError: If a file has another digest than the pair says.
         PackError: If a pack is damaged.
         ImageError: If an image cannot be decoded.
@@ -53,7 +55,7 @@ def evaluate_pair(
         CheckpointSaved: If the job must stop because its time is up.
     """
     disable_reduced_precision()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(provenance.find_assigned_gpus(environ))
     _check_digests(folder, (pair.model.weights, pair.model.code))
     # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
     with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
@@ -68,7 +70,13 @@ def evaluate_pair(
             reporter.report_step(evaluation, model.passes.forward)
             checkpoint.save_if_due(pair.id, evaluation)
     precision = describe_precision(pair.attack.search, device, pair.attack.compile)
-    gathered = provenance.gather(clock, environ, precision)
+    gathered = provenance.gather(clock, environ, precision).model_copy(update={"seconds": checkpoint.seconds})
+    return _make_record(pair, images, evaluation, notes, gathered)
+
+
+def _make_record(
+    pair: Pair, images: ImageLoader, evaluation: Evaluation, notes: Sequence[str], gathered: Provenance
+) -> Record:
     return Record(
         id=pair.id,
         pair=pair,
@@ -79,7 +87,7 @@ def evaluate_pair(
         budgets=[_add_distances(evaluation, index) for index in range(len(evaluation.budgets))],
         clean_passes=evaluation.clean_passes,
         notes=[*evaluation.notes, *notes],
-        provenance=gathered.model_copy(update={"seconds": checkpoint.seconds}),
+        provenance=gathered,
     )
 
 

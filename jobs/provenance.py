@@ -21,6 +21,10 @@ LIBRARIES = (
 JOB_AD, MACHINE_AD = Path(".job.ad"), Path(".machine.ad")
 """ClassAds of the job and of its slot, which HTCondor writes into the scratch directory."""
 
+NO_GPU = {"10000", "none", "undefined"}
+"""Values of _CONDOR_AssignedGPUs in a slot without a GPU; 10000 is the default of HTCondor's setting
+ENVIRONMENT_VALUE_FOR_UnAssignedGPUs."""
+
 
 class Clock:
     """The start time of the job."""
@@ -124,6 +128,20 @@ def read_memory_bytes() -> int | None:
     """Return the memory of this job's HTCondor slot in bytes; None outside a pool."""
     megabytes = _read_class_ad(MACHINE_AD).get("Memory", "")
     return int(megabytes) * 2**20 if megabytes.isdecimal() else None
+
+
+def find_assigned_gpus(environ: Mapping[str, str]) -> str:
+    """Return the GPUs that HTCondor assigned to this job, as it names them; empty if it assigned none.
+
+    Args:
+        environ: The job's environment variables.
+    """
+    assigned = environ.get("_CONDOR_AssignedGPUs", "").strip()
+    if assigned and assigned.lower() not in NO_GPU:
+        return assigned
+    # A pool can change the variable, but the job's own request stays in its ClassAd.
+    requested = _read_class_ad(JOB_AD).get("RequestGPUs", "")
+    return f"RequestGPUs = {requested}" if requested.isdecimal() and int(requested) else ""
 
 
 def _read_class_ad(path: Path) -> dict[str, str]:

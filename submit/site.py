@@ -67,6 +67,10 @@ Word = Annotated[str, _pattern(r"[^\x00-\x1f\x7f\"]*", "must be one line without
 PathWord = Annotated[Word, AfterValidator(_expand_home)]
 # The content of a ClassAd string. Without backslashes, because condor_submit changes some of them.
 ClassAdName = Annotated[str, _pattern(r"[A-Za-z0-9_.+ -]*", "must consist of letters, digits, spaces and _ . + -")]
+# A version as condor_submit accepts it; 0 turns the request off.
+CudaVersion = Annotated[
+    str, _pattern(r"(?!0)[0-9]{1,2}\.[0-9]|0", "must be a version of CUDA, such as 13.0; or 0 for any version")
+]
 # A folder in a transfer list, which separates its entries by commas and spaces.
 TransferUrl = Annotated[
     str,
@@ -118,6 +122,7 @@ class Site(StrictModel):
     gpus_minimum_capability: Annotated[
         Annotated[float, Field(ge=0, le=100)] | None, BeforeValidator(_none_if_empty)
     ]
+    gpus_minimum_runtime: Annotated[CudaVersion | None, BeforeValidator(_none_if_empty)]
     gpus_minimum_memory_mb: Count
     requirements: ClassAdExpression
     checkpoint_seconds: Annotated[int, Field(ge=1)]

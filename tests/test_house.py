@@ -21,7 +21,7 @@ TEST_FILES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT 
 HEAVY = {"torch", "torchvision", "timm", "pyautoattack", "safetensors", "numpy", "pandas", "matplotlib", "scipy"}
 TORCH_FOLDERS = ("alignsec/models/", "alignsec/evaluation/", "alignsec/engine/", "alignsec/catalogue/generate/")
 """Folders whose files may import torch."""
-TORCH_FILES = {"jobs/pair_evaluation.py", "jobs/provenance.py"}
+TORCH_FILES = {"jobs/device.py", "jobs/pair_evaluation.py", "jobs/provenance.py"}
 LIBRARY_MODULES = {name.removesuffix(".py").replace("/", ".") for name in FILES if name.startswith("alignsec/")}
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 VAGUE_FUNCTIONS = {"of", "all", "tell", "way"}

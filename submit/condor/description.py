@@ -169,6 +169,10 @@ def _gpus(site: Site) -> Iterator[str]:
         else site.gpus_minimum_capability
     ):
         yield f"gpus_minimum_capability = {capability:g}"
+    # HTCondor compares it with the newest CUDA version that the machine's driver supports.
+    runtime = cuda_archs.RUNTIME if site.gpus_minimum_runtime is None else site.gpus_minimum_runtime
+    if runtime != "0":
+        yield f"gpus_minimum_runtime = {runtime}"
     yield "gpus_minimum_memory = $(gpu_memory)"
     for name, flag in (("+WantGPULab", site.want_gpu_lab), ("+is_resumable", site.is_resumable)):
         if flag is not None:

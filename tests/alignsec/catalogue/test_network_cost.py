@@ -52,4 +52,5 @@ def test_the_architectures_are_those_of_the_installed_torch():
     """A build without CUDA has none to compare."""
     if built := torch.cuda.get_arch_list():
         assert {name for name in built if name.startswith("sm_")} == set(cuda_archs.ARCHITECTURES)
+        assert torch.version.cuda == cuda_archs.RUNTIME
     assert cuda_archs.LOWEST_CAPABILITY == 7.5

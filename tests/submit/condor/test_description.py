@@ -75,6 +75,15 @@ def test_the_default_capability_is_the_lowest_of_the_pinned_torch() -> None:
     assert "gpus_minimum_capability" not in none
 
 
+@pytest.mark.parametrize(("setting", "runtime"), [("", "13.0"), ("12.8", "12.8"), ("0", None)])
+def test_a_gpu_must_support_the_cuda_of_the_image(setting: str, runtime: str | None) -> None:
+    """A driver that is too old would make every job of that machine fail."""
+    pair = lines(description.pair_description(plan(), site(REQUEST_GPUS="1", GPUS_MINIMUM_RUNTIME=setting)))
+    assert pair.get("gpus_minimum_runtime") == runtime
+    on_cpu = lines(description.pair_description(plan(), site(GPUS_MINIMUM_RUNTIME=setting)))
+    assert "gpus_minimum_runtime" not in on_cpu
+
+
 def test_a_job_held_for_memory_gets_more() -> None:
     request = lines(description.pair_description(plan(), site()))["request_memory"]
     assert request == "ifThenElse(LastHoldReasonCode =?= 34, $(larger_memory), $(memory))"
