@@ -10,7 +10,8 @@ import pandas as pd
 from aggregate.formatting import NO_BREAK, format_budget, format_decimal, format_p, format_percent, join_list
 from aggregate.scores.hierarchy import AVERAGE, CATEGORIES
 from aggregate.scores.labels import RECOMPUTED, score_label
-from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, claims
+from aggregate.statistics.adjusted_correlations import ALL, COMPLETE, GIVEN_CLEAN, GIVEN_COVERAGE, claims
+from aggregate.statistics.clean_accuracy import MEASURED
 from aggregate.statistics.tables import Tables
 
 PRIMARY = (AVERAGE + RECOMPUTED, AVERAGE, CATEGORIES[0] + RECOMPUTED, CATEGORIES[0])
@@ -71,21 +72,22 @@ def choose_budget(rows: pd.DataFrame, sampling: pd.DataFrame) -> str:
 
 def _answer(attack: str, eps: str, part: pd.DataFrame, statistics: Tables) -> Answer:
     at = format_budget(eps).replace(" ", NO_BREAK)
-    given = part[part["given"] == GIVEN_CLEAN]
+    given = part[(part["given"] == GIVEN_CLEAN) & (part["models"] == ALL)]
     score = next((name for name in PRIMARY if (given["score"] == name).any()), None)
     if score is None:
         return Answer(attack, "The scores have no average or category, so the question has no single answer.")
     row = given[given["score"] == score].iloc[0]
     plain = part[(part["given"] == "") & (part["score"] == score)].iloc[0]
-    unadjusted = f"Without the adjustment for clean accuracy: {_estimate(plain)}."
+    unadjusted = f"Without the adjustment for clean accuracy, at {at}: {_estimate(plain)}."
     if pd.isna(row["p"]):
         verdict = f"This study cannot answer whether more human-like models are more robust: {row['note']}."
         return Answer(attack, verdict, (unadjusted,) if pd.notna(plain["low"]) else ())
     claimed = claims(part)
     numbers = (
         f"Correlation of {score_label(score)} with robust accuracy at {at} among models of equal clean accuracy: "
-        f"{_estimate(row)}, {_p('p', row['p'])}, {_p('family-wise p', row['p_familywise'])}.",
-        unadjusted,
+        f"{_estimate(row)}, {_p('p', row['p'])} (jackknife over families, Student’s t), "
+        f"{_p('family-wise p', row['p_familywise'])} (wild bootstrap over families).",
+        f"{unadjusted}{_coverage(part[part['score'] == score])}",
         *_added(statistics.added, attack, eps),
     )
     return Answer(attack, _verdict(row, at, claimed, score), numbers, _basis(row, attack, eps, statistics))
@@ -125,6 +127,17 @@ def _p(name: str, value: float) -> str:
     return f"{name}{NO_BREAK}{text if text.startswith('<') else f'={NO_BREAK}{text}'}"
 
 
+def _coverage(rows: pd.DataFrame) -> str:
+    """Return the correlation given coverage and among complete cases; empty if every model has all scores."""
+    text = ""
+    for _, row in rows.iterrows():
+        if row["models"] == ALL and row["given"] == GIVEN_COVERAGE and row["coverage"] < 1:
+            text += f" Given clean accuracy and the share of benchmarks with a score: {_estimate(row)}."
+        elif row["models"] == COMPLETE and len(set(rows["n"])) > 1 and pd.notna(row["low"]):
+            text += f" Among the {row['n']} models with 90 % of the scores: {_estimate(row)}."
+    return text
+
+
 def _added(added: pd.DataFrame, attack: str, eps: str) -> tuple[str, ...]:
     rows = added[(added["attack"] == attack) & (added["eps"] == eps) & added["added"].notna()]
     if rows.empty:
@@ -138,10 +151,17 @@ def _added(added: pd.DataFrame, attack: str, eps: str) -> tuple[str, ...]:
     )
 
 
+def _clean_source(source: str) -> str:
+    """Return a sentence about the clean accuracies that the correlation is adjusted for."""
+    if source == MEASURED:
+        return "Clean accuracy is measured on the study’s images, and its sampling error is subtracted."
+    return f"Clean accuracy is {source}."
+
+
 def _basis(row: pd.Series, attack: str, eps: str, statistics: Tables) -> str:
     text = (
         f"Based on {row['n']} models of {row['families']} architecture families, which count as "
-        f"{row['effective_models']:.0f} independent models."
+        f"{row['effective_models']:.0f} independent models. {_clean_source(row['clean'])}"
     )
     sampling = statistics.sampling
     share = sampling[(sampling["attack"] == attack) & (sampling["eps"] == eps)]["share"]

@@ -21,6 +21,8 @@ from sklearn.linear_model import RidgeCV
 from aggregate.scores.hierarchy import CATEGORIES
 from aggregate.scores.scores import Scores
 from aggregate.statistics.arrays import Floats
+from aggregate.statistics.budget_networks import BUDGET
+from aggregate.statistics.clean_accuracy import choose_clean_accuracy
 from aggregate.statistics.networks import Networks
 
 Ints = npt.NDArray[np.int64]
@@ -59,9 +61,6 @@ class AddedPrediction:
     note: str = ""
 
 
-BUDGET = ["attack", "norm", "eps", "eps_value"]
-
-
 def added_predictions(table: pd.DataFrame, scores: Scores | None, networks: Networks) -> pd.DataFrame:
     """Return one row per attack and budget: what the neural and behavioural benchmarks add to clean accuracy.
 
@@ -89,7 +88,9 @@ def _of_budget(part: pd.DataFrame, scores: Scores, networks: Networks) -> dict[s
     x = x[:, np.isfinite(x).mean(axis=0) >= 0.5] if len(part) else x
     family = part["model"].map(lambda name: networks.family.get(name, "") or name).to_numpy(dtype=str)
     families = np.unique(family, return_inverse=True)[1].astype(np.int64)
-    clean, robust = (part[name].to_numpy(dtype=np.float64) for name in ("clean_accuracy", "robust_accuracy"))
+    counted, robust = (part[name].to_numpy(dtype=np.float64) for name in ("clean_accuracy", "robust_accuracy"))
+    published = [networks.published.get(model) for model in part["model"]]
+    clean = choose_clean_accuracy(counted, published, robust).values
     return {"benchmarks": x.shape[1], **asdict(compare_predictions(x, clean, robust, families))}
 
 

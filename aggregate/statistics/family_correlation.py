@@ -9,9 +9,11 @@ partial correlation removes only part of it. And many scores are tested together
    Measurement Error Models, section 2.2). g and d are the slopes of y and x on the true clean accuracy.
 2. Model i adds (x_i - d c_i)(y_i - g c_i) + d (s_cy,i - g s_cc,i) to the covariance that is left. Its expectation
    is 0 if the score adds nothing to clean accuracy.
-3. Interval: a jackknife that deletes one family at a time, in Fisher's z, with Student's t on the effective number
-   of families, n^2 / sum of squared family sizes, minus 1. The plain number of families gives too narrow intervals
-   if one family is large (Carter, Schnepel & Steigerwald 2017, Rev. Econ. Stat. 99, 698-709).
+3. Interval: a jackknife that deletes one family at a time, in Fisher's z. The deviation of a family with the share
+   h of the models is weighted by 1 - h, which removes the jackknife's bias for large families (CR2: Bell &
+   McCaffrey 2002, Survey Methodology 28, 169-181). Student's t has the effective number of families, n^2 / sum of
+   squared family sizes, minus 1 as degrees of freedom. The plain number of families gives too narrow intervals if
+   one family is large (Carter, Schnepel & Steigerwald 2017, Rev. Econ. Stat. 99, 698-709).
 4. Family-wise p values over many scores: the largest studentised family sum under random weights of the families
    (score wild bootstrap: Kline & Santos 2012, J. Econometric Methods 1, 23-41; Westfall & Young 1993).
 
@@ -131,7 +133,8 @@ def correlate(score: Floats, measured: Measured) -> tuple[Adjusted, Floats]:
         return Adjusted(n, present, note=note), nothing
     sums = np.zeros(families)
     np.add.at(sums, part.families, _contributions(terms, total))
-    error = float(np.sqrt((present - 1) / present * ((_fisher(without) - _fisher(r)) ** 2).sum()))
+    deviations = (_fisher(without) - _fisher(r)) ** 2
+    error = float(np.sqrt((deviations * (1 - sizes[sizes > 0] / n)).sum()))
     degrees = n**2 / float((sizes**2).sum()) - 1
     if error <= 0 or degrees < 1:
         note = "most models belong to one family" if degrees < 1 else "no family changes the correlation"

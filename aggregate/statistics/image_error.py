@@ -37,6 +37,14 @@ class ImageError:
         """Return the error covariance of a subset of the models."""
         return type(self)(self.clean[rows], self.both[rows], self.robust[rows])
 
+    def with_exact_clean(self, exact: npt.NDArray[np.bool_]) -> Self:
+        """Return the error covariance if the clean accuracy of some models has no error.
+
+        Args:
+            exact: Whether a model's clean accuracy has no error, shape (models,).
+        """
+        return type(self)(np.where(exact, 0.0, self.clean), np.where(exact, 0.0, self.both), self.robust)
+
 
 def estimate_image_error(clean: Verdicts, robust: Verdicts) -> ImageError:
     """Estimate the error covariance from verdicts of all models on the same images.

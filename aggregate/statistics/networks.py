@@ -20,11 +20,13 @@ class Networks:
         family: Architecture family.
         network: Identity of the network; equal for one network under two names.
         clean: Packed bits of the images that are correct without an attack, in pack order.
+        published: Published clean accuracy in [0,1].
     """
 
     family: Mapping[str, str] = field(default_factory=dict)
     network: Mapping[str, str] = field(default_factory=dict)
     clean: Mapping[str, Bits] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
 
 
 def identify_networks(
@@ -54,4 +56,6 @@ def identify_networks(
             behaviour = digest.sha256_of_json([clean[name].tobytes().hex(), verdicts[name]])
             key = same_verdicts.setdefault(behaviour, key)
         network[name] = key
-    return Networks({name: find_family(model.source, name) for name, model in models.items()}, network, clean)
+    families = {name: find_family(model.source, name) for name, model in models.items()}
+    published = {name: model.published.top1 for name, model in models.items() if model.published}
+    return Networks(families, network, clean, published)

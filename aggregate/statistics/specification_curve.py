@@ -8,7 +8,7 @@ Reference: Simonsohn, Simmons & Nelson 2020, Nature Human Behaviour 4, 1208-1214
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ import pandas as pd
 from aggregate.scores.hierarchy import AVERAGE, CATEGORIES
 from aggregate.scores.labels import RECOMPUTED
 from aggregate.scores.scores import Scores
-from aggregate.statistics.adjusted_correlations import measure
+from aggregate.statistics.adjusted_correlations import WELL_COVERED
 from aggregate.statistics.arrays import Bits, Floats
+from aggregate.statistics.budget_networks import BUDGET, Budget, BudgetNetworks, coverage_of, read_budget
 from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, draw_weights
 from aggregate.statistics.networks import Networks
 
@@ -28,8 +29,6 @@ SCORE_SETS: Mapping[str, tuple[str, ...]] = {
     "behavioural": CATEGORIES[1:2],
 }
 CONTROLS = ("none", "clean accuracy", "clean accuracy and coverage", "clean accuracy and family")
-WELL_COVERED = 0.9
-"""Share of its benchmarks that a model needs for the set of well-covered models."""
 MODEL_SETS = ("all", "90 % of the scores or more", "without the largest family")
 
 
@@ -94,21 +93,21 @@ Found = tuple[Specification, Adjusted, Mapping[str, float]]
 def _of_attack(
     part: pd.DataFrame, scores: Scores, networks: Networks, robust: Mapping[tuple[str, str, str], Bits]
 ) -> Iterator[Found]:
-    for budget, rows in part.groupby(["attack", "norm", "eps", "eps_value"], sort=False):
-        attack, norm, eps, value = budget
-        measured, names, _ = measure(budget, rows, networks, robust)
-        labels = _family_labels(names, networks)
+    budgets: Iterator[tuple[Budget, pd.DataFrame]] = iter(part.groupby(BUDGET, sort=False))
+    for budget, rows in budgets:
+        found = read_budget(budget, rows, networks, robust)
+        index = labels_of(found.measured, found.labels)
         for set_name, categories in SCORE_SETS.items():
-            values = _benchmark_values(names, scores, categories)
-            coverage = np.isfinite(values).mean(axis=1) if values.shape[1] else np.zeros(len(names))
-            for aggregation, score in _aggregations(names, scores, categories, values).items():
+            values = found.benchmarks(scores, categories)
+            coverage = coverage_of(values)
+            for aggregation, score in _aggregations(found, scores, categories, values).items():
                 for control in CONTROLS:
-                    adjusted_for = _control(measured, control, coverage)
+                    adjusted_for = _control(found, control, coverage)
                     for models in MODEL_SETS:
-                        chosen = np.where(_members(models, coverage, labels), score, np.nan)
-                        choice = Specification(attack, norm, eps, value, set_name, aggregation, control, models)
+                        chosen = np.where(_members(models, coverage, found.labels), score, np.nan)
+                        choice = Specification(*budget, set_name, aggregation, control, models)
                         result, sums = correlate(chosen, adjusted_for)
-                        yield choice, result, dict(zip(labels_of(measured, labels), sums, strict=True))
+                        yield choice, result, dict(zip(index, sums, strict=True))
 
 
 def _summarise(found: list[Found]) -> dict[str, object]:
@@ -140,31 +139,14 @@ def _joint_p(sums: list[Mapping[str, float]]) -> float:
     return float((1 + (np.abs(drawn) >= abs(observed) - 1e-12).sum()) / (len(weights) + 1))
 
 
-def _family_labels(names: list[list[str]], networks: Networks) -> npt.NDArray[np.str_]:
-    return np.array([networks.family.get(group[0], "") or group[0] for group in names])
-
-
 def labels_of(measured: Measured, labels: npt.NDArray[np.str_]) -> list[str]:
     """Return the family name of each index of `measured.families`."""
     first = {int(index): str(label) for index, label in zip(measured.families, labels, strict=True)}
     return [first[index] for index in range(len(first))]
 
 
-def _benchmark_values(names: list[list[str]], scores: Scores, categories: tuple[str, ...]) -> Floats:
-    columns = [column.name for column in scores.benchmarks if column.category in categories]
-    found = np.full((len(names), len(columns)), np.nan)
-    for row, group in enumerate(names):
-        for at, column in enumerate(columns):
-            values = [scores.rows[name][column] for name in group if column in scores.rows.get(name, {})]
-            if values:
-                found[row, at] = np.mean(values)
-    # Benchmarks that fewer than half of the models have would decide by who was tested.
-    common = np.isfinite(found).mean(axis=0) >= 0.5 if len(names) else np.zeros(len(columns), dtype=bool)
-    return found[:, common]
-
-
 def _aggregations(
-    names: list[list[str]], scores: Scores, categories: tuple[str, ...], values: Floats
+    networks: BudgetNetworks, scores: Scores, categories: tuple[str, ...], values: Floats
 ) -> dict[str, Floats]:
     """Return the score of each network under each way to aggregate benchmarks, shape (networks,) each."""
     name = AVERAGE if len(categories) > 1 else categories[0]
@@ -172,7 +154,7 @@ def _aggregations(
     found = {}
     for label, column in (("leaderboard", name), ("mean of the scores a model has", name + RECOMPUTED)):
         if column in available:
-            found[label] = _column(names, scores, column)
+            found[label] = networks.score(scores, column)
     if values.shape[1] > 1:
         standard = _standardise(values)
         known = np.isfinite(standard).any(axis=1)
@@ -181,14 +163,6 @@ def _aggregations(
         found["mean of standardised scores"] = mean
         found["first principal component"] = _first_component(standard)
     return found
-
-
-def _column(names: list[list[str]], scores: Scores, column: str) -> Floats:
-    found = []
-    for group in names:
-        values = [scores.rows[name][column] for name in group if column in scores.rows.get(name, {})]
-        found.append(float(np.mean(values)) if values else np.nan)
-    return np.array(found)
 
 
 def _standardise(values: Floats) -> Floats:
@@ -205,15 +179,12 @@ def _first_component(standard: Floats) -> Floats:
     return np.where(np.isfinite(standard).any(axis=1), component, np.nan)
 
 
-def _control(measured: Measured, control: str, coverage: Floats) -> Measured:
+def _control(networks: BudgetNetworks, control: str, coverage: Floats) -> Measured:
     if control == "none":
-        return Measured(measured.robust, measured.families, error=measured.error)
-    covariates, within = None, False
+        return networks.without_clean()
     if control.endswith("coverage"):
-        covariates = coverage[:, None]
-    elif control.endswith("family"):
-        within = True
-    return Measured(measured.robust, measured.families, measured.clean, measured.error, covariates, within)
+        return replace(networks.measured, covariates=coverage[:, None])
+    return replace(networks.measured, within_families=control.endswith("family"))
 
 
 def _members(models: str, coverage: Floats, labels: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:

@@ -24,6 +24,7 @@ def test_an_effect_is_answered_with_its_numbers():
     assert "beyond clean accuracy" in answer.numbers[2]
     assert answer.basis.startswith("Based on 60 models of ")
     assert "independent models" in answer.basis
+    assert "Clean accuracy is measured on the study’s images" in answer.basis
     assert "analyses, " in answer.basis
 
 
@@ -31,7 +32,7 @@ def test_a_relation_that_clean_accuracy_explains_is_not_claimed():
     answer = _answer(0.0, seed=4)
     assert "does not show that more human-like models are more or less robust" in answer.verdict
     assert "is excluded" in answer.verdict
-    assert "Without the adjustment for clean accuracy: r" in answer.numbers[1]
+    assert "Without the adjustment for clean accuracy, at eps\xa01/255: r" in answer.numbers[1]
 
 
 def test_too_few_models_give_the_reason():

@@ -6,14 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, adjusted_correlations, claims
+from aggregate.statistics.adjusted_correlations import (
+    ALL,
+    COMPLETE,
+    GIVEN_CLEAN,
+    GIVEN_COVERAGE,
+    adjusted_correlations,
+    claims,
+)
 from tests.aggregate.statistics.simulated_study import simulated_study
 
 
 def test_one_row_per_attack_budget_score_and_adjustment():
     found = adjusted_correlations(*simulated_study(0.0))
-    assert len(found) == 2 * 2 * 11
-    assert set(found["given"]) == {"", GIVEN_CLEAN}
+    # Two budgets: 11 scores with and without clean accuracy, and two more questions about the average.
+    assert len(found) == 2 * (2 * 11 + 2)
+    assert set(found["given"]) == {"", GIVEN_CLEAN, GIVEN_COVERAGE}
+    assert set(found["models"]) == {ALL, COMPLETE}
+    assert (found["coverage"] == 1).all()
     assert set(found["sampling"]) == {"verdicts"}
     assert (found["n"] == 60).all()
     assert (found["low"] < found["r"]).all()
@@ -66,6 +76,40 @@ def test_without_image_counts_the_sampling_error_is_unknown():
     table, scores, networks, robust = simulated_study(0.5)
     found = adjusted_correlations(table.assign(images=np.nan), scores, networks, robust)
     assert set(found["sampling"]) == {"unknown"}
+
+
+def test_published_clean_accuracy_replaces_the_measured_one():
+    """With the true accuracies published, measured ones that are pure noise do not matter."""
+    table, scores, networks, robust = simulated_study(0.5)
+    truth = table.drop_duplicates("model").set_index("model")["clean_accuracy"].to_dict()
+    noise = np.random.default_rng(3).uniform(0.5, 0.9, size=len(truth))
+    noisy = table.assign(clean_accuracy=table["model"].map(dict(zip(truth, noise, strict=True))))
+    networks = dataclasses.replace(networks, published=truth)
+    found, expected = (adjusted_correlations(rows, scores, networks, robust) for rows in (noisy, table))
+    assert np.allclose(found["r"], expected["r"])
+    assert set(found[found["given"] == GIVEN_CLEAN]["clean"]) == {"published"}
+    del truth["m00"], truth["m01"]
+    mixed = adjusted_correlations(table, scores, dataclasses.replace(networks, published=truth), robust)
+    assert set(mixed[mixed["given"] == GIVEN_CLEAN]["clean"]) == {"published for 58 of 60, others measured"}
+
+
+def test_coverage_is_a_covariate_and_a_filter():
+    """Half of the models lack a benchmark; their average counts it as 0, so only coverage relates it to y."""
+    table, scores, networks, robust = simulated_study(0.0, seed=5)
+    means = table.groupby("model")[["robust_accuracy", "clean_accuracy"]].mean()
+    slope, start = np.polyfit(means["clean_accuracy"], means["robust_accuracy"], 1)
+    strong = (means["robust_accuracy"] - start - slope * means["clean_accuracy"]).nlargest(30).index
+    rows = {}
+    for model, row in scores.rows.items():
+        kept = {key: value for key, value in row.items() if model in strong or key != "behaviour-0"}
+        rows[model] = {**kept, "average_vision": row["average_vision"] - (0 if model in strong else 9)}
+    found = adjusted_correlations(table, dataclasses.replace(scores, rows=rows), networks, robust)
+    average = found[(found["score"] == "average_vision") & (found["eps"] == "1/255")]
+    average = average.set_index(["given", "models"])
+    assert average.loc[(GIVEN_CLEAN, ALL), "r"] > 0.3
+    assert abs(average.loc[(GIVEN_COVERAGE, ALL), "r"]) < average.loc[(GIVEN_CLEAN, ALL), "r"] / 2
+    assert average.loc[(GIVEN_CLEAN, COMPLETE), "n"] == 60
+    assert average.loc[(GIVEN_CLEAN, ALL), "coverage"] == pytest.approx(0.95)
 
 
 def test_no_scores_give_an_empty_table():

@@ -1,0 +1,132 @@
+"""The networks of one budget: accuracies, families, scores and coverage, with each network once.
+
+A network that is listed under several names counts once. Sampling error comes from verdicts per image where the
+study has them, and clean accuracy is the published one where there is one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aggregate.scores.hierarchy import CATEGORIES
+from aggregate.scores.scores import Scores
+from aggregate.statistics.arrays import Bits, Floats
+from aggregate.statistics.clean_accuracy import CleanAccuracy, choose_clean_accuracy
+from aggregate.statistics.family_correlation import Measured
+from aggregate.statistics.image_error import ImageError, bound_image_error, estimate_image_error
+from aggregate.statistics.networks import Networks
+
+Budget = tuple[str, str, str, float]
+"""Attack, norm, eps as text and value of eps."""
+BUDGET = ["attack", "norm", "eps", "eps_value"]
+COMMON = 0.5
+"""Share of networks that must have a benchmark; one that few models have would decide by who was tested."""
+
+
+@dataclass(frozen=True)
+class BudgetNetworks:
+    """The networks that have an outcome at one budget.
+
+    Attributes:
+        names: Names under which each network is listed.
+        labels: Family of each network, shape (networks,).
+        measured: Accuracies, adjusted for clean accuracy.
+        clean: Clean accuracies and their source.
+        sampling: Origin of the sampling error: "verdicts", "counts" (an upper bound) or "unknown" (not corrected).
+    """
+
+    names: Sequence[Sequence[str]]
+    labels: npt.NDArray[np.str_]
+    measured: Measured
+    clean: CleanAccuracy
+    sampling: str
+
+    def score(self, scores: Scores, column: str) -> Floats:
+        """Return the score of each network: the mean over its names that have one, else NaN."""
+        found = []
+        for group in self.names:
+            values = [scores.rows[name][column] for name in group if column in scores.rows.get(name, {})]
+            found.append(float(np.mean(values)) if values else np.nan)
+        return np.array(found)
+
+    def benchmarks(self, scores: Scores, categories: Iterable[str] = CATEGORIES[:2]) -> Floats:
+        """Return the scores on benchmarks of these categories, shape (networks, benchmarks).
+
+        Benchmarks that fewer than `COMMON` of the networks have are left out.
+        """
+        wanted = set(categories)
+        columns = [column.name for column in scores.benchmarks if column.category in wanted]
+        found = [self.score(scores, column) for column in columns]
+        values = np.column_stack(found) if found else np.zeros((len(self.names), 0))
+        return values[:, np.isfinite(values).mean(axis=0) >= COMMON] if len(values) else values
+
+    def without_clean(self) -> Measured:
+        """Return the accuracies, not adjusted for clean accuracy."""
+        return replace(self.measured, clean=None)
+
+
+def coverage_of(benchmarks: Floats) -> Floats:
+    """Return the share of benchmarks that each network has a score for, shape (networks,).
+
+    Args:
+        benchmarks: Shape (networks, benchmarks), NaN where a network has no score.
+    """
+    if not benchmarks.shape[1]:
+        return np.zeros(len(benchmarks))
+    share: Floats = np.isfinite(benchmarks).mean(axis=1)
+    return share
+
+
+def read_budget(
+    budget: Budget, part: pd.DataFrame, networks: Networks, robust: Mapping[tuple[str, str, str], Bits]
+) -> BudgetNetworks:
+    """Collect the networks of one budget.
+
+    Args:
+        budget: Attack, norm, eps and value of eps.
+        part: The table's rows of this budget.
+        networks: Facts about the models.
+        robust: Packed bits of the robust images, by model, attack and eps.
+    """
+    attack, _, eps, _ = budget
+    network = part["model"].map(lambda name: networks.network.get(name, name))
+    names = [list(group) for _, group in part["model"].groupby(network, sort=False)]
+    first = part.set_index("model").loc[[group[0] for group in names]]
+    labels = np.array([networks.family.get(group[0], "") or group[0] for group in names], dtype=str)
+    families = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    y, counted = (first[name].to_numpy(dtype=np.float64) for name in ("robust_accuracy", "clean_accuracy"))
+    images = first["images"].to_numpy(dtype=np.float64)
+    bits = [(networks.clean.get(group[0]), robust.get((group[0], attack, eps))) for group in names]
+    error, sampling = _estimate_error(counted, y, images, bits)
+    published = [next((networks.published[name] for name in group if name in networks.published), None)
+                 for group in names]  # fmt: skip
+    clean = choose_clean_accuracy(counted, published, y)
+    error = error and error.with_exact_clean(clean.exact)
+    return BudgetNetworks(names, labels, Measured(y, families, clean.values, error), clean, sampling)
+
+
+def _estimate_error(
+    clean: Floats, robust: Floats, images: Floats, bits: Sequence[tuple[Bits | None, Bits | None]]
+) -> tuple[ImageError | None, str]:
+    """Return the sampling error of the accuracies and its origin: "verdicts", "counts" or "unknown".
+
+    Args:
+        clean: Clean accuracy of each network, shape (n,).
+        robust: Robust accuracy of each network, shape (n,).
+        images: Number of images of each network, shape (n,); NaN where unknown.
+        bits: Packed bits of the correct and of the robust images of each network; None where unknown.
+    """
+    if not (np.isfinite(images).all() and (images > 1).all()):
+        return None, "unknown"
+    known = [(a, b) for a, b in bits if a is not None and b is not None]
+    if len(set(images)) > 1 or len(known) < max(2, len(bits)):
+        return bound_image_error(np.nan_to_num(clean), robust, images), "counts"
+    count = int(images[0])
+    correct, survived = (
+        np.stack([np.unpackbits(packed, count=count) for packed in column]).astype(bool)
+        for column in zip(*known, strict=True)
+    )
+    return estimate_image_error(correct, survived), "verdicts"
