@@ -133,8 +133,7 @@ def correlate(score: Floats, measured: Measured) -> tuple[Adjusted, Floats]:
         return Adjusted(n, present, note=note), nothing
     sums = np.zeros(families)
     np.add.at(sums, part.families, _contributions(terms, total))
-    deviations = (_fisher(without) - _fisher(r)) ** 2
-    error = float(np.sqrt((deviations * (1 - sizes[sizes > 0] / n)).sum()))
+    error = float(np.sqrt((_fisher(without) - _fisher(r)) ** 2 @ (1 - sizes[sizes > 0] / n)))
     degrees = n**2 / float((sizes**2).sum()) - 1
     if error <= 0 or degrees < 1:
         note = "most models belong to one family" if degrees < 1 else "no family changes the correlation"
