@@ -125,7 +125,7 @@ def _load_corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractC
     from alignsec.evaluation.corruption_generator import CorruptionGenerator  # noqa: PLC0415
 
     change = CorruptionGenerator(attack.corruption, attack.severity, pair.seed, attack.generator)
-    return load_images(folder / pair.images.name, pair.images.sha256, preprocessing, device, change)
+    return load_images(folder / pair.images.name, pair.images.sha256, preprocessing.uncropped, device, change)
 
 
 def _add_distances(evaluation: Evaluation, index: int) -> BudgetVerdicts:

@@ -1,14 +1,11 @@
 """Validation of a study and of every file that it names, before anything is written."""
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from alignsec import digest, leaderboard
 from alignsec.errors import ConfigError, ConfigErrors
-from alignsec.spec import corruption
-from alignsec.spec.attack import Attack
 from alignsec.spec.pair import Published
 from alignsec.study.models import StudyModel
 from alignsec.study.published import ResultsTable
@@ -71,7 +68,6 @@ def validate(
     selection = Selection.from_study(path, study, errors)
     for index, model in enumerate(study.models):
         errors += _label_errors(path, index, model, selection)
-        errors += _size_errors(path, index, model, study.attacks)
     if errors:
         raise ConfigErrors(errors)
     return ValidatedStudy(path, study, weights, published, selection)
@@ -138,18 +134,6 @@ def _published_accuracies(study: Study, errors: list[ConfigError]) -> dict[str, 
         }
     published = {model.name: model.find_published_accuracy(table) for model in study.models}
     return {name: accuracy for name, accuracy in published.items() if accuracy is not None}
-
-
-def _size_errors(path: Path, index: int, model: StudyModel, attacks: Iterable[Attack]) -> list[ConfigError]:
-    """Return an error if the model's input is too small for the corruption library and an attack uses it."""
-    _, height, width = model.preprocessing.input_size
-    if min(height, width) >= corruption.SMALLEST or not any(attack.generator for attack in attacks):
-        return []
-    remedy = (
-        f"has an input of {height} x {width} pixels, but corruptions need at least {corruption.SMALLEST} a side; "
-        "give [images] a set of corrupted images, corrupted = FOLDER, or remove the corruptions"
-    )
-    return [ConfigError(path=path, field=f"models[{index}]", given=f'"{model.name}"', remedy=remedy)]
 
 
 def _label_errors(path: Path, index: int, model: StudyModel, selection: Selection) -> list[ConfigError]:

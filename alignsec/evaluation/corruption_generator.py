@@ -1,15 +1,17 @@
-"""Corruption generator: makes corrupted images from clean images, reproducibly for each image."""
+"""Corruption generator: makes corrupted images from clean images as in ImageNet-C, reproducibly for each image."""
 
 import hashlib
+import io
 from importlib.metadata import version
 from threading import Lock
 
 import imagecorruptions
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
+from torchvision import transforms
 
+from alignsec.evaluation import imagenet_c
+from alignsec.evaluation.imagenet_c import Pixels
 from alignsec.spec import corruption
 
 _DETERMINISTIC = frozenset(
@@ -19,17 +21,21 @@ _DETERMINISTIC = frozenset(
     }
 )
 _SEEDED = frozenset({"impulse_noise", "glass_blur"})
-"""Corruptions that take a seed as an argument. All other random ones draw from NumPy's global generator."""
+"""Corruptions of the library that take a seed. All other random ones draw from NumPy's global generator."""
+_OWN = {"elastic_transform": imagenet_c.elastic_transform, "frost": imagenet_c.frost}
 _NUMPY_GENERATOR = Lock()
 """Protects NumPy's global generator, whose state is restored after each use."""
+_CROP = transforms.Compose([transforms.Resize(256), transforms.CenterCrop(corruption.SIZE)])
+_JPEG_QUALITY = 85
 
 
 class CorruptionGenerator:
-    """One corruption at one severity, applied by the library that the attack names.
+    """One corruption at one severity, as in ImageNet-C, for any model.
 
-    It is applied to the resized and cropped image that the model receives, as in ImageNet-C. The severities are in
-    pixels of that image and designed for a side of 224. Unlike ImageNet-C, the result is not compressed as JPEG
-    again.
+    The photograph is resized to a short side of 256 pixels, and its centre of 224 x 224 is corrupted. The result
+    is compressed as JPEG with quality 85. Severities are in pixels of that image. All models see the same image.
+
+    Reference: Hendrycks & Dietterich 2019, section 3.1 and the authors' program make_imagenet_c.py.
     """
 
     def __init__(self, kind: str, severity: int, seed: int, generator: str = corruption.GENERATOR) -> None:
@@ -39,45 +45,56 @@ class CorruptionGenerator:
             kind: The corruption, such as "fog".
             severity: 1 to 5.
             seed: Seed of the random numbers of all images.
-            generator: Name and version of the library.
+            generator: Name and version of the method and the library.
 
         Raises:
-            ImportError: If another version of the library is installed.
+            ImportError: If the pair needs another method, or another version of the library is installed.
         """
-        installed = f"{corruption.LIBRARY} {version(corruption.LIBRARY)}"
+        installed = corruption.describe_generator(version(corruption.LIBRARY))
         if installed != generator:
             raise ImportError(f"{installed} is installed; expected {generator} for the corruptions of this attack")
         self._kind, self._severity, self._seed = kind, severity, seed
 
-    def __call__(self, name: str, image: Tensor) -> Tensor:
+    def __call__(self, name: str, image: Image.Image) -> Image.Image:
         """Return the corrupted image.
-
-        The random numbers depend only on seed, name, corruption and severity, not on the order of calls, on
-        threads or on other images. A grey image is corrupted as a colour image with three equal channels and
-        converted back.
 
         Args:
             name: Name of the image in its pack.
-            image: uint8, C x H x W, with H and W at least 32.
+            image: The decoded photograph, of any size and mode.
 
         Returns:
-            uint8, C x H x W.
+            RGB, 224 x 224.
+        """
+        cropped = np.array(_CROP(image.convert("RGB")))
+        saved = io.BytesIO()
+        Image.fromarray(self.corrupt(name, cropped)).save(saved, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+        return Image.open(saved)
+
+    def corrupt(self, name: str, pixels: Pixels) -> Pixels:
+        """Corrupt a cropped image, without the compression that follows.
+
+        The random numbers depend only on seed, name, corruption and severity, not on the order of calls, on
+        threads or on other images.
+
+        Args:
+            name: Name of the image in its pack.
+            pixels: H x W x 3; 224 x 224 in ImageNet-C.
+
+        Returns:
+            The corrupted image, of the same shape.
         """
         key = f"{self._seed}\0{name}\0{self._kind}\0{self._severity}".encode()
         seed = int.from_bytes(hashlib.sha256(key).digest()[:4], "big")
-        pixels = image.permute(1, 2, 0).numpy()
+        if own := _OWN.get(self._kind):
+            return own(pixels, self._severity, np.random.default_rng(seed))
         if self._kind in _DETERMINISTIC:
-            corrupted = imagecorruptions.corrupt(pixels, self._severity, self._kind)
-        elif self._kind in _SEEDED:
-            corrupted = imagecorruptions.corrupt(pixels, self._severity, self._kind, seed=seed)
-        else:
-            with _NUMPY_GENERATOR:
-                state = np.random.get_state()
-                try:
-                    np.random.seed(seed)
-                    corrupted = imagecorruptions.corrupt(pixels, self._severity, self._kind)
-                finally:
-                    np.random.set_state(state)
-        if len(image) == 1:
-            corrupted = np.asarray(Image.fromarray(corrupted).convert("L"))[..., None]
-        return torch.from_numpy(np.array(corrupted)).permute(2, 0, 1)  # a copy: some arrays are read-only
+            return np.asarray(imagecorruptions.corrupt(pixels, self._severity, self._kind))
+        if self._kind in _SEEDED:
+            return np.asarray(imagecorruptions.corrupt(pixels, self._severity, self._kind, seed=seed))
+        with _NUMPY_GENERATOR:
+            state = np.random.get_state()
+            try:
+                np.random.seed(seed)
+                return np.asarray(imagecorruptions.corrupt(pixels, self._severity, self._kind))
+            finally:
+                np.random.set_state(state)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 import torch
+from PIL.Image import Image
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torchvision import transforms
@@ -17,9 +18,8 @@ from alignsec.images.pack import Candidate
 from alignsec.models.pixels import Pixels
 from alignsec.spec.preprocessing import Preprocessing
 
-ImageChange = Callable[[str, Tensor], Tensor]
-"""Changes a preprocessed image, such as a corruption. Takes the image's name and the image, uint8, C x H x W, and
-returns an image of the same type and shape."""
+ImageChange = Callable[[str, Image], Image]
+"""Changes a decoded image before its preprocessing, such as a corruption. Takes the image's name and the image."""
 
 
 class ImageError(Exception):
@@ -54,17 +54,16 @@ class ImageLoader:
             images: The images.
             preprocessing: The model's preprocessing.
             device: Device of `pixels`; the CPU by default.
-            change: A change of each image after preprocessing.
+            change: A change of each image before its preprocessing.
             threads: Number of threads; by default as many as torch uses, and at least two.
         """
         self.names = [image.name for image in images]
         self.labels = torch.tensor([image.label for image in images])
-        transform = ImageTransform(preprocessing)
+        transform = ImageTransform(preprocessing, change)
         values = torch.empty((len(images), *preprocessing.input_size), dtype=torch.uint8)
 
         def decode(row: int) -> None:
-            image = transform(images[row])
-            values[row] = change(images[row].name, image) if change else image
+            values[row] = transform(images[row])
 
         self._threads = ThreadPoolExecutor(threads or max(2, torch.get_num_threads()), "decode")
         self._rows: list[Future[None]] = [self._threads.submit(decode, row) for row in range(len(images))]
@@ -104,7 +103,7 @@ def load_images(
         sha256: Expected digest of the file.
         preprocessing: The model's preprocessing.
         device: Device of the pixels; the CPU by default.
-        change: A change of each image after preprocessing.
+        change: A change of each image before its preprocessing.
 
     Raises:
         PackError: If the file is not the expected pack.
@@ -115,7 +114,9 @@ def load_images(
 class ImageTransform:
     """The preprocessing of one model without normalisation: timm's evaluation transform."""
 
-    def __init__(self, preprocessing: Preprocessing) -> None:
+    def __init__(self, preprocessing: Preprocessing, change: ImageChange | None = None) -> None:
+        """Build the transform; `change` changes each decoded image before it."""
+        self._change = change
         channels, height, width = preprocessing.input_size
         self._mode = "L" if channels == 1 else "RGB"
         self._transform = create_transform(
@@ -145,7 +146,8 @@ class ImageTransform:
         data = image.read()
         try:
             with decoding.open_image(data) as decoded:
-                transformed: Tensor = self._transform(decoded.convert(self._mode))
+                changed = self._change(image.name, decoded) if self._change else decoded
+                transformed: Tensor = self._transform(changed.convert(self._mode))
         except decoding.UNDECODABLE as error:
             raise ImageError(f"{image.name} cannot be decoded: {decoding.explain(error)}") from None
         return transformed

@@ -16,13 +16,21 @@ COMMON = (
 EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 """The four additional types of ImageNet-C, meant for validation."""
 SEVERITIES = (1, 2, 3, 4, 5)
-SMALLEST = 32
-"""Smallest width and height, in pixels, of images that can be corrupted."""
+SIZE = 224
+"""Width and height, in pixels, of the image that is corrupted, as in ImageNet-C."""
 
 LIBRARY, VERSION = "imagecorruptions-imaug", "1.1.5"
-GENERATOR = f"{LIBRARY} {VERSION}"
-"""Library that corrupts images if the study has no set of corrupted images. It is part of a pair's fingerprint,
-because another version may draw different noise."""
+
+
+def describe_generator(version: str) -> str:
+    """Return the name of the method that corrupts images if the study has no set of corrupted images.
+
+    It is part of a pair's fingerprint, because another method or version may give other images.
+    """
+    return f"ImageNet-C at {SIZE}, {LIBRARY} {version}"
+
+
+GENERATOR = describe_generator(VERSION)
 
 _GROUPS = {"common": COMMON, "extra": EXTRA}
 

@@ -12,8 +12,7 @@ from alignsec.images.pack import Candidate
 from alignsec.run import exit_code
 from alignsec.spec import corruption
 from alignsec.spec.pair import File
-from alignsec.spec.preprocessing import Preprocessing
-from tests import tiny, tiny_networks
+from tests import tiny
 from tests.jobs.job_folders import Job, StagedFiles, run_permanent_failure, verdicts
 
 CORRUPTED: dict[str, Any] = {"method": "corruption", "norm": None, "eps": [], "steps": 100, "severity": 3}
@@ -38,16 +37,9 @@ def test_corruption_with_own_pack(job: Job, staged: StagedFiles, tmp_path: Path)
     assert made.record.budgets[0].passes["corruption"].forward == 8
 
 
-def test_corruption_generated_in_job(job: Job, staged: StagedFiles, tmp_path: Path):
-    """The images are corrupted at the model's size of 32 pixels, and the record names the library's version."""
-    options = {**tiny.OPTIONS, "img_size": 32, "patch_size": 8}
-    weights = tiny_networks.save(tiny_networks.vit(1, options), staged.folder / "weights32.safetensors")
-    pack = write_changed_pack(staged, tmp_path, lambda image: image.resize((32, 32)))
-    pair = staged.pair(weights, pack, corruption="impulse_noise", generator=corruption.GENERATOR, **CORRUPTED)
-    seen = pair.model.model_copy(
-        update={"options": options, "preprocessing": Preprocessing(**{**tiny.GREY, "input_size": (1, 32, 32)})}
-    )
-    made = job(pair.model_copy(update={"model": seen}))
+def test_corruption_generated_in_job(job: Job, staged: StagedFiles):
+    """A model of 16 pixels classifies images corrupted at 224; the record names the library's version."""
+    made = job(staged.pair(corruption="impulse_noise", generator=corruption.GENERATOR, **CORRUPTED))
     assert made.run() == exit_code.DONE
     assert set(verdicts(made.record)[0]) <= set("RWxm")
     assert made.record.provenance.versions[corruption.LIBRARY] == corruption.VERSION
