@@ -2,12 +2,10 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +14,11 @@ from rich.console import Console
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import exit_code, outcome_file, status
 from alignsec.run.folder import JOB_OUTCOME, RunFolder
-from alignsec.run.job_environment import HOME, job_environment
+from alignsec.run.job_environment import HOME, inherited, job_environment
 from alignsec.run.outcome import Failure
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.progress import Progress
+from submit import guarded
 from submit.monitor.pair_display import PairDisplay
 from submit.site import Site
 
@@ -42,7 +41,7 @@ class LocalRun:
     python: str
     """The Python that starts the jobs."""
     environ: Mapping[str, str]
-    """Environment that the jobs inherit."""
+    """Environment of this process; jobs inherit the variables of `job_environment.INHERITED`."""
     processes: int
     """Pairs run at a time."""
     retries: int
@@ -107,22 +106,11 @@ class LocalRun:
         command = [self.python, "-m", "jobs.evaluate", self.folder.pair(pair_id).name]
         with (
             self.folder.log(pair_id).open("w", encoding="utf-8") as log,
-            # In a new session: Ctrl-C reaches this process only, which then ends its jobs in order.
-            subprocess.Popen(
-                command,
-                cwd=scratch,
-                env=self._environment(scratch),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            ) as job,
+            guarded.start(command, scratch, self._environment(scratch), subprocess.PIPE) as job,
         ):
             self._running[pair_id] = job
             if self._stopping.is_set():
-                _kill(job)
+                guarded.kill(job)
             assert job.stdout is not None  # noqa: S101 - it is a pipe
             for line in job.stdout:
                 log.write(line)
@@ -140,7 +128,7 @@ class LocalRun:
         """Return the variables of a job, with its share of the cores."""
         threads = max(1, (os.cpu_count() or 1) // self.processes)
         own = job_environment(scratch, self.folder.code.resolve())
-        return {**self.environ, **own, "OMP_NUM_THREADS": str(threads)}
+        return {**inherited(self.environ), **own, "OMP_NUM_THREADS": str(threads)}
 
     def _collect_outcome(self, planned: PlannedPair, scratch: Path, code: int) -> None:
         """Move the job's outcome into place, or write a failure for a job that left none."""
@@ -156,13 +144,7 @@ class LocalRun:
     def _stop(self) -> None:
         self._stopping.set()
         for job in list(self._running.values()):
-            _kill(job)
-
-
-def _kill(job: "subprocess.Popen[str]") -> None:
-    """Kill a job and all processes of its session."""
-    with suppress(ProcessLookupError):
-        os.killpg(job.pid, signal.SIGKILL)
+            guarded.kill(job)
 
 
 def run_locally(
@@ -180,7 +162,7 @@ def run_locally(
         site: The site's settings.
         plan: The run's plan.
         folder: The run folder, whose lock the caller holds.
-        environ: Environment that the jobs inherit.
+        environ: Environment of this process; jobs inherit the variables of `job_environment.INHERITED`.
         processes: Pairs run at a time; by default LOCAL_JOBS of the site, or else one for each core.
 
     Returns:
@@ -200,5 +182,6 @@ def run_locally(
             display.end(job.id, result.state + (f" ({result.reason})" if result.reason else ""))
     # With the run's code, as in its jobs: this checkout may have changed since.
     analysis = [site.job_python, "-m", "aggregate", str(folder.root)]
-    environment = {**environ, "PYTHONPATH": str(folder.code.resolve())}
-    return subprocess.run(analysis, cwd=folder.root, env=environment, check=False).returncode
+    environment = {**inherited(environ), "PYTHONPATH": str(folder.code.resolve())}
+    with guarded.start(analysis, folder.root, environment) as process:
+        return process.wait()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from alignsec.command import run_command
 from alignsec.models import brainscore
-from alignsec.run.job_environment import SETTINGS, library_folders
+from alignsec.run.job_environment import SETTINGS, inherited, library_folders
 
 EXCLUDED_FOLDERS = ("__pycache__", ".locks", ".result_caching", ".nv", "matplotlib")
 """Folders that libraries create in a home folder and that no model needs."""
@@ -78,7 +78,13 @@ def _run(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         command = [sys.executable, "-m", "alignsec.models.brainscore_archive", arguments.name]
-        built = subprocess.run(command, env={**os.environ, **plugin_environment(home)}, check=False)
+        checkout = Path(__file__).parents[2]
+        environ = {
+            **inherited(os.environ, downloads=True),
+            **plugin_environment(home),
+            "PYTHONPATH": str(checkout),
+        }
+        built = subprocess.run(command, env=environ, check=False)
         if built.returncode:
             sys.stderr.write(f"{arguments.name} could not be built; no archive was written\n")
             return built.returncode

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2
 
 from alignsec import digest
+from alignsec.run.job_environment import inherited
 from submit.code import CHECKOUT
 from submit.digest_cache import DigestCache
 from submit.weights import address as addresses
@@ -144,7 +145,7 @@ class WeightsStager:
         name = address.removeprefix(addresses.PLUGIN)
         archive = self.folder / PARTS / f"{digest.sha256_of_bytes(address.encode())[:16]}.tar"
         command = [self.brainscore, "-m", "alignsec.models.brainscore_archive", name, str(archive)]
-        environ = {**self.environ, "PYTHONPATH": str(CHECKOUT)}
+        environ = {**inherited(self.environ, downloads=True), "PYTHONPATH": str(CHECKOUT)}
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         except (FileNotFoundError, PermissionError):
@@ -172,7 +173,7 @@ class WeightsStager:
         """Convert a torch file to safetensors. Return None without torch, or if the file must not be converted."""
         target = part.with_name(f"{part.name}.safetensors")
         command = [self.python, "-m", "alignsec.models.conversion", str(part), str(target)]
-        environ = {**self.environ, "PYTHONPATH": str(CHECKOUT)}
+        environ = {**inherited(self.environ), "PYTHONPATH": str(CHECKOUT)}
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
             if done.returncode == 0:

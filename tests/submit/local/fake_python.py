@@ -35,6 +35,8 @@ if behaviour == "killed":
     pathlib.Path("outcome.json").touch()
     os.kill(os.getpid(), signal.SIGKILL)
 if behaviour == "waits":
+    import subprocess
+    subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     (control / (pair + ".pid")).write_text(str(os.getpid()))
     pathlib.Path("outcome.json").write_text("half")
     while not (control / "go").exists():

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,6 +86,31 @@ def test_ctrl_c_ends_every_job_and_the_next_call_finishes(
     assert f"{prepared.id('b', 'clean')}: ok" in done.stdout
     assert prepared.started.count(prepared.id("a", "clean")) == 1
     assert len(list(prepared.folder.outcomes.iterdir())) == 4
+
+
+@pytest.mark.parametrize("ending", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
+def test_no_signal_leaves_a_job_running(
+    prepared: FakePythonRun, env_file: Callable[..., Path], ending: signal.Signals
+):
+    """The process ends at once, and the end of its pipe ends its jobs and their children."""
+    prepared.set_behaviour(b_clean="waits", **{"b_apgd-ce": "waits"})
+    env = env_file(python=str(prepared.python), local_jobs="2", retries="0")
+    command = [sys.executable, "-c", PROGRAM, str(prepared.folder.root), str(env)]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+        pids = prepared.wait_for_jobs(2)
+        children = {
+            int(one) for pid in pids for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        }
+        process.send_signal(ending)
+        process.communicate(timeout=30)
+    assert process.returncode == -ending
+    deadline = time.monotonic() + 20
+    while not all(gone(pid) for pid in {*pids, *children}) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert children
+    assert all(gone(pid) for pid in {*pids, *children})
+    (prepared.control / "go").touch()
+    assert set(prepared.run()) == {prepared.id("b", "clean"), prepared.id("b", "apgd-ce")}
 
 
 def test_a_full_disk_ends_in_a_message(prepared: FakePythonRun, monkeypatch: pytest.MonkeyPatch):

@@ -34,6 +34,17 @@ def test_a_job_gets_only_its_own_files(prepared: FakePythonRun):
         assert f'"{variable}"' in environment
 
 
+def test_a_job_inherits_no_secret(prepared: FakePythonRun):
+    """Only the variables of one table reach a job: no tokens and no keys of the user."""
+    secrets = {"HF_TOKEN": "hf_x", "AWS_SECRET_ACCESS_KEY": "x", "GITHUB_TOKEN": "x", "WANDB_API_KEY": "x"}
+    run = prepared.local()
+    run.environ = {**run.environ, **secrets, "CUDA_VISIBLE_DEVICES": "1"}
+    list(run.run(prepared.plan))
+    log = prepared.folder.log(prepared.plan.planned[0].pair.id).read_text()
+    assert '"CUDA_VISIBLE_DEVICES"' in log
+    assert not [name for name in secrets if name in log]
+
+
 def test_finished_pairs_are_not_run_again(prepared: FakePythonRun):
     prepared.run()
     before = {path: path.stat().st_mtime_ns for path in prepared.folder.outcomes.iterdir()}

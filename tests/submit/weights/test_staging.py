@@ -91,6 +91,25 @@ def test_a_brain_score_plugin_is_archived_in_its_environment(
     assert "run make brainscore" in lacks.reason
 
 
+def test_a_plugin_gets_no_token(folder: Path, server: FileServer, retry: RetryPolicy, tmp_path: Path):
+    """A plugin is code of others: it gets the proxy, and none of the user's keys."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nenv >{tmp_path}/environ\nexit 1\n")
+    python.chmod(0o755)
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "HF_TOKEN": "hf_x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "https_proxy": "http://p",
+    }
+    one = replace(stager(folder, server, retry), brainscore=str(python), environ=environ)
+    list(one.run(["brainscore:any"]))
+    text = (tmp_path / "environ").read_text()
+    assert "https_proxy=http://p" in text
+    assert "HF_TOKEN" not in text
+    assert "AWS_SECRET" not in text
+
+
 def test_a_second_call_sends_no_request(stage: Stage, server: FileServer, folder: Path):
     server.publish_on_hub("timm/resnet18.a1_in1k", safetensors())
     url = server.publish("/w.safetensors", safetensors())
