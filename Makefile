@@ -66,8 +66,8 @@ pool: $(READY)  ## start a private HTCondor pool for this checkout
 pool-down: $(READY)  ## stop the private pool
 	$(PY) -m submit.pool down
 
-containers: requirements/image.txt  ## build the container image of the jobs; with Brain-Score: containers/build --brainscore
-	containers/build
+containers: $(READY)  ## build the image of the jobs, or write a build job on an access point; VARIANT=brainscore or cpu
+	$(PY) -m submit.containers $(if $(VARIANT),--variant $(VARIANT))
 
 brainscore: .brainscore/.ready  ## create the separate environment for brainscore: models and their tests
 
@@ -103,6 +103,7 @@ requirements: $(READY)  ## update the pinned requirements after a change of pypr
 	$(COMPILE) pyproject.toml --extra job --extra analysis --extra brainscore \
 		--override requirements/brainscore-overrides.txt -o requirements/brainscore.txt
 	$(COMPILE) pyproject.toml --extra job --extra analysis --extra staging --extra dev -o requirements/all.txt
+	$(PY) -m submit.containers --write
 
 # uv installs the same torch build on every machine, in seconds.
 $(READY): requirements/all.txt requirements/uv.txt

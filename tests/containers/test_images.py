@@ -14,33 +14,27 @@ def recipe(request: pytest.FixtureRequest, checkout: Path) -> str:
 
 
 def test_recipe_installs_only_the_pinned_requirements(recipe: str) -> None:
-    assert "requirements/image.txt" in recipe
     installed = re.findall(r"pip install ([^\n&\\]*)", recipe)
-    files = {f"/{folder}/{name}.txt" for folder in ("tmp", "opt") for name in ("uv", "image")}
-    assert {line.split()[-1] for line in installed} <= files
+    assert {line.split()[-1] for line in installed} == {"/opt/uv.txt", "/opt/requirements.txt"}
     assert all("--require-hashes" in line for line in installed)
 
 
 def test_recipe_installs_a_compiler_and_no_other_debian_package(recipe: str) -> None:
-    assert re.findall(r"apt-get install (.*?) &&", recipe) == ["--yes --no-install-recommends g++"]
+    assert re.findall(r"apt-get install (.*?)(?: \\)?$", recipe, re.M) == ["--yes --no-install-recommends g++"]
 
 
 def test_recipe_copies_none_of_the_project_s_code(recipe: str) -> None:
-    copied = re.findall(
-        r"^(?:COPY|ADD)\s+(\S+)|^\s+(requirements\S*|alignsec\S*|jobs\S*|aggregate\S*)\s+/", recipe, re.M
-    )
-    assert {source for pair in copied for source in pair if source} <= {"${REQUIREMENTS}", "requirements/uv.txt"}
-    assert "REQUIREMENTS=requirements/image.txt" in recipe
-    assert recipe.count("REQUIREMENTS}") == 1 or recipe.count("{{ REQUIREMENTS }} /opt/image.txt") == 1
+    copied = re.findall(r"^(?:(?:COPY|ADD)|   )\s+(\S+\.\S+) /opt", recipe, re.M)
+    assert copied == ["requirements/uv.txt", "requirements/image.txt"]
 
 
 def test_recipes_have_the_same_base_image(checkout: Path) -> None:
     bases = {
-        re.search(r"^(?:FROM|From:)\s+(\S+)", (checkout / "containers" / name).read_text(), re.M)[1]
+        re.search(r"^(?:FROM --platform=\S+|From:)\s+(\S+)", (checkout / "containers" / name).read_text(), re.M)[1]
         for name in RECIPES
     }
     assert len(bases) == 1
-    assert all(re.fullmatch(r"python@sha256:[0-9a-f]{64}", base) for base in bases)
+    assert all(re.fullmatch(r"docker.io/library/python@sha256:[0-9a-f]{64}", base) for base in bases)
 
 
 def test_docker_image_does_not_run_as_root(checkout: Path) -> None:
