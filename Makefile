@@ -4,14 +4,23 @@ PYTHON3 ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# The environment of an access point has no torch. Targets that need it ask for FULL=1 there.
+ACCESS_POINT := $(shell command -v condor_submit)
+LIGHT := $(VENV)/.light
+STAGING := $(VENV)/.staging
+HAVE_FULL := $(wildcard $(READY))
+SUBMIT_READY := $(if $(ACCESS_POINT),$(if $(HAVE_FULL),$(READY),$(LIGHT)),$(READY))
+STAGING_READY := $(if $(ACCESS_POINT),$(if $(HAVE_FULL),$(READY),$(STAGING)),$(READY))
 STUDY ?= studies/demo.toml
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench validate catalogue requirements clean
+.PHONY: help access-point demo test quick check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench validate catalogue requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+access-point: $(LIGHT)  ## create the environment of an access point: without torch, 0.12 GB instead of 5.7 GB
 
 demo: $(READY)  ## run the demo study on this machine, offline; the report is runs/demo/analysis/report.html
 	$(PY) -m studies.demo
@@ -29,22 +38,22 @@ check: $(READY)  ## run linter, type checker and all tests, as CI does
 	$(PY) -m mypy
 	$(MAKE) test
 
-weights: $(READY)  ## download the models' weights into the folder WEIGHTS of .env: make weights STUDY=studies/x.toml
+weights: $(STAGING_READY)  ## download the models' weights into the folder WEIGHTS of .env: make weights STUDY=studies/x.toml
 	$(PY) -m submit.weights $(STUDY)
 
-images: $(READY)  ## pack the study's images into the folder IMAGES of .env: make images STUDY=studies/x.toml
+images: $(STAGING_READY)  ## pack the study's images into the folder IMAGES of .env: make images STUDY=studies/x.toml
 	$(PY) -m submit.images $(STUDY)
 
-submit: $(READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; with DRY=1 do not submit
+submit: $(SUBMIT_READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; with DRY=1 do not submit
 	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)
 
 local: $(READY)  ## run the pairs on this machine, without HTCondor: make local STUDY=studies/x.toml JOBS=2
 	$(PY) -m submit $(STUDY) --local $(if $(JOBS),-j $(JOBS))
 
-status: $(READY)  ## show the state of a run, from its files: make status RUN=runs/x
+status: $(SUBMIT_READY)  ## show the state of a run, from its files: make status RUN=runs/x
 	$(PY) -m submit.status $(RUN)
 
-failures: $(READY)  ## show failures by cause, with a command to reproduce each: make failures RUN=runs/x
+failures: $(SUBMIT_READY)  ## show failures by cause, with a command to reproduce each: make failures RUN=runs/x
 	$(PY) -m submit.failures $(RUN)
 
 aggregate: $(READY)  ## write tables, figures and report again, also of an incomplete run: make aggregate RUN=runs/x
@@ -60,13 +69,13 @@ compare: $(READY)  ## compare two runs image by image: make compare A=runs/x B=r
 	$(if $(and $(A),$(B)),,$(error make compare: two run folders expected: make compare A=runs/x B=runs/y))
 	$(PY) -m aggregate.compare $(A) $(B)
 
-pool: $(READY)  ## start a private HTCondor pool for this checkout
+pool: $(SUBMIT_READY)  ## start a private HTCondor pool for this checkout
 	$(PY) -m submit.pool up
 
-pool-down: $(READY)  ## stop the private pool
+pool-down: $(SUBMIT_READY)  ## stop the private pool
 	$(PY) -m submit.pool down
 
-containers: $(READY)  ## build the image of the jobs, or write a build job on an access point; VARIANT=brainscore or cpu
+containers: $(SUBMIT_READY)  ## build the image of the jobs, or write a build job on an access point; VARIANT=brainscore or cpu
 	$(PY) -m submit.containers $(if $(VARIANT),--variant $(VARIANT))
 
 brainscore: .brainscore/.ready  ## create the separate environment for brainscore: models and their tests
@@ -105,12 +114,33 @@ requirements: $(READY)  ## update the pinned requirements after a change of pypr
 	$(COMPILE) pyproject.toml --extra job --extra analysis --extra staging --extra dev -o requirements/all.txt
 	$(PY) -m submit.containers --write
 
+# With an older Python on this machine, uv installs Python 3.11 below the home folder. It is then pip that installs uv.
+OWN_PYTHON = $(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+define create_venv
+	test -x $(PY) || { if $(OWN_PYTHON); then $(PYTHON3) -m venv $(VENV); else $(create_with_uv); fi; }
+	$(PY) -m pip install --quiet --require-hashes -r requirements/uv.txt
+endef
+create_with_uv = $(PYTHON3) -m venv .uv && .uv/bin/python -m pip install --quiet --require-hashes \
+	-r requirements/uv.txt && .uv/bin/uv venv --quiet --python 3.11 --seed $(VENV)
+INSTALL = VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes -r
+
+$(LIGHT): requirements/access-point.txt requirements/uv.txt
+	$(create_venv)
+	$(INSTALL) requirements/access-point.txt
+	touch $@
+
+$(STAGING): requirements/staging.txt requirements/uv.txt
+	$(create_venv)
+	$(INSTALL) requirements/staging.txt
+	touch $@
+
+NEEDS_FULL = this target needs all libraries, 5.7 GB. This machine has condor_submit: on an access point, use submit, \
+	status, failures, weights and images. To install all libraries here, add FULL=1 to the command
 # uv installs the same torch build on every machine, in seconds.
 $(READY): requirements/all.txt requirements/uv.txt
-	$(PYTHON3) -c 'import sys; sys.exit("alignsec needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	test -x $(PY) || $(PYTHON3) -m venv $(VENV)
-	$(PY) -m pip install --quiet --require-hashes -r requirements/uv.txt
-	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet --require-hashes -r requirements/all.txt
+	$(if $(ACCESS_POINT),$(if $(FULL),,$(error $(NEEDS_FULL))))
+	$(create_venv)
+	$(INSTALL) requirements/all.txt
 	touch $@
 
 .brainscore/.ready: requirements/brainscore.txt $(READY)

@@ -12,13 +12,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aggregate.analysis import analyse
-from alignsec.command import INPUT_ERROR, run_command
+from alignsec.command import INPUT_ERROR, explain_missing, run_command
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from alignsec.run.status import FEW_PAIRS
+
+try:
+    from aggregate.analysis import analyse
+except ModuleNotFoundError as missing:
+    sys.exit(explain_missing(missing, "all"))
 
 NOTE = "no partly written file is left"
 

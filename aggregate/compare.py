@@ -12,14 +12,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from aggregate.collect import table
-from aggregate.comparison import agreement, report, runs
-from aggregate.comparison.agreement import Comparison
 from alignsec import atomic
-from alignsec.command import INPUT_ERROR, run_command
+from alignsec.command import INPUT_ERROR, explain_missing, run_command
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
+
+try:
+    from aggregate.collect import table
+    from aggregate.comparison import agreement, report, runs
+    from aggregate.comparison.agreement import Comparison
+except ModuleNotFoundError as missing:
+    sys.exit(explain_missing(missing, "all"))
 
 NOTE = "no partly written file is left"
 MAX_LINES = 20

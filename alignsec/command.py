@@ -55,6 +55,20 @@ def run_command(
     return code
 
 
+def explain_missing(missing: ModuleNotFoundError, requirements: str) -> str:
+    """Return the message of an entry point whose libraries are not installed.
+
+    Args:
+        missing: The error of the import.
+        requirements: The file in requirements/ that has the library.
+    """
+    return (
+        f"{missing}: the command needs requirements/{requirements}.txt, which this Python does not have. "
+        "On an access point, let a job compute it: FINAL writes the analysis. "
+        "On another machine, run: make FULL=1 .venv/.ready"
+    )
+
+
 def _report(error: OSError, note: str, code: int) -> int:
     what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
     sys.stderr.write(f"{what}; {note}\n")

@@ -19,6 +19,7 @@ from submit.code import CHECKOUT
 from submit.condor import submission
 from submit.digest_cache import DIGESTS_FILE, DigestCache
 from submit.images.store import PackStore
+from submit.job_python import check_job_python
 from submit.monitor.waiting import wait_for_run
 from submit.pool import Pool, PoolUnavailableError
 from submit.requests import measurements, requests, summary
@@ -43,6 +44,8 @@ def main() -> int:
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Validate, write, then run or submit. ConfigErrors are raised before anything is written."""
     site = Site.read(arguments.env)
+    if not arguments.dry:
+        check_job_python(site)
     runs, weights = CHECKOUT / site.runs, CHECKOUT / site.weights
     digests = DigestCache(
         runs / DIGESTS_FILE, lambda path, size: console.print(f"computing the digest of {path}, {megabytes(size)}")

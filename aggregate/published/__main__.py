@@ -8,9 +8,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from aggregate.published.analysis import analyse_published
-from alignsec.command import INPUT_ERROR, run_command
+from alignsec.command import INPUT_ERROR, explain_missing, run_command
 from alignsec.errors import ConfigError, ConfigErrors
+
+try:
+    from aggregate.published.analysis import analyse_published
+except ModuleNotFoundError as missing:
+    sys.exit(explain_missing(missing, "all"))
 
 NOTE = "no partly written file is left"
 

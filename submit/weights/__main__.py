@@ -31,7 +31,7 @@ from submit.weights.retry import RetryPolicy
 try:
     from submit.weights.staging import FetchResult, WeightsStager
 except ModuleNotFoundError as missing:
-    sys.exit(f"{missing}: the command needs requirements/staging.txt; install it into this Python")
+    sys.exit(f"{missing}: the command needs requirements/staging.txt; run it as make weights, which installs it")
 
 NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 NOTE = "complete files are kept; to continue, run the same command again"

@@ -39,7 +39,7 @@ def add_python(folder: Path) -> None:
         _copy_libraries(binary, folder)
     # Libraries of wheels: uv, and the compiled parts of pydantic and HTCondor's bindings.
     listed = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
-    for name in ("libgcc_s.so.1", "libstdc++.so.6"):
+    for name in ("libgcc_s.so.1", "libstdc++.so.6", "librt.so.1", "libdl.so.2", "libpthread.so.0"):
         _copy_into(next(line.split(" => ")[1] for line in listed.splitlines() if name in line), folder)
 
 
