@@ -44,8 +44,6 @@ def main() -> int:
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Validate, write, then run or submit. ConfigErrors are raised before anything is written."""
     site = Site.read(arguments.env)
-    if not arguments.dry:
-        check_job_python(site)
     runs, weights = CHECKOUT / site.runs, CHECKOUT / site.weights
     digests = DigestCache(
         runs / DIGESTS_FILE, lambda path, size: console.print(f"computing the digest of {path}, {megabytes(size)}")
@@ -53,6 +51,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     validated = validation.validate(arguments.study, hub_cache.cache_folder(os.environ), weights, digests)
     if not arguments.local:
         _refuse_too_large(validated, site, weights)
+    check_job_python(site, dry=arguments.dry)
     folder = RunFolder((runs / validated.study.name).resolve())
     pool_in_use = None if arguments.local else _find_pool(console, private=arguments.private_pool)
     on_this_machine = arguments.local or (arguments.private_pool and pool_in_use is None)
