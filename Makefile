@@ -13,6 +13,8 @@ SUBMIT_READY := $(if $(ACCESS_POINT),$(if $(HAVE_FULL),$(READY),$(LIGHT)),$(READ
 STAGING_READY := $(if $(ACCESS_POINT),$(if $(HAVE_FULL),$(READY),$(STAGING)),$(READY))
 STUDY ?= studies/demo.toml
 RUN ?= runs/demo
+# A profile of submit/sites, and a file of settings other than .env: make submit SITE=chtc ENV=my.env
+SITE_OPTIONS = $(if $(SITE),--site $(SITE)) $(if $(ENV),--env $(ENV))
 
 .DEFAULT_GOAL := help
 .PHONY: help access-point demo test quick check weights images submit local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench validate catalogue requirements clean
@@ -39,16 +41,16 @@ check: $(READY)  ## run linter, type checker and all tests, as CI does
 	$(MAKE) test
 
 weights: $(STAGING_READY)  ## download the models' weights into the folder WEIGHTS of .env: make weights STUDY=studies/x.toml
-	$(PY) -m submit.weights $(STUDY)
+	$(PY) -m submit.weights $(STUDY) $(SITE_OPTIONS)
 
 images: $(STAGING_READY)  ## pack the study's images into the folder IMAGES of .env: make images STUDY=studies/x.toml
-	$(PY) -m submit.images $(STUDY)
+	$(PY) -m submit.images $(STUDY) $(SITE_OPTIONS)
 
 submit: $(SUBMIT_READY)  ## write runs/NAME and submit its DAG: make submit STUDY=studies/x.toml; with DRY=1 do not submit
-	$(PY) -m submit $(STUDY) $(if $(DRY),--dry)
+	$(PY) -m submit $(STUDY) $(SITE_OPTIONS) $(if $(DRY),--dry)
 
 local: $(READY)  ## run the pairs on this machine, without HTCondor: make local STUDY=studies/x.toml JOBS=2
-	$(PY) -m submit $(STUDY) --local $(if $(JOBS),-j $(JOBS))
+	$(PY) -m submit $(STUDY) $(SITE_OPTIONS) --local $(if $(JOBS),-j $(JOBS))
 
 status: $(SUBMIT_READY)  ## show the state of a run, from its files: make status RUN=runs/x
 	$(PY) -m submit.status $(RUN)

@@ -24,6 +24,7 @@ from submit.monitor.waiting import wait_for_run
 from submit.pool import Pool, PoolUnavailableError
 from submit.requests import measurements, requests, summary
 from submit.site import Site
+from submit.sites import files
 from submit.validation import ValidatedStudy
 
 DESCRIPTION = "Validate a study, write its run folder, and submit or run it."
@@ -43,14 +44,14 @@ def main() -> int:
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     """Validate, write, then run or submit. ConfigErrors are raised before anything is written."""
-    site = Site.read(arguments.env)
+    site = Site.read(arguments.env, site=arguments.site, environ=os.environ)
     runs, weights = CHECKOUT / site.runs, CHECKOUT / site.weights
     digests = DigestCache(
         runs / DIGESTS_FILE, lambda path, size: console.print(f"computing the digest of {path}, {megabytes(size)}")
     )
     validated = validation.validate(arguments.study, hub_cache.cache_folder(os.environ), weights, digests)
     if not arguments.local:
-        _refuse_too_large(validated, site, weights)
+        _refuse_unusable(validated, site, weights, arguments.env)
     check_job_python(site, dry=arguments.dry)
     folder = RunFolder((runs / validated.study.name).resolve())
     pool_in_use = None if arguments.local else _find_pool(console, private=arguments.private_pool)
@@ -78,7 +79,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
             console.print(f"not submitted; to submit, run: {submission.submit_command(folder)}")
             return command.SUCCESS
         submission.put_results_aside(folder, plan, finished)
-        cluster = submission.submit_dag(folder, pool_in_use.run)
+        cluster = submission.submit_dag(folder, pool_in_use.run, site.notification)
         console.print(f"submitted as job {cluster}; to see its progress, run: make status RUN={folder.root}")
         if pool_in_use.owned:
             console.print("the private pool keeps running for other runs; to stop it, run: make pool-down")
@@ -87,9 +88,10 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
     return wait_for_run(console, folder)
 
 
-def _refuse_too_large(validated: ValidatedStudy, site: Site, weights: Path) -> None:
-    """Raise ConfigErrors if weights or images are too large for their transfer method at CHTC."""
-    errors = transfer.weights_size_errors(validated, site, weights)
+def _refuse_unusable(validated: ValidatedStudy, site: Site, weights: Path, env: Path) -> None:
+    """Raise ConfigErrors if jobs on a pool could not receive the image, the weights or the images."""
+    errors = files.find_errors(site, env, CHECKOUT)
+    errors += transfer.weights_size_errors(validated, site, weights)
     errors += transfer.images_size_errors(validated.path, validated.selection, site)
     if errors:
         raise ConfigErrors(errors)
@@ -110,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m submit", description=DESCRIPTION)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
     parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
+    parser.add_argument("--site", metavar="NAME", help="the site's profile (default: SITE of .env)")
     parser.add_argument("--dry", action="store_true", help="validate the study and write the run folder only")
     parser.add_argument("--wait", action="store_true", help="show the progress until the DAG has ended")
     parser.add_argument(

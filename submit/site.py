@@ -1,10 +1,10 @@
-"""Settings of the site, that is this machine and its pool, read from `.env`."""
+"""Settings of the site, that is this machine and its pool: a profile of `submit/sites`, overridden by `.env`."""
 
 import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import classad2
 from pydantic import (
@@ -12,7 +12,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     ValidationError,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -20,6 +19,8 @@ from alignsec.errors import ConfigError, ConfigErrors, nearest
 from alignsec.names import find_forbidden
 from alignsec.schema import StrictModel
 from submit import env_file
+from submit.sites import rules, staging
+from submit.sites.profile import SiteProfile, profile_names, read_profile
 
 
 def _none_if_empty(value: object) -> object:
@@ -75,7 +76,7 @@ CudaVersion = Annotated[
 TransferUrl = Annotated[
     str,
     _pattern(
-        r"((osdf|file)://(/[A-Za-z0-9_.+-]+)+/?|https?://[A-Za-z0-9_.:/@%~+-]+)?",
+        r"((osdf|file)://(/[A-Za-z0-9_.+-]+|\$ENV\(STAGING\))+/?|https?://[A-Za-z0-9_.:/@%~+-]+)?",
         "must be empty, osdf:///FOLDER, file:///FOLDER or https://HOST/FOLDER, without spaces and commas",
     ),
 ]
@@ -100,76 +101,82 @@ ClassAdExpression = Annotated[
 ]
 
 
+# A value of HTCondor's container_image. `docker:/x` and relative paths would hold every job.
+ContainerImage = Annotated[
+    PathWord,
+    _pattern(
+        r"(docker://[^/].*|osdf:///.+|(file|oras|https?|pelican|stash)://.+|/.+)?",
+        "must be docker://NAME, osdf:///PATH, or the absolute path of a file or folder",
+    ),
+]
+
+
+def _known_profile(name: str) -> str:
+    if name not in profile_names():
+        raise PydanticCustomError("site", "{remedy}", {"remedy": nearest(name, profile_names())})
+    return name
+
+
+SiteName = Annotated[str, AfterValidator(_known_profile)]
+Jobs = Annotated[int, Field(ge=1, le=1_000_000)]
+Cores = Annotated[int, Field(ge=1, le=1024)]
+Gpus = Annotated[int, Field(ge=0, le=64)]
+MemoryMb = Annotated[int, Field(ge=1, le=16_000_000)]
+DiskMb = Annotated[int, Field(ge=1, le=100_000_000)]
+# A year at most.
+Seconds = Annotated[int, Field(ge=1, le=31_536_000)]
+
+
 class Site(StrictModel):
-    """All keys of `.env`, in lower case. The comments in `.env` document them."""
+    """All keys of `.env`, in lower case, with their defaults. The comments in `.env` document them."""
 
-    runs: Folder
-    weights: Folder
-    weights_url: TransferUrl
-    images: Folder
-    images_url: TransferUrl
-    python: PathWord
-    local_jobs: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_none_if_empty)]
-    container_image: PathWord
+    site: SiteName = "local"
+    """The site's profile, a file of `submit/sites`."""
 
-    max_jobs: Annotated[int, Field(ge=1)]
-    retries: Annotated[int, Field(ge=0, le=20)]
-    request_cpus: Annotated[int, Field(ge=1)]
-    request_gpus: Count
-    request_memory_mb: Annotated[int, Field(ge=1)]
-    retry_request_memory_mb: Annotated[int, Field(ge=1)]
-    request_disk_mb: Annotated[int, Field(ge=1)]
+    runs: Folder = Path("runs")
+    weights: Folder = Path("weights")
+    weights_url: TransferUrl = ""
+    images: Folder = Path("images")
+    images_url: TransferUrl = ""
+    python: PathWord = ""
+    local_jobs: Annotated[Cores | None, BeforeValidator(_none_if_empty)] = None
+    container_image: ContainerImage = ""
+    container_image_mb: Annotated[DiskMb | None, BeforeValidator(_none_if_empty)] = None
+    docker_universe: bool = False
+
+    max_jobs: Jobs = 1000
+    retries: Annotated[int, Field(ge=0, le=20)] = 2
+    request_cpus: Cores = 1
+    request_gpus: Gpus = 0
+    request_memory_mb: MemoryMb = 1024
+    retry_request_memory_mb: MemoryMb = 4096
+    request_disk_mb: DiskMb = 512
     gpus_minimum_capability: Annotated[
         Annotated[float, Field(ge=0, le=100)] | None, BeforeValidator(_none_if_empty)
-    ]
-    gpus_minimum_runtime: Annotated[CudaVersion | None, BeforeValidator(_none_if_empty)]
-    gpus_minimum_memory_mb: Count
-    requirements: ClassAdExpression
-    checkpoint_seconds: Annotated[int, Field(ge=1)]
-    allowed_execute_seconds: Annotated[int, Field(ge=1)]
-    held_seconds: Annotated[int, Field(ge=1)]
-    transfer_retries: Annotated[int, Field(ge=0, le=100)]
+    ] = None
+    gpus_minimum_runtime: Annotated[CudaVersion | None, BeforeValidator(_none_if_empty)] = None
+    gpus_minimum_memory_mb: Count = 0
+    requirements: ClassAdExpression = ""
+    checkpoint_seconds: Seconds = 7200
+    allowed_execute_seconds: Seconds = 21_600
+    held_seconds: Seconds = 3600
+    transfer_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    notification: Literal["", "never", "error", "complete", "always"] = ""
 
-    stream_output: bool
+    stream_output: bool = True
 
-    want_gpu_lab: Flag
-    gpu_job_length: Literal["", "short", "medium", "long"]
-    is_resumable: Flag
-    want_campus_pools: Flag
-    want_ospool: Flag
-    job_duration_category: Literal["", "Medium", "Long"]
-    project_name: ClassAdName
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.checkpoint_seconds >= self.allowed_execute_seconds:
-            raise ValueError(
-                "CHECKPOINT_SECONDS must be less than ALLOWED_EXECUTE_SECONDS; otherwise HTCondor holds every job"
-            )
-        for key, url in (("WEIGHTS_URL", self.weights_url), ("IMAGES_URL", self.images_url)):
-            if not url.startswith("file:///staging"):
-                continue
-            if "HasCHTCStaging" not in self.requirements:
-                raise ValueError(
-                    f"{key} is on /staging, which not every machine has; set REQUIREMENTS=(HasCHTCStaging == true)"
-                )
-            if self.want_ospool or self.want_campus_pools:
-                raise ValueError(
-                    f"{key} is on /staging, which no machine outside CHTC's pool has; "
-                    f"leave WANT_OSPOOL and WANT_CAMPUS_POOLS empty, or set {key}=osdf:///..."
-                )
-        if self.retry_request_memory_mb < self.request_memory_mb:
-            raise ValueError("RETRY_REQUEST_MEMORY_MB must be at least REQUEST_MEMORY_MB")
-        return self
+    want_gpu_lab: Flag = None
+    gpu_job_length: Literal["", "short", "medium", "long"] = ""
+    is_resumable: Flag = None
+    want_campus_pools: Flag = None
+    want_ospool: Flag = None
+    job_duration_category: Literal["", "Medium", "Long"] = ""
+    project_name: ClassAdName = ""
 
     @property
-    def at_chtc(self) -> bool:
-        """True if CHTC's rules apply: the container, weights or images are in its staging, or WANT_GPU_LAB is
-        set."""
-        places = (self.container_image, self.weights_url, self.images_url)
-        return bool(self.want_gpu_lab) or any(
-            "/chtc/staging" in place or "file:///staging" in place for place in places
-        )
+    def profile(self) -> SiteProfile:
+        """The rules of the site."""
+        return read_profile(self.site)
 
     @property
     def job_python(self) -> str:
@@ -177,37 +184,53 @@ class Site(StrictModel):
         return self.python or sys.executable
 
     @classmethod
-    def read(cls, path: Path, overrides: Mapping[str, str] | None = None) -> "Site":
+    def read(
+        cls,
+        path: Path,
+        overrides: Mapping[str, str] | None = None,
+        *,
+        site: str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> "Site":
         """Read the settings of a site.
+
+        A key that neither `.env` nor the caller gives has the default of the site's profile.
 
         Args:
             path: The `.env` file.
             overrides: Keys, as in `.env`, that the caller sets, such as a test or the demo.
+            site: The name of the profile; by default, SITE of the settings.
+            environ: The caller's environment, for $ENV(STAGING); empty by default.
 
         Raises:
-            ConfigErrors: The file cannot be read, or keys are missing, unknown or invalid. All are reported
-                together.
+            ConfigErrors: The file cannot be read, or keys are unknown, invalid or contradict each other or the
+                site's rules. All are reported together.
         """
-        values = {**env_file.read_settings(path), **(overrides or {})}
-        lowered = {key.lower(): value for key, value in values.items()}
+        given = {**env_file.read_settings(path), **(overrides or {}), **({"SITE": site} if site else {})}
+        name = given.get("SITE", "local")
+        defaults = read_profile(name).settings if name in profile_names() else {}
+        variable = (environ or {}).get("STAGING", "")
+        values = {
+            key.lower(): value.replace(staging.VARIABLE, variable) if variable else value
+            for key, value in {**defaults, **given}.items()
+        }
         try:
-            return cls.model_validate(lowered)
+            settings = cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigErrors([cls._error(path, details) for details in error.errors()]) from None
+            errors = [cls._error(path, details) for details in error.errors()]
+            # With defaults for the invalid keys, the rules can be checked: all errors are reported together.
+            invalid = {one.field for one in errors}
+            usable = {key: value for key, value in values.items() if key.upper() not in invalid}
+            raise ConfigErrors([*errors, *rules.find_errors(cls.model_validate(usable), path, invalid)]) from None
+        if errors := rules.find_errors(settings, path):
+            raise ConfigErrors(errors)
+        return settings
 
     @classmethod
     def _error(cls, file: Path, details: Mapping[str, object]) -> ConfigError:
         location = details["loc"]
         assert isinstance(location, tuple)  # noqa: S101 - pydantic's documented form
-        if not location:
-            return ConfigError(path=file, remedy=str(details["msg"]).removeprefix("Value error, "))
         key = str(location[0]).upper()
-        if details["type"] == "missing":
-            return ConfigError(
-                path=file,
-                field=key,
-                remedy=f"is missing; add a line {key}=VALUE (to see the default, run: git show HEAD:.env)",
-            )
         if details["type"] == "extra_forbidden":
             known = [name.upper() for name in cls.model_fields]
             return ConfigError(path=file, field=key, remedy=f"unknown key; {nearest(key, known)}")

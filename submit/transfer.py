@@ -1,56 +1,42 @@
-"""Transfer of inputs to jobs: where HTCondor gets an input from, and CHTC's size limit for that transfer method.
-
-CHTC accepts inputs below 1 GB as plain paths, 1 to 30 GB by `osdf:///`, and 30 to 100 GB by `file:///staging`.
-"""
+"""Transfer of inputs to jobs: where HTCondor gets an input from, and the site's size limit for that method."""
 
 from pathlib import Path
-from typing import Literal
 
 from alignsec.errors import ConfigError
 from alignsec.images.pack import Candidate
 from submit.images.parquet import ParquetRow
 from submit.images.selection import Selection
 from submit.site import Site
+from submit.sites.profile import TransferClass, TransferScheme
 from submit.validation import ValidatedStudy
 
 GB = 1_000_000_000
-TransferMethod = Literal["", "osdf", "file"]
-"""How an input reaches a job. Empty: HTCondor copies it from the access point."""
-MAX_BYTES: dict[TransferMethod, int] = {"": 1 * GB, "osdf": 30 * GB, "file": 100 * GB}
-WEIGHTS_REMEDIES: dict[TransferMethod, str] = {
-    "": "stage it with make weights, and set WEIGHTS_URL=osdf:///chtc/staging/NAME/weights in .env",
-    "osdf": "set WEIGHTS_URL=file:///staging/NAME/weights and REQUIREMENTS=(HasCHTCStaging == true) in .env",
-    "file": "jobs cannot receive a file of this size; choose a smaller model",
-}
-IMAGES_REMEDIES: dict[TransferMethod, str] = {
-    "": "set IMAGES=/staging/NAME/images and IMAGES_URL=osdf:///chtc/staging/NAME/images in .env",
-    "osdf": "set IMAGES_URL=file:///staging/NAME/images and REQUIREMENTS=(HasCHTCStaging == true) in .env",
-    "file": "choose fewer images",
-}
 
 
-def transfer_method(url: str) -> TransferMethod:
+def transfer_scheme(url: str) -> TransferScheme:
     """Return which transfer method's size limit applies to an input staged at `url`.
 
-    CHTC's pages give no limit for other schemes, such as https; the limit for osdf applies to them.
+    Sites give no limit for other schemes, such as https; the limit for osdf applies to them.
 
     Args:
-        url: The site's URL; empty if the input is not staged.
+        url: The URL in the site's settings; empty if the input is not staged.
     """
     match url.partition(":")[0]:
-        case "" | "file" as method:
-            return method
+        case "" | "file" as scheme:
+            return scheme
         case _:
             return "osdf"
 
 
-def exceeded_limit(size: int, url: str) -> str:
-    """Return which limit an input of `size` bytes staged at `url` exceeds, or an empty string if none."""
-    limit = MAX_BYTES[transfer_method(url)]
-    if size < limit:
-        return ""
+def exceeded_limit(size: int, url: str, site: Site) -> TransferClass | None:
+    """Return the limit that an input of `size` bytes staged at `url` exceeds, or None."""
+    limit = site.profile.transfer_class(transfer_scheme(url))
+    return limit if limit and size >= limit.below_gb * GB else None
+
+
+def _describe_limit(limit: TransferClass, url: str, site: Site) -> str:
     how = f"by {url.partition(':')[0]}://" if url else "as a plain input"
-    return f"CHTC accepts less than {limit // GB} GB {how}"
+    return f"{site.profile.title} accepts less than {limit.below_gb} GB {how}"
 
 
 def weights_source(path: Path, relative: str, site: Site, weights: Path) -> str:
@@ -78,15 +64,13 @@ def pack_source(name: str, site: Site) -> str:
 
 
 def weights_size_errors(validated: ValidatedStudy, site: Site, weights: Path) -> list[ConfigError]:
-    """Return an error for each model whose weights are too large for their transfer method; none outside CHTC.
+    """Return an error for each model whose weights are too large for their transfer method at the site.
 
     Args:
         validated: The study.
         site: The site's settings.
         weights: The site's folder of staged weights.
     """
-    if not site.at_chtc:
-        return []
     errors = []
     for index, model in enumerate(validated.study.models):
         found = validated.weights.get(model.name)
@@ -94,21 +78,21 @@ def weights_size_errors(validated: ValidatedStudy, site: Site, weights: Path) ->
             continue
         staged = bool(site.weights_url) and found.path.resolve().parent == weights.resolve()
         url = site.weights_url if staged else ""
-        if limit := exceeded_limit(found.bytes, url):
-            remedy = f"has weights of {found.bytes / GB:.1f} GB; {limit}; {WEIGHTS_REMEDIES[transfer_method(url)]}"
+        if limit := exceeded_limit(found.bytes, url, site):
+            reason = _describe_limit(limit, url, site)
+            remedy = f"has weights of {found.bytes / GB:.1f} GB; {reason}; {limit.weights_remedy}"
             field, given = f"models[{index}]", f'"{model.name}"'
             errors.append(ConfigError(path=validated.path, field=field, given=given, remedy=remedy))
     return errors
 
 
 def images_size_errors(study: Path, selection: Selection, site: Site) -> list[ConfigError]:
-    """Return an error if the selected images are too large for their transfer method; none outside CHTC."""
-    if not site.at_chtc:
+    """Return an error if the selected images are too large for their transfer method at the site."""
+    size = sum(_encoded_bytes(image) for image in selection.images) if site.profile.transfer else 0
+    if not (limit := exceeded_limit(size, site.images_url, site)):
         return []
-    size = sum(_encoded_bytes(image) for image in selection.images)
-    if not (limit := exceeded_limit(size, site.images_url)):
-        return []
-    remedy = f"selects {size / GB:.1f} GB of images; {limit}; {IMAGES_REMEDIES[transfer_method(site.images_url)]}"
+    reason = _describe_limit(limit, site.images_url, site)
+    remedy = f"selects {size / GB:.1f} GB of images; {reason}; {limit.images_remedy}"
     return [ConfigError(path=study, field="images", remedy=remedy)]
 
 

@@ -15,6 +15,7 @@ from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_OUTCOME, RunFolder
 from alignsec.run.job_environment import CODE, HOME, shell_exports
 from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS
+from submit.requests.image_size import image_mb
 from submit.site import Site
 from submit.transfer import pack_source
 
@@ -32,8 +33,10 @@ IMAGE_BYTES, VERDICT_BYTES = 30, 20
 """Size of an outcome file for each image and for each verdict: an ImageNet name and label; a letter, a step and a
 distance (measured 21 and 9 bytes in files of 1,000 images, rounded up)."""
 
-# Hold reason codes, from the manual's table.
-UPLOAD, DOWNLOAD, MEMORY = 12, 13, 34
+# Hold reason codes, from the manual's table. The subcode of OUT_OF_RESOURCES and MACHINE_POLICY is DISK if the job
+# exceeded its request_disk. For memory it is 0 or MEMORY.
+UPLOAD, DOWNLOAD, MACHINE_POLICY, OUT_OF_RESOURCES = 12, 13, 21, 34
+MEMORY, DISK = 102, 104
 
 
 def job_script(code_sha256: str = "") -> str:
@@ -99,9 +102,7 @@ def pair_description(plan: Plan, site: Site) -> Iterator[str]:
     if site.stream_output:
         yield "stream_output = true"
     yield f"request_cpus = {site.request_cpus}"
-    # A job held for memory is released once, with more memory. If it is held again, it stays held.
-    yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, $(larger_memory), $(memory))"
-    yield "request_disk = $(disk)MB"
+    yield from _memory_and_disk("$(memory)", "$(larger_memory)", "$(disk)", "$(larger_disk)")
     yield from _gpus(site)
     yield from _hold_stalled_job(site)
     yield from _release_or_remove(site)
@@ -125,10 +126,39 @@ def final_description(plan: Plan, site: Site) -> Iterator[str]:
     yield f"request_cpus = {cpus}"
     memory = max(FINAL_MEMORY_MB, site.request_memory_mb)
     larger_memory = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
-    yield f"request_memory = ifThenElse(LastHoldReasonCode =?= {MEMORY}, {larger_memory}, {memory})"
-    yield f"request_disk = {max(FINAL_DISK_MB + _outcomes_mb(plan), site.request_disk_mb)}MB"
+    disk = max(FINAL_DISK_MB + _outcomes_mb(plan), site.request_disk_mb) + image_mb(site)
+    yield from _memory_and_disk(str(memory), str(larger_memory), str(disk), str(2 * disk))
     yield from _release_or_remove(site)
     yield "queue"
+
+
+def _held_for_disk(prefix: str = "") -> str:
+    """Return an expression: the job is held (prefix "Last": was last held) because it exceeded its disk."""
+    code, subcode = f"{prefix}HoldReasonCode", f"{prefix}HoldReasonSubCode"
+    return f"(({code} =?= {OUT_OF_RESOURCES} || {code} =?= {MACHINE_POLICY}) && {subcode} =?= {DISK})"
+
+
+def _held_for_memory(prefix: str = "") -> str:
+    """Return an expression: the job is held (prefix "Last": was last held) because it exceeded its memory."""
+    code, subcode = f"{prefix}HoldReasonCode", f"{prefix}HoldReasonSubCode"
+    return (
+        f"(({code} =?= {OUT_OF_RESOURCES} && {subcode} =!= {DISK}) || "
+        f"({code} =?= {MACHINE_POLICY} && {subcode} =?= {MEMORY}))"
+    )
+
+
+# The second hold for a resource raises both: the last reason alone would take back what the first one raised.
+_HELD_TWICE = "(NumHoldsByReason.JobOutOfResources ?: 0) >= 2"
+
+
+def _memory_and_disk(memory: str, larger_memory: str, disk: str, larger_disk: str) -> Iterator[str]:
+    """Yield the requests of memory and disk in MB, each larger after the job was held for that resource."""
+    for name, held, least, larger, unit in (
+        ("request_memory", _held_for_memory("Last"), memory, larger_memory, ""),
+        # A number without a unit is in KiB.
+        ("request_disk", _held_for_disk("Last"), disk, larger_disk, " * 1024"),
+    ):
+        yield f"{name} = ifThenElse({held} || {_HELD_TWICE}, {larger}, {least}){unit}"
 
 
 def _outcomes_mb(plan: Plan) -> int:
@@ -140,8 +170,11 @@ def _outcomes_mb(plan: Plan) -> int:
 def _where_to_run(site: Site) -> Iterator[str]:
     """Yield the universe, and the attributes with which pools such as CHTC's choose machines."""
     if site.container_image:
-        yield "universe = container"
-        yield f"container_image = {escape_macros(site.container_image)}"
+        universe, image = "container", site.container_image
+        if site.docker_universe:
+            universe, image = "docker", image.removeprefix("docker://")
+        yield f"universe = {universe}"
+        yield f"{universe}_image = {escape_macros(image)}"
         yield _environment({"ALIGNSEC_CONTAINER": site.container_image})
     else:
         yield "universe = vanilla"
@@ -214,7 +247,10 @@ def _release_or_remove(site: Site) -> Iterator[str]:
     """
     transfer = f"(HoldReasonCode =?= {UPLOAD} || HoldReasonCode =?= {DOWNLOAD})"
     waited = f"(time() - EnteredCurrentStatus) > {SECONDS_BEFORE_RELEASE}"
-    first = f"(HoldReasonCode =?= {MEMORY} && LastHoldReasonCode =!= {MEMORY})"
+    # Once for memory and once for disk, each with a larger request.
+    memory = f"({_held_for_memory()} && !{_held_for_memory('Last')})"
+    disk = f"({_held_for_disk()} && !{_held_for_disk('Last')})"
+    first = f"(({memory} || {disk}) && (NumHoldsByReason.JobOutOfResources ?: 0) <= 2)"
     yield f"periodic_release = ({transfer} && NumHolds <= {site.transfer_retries} && {waited}) || {first}"
     yield f"periodic_remove = JobStatus == 5 && (time() - EnteredCurrentStatus) > {site.held_seconds}"
 

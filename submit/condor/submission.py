@@ -175,8 +175,14 @@ def write_dag(
     return folder.dag
 
 
-def submit_dag(folder: RunFolder, run: CondorCommand) -> int:
+def submit_dag(folder: RunFolder, run: CondorCommand, notification: str = "") -> int:
     """Submit a run's DAG with condor_submit_dag.
+
+    Args:
+        folder: The run folder.
+        run: Runs a command of HTCondor.
+        notification: When HTCondor sends an e-mail about the DAG: complete, error, always or never; empty: the
+            pool's default.
 
     Returns:
         The cluster of the DAGMan job.
@@ -184,7 +190,8 @@ def submit_dag(folder: RunFolder, run: CondorCommand) -> int:
     Raises:
         ConfigErrors: condor_submit_dag failed; the message quotes its output.
     """
-    submitted = run(["condor_submit_dag", folder.dag.name], cwd=folder.root, check=False)
+    options = ["-notification", notification] if notification else []
+    submitted = run(["condor_submit_dag", *options, folder.dag.name], cwd=folder.root, check=False)
     found = re.search(r"submitted to cluster (\d+)", submitted.stdout)
     if submitted.returncode or not found:
         output = " ".join((submitted.stderr or submitted.stdout).split())

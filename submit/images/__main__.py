@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -34,13 +35,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m submit.images", description=__doc__)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
     parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
+    parser.add_argument("--site", metavar="NAME", help="the site's profile (default: SITE of .env)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
-    pack(arguments.study, Site.read(arguments.env), console)
+    pack(arguments.study, Site.read(arguments.env, site=arguments.site, environ=os.environ), console)
     return command.SUCCESS
 
 

@@ -10,6 +10,7 @@ from alignsec.run.plan import Plan, PlannedPair
 from submit import transfer
 from submit.requests import estimate
 from submit.requests.estimate import InputSizes, ResourceEstimate
+from submit.requests.image_size import image_mb
 from submit.requests.measurements import DeviceKind, Measurements
 from submit.site import Site
 
@@ -27,6 +28,9 @@ class ResourceRequests:
     larger_memory_mb: int
     """Request after the job was held for memory."""
     disk_mb: int
+    """Disk of the inputs, outputs and the container image."""
+    larger_disk_mb: int
+    """Request after the job was held for disk."""
     gpu_memory_mb: int
     estimate: ResourceEstimate
 
@@ -43,6 +47,7 @@ class ResourceRequests:
             "memory": str(self.memory_mb),
             "larger_memory": str(self.larger_memory_mb),
             "disk": str(self.disk_mb),
+            "larger_disk": str(self.larger_disk_mb),
             "gpu_memory": str(self.gpu_memory_mb),
         }
 
@@ -64,17 +69,20 @@ def request_resources(
     """
     kind: DeviceKind = "gpu" if site.request_gpus else "cpu"
     files = _InputFiles(folder)
+    image = image_mb(site)
     requested = {}
     for planned in plan.planned:
         made = estimate.estimate_resources(
             planned.pair, files.sizes(planned), plan.image_count, measured, kind, site.request_cpus
         )
+        disk = max(site.request_disk_mb, made.disk_mb) + image
         shared = f"{IMAGES}{plan.images.name}"
         requested[planned.pair.id] = ResourceRequests(
             files=tuple(files.source(path, site, weights) for path in planned.inputs if path != shared),
             memory_mb=max(site.request_memory_mb, made.memory_mb),
             larger_memory_mb=max(site.retry_request_memory_mb, 2 * made.memory_mb),
-            disk_mb=max(site.request_disk_mb, made.disk_mb),
+            disk_mb=disk,
+            larger_disk_mb=2 * disk,
             gpu_memory_mb=max(site.gpus_minimum_memory_mb, made.gpu_memory_mb),
             estimate=made,
         )

@@ -46,6 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m submit.weights", description=__doc__)
     parser.add_argument("study", type=Path, help="the study file, such as studies/demo.toml")
     parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
+    parser.add_argument("--site", metavar="NAME", help="the site's profile (default: SITE of .env)")
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="simultaneous downloads (default: 4)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
@@ -53,7 +54,12 @@ def main() -> int:
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
-    failed = stage(arguments.study, Site.read(arguments.env), console, max(1, arguments.at_once))
+    failed = stage(
+        arguments.study,
+        Site.read(arguments.env, site=arguments.site, environ=os.environ),
+        console,
+        max(1, arguments.at_once),
+    )
     if failed:
         sys.stderr.write(f"{ConfigErrors(failed)}\n{NOTE}\n")
     return command.INCOMPLETE if failed else command.SUCCESS

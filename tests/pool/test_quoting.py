@@ -31,7 +31,7 @@ def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(python=WORDS, project=st.from_regex(r"[A-Za-z0-9_.+-]{1,20}", fullmatch=True))
 def test_paths_and_projects_are_unchanged(pool: Pool, tmp_path: Path, python: str, project: str) -> None:
-    given_site = site(PYTHON=f"/opt/{python}", PROJECT_NAME=project)
+    given_site = site(SITE="generic", PYTHON=f"/opt/{python}", PROJECT_NAME=project)
     found = ad(pool, tmp_path, "\n".join(description.pair_description(plan(), given_site)) + "\n")
     arguments = found["Arguments"][1:-1].replace("\\\\", "\\")
     expected = ["outcome.json", f"/opt/{python}", "jobs.evaluate", "node.json", "--checkpoint-every", "7200"]

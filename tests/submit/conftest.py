@@ -76,9 +76,9 @@ def env_file(tmp_path: Path) -> Callable[..., Path]:
         lines = (CHECKOUT / ".env").read_text(encoding="utf-8").splitlines()
         own = {"images": str(tmp_path / "packs"), **changes}
         keys = {key.upper(): value for key, value in own.items()}
+        names = [line.removeprefix("#").split("=")[0] for line in lines]
         changed = [
-            f"{line.split('=')[0]}={keys[line.split('=')[0]]}" if line.split("=")[0] in keys else line
-            for line in lines
+            f"{name}={keys[name]}" if name in keys else line for name, line in zip(names, lines, strict=True)
         ]
         path = tmp_path / "site.env"
         path.write_text("\n".join(changed) + "\n", encoding="utf-8")

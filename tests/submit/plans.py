@@ -37,7 +37,7 @@ def estimated_requests(pair: Pair, weights_bytes: int = 4000) -> ResourceRequest
     """Return the resource requests that follow from a pair's estimate alone."""
     sizes = InputSizes(weights_bytes, 10_000, 1000)
     made = estimate.estimate_resources(pair, sizes, 4, Measurements([]), "cpu")
-    return ResourceRequests(("weights/w.safetensors",), made.memory_mb, 2 * made.memory_mb, 512, 0, made)
+    return ResourceRequests(("weights/w.safetensors",), made.memory_mb, 2 * made.memory_mb, 512, 1024, 0, made)
 
 
 def split_arguments(text: str) -> list[str]:

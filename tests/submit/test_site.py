@@ -1,5 +1,6 @@
 """The site's settings: all missing, unknown and invalid keys of .env are reported together."""
 
+import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,6 +14,9 @@ from tests.paths import CHECKOUT, SHARED_CASES
 from tests.submit import plans
 
 EnvFile = Callable[..., Path]
+
+
+CHTC = {"SITE": "chtc"}
 
 
 def errors(path: Path, **overrides: str) -> dict[str, ConfigError]:
@@ -31,17 +35,26 @@ def test_the_default_env_runs_on_one_machine():
 def test_every_key_is_documented():
     """A comment precedes each key or its group."""
     lines = (CHECKOUT / ".env").read_text(encoding="utf-8").splitlines()
-    keys = {line.split("=")[0] for line in lines if line and not line.startswith("#")}
+    keys = dict(match.groups() for line in lines if (match := re.fullmatch(r"#?([A-Z_]+)=(.*)", line)))
     assert {key.lower() for key in keys} == set(Site.model_fields)
     undocumented = [line for before, line in pairwise(lines) if "=" in line and not before]
     assert not [line for line in undocumented if not line.startswith("#")]
 
 
+def test_the_env_shows_the_defaults(tmp_path: Path):
+    """An empty file, the file in the repository, and that file with every # removed give the same settings."""
+    shown = (CHECKOUT / ".env").read_text(encoding="utf-8")
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "all").write_text(re.sub(r"^#(?=[A-Z_]+=)", "", shown, flags=re.MULTILINE))
+    assert Site.read(tmp_path / "empty") == Site.read(CHECKOUT / ".env") == Site.read(tmp_path / "all")
+
+
 def test_values_for_chtc_are_read(env_file: EnvFile):
     site = Site.read(
         env_file(
+            site="chtc",
             python="/opt/python3",
-            container_image="osdf:///chtc/staging/me/alignsec-v1.sif",
+            container_image="osdf:///chtc/staging/m/me/alignsec-v1.sif",
             want_gpu_lab="true",
             gpu_job_length="short",
             is_resumable="true",
@@ -52,7 +65,7 @@ def test_values_for_chtc_are_read(env_file: EnvFile):
             job_duration_category="Medium",
         )
     )
-    assert site.container_image == "osdf:///chtc/staging/me/alignsec-v1.sif"
+    assert site.container_image == "osdf:///chtc/staging/m/me/alignsec-v1.sif"
     assert (site.want_gpu_lab, site.is_resumable, site.want_ospool) == (True, True, False)
     assert (site.gpus_minimum_capability, site.local_jobs, site.job_python) == (7.5, 2, "/opt/python3")
     assert site.requirements == "(HasCHTCStaging == true)"
@@ -64,19 +77,13 @@ def test_all_errors_are_reported_together(env_file: EnvFile):
     path.write_text(text.replace("REQUEST_CPUS=1\n", "REQUEST_CPU=1\n"), encoding="utf-8")
     found = errors(path)
     assert set(found) == {
-        *("RETRIES", "REQUEST_GPUS", "GPU_JOB_LENGTH", "WANT_GPU_LAB", "MAX_JOBS", "REQUEST_CPUS", "REQUEST_CPU"),
+        *("RETRIES", "REQUEST_GPUS", "GPU_JOB_LENGTH", "WANT_GPU_LAB", "MAX_JOBS", "REQUEST_CPU"),
     }
     assert {error.path for error in found.values()} == {path}
-    assert "is missing; add a line REQUEST_CPUS=" in found["REQUEST_CPUS"].remedy
     assert "did you mean REQUEST_CPUS" in found["REQUEST_CPU"].remedy
     assert (found["RETRIES"].given, found["RETRIES"].remedy) == ('"two"', "must be an integer")
     assert found["WANT_GPU_LAB"].remedy == "must be true or false"
     assert "'short'" in found["GPU_JOB_LENGTH"].remedy
-
-
-def test_every_missing_key_is_reported(tmp_path: Path):
-    (tmp_path / ".env").write_text("")
-    assert {field.lower() for field in errors(tmp_path / ".env")} == set(Site.model_fields)
 
 
 @pytest.mark.parametrize("key", ["runs", "request_memory_mb", "checkpoint_seconds", "held_seconds"])
@@ -114,24 +121,35 @@ def test_an_env_that_is_not_text_is_reported(tmp_path: Path):
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"WEIGHTS_URL": "file:///staging/me/w"}, "WEIGHTS_URL is on /staging, which not every machine has"),
-        ({"IMAGES_URL": "file:///staging/me/i"}, "IMAGES_URL is on /staging, which not every machine has"),
         (
-            {"WEIGHTS_URL": "file:///staging/w", "REQUIREMENTS": "HasCHTCStaging == true", "WANT_OSPOOL": "true"},
+            {"WEIGHTS_URL": "file:///staging/m/me/w", **CHTC},
+            "WEIGHTS_URL: .* is on /staging, which not every machine",
+        ),
+        (
+            {"IMAGES_URL": "file:///staging/m/me/i", **CHTC},
+            "IMAGES_URL: .* is on /staging, which not every machine",
+        ),
+        (
+            {
+                "WEIGHTS_URL": "file:///staging/m/me/w",
+                "REQUIREMENTS": "HasCHTCStaging == true",
+                "WANT_OSPOOL": "true",
+                **CHTC,
+            },
             "no machine outside CHTC's pool has",
         ),
         ({"WEIGHTS_URL": "/staging/me/w"}, 'WEIGHTS_URL: "/staging/me/w" must be empty, osdf:///FOLDER'),
         ({"WEIGHTS_URL": "osdf:///a b"}, "WEIGHTS_URL"),
         ({"WEIGHTS_URL": "osdf:///a,b"}, "WEIGHTS_URL"),
         ({"WEIGHTS": ""}, "WEIGHTS"),
-        ({"CHECKPOINT_SECONDS": "21600"}, "CHECKPOINT_SECONDS must be less than ALLOWED_EXECUTE_SECONDS"),
-        ({"RETRY_REQUEST_MEMORY_MB": "512"}, "RETRY_REQUEST_MEMORY_MB must be at least REQUEST_MEMORY_MB"),
+        ({"CHECKPOINT_SECONDS": "21600"}, "CHECKPOINT_SECONDS: .* must be less than ALLOWED_EXECUTE_SECONDS"),
+        ({"RETRY_REQUEST_MEMORY_MB": "512"}, "RETRY_REQUEST_MEMORY_MB: .* must be at least REQUEST_MEMORY_MB"),
     ],
 )
 def test_settings_that_jobs_could_not_use_are_refused(keys: dict[str, str], message: str):
     with pytest.raises(ConfigErrors) as caught:
         plans.site(**keys)
-    assert message in str(caught.value)
+    assert re.search(message, str(caught.value))
 
 
 def test_a_tilde_is_the_home_folder(env_file: EnvFile):

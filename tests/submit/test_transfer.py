@@ -21,8 +21,8 @@ from submit.weights.locate import LocatedWeights
 from tests import tiny
 from tests.submit.plans import site
 
-OSDF_IMAGES = "osdf:///chtc/staging/me/images"
-OSDF_WEIGHTS = "osdf:///chtc/staging/me/weights"
+OSDF_IMAGES = "osdf:///chtc/staging/m/me/images"
+OSDF_WEIGHTS = "osdf:///chtc/staging/m/me/weights"
 
 
 @pytest.mark.parametrize("url", ["", OSDF_IMAGES, f"{OSDF_IMAGES}/"])
@@ -34,7 +34,7 @@ def test_a_job_receives_only_the_packs_of_its_pair(
         for at, image in enumerate(sorted((path.parent / "images").rglob("*.png"))):
             place = path.parent / "c" / "fog" / str(severity) / image.relative_to(path.parent / "images")
             tiny.write_image(place, seed=1000 * severity + at)
-    given, folder = Site.read(env_file(images_url=url)), RunFolder(tmp_path / "run")
+    given, folder = Site.read(env_file(site="chtc", images_url=url)), RunFolder(tmp_path / "run")
     plan = layout.write_run_folder(
         validation.validate(path, tmp_path / "hub"), folder, PackStore(tmp_path / "packs", DigestCache(None))
     )
@@ -54,7 +54,7 @@ def selection(image_bytes: int) -> Selection:
 
 
 def images_errors(image_bytes: int, **keys: str) -> list[str]:
-    given = site(**{"WANT_GPU_LAB": "true", **keys})
+    given = site(**{"SITE": "chtc", "REQUIREMENTS": "HasCHTCStaging", **keys})
     return [str(error) for error in transfer.images_size_errors(Path("s.toml"), selection(image_bytes), given)]
 
 
@@ -62,14 +62,14 @@ def test_a_selection_above_chtcs_limit_is_refused():
     assert images_errors(900_000) == []
     assert images_errors(1_000_000) == [
         "s.toml: images: selects 1.0 GB of images; CHTC accepts less than 1 GB as a plain input; "
-        "set IMAGES=/staging/NAME/images and IMAGES_URL=osdf:///chtc/staging/NAME/images in .env"
+        "set IMAGES=/staging/b/bucky/images and IMAGES_URL=osdf:///chtc/staging/b/bucky/images in .env"
     ]
     assert images_errors(1_000_000, IMAGES_URL=OSDF_IMAGES) == []
     (error,) = images_errors(31_000_000, IMAGES_URL=OSDF_IMAGES)
     assert error.endswith("in .env")
     (error,) = images_errors(31_000_000, IMAGES_URL="https://example.org/images")
     assert "CHTC accepts less than 30 GB by https://; set IMAGES_URL=file:///staging" in error
-    assert images_errors(1_000_000, WANT_GPU_LAB="") == [], "other pools have no such limit"
+    assert images_errors(1_000_000, SITE="generic", REQUIREMENTS="") == [], "other pools have no such limit"
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_selection_above_chtcs_limit_is_refused():
         (1.2, "", "1.2 GB; CHTC accepts less than 1 GB as a plain input; stage it with make weights"),
         (1.2, OSDF_WEIGHTS, None),
         (31, OSDF_WEIGHTS, "31.0 GB; CHTC accepts less than 30 GB by osdf://; set WEIGHTS_URL=file:///staging"),
-        (31, "file:///staging/me/w", None),
-        (101, "file:///staging/me/w", "CHTC accepts less than 100 GB by file://; jobs cannot receive"),
+        (31, "file:///staging/m/me/w", None),
+        (101, "file:///staging/m/me/w", "CHTC accepts less than 100 GB by file://; jobs cannot receive"),
         (31, "https://example.org/w", "31.0 GB; CHTC accepts less than 30 GB by https://; set WEIGHTS_URL="),
     ],
 )
@@ -90,7 +90,7 @@ def test_weights_above_chtcs_limit_are_refused(
     weights = tmp_path / "weights"
     found = LocatedWeights(weights / "w.safetensors", "0" * 64, int(gigabytes * 1e9))
     large = replace(validated, weights={**validated.weights, "a": found})
-    chtc = site(WANT_GPU_LAB="true", REQUIREMENTS="(HasCHTCStaging == true)", WEIGHTS_URL=url)
+    chtc = site(SITE="chtc", REQUIREMENTS="(HasCHTCStaging == true)", WEIGHTS_URL=url)
     errors = [str(error) for error in transfer.weights_size_errors(large, chtc, weights)]
     assert len(errors) == (message is not None)
     for error in errors:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import classad2
 import htcondor2
 import pytest
 from hypothesis import given
@@ -18,7 +19,8 @@ from tests.submit.plans import plan, site, split_arguments
 
 NO_CONTROL = st.text(st.characters(blacklist_categories=("Cc", "Cs")), max_size=30)
 CHTC = {
-    "CONTAINER_IMAGE": "osdf:///chtc/staging/me/alignsec-v1.sif",
+    "SITE": "chtc",
+    "CONTAINER_IMAGE": "osdf:///chtc/staging/m/me/alignsec-v1.sif",
     "REQUEST_GPUS": "1",
     "GPUS_MINIMUM_CAPABILITY": "7.5",
     "WANT_GPU_LAB": "true",
@@ -47,7 +49,7 @@ def test_without_a_container_jobs_use_the_sites_python() -> None:
 def test_chtc_settings_are_in_the_description() -> None:
     pair = lines(description.pair_description(plan(), site(**CHTC)))
     assert pair["universe"] == "container"
-    assert pair["container_image"] == "osdf:///chtc/staging/me/alignsec-v1.sif"
+    assert pair["container_image"] == "osdf:///chtc/staging/m/me/alignsec-v1.sif"
     assert " python3 jobs.evaluate" in pair["arguments"]
     expected = {
         "request_gpus": "1",
@@ -84,9 +86,95 @@ def test_a_gpu_must_support_the_cuda_of_the_image(setting: str, runtime: str | N
     assert "gpus_minimum_runtime" not in on_cpu
 
 
-def test_a_job_held_for_memory_gets_more() -> None:
-    request = lines(description.pair_description(plan(), site()))["request_memory"]
-    assert request == "ifThenElse(LastHoldReasonCode =?= 34, $(larger_memory), $(memory))"
+HELD_FOR_MEMORY = {"LastHoldReasonCode": 34, "LastHoldReasonSubCode": 0}
+HELD_FOR_DISK = {"LastHoldReasonCode": 34, "LastHoldReasonSubCode": 104}
+HELD_TWICE = {**HELD_FOR_DISK, "NumHoldsByReason": classad2.ClassAd({"JobOutOfResources": 2})}
+BY_POLICY = {"LastHoldReasonCode": 21, "LastHoldReasonSubCode": 102}
+
+
+@pytest.mark.parametrize("describe", [description.pair_description, description.final_description])
+@pytest.mark.parametrize(
+    ("history", "memory", "disk"),
+    [
+        ({}, False, False),
+        (HELD_FOR_MEMORY, True, False),
+        ({"LastHoldReasonCode": 34, "LastHoldReasonSubCode": 102}, True, False),
+        (HELD_FOR_DISK, False, True),
+        (HELD_TWICE, True, True),
+        (BY_POLICY, True, False),
+        ({**BY_POLICY, "LastHoldReasonSubCode": 104}, False, True),
+        ({"LastHoldReasonCode": 12, "LastHoldReasonSubCode": 2}, False, False),
+    ],
+)
+def test_a_held_job_gets_more_of_the_resource_that_it_exceeded(
+    describe: Any, history: dict[str, Any], memory: bool, disk: bool
+) -> None:
+    """Memory and disk holds are both code 34; the subcode of a disk hold is 104."""
+    macros = {"memory": "1000", "larger_memory": "2000", "disk": "500", "larger_disk": "1000"}
+    text = lines(describe(plan(), site(CONTAINER_IMAGE="docker://x", CONTAINER_IMAGE_MB="7000")))
+    for name, larger, unit in (("request_memory", memory, 1), ("request_disk", disk, 1024)):
+        expression = text[name]
+        for macro, value in macros.items():
+            expression = expression.replace(f"$({macro})", value)
+        asked = evaluate(expression, history)
+        least = evaluate(expression, {})
+        assert asked == (2 * least if larger else least)
+        assert least % unit == 0
+
+
+def evaluate(expression: str, attributes: dict[str, Any]) -> Any:
+    """Evaluate a ClassAd expression in a job's ad."""
+    return classad2.ClassAd({**attributes, "value": classad2.ExprTree(expression)}).eval("value")
+
+
+def held(code: int, subcode: int, **more: Any) -> dict[str, Any]:
+    """Return the attributes of a held job."""
+    return {
+        "HoldReasonCode": code,
+        "HoldReasonSubCode": subcode,
+        "NumHolds": 1,
+        "EnteredCurrentStatus": 0,
+        "NumHoldsByReason": classad2.ClassAd({"JobOutOfResources": 1}),
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("attributes", "released"),
+    [
+        (held(34, 0), True),
+        (held(34, 104), True),
+        (held(34, 104, **HELD_FOR_DISK), False),
+        (held(34, 0, **HELD_FOR_MEMORY), False),
+        (held(34, 0, **HELD_TWICE), True),
+        (held(34, 0, **HELD_FOR_DISK, NumHoldsByReason=classad2.ClassAd({"JobOutOfResources": 3})), False),
+        (held(13, 2), True),
+        (held(13, 2, NumHolds=4), False),
+        (held(1, 0), False),
+    ],
+)
+def test_a_job_is_released_once_for_each_resource(attributes: dict[str, Any], released: bool) -> None:
+    release = lines(description.pair_description(plan(), site()))["periodic_release"]
+    assert evaluate(release, attributes) is released
+
+
+IMAGE_7_GB = {"CONTAINER_IMAGE": "docker://x", "CONTAINER_IMAGE_MB": "7000"}
+
+
+def test_the_final_nodes_disk_includes_the_image() -> None:
+    without, within = (
+        evaluate(lines(description.final_description(plan(), site(**keys)))["request_disk"], {})
+        for keys in ({}, IMAGE_7_GB)
+    )
+    assert within - without == 7000 * 1024
+
+
+def test_the_docker_universe_is_an_option() -> None:
+    docker = lines(
+        description.pair_description(plan(), site(CONTAINER_IMAGE="docker://a/b:1", DOCKER_UNIVERSE="true"))
+    )
+    assert (docker["universe"], docker["docker_image"]) == ("docker", "a/b:1")
+    assert "container_image" not in docker
 
 
 def test_the_final_node_uses_the_container_but_no_gpu() -> None:
@@ -105,16 +193,15 @@ def test_the_final_node_uses_as_many_processes_as_cpus(pairs: int, cpus: int) ->
     assert final["request_cpus"] == str(cpus)
     assert final["arguments"].endswith(f' --jobs {cpus}"')
     least = max(1024, site().request_disk_mb)
-    assert int(final["request_disk"].removesuffix("MB")) >= (
-        least if pairs == 1 else 1024 + pairs * 1000 * 30 / 1e6
-    )
+    asked = evaluate(final["request_disk"], {}) / 1024
+    assert asked >= (least if pairs == 1 else 1024 + pairs * 1000 * 30 / 1e6)
 
 
 @pytest.mark.parametrize("describe", [description.pair_description, description.final_description])
 def test_every_held_job_is_removed_in_the_end(describe: Any) -> None:
-    held = lines(describe(plan(), site(HELD_SECONDS="77")))
-    assert held["periodic_remove"] == "JobStatus == 5 && (time() - EnteredCurrentStatus) > 77"
-    assert "NumHolds <= 3" in held["periodic_release"]
+    policy = lines(describe(plan(), site(HELD_SECONDS="77")))
+    assert policy["periodic_remove"] == "JobStatus == 5 && (time() - EnteredCurrentStatus) > 77"
+    assert "NumHolds <= 3" in policy["periodic_release"]
 
 
 @given(word=NO_CONTROL.filter(lambda text: '"' not in text), expression=st.just(""))

@@ -21,7 +21,7 @@ from tests.submit.weights.file_server import safetensors
 StudyFile = Callable[..., Path]
 TAG = '[[models]]\nname = "tag"\nsource = "timm:resnet18.a1_in1k"\n'
 ADDRESS = "hub:timm/resnet18.a1_in1k"
-OSDF = "osdf:///chtc/staging/me/weights"
+OSDF = "osdf:///chtc/staging/m/me/weights"
 
 
 @pytest.fixture
@@ -72,7 +72,8 @@ def test_a_pair_names_the_staged_file(study: Path, weights: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"), [("", "weights/"), (OSDF, f"{OSDF}/"), ("file:///staging/me/w/", "file:///staging/me/w/")]
+    ("url", "expected"),
+    [("", "weights/"), (OSDF, f"{OSDF}/"), ("file:///staging/m/me/w/", "file:///staging/m/me/w/")],
 )
 def test_jobs_transfer_staged_files_from_the_sites_url(
     study: Path, weights: Path, checkout: Path, tmp_path: Path, url: str, expected: str
