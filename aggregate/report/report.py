@@ -17,6 +17,7 @@ from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
 from alignsec.spec.attack import Attack
+from alignsec.spec.deviations import describe_deviations
 from alignsec.spec.pair import PairModel
 from alignsec.spec.verdicts import legend
 
@@ -66,6 +67,7 @@ def render_report(inputs: ReportInputs) -> bytes:
         "tally": tally,
         "states": tally.states,
         "attacks": attacks,
+        "deviations": {name: describe_deviations(attack) for name, attack in attacks.items()},
         "models": models,
         "completeness": findings.describe_completeness(plan, tally),
         "answers": answer.answer_question(inputs.table, inputs.statistics),
