@@ -50,7 +50,14 @@ def test_an_image_is_built_from_the_recipe_and_runs_a_job(make_pool: MakePool, t
     # Without root, Apptainer makes the namespace itself.
     namespace = ["unshare", "-Ur"] if os.geteuid() == 0 else []
     words = [*namespace, str(program), "build", "--sandbox", "image", "alignsec.def"]
-    built = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    # The certificates of this machine, for uv.
+    certificates = "/etc/ssl/certs/ca-certificates.crt"
+    (tmp_path / "base/etc/ssl/certs").mkdir(parents=True)
+    shutil.copy(certificates, tmp_path / "base/etc/ssl/certs")
+    environ = {**os.environ, "SSL_CERT_FILE": certificates, "UV_SYSTEM_CERTS": "1"}
+    built = subprocess.run(
+        words, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
     assert built.returncode == 0, built.stdout + built.stderr
     image = tmp_path / "image"
     labels = json.loads((image / ".singularity.d/labels.json").read_text())
