@@ -10,9 +10,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
+from alignsec import terminal
 from alignsec.command import INPUT_ERROR, explain_missing, run_command
+from alignsec.console import TerminalConsole
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 from alignsec.run.event_log import EventLog
@@ -56,7 +56,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.outcomes is not None and not given.outcomes.exists():
         raise ConfigErrors.about("--outcomes", "not found", given=str(given.outcomes))
     events = EventLog(given.events or folder.events)
-    with Display(Console(stderr=True)) as display:
+    with Display(TerminalConsole(stderr=True)) as display:
         analysis = analyse(
             folder,
             given.outcomes or folder.outcomes,
@@ -65,12 +65,12 @@ def _run(given: argparse.Namespace) -> int:
             given.jobs,
             display,
         )
-    sys.stdout.write(f"The report is at {analysis.report}\n")
+    terminal.write(sys.stdout, f"The report is at {analysis.report}\n")
     sys.stdout.flush()
-    sys.stderr.writelines(f"{sentence}\n" for sentence in analysis.failed)
+    terminal.write(sys.stderr, "".join(f"{sentence}\n" for sentence in analysis.failed))
     if analysis.not_ok:
-        sys.stderr.write(
-            f"{analysis.not_ok} of {analysis.planned} pairs are not ok; {analysis.report} lists them\n"
+        terminal.write(
+            sys.stderr, f"{analysis.not_ok} of {analysis.planned} pairs are not ok; {analysis.report} lists them\n"
         )
         return 1
     return 0

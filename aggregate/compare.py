@@ -10,10 +10,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
-from alignsec import atomic
+from alignsec import atomic, terminal
 from alignsec.command import INPUT_ERROR, explain_missing, run_command
+from alignsec.console import TerminalConsole
 from alignsec.display import Display
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
@@ -42,13 +41,13 @@ def main(argv: list[str]) -> int:
 def _run(given: argparse.Namespace) -> int:
     out = given.out or RunFolder(given.B).comparison(given.A)
     cores = len(os.sched_getaffinity(0))
-    with Display(Console(stderr=True)) as display:
+    with Display(TerminalConsole(stderr=True)) as display:
         comparison = _read_and_compare(given.A, given.B, cores, display)
     out.mkdir(parents=True, exist_ok=True)
     atomic.write_atomic(out / "compare.csv", table.to_csv(report.make_agreement_table(comparison)))
     atomic.write_atomic(out / "images.csv", table.to_csv(report.make_image_table(comparison)))
     atomic.write_atomic(out / "compare.html", report.render_comparison(comparison))
-    sys.stdout.write("\n".join([*_summarize(comparison), f"The page is at {out / 'compare.html'}", ""]))
+    terminal.write(sys.stdout, "\n".join([*_summarize(comparison), f"The page is at {out / 'compare.html'}", ""]))
     return 1 if comparison.changed else 0
 
 

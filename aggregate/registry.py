@@ -16,7 +16,7 @@ from aggregate.collect.table import to_csv
 from aggregate.formatting import format_quantity
 from aggregate.scores import scores
 from aggregate.scores.scores import Scores
-from alignsec import atomic
+from alignsec import atomic, terminal
 from alignsec.catalogue import brainscore_registry
 from alignsec.catalogue.brainscore_registry import Registration, RegistryError
 from alignsec.command import INPUT_ERROR, run_command
@@ -102,21 +102,21 @@ def _run(given: argparse.Namespace) -> int:
     table = join_scores(registrations, alignment)
     atomic.write_atomic(given.out, to_csv(table))
     _report(table, alignment)
-    sys.stdout.write(f"The table is {given.out}\n")
+    terminal.write(sys.stdout, f"The table is {given.out}\n")
     return 0
 
 
 def _report(table: pd.DataFrame, alignment: Scores) -> None:
     states = "; ".join(f"{count} {state}" for state, count in table["state"].value_counts().items())
     folders = format_quantity(table["folder"].nunique(), "folder")
-    sys.stdout.write(f"{format_quantity(len(table), 'registration')} of {folders}: {states}\n")
+    terminal.write(sys.stdout, f"{format_quantity(len(table), 'registration')} of {folders}: {states}\n")
     unregistered = set(alignment.rows) - set(table["registry_name"])
-    sys.stdout.write(f"Names in the scores file that no folder registers: {len(unregistered)}\n")
+    terminal.write(sys.stdout, f"Names in the scores file that no folder registers: {len(unregistered)}\n")
     for row in table[table["state"].isin(["unread", "ambiguous"])].itertuples():
         where = f"models/{row.folder}/__init__.py, line {row.line}"
-        sys.stdout.write(f"{row.state}: {where}: {row.registry_name}\n")
+        terminal.write(sys.stdout, f"{row.state}: {where}: {row.registry_name}\n")
     for remark in alignment.remarks:
-        sys.stdout.write(f"{remark}\n")
+        terminal.write(sys.stdout, f"{remark}\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import select
 import sys
 from collections.abc import Callable, Mapping
 
+from alignsec import terminal
 from alignsec.errors import ConfigErrors
 
 SUCCESS = 0
@@ -43,14 +44,14 @@ def run_command(
         code = work()
         sys.stdout.flush()
     except tuple(codes) as error:
-        sys.stderr.write(f"{error}\n")
+        terminal.write(sys.stderr, f"{error}\n")
         return next(code for kind, code in codes.items() if isinstance(error, kind))
     except BrokenPipeError as error:
         return INCOMPLETE if _discard_stdout() else _report(error, note, os_error)
     except OSError as error:
         return _report(error, note, os_error)
     except KeyboardInterrupt:
-        sys.stderr.write(f"interrupted; {note}\n")
+        terminal.write(sys.stderr, f"interrupted; {note}\n")
         return INTERRUPTED
     return code
 
@@ -71,7 +72,7 @@ def explain_missing(missing: ModuleNotFoundError, requirements: str) -> str:
 
 def _report(error: OSError, note: str, code: int) -> int:
     what = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-    sys.stderr.write(f"{what}; {note}\n")
+    terminal.write(sys.stderr, f"{what}; {note}\n")
     return code
 
 

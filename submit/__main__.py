@@ -11,6 +11,7 @@ from rich.console import Console
 
 from alignsec import command
 from alignsec.catalogue import hub_cache
+from alignsec.console import TerminalConsole
 from alignsec.display import megabytes
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
@@ -38,7 +39,7 @@ def main() -> int:
         0 if the work is done, 1 if a pair is not ok or a disk failed, 2 for errors of the input, 130 after Ctrl-C.
     """
     arguments = _parser().parse_args()
-    console = Console(soft_wrap=True, highlight=False)
+    console = TerminalConsole(soft_wrap=True, highlight=False)
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 

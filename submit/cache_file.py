@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from alignsec import bounded, limits
+from alignsec import bounded, limits, terminal
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -32,5 +32,5 @@ def read_cache(path: Path, form: type[C], version: int) -> C | None:
         reason = str(error)
     else:
         return content if getattr(content, "schema_version", None) == version else None
-    sys.stderr.write(f"warning: {path}: is a damaged cache and is rebuilt ({reason[:200]})\n")
+    terminal.write(sys.stderr, f"warning: {path}: is a damaged cache and is rebuilt ({reason[:200]})\n")
     return None

@@ -10,11 +10,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from alignsec import bounded, limits
 from alignsec.command import INCOMPLETE, SUCCESS, run_command
+from alignsec.console import TerminalConsole
 from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def _print_failures(folder: RunFolder) -> int:
-    console = Console(soft_wrap=True, highlight=False)
+    console = TerminalConsole(soft_wrap=True, highlight=False)
     plan = Plan.read(folder)
     failures = find_failures(plan, folder)
     planned = {one.pair.id: one for one in plan.planned}

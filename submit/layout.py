@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from alignsec import atomic, digest
+from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images import duplicates
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan, PlannedPair, PlannedScores
@@ -38,10 +39,11 @@ def write_run_folder(
         The plan.
 
     Raises:
-        ConfigErrors: Images cannot be decoded; each of them is named.
+        ConfigErrors: Images cannot be decoded; each of them is named. Or another study owns the folder.
         OSError: The folder cannot be written.
     """
     study = validated.study
+    _refuse_other_study(validated.path, folder)
     # First, because this decodes every image completely: a damaged image leaves no run folder.
     store = store or PackStore(folder.images, DigestCache(None))
     packs = StudyPacks.write(validated.selection, store, console)
@@ -54,6 +56,7 @@ def write_run_folder(
         name=study.name,
         title=study.title or study.name,
         seed=study.seed,
+        study_file=str(validated.path.resolve()),
         study_sha256=digest.sha256_of_bytes(text),
         code_sha256=digest.sha256_of_bytes(archive),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -70,6 +73,23 @@ def write_run_folder(
         atomic.write_atomic(folder.pair(pair.id), pair.model_dump_json(indent=1).encode())
     plan.write(folder)
     return plan
+
+
+def _refuse_other_study(path: Path, folder: RunFolder) -> None:
+    """Raise ConfigErrors if another study of the same name wrote the folder.
+
+    A study file that was moved, copied or edited is the same study: the other file must exist and differ.
+    """
+    try:
+        other = Path(Plan.read(folder).study_file)
+    except ConfigErrors:  # no plan, or one of another version, which is replaced
+        return
+    if other.is_file() and other != path.resolve() and other.read_bytes() != path.read_bytes():
+        remedy = (
+            f"is also the name of the study {other}, which owns {folder.root}; give one of the two another name, "
+            f"or move that run folder"
+        )
+        raise ConfigErrors([ConfigError(path=path, field="name", given=folder.root.name, remedy=remedy)])
 
 
 def _plan_pairs(validated: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tuple[PlannedPair, ...]:

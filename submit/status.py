@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from alignsec.command import SUCCESS, run_command
+from alignsec.console import TerminalConsole
 from alignsec.run.folder import RunFolder
 from submit.monitor.run_status import STATES, PairSnapshot, RunMonitor, RunStatus
 
@@ -41,14 +42,14 @@ def main() -> int:
 
 
 def _print_status(arguments: argparse.Namespace) -> int:
-    console = Console(soft_wrap=True)
+    console = TerminalConsole(soft_wrap=True)
     monitor = RunMonitor(RunFolder(arguments.run.resolve()))
     if arguments.json:
         sys.stdout.write(json.dumps(monitor.read().as_dict(), indent=1) + "\n")
     elif console.is_terminal and not arguments.once:
         # Ctrl-C leaves the live view; the run continues.
         with suppress(KeyboardInterrupt):
-            show_live(monitor, Console())
+            show_live(monitor, TerminalConsole())
     else:
         console.print(render(monitor.read()))
     return SUCCESS

@@ -47,6 +47,13 @@ def terminated(job: int, second: int, code: int) -> str:
     return event(5, job, second, "Job terminated.", f"\t(1) Normal termination (return value {code})", *more)
 
 
+def killed(job: int, second: int, signal: int) -> str:
+    """Return the end of a job by a signal."""
+    normal = "\t(1) Normal termination (return value 0)"
+    abnormal = f"\t(0) Abnormal termination (signal {signal})\n\t(0) No core file"
+    return terminated(job, second, 0).replace(normal, abnormal)
+
+
 def held(job: int, second: int, code: int, reason: str) -> str:
     """Return the hold of a job."""
     return event(12, job, second, "Job was held.", f"\t{reason}", f"\tCode {code} Subcode 0")

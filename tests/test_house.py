@@ -168,6 +168,18 @@ def test_nothing_calls_print():
         assert not [f"{name}:{func.lineno}" for func in calls if isinstance(func, ast.Name) and func.id == "print"]
 
 
+def test_commands_escape_control_characters():
+    """Entry points of commands write with TerminalConsole or `terminal.write`, which escape control characters."""
+    for name in FILES:
+        if name.split("/")[0] not in {"submit", "aggregate"}:
+            continue
+        calls = [node for node in ast.walk(parse(name)) if isinstance(node, ast.Call)]
+        functions = [ast.unparse(node.func) for node in calls]
+        assert "Console" not in functions, name
+        if name not in {"submit/status.py", "submit/pool/__main__.py"}:  # JSON; commands for a shell
+            assert not {"sys.stdout.write", "sys.stderr.write"} & set(functions), name
+
+
 def test_files_are_short():
     lengths = {name: len((CHECKOUT / name).read_text(encoding="utf-8").splitlines()) for name in FILES}
     assert not {name: length for name, length in lengths.items() if length > FILE_LINES}

@@ -214,6 +214,7 @@ def _make_pair_row(
 ) -> PairRow:
     """Return the row of a pair: model and attack from the plan, or from the file if the outcome is stale."""
     missing = status.missing_status(pair_id, pair, history)
+    reason = status.explain_death(summary.reason, history) if summary else missing.reason
     history = history or NodeHistory(pair_id)
     summary = summary or OutcomeSummary(missing.state, missing.reason, "", "")
     # Interned: most of 100,000 pairs share these values.
@@ -227,7 +228,7 @@ def _make_pair_row(
         model=pair.model.name if pair else summary.model,
         attack=pair.attack.name if pair else summary.attack,
         state=summary.state,
-        reason=summary.reason,
+        reason=reason,
         **provenance,
         started=summary.started,
         seconds=summary.seconds,

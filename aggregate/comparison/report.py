@@ -115,6 +115,10 @@ def describe_findings(comparison: Comparison) -> Iterator[str]:
     if neither := len(comparison.a.not_ok.keys() & comparison.b.not_ok.keys()):
         yield f"{format_quantity(neither, 'pair')} of both plans are ok in neither run."
     for letter, run in (("A", comparison.a), ("B", comparison.b)):
+        if run.damaged:
+            named = [f"{' × '.join(key)}: {reason}" for key, reason in sorted(run.damaged.items())]
+            files = format_quantity(len(named), "damaged outcome file")
+            yield f"{letter} has {files}, left out: {_list_names(named)}; to replace them, run {letter} again."
         if run.stale:
             outcomes = format_quantity(run.stale, "outcome")
             yield f"{letter} has {outcomes} that its plan does not contain; left out."

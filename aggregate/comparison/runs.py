@@ -8,7 +8,6 @@ from pathlib import Path
 
 from aggregate.collect import reading
 from alignsec.display import Display
-from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import outcome_file, status
 from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
@@ -17,8 +16,6 @@ from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS
 from alignsec.spec.pair import Pair
 
-MAX_NAMED = 10
-"""Damaged files that a message names; it counts the others."""
 PairKey = tuple[str, str]
 """Names of model and attack in the study."""
 
@@ -56,6 +53,8 @@ class Run:
     results: dict[PairKey, PairResult]
     not_ok: dict[PairKey, str]
     """Reason for each planned pair that is not ok."""
+    damaged: dict[PairKey, str]
+    """The part of `not_ok` whose outcome file is damaged."""
     stale: int
     """Number of outcomes that the plan does not contain; they are not compared."""
 
@@ -69,15 +68,14 @@ def read_run(root: Path, processes: int = 1, display: Display | None = None) -> 
         display: Progress display.
 
     Raises:
-        ConfigErrors: The folder is not a run folder, or outcome files are damaged; it lists all errors.
+        ConfigErrors: The folder is not a run folder, or its archive of outcomes cannot be read.
         OSError: A file cannot be read.
     """
     folder = RunFolder(root)
     plan = Plan.read(folder)
     display = display or Display()
     display.begin(f"reading outcomes of {plan.name}", len(plan.planned), unit="outcomes")
-    run = Run(root, plan.name, {}, {}, 0)
-    damaged: list[ConfigError] = []
+    run = Run(root, plan.name, {}, {}, {}, 0)
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}
     read_files = reading.read_parallel(_read_outcome, processes if len(plan.planned) > FEW_PAIRS else 1)
     outcomes = status.read_outcomes(plan, folder.outcomes, read_files)
@@ -87,26 +85,12 @@ def read_run(root: Path, processes: int = 1, display: Display | None = None) -> 
             run.stale += 1
         elif isinstance(outcome, PairResult):
             run.results[_key(pair)] = _share_memory(outcome, shared)
-        elif outcome is not None and outcome.damaged:
-            remedy = f"{outcome.reason}; run its pair again, or move the file out of the folder"
-            damaged.append(ConfigError(path=folder.outcome(pair_id), remedy=remedy))
         else:
             missing = status.missing_status(pair_id, pair, None)
             run.not_ok[_key(pair)] = outcome.reason if outcome else missing.reason
-    if damaged:
-        raise ConfigErrors(_shorten_errors(damaged, folder.outcomes))
+            if outcome is not None and outcome.damaged:
+                run.damaged[_key(pair)] = outcome.reason
     return run
-
-
-def _shorten_errors(damaged: list[ConfigError], outcomes: Path) -> list[ConfigError]:
-    """Return the first errors and one that counts the others."""
-    more = len(damaged) - MAX_NAMED
-    if more <= 0:
-        return damaged
-    return [
-        *damaged[:MAX_NAMED],
-        ConfigError(path=outcomes, given=str(more), remedy="more outcome files are damaged"),
-    ]
 
 
 @dataclass(frozen=True, slots=True)

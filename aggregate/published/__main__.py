@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from alignsec import terminal
 from alignsec.command import INPUT_ERROR, explain_missing, run_command
 from alignsec.errors import ConfigError, ConfigErrors
 
@@ -58,7 +59,7 @@ def _run(given: argparse.Namespace) -> int:
     if errors:
         raise ConfigErrors(errors)
     report, summary = analyse_published(file, given.scores, given.label, out, given.images)
-    sys.stdout.write(f"{summary}\nThe report is at {report}\n")
+    terminal.write(sys.stdout, f"{summary}\nThe report is at {report}\n")
     return 0
 
 

@@ -66,7 +66,8 @@ class NodeHistory:
                 return "waiting for a machine"
         code = self.exit_code or 0
         ending = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return f"its job {ending} and left no outcome"
+        where = f" on {self.host}" if self.host else ""
+        return f"its job {ending}{where} and left no outcome"
 
 
 class EventLog:

@@ -41,6 +41,8 @@ class _PlanHeader(StrictModel):
     name: str
     title: str
     seed: int
+    study_file: str = ""
+    """Path of the study file on the access point; empty in plans of earlier versions."""
     study_sha256: Sha256
     code_sha256: Sha256
     written: str

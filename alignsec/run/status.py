@@ -19,6 +19,8 @@ StatusName = Literal["ok", "failed", "missing", "stale"]
 Result = TypeVar("Result")
 FEW_PAIRS = 2000
 """Up to this number of pairs, one process reads the outcomes: starting a second one takes seconds."""
+ENDINGS = frozenset({"ended", "held", "removed"})
+"""States of a job that says why there is no outcome."""
 _STALE = "the study no longer contains this pair: its model, attack, images or seed changed"
 _EMPTY = "the job died before it could write a reason; see its log"
 
@@ -95,7 +97,8 @@ def read_statuses(plan: Plan, outcomes: Path, events: EventLog | None = None) ->
         if found is None:
             yield missing_status(pair_id, pair, history)
         else:
-            yield replace(found, pair=pair or found.pair, history=history)
+            reason = explain_death(found.reason, history)
+            yield replace(found, pair=pair or found.pair, history=history, reason=reason)
 
 
 def _read_file_statuses(files: Iterable[tuple[OutcomeFile, bool]]) -> Iterator[PairStatus]:
@@ -106,6 +109,16 @@ def missing_status(pair_id: str, pair: Pair | None, history: NodeHistory | None)
     """Return the status of a pair without an outcome file."""
     reason = history.summary if history else "no outcome file"
     return PairStatus(pair_id, "missing", pair, reason=reason, history=history)
+
+
+def explain_death(reason: str, history: NodeHistory | None) -> str:
+    """Return the reason of a failed pair, with what the event log knows if its job left an empty outcome.
+
+    Args:
+        reason: The reason from the outcome file.
+        history: HTCondor's events of the pair's jobs.
+    """
+    return history.summary if reason == _EMPTY and history and history.state in ENDINGS else reason
 
 
 def read_pair_status(pair: Pair, path: Path) -> PairStatus:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from alignsec.command import SUCCESS, run_command
+from alignsec.console import TerminalConsole
 from alignsec.display import Display
 from studies.demo.manifest import digest_sources, is_current
 from studies.demo.networks import STUDY_FILE, read_networks
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.j < 1:
         parser.error(f"-j {options.j}: must be at least 1")
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = TerminalConsole(highlight=False, markup=False, soft_wrap=True)
     return run_command(partial(_prepare, options.folder.absolute(), options.j, console), "no asset was changed")
 
 

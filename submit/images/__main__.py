@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from alignsec import command
+from alignsec.console import TerminalConsole
 from alignsec.display import megabytes
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images import duplicates
@@ -37,7 +38,7 @@ def main() -> int:
     parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
     parser.add_argument("--site", metavar="NAME", help="the site's profile (default: SITE of .env)")
     arguments = parser.parse_args()
-    console = Console(soft_wrap=True, highlight=False)
+    console = TerminalConsole(soft_wrap=True, highlight=False)
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 

@@ -182,6 +182,7 @@ class RunMonitor:
             return PairSnapshot(pair.id, refused, reason=problem.reason, images=images, tries=tries)
         if state in ("ok", "failed"):
             tries = history.jobs if history else 0
+            reason = status.explain_death(reason, history)
             return PairSnapshot(pair.id, state, reason=reason, images_done=images, images=images, tries=tries)
         if history is None:
             return PairSnapshot(pair.id, "waiting", images=images)

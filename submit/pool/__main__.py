@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from alignsec.command import run_command
+from alignsec.console import TerminalConsole
 from submit.pool.pool import Pool, PoolOptions, PoolUnavailableError
 from submit.pool.private import clean, down, ensure, find, up
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
-    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    console = TerminalConsole(stderr=True, soft_wrap=True, highlight=False, markup=False)
     return run_command(partial(_run, parser, arguments, console), NOTE)
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from alignsec.console import TerminalConsole
 from alignsec.run.plan import Plan
 from submit.requests.estimate import Basis
 from submit.requests.requests import ResourceRequests
@@ -48,7 +49,7 @@ def print_requests(
         return
     if table:
         # In a log, names should not be folded to the width of a terminal.
-        wide = console if console.is_terminal else Console(file=console.file, width=LOG_WIDTH)
+        wide = console if console.is_terminal else TerminalConsole(file=console.file, width=LOG_WIDTH)
         wide.print(_table(by_model))
     for line in summarize_requests(by_model):
         console.print(line, markup=False, highlight=False)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from alignsec import command
+from alignsec import command, terminal
+from alignsec.console import TerminalConsole
 from alignsec.display import BYTES, Display, megabytes
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.study.study import Study
@@ -49,7 +50,7 @@ def main() -> int:
     parser.add_argument("--site", metavar="NAME", help="the site's profile (default: SITE of .env)")
     parser.add_argument("--at-once", type=int, default=4, metavar="N", help="simultaneous downloads (default: 4)")
     arguments = parser.parse_args()
-    console = Console(soft_wrap=True, highlight=False)
+    console = TerminalConsole(soft_wrap=True, highlight=False)
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
@@ -61,7 +62,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         max(1, arguments.at_once),
     )
     if failed:
-        sys.stderr.write(f"{ConfigErrors(failed)}\n{NOTE}\n")
+        terminal.write(sys.stderr, f"{ConfigErrors(failed)}\n{NOTE}\n")
     return command.INCOMPLETE if failed else command.SUCCESS
 
 

@@ -12,7 +12,6 @@ import pytest
 from aggregate import compare
 from aggregate.comparison import agreement, report, runs
 from aggregate.statistics import mcnemar
-from alignsec.errors import ConfigErrors
 from alignsec.run.plan import PlannedPair
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import Pair
@@ -188,25 +187,43 @@ def test_pairs_with_an_outcome_in_one_run_only(two, capsys):
     assert "B has 1 outcome that its plan does not contain" in out
 
 
-def test_all_invalid_inputs_are_reported_together(two, tmp_path, capsys):
-    """A folder that is not a run and a damaged outcome are reported, and nothing is written."""
-    _write_outcomes(two[0])
-    path = two[0].write_record("a", "clean", "RRW")
-    path.write_bytes(path.read_bytes().replace(b'"RRW"', b'"RRR"'))
-    code = compare.main([str(two[0].folder.root), str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
+def test_all_invalid_inputs_are_reported_together(tmp_path, capsys):
+    """Both folders that are not runs are reported, and nothing is written."""
+    code = compare.main([str(tmp_path / "none"), str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
     message = capsys.readouterr().err
     assert code == 2
-    assert f"{path}: the outcome file was changed after it was written" in message
+    assert "none: is not a run folder" in message
     assert "nowhere: is not a run folder" in message
     assert not (tmp_path / "out").exists()
 
 
+def test_a_damaged_outcome_is_left_out_and_named(two, capsys):
+    """The other pairs are compared. Terminal and page name the damaged outcome and its reason."""
+    for run in two:
+        _write_outcomes(run)
+    path = two[1].write_record("a", "clean", "R" * 9 + "W")
+    path.write_bytes(path.read_bytes().replace(b"RRW", b"RRR"))
+    code, out, _ = _main(*two, capsys)
+    assert code == 0
+    assert "All 50 verdicts agree (3 pairs" in out
+    assert "B has 1 damaged outcome file, left out: a × clean: the outcome file was changed" in out
+    assert "a × clean: only in A; the other run: the outcome file was changed" in out
+    page = (two[1].folder.root / "compare" / "x" / "compare.html").read_text()
+    assert "B has 1 damaged outcome file" in page
+
+
 def test_many_damaged_files_are_counted(tmp_path):
-    run = write_run(tmp_path / "x", models=[f"m{at}" for at in range(12)], attacks=[CLEAN])
-    for pair in run.plan:
-        run.folder.outcome(pair.id).write_bytes(b"{")
-    with pytest.raises(ConfigErrors, match="2 more outcome files are damaged"):
-        runs.read_run(run.folder.root)
+    """No more than a few are named."""
+    both = [write_run(tmp_path / name, models=[f"m{at}" for at in range(12)], attacks=[CLEAN]) for name in "xy"]
+    for pair in both[0].plan:
+        both[0].write_record(pair.model.name, "clean", "RRW")
+        both[1].write_record(pair.model.name, "clean", "RRW")
+    for pair in list(both[1].plan)[1:]:
+        both[1].folder.outcome(pair.id).write_bytes(b"{")
+    comparison = agreement.compare_runs(*(runs.read_run(run.folder.root) for run in both))
+    assert comparison.pairs == 1
+    (finding,) = [text for text in report.describe_findings(comparison) if "damaged" in text]
+    assert "B has 11 damaged outcome files, left out: 11, such as m1 × clean" in finding
 
 
 def test_runs_without_a_common_pair(two, tmp_path, capsys):

@@ -179,3 +179,21 @@ def test_unusual_names_do_not_reach_file_names(study_file: StudyFile, folder: Ru
     for file in (file for file in folder.root.rglob("*") if file.is_file()):
         assert set(file.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.")
     assert next(iter(Plan.read(folder))).model.name == names[0]
+
+
+def test_another_study_with_the_same_name_is_refused(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """Both paths and the remedy are in the message. An edited, copied or moved study file is the same study."""
+    path = study_file("a")
+    first = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
+    other = path.with_name("other.toml")
+    other.write_bytes(path.read_bytes())
+    layout.write_run_folder(validation.validate(other, tmp_path / "hub"), folder)
+    path.write_text(path.read_text() + "\n# edited\n")
+    with pytest.raises(ConfigErrors, match="is also the name of the study") as caught:
+        layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
+    assert f"{path}: name: tiny is also" in str(caught.value)
+    assert str(other) in str(caught.value)
+    assert "another name, or move that run folder" in str(caught.value)
+    assert Plan.read(folder).study_file == str(other.resolve())
+    other.unlink()
+    assert layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder).planned == first.planned

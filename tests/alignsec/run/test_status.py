@@ -9,10 +9,12 @@ import pytest
 
 from alignsec import digest
 from alignsec.run import outcome_file, status
+from alignsec.run.event_log import EventLog
 from alignsec.run.outcome import Failure, Record
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.status import PairStatus
 from alignsec.spec.pair import File, Pair
+from tests import event_text
 from tests.tiny import failure, pair, record
 
 OK, FAILED, MISSING, TRUNCATED, EDITED, EMPTY, OTHER = PAIRS = [pair(name=f"m{n}") for n in range(7)]
@@ -131,3 +133,16 @@ def test_the_status_of_one_pair(tmp_path: Path):
     outcome_file.write(path, record(OK))
     assert status.read_pair_status(OK, path).state == "ok"
     assert status.read_pair_status(FAILED, path).state == "failed"
+
+
+@pytest.mark.parametrize(("code", "how"), [(-9, "was killed by signal 9"), (137, "ended with exit code 137")])
+def test_a_job_that_left_an_empty_outcome_is_explained_by_the_event_log(tmp_path: Path, code: int, how: str):
+    """A job that died could not write a reason; HTCondor's log has signal, exit code and host."""
+    (tmp_path / "outcomes").mkdir()
+    (tmp_path / "outcomes" / f"{EMPTY.id}.json").touch()
+    ended = event_text.killed(1, 9, -code) if code < 0 else event_text.terminated(1, 9, code)
+    log = event_text.write(
+        tmp_path / "log", event_text.submitted(1, 0, EMPTY.id), event_text.executing(1, 3, "slot1@gpu7"), ended
+    )
+    (found,) = status.read_statuses(make_plan([EMPTY]), tmp_path / "outcomes", EventLog(log))
+    assert (found.state, found.reason) == ("failed", f"its job {how} on slot1@gpu7 and left no outcome")
