@@ -24,10 +24,9 @@ from submit.weights.locate import LocatedWeights
 def write_run_folder(
     validated: ValidatedStudy, folder: RunFolder, store: PackStore | None = None, console: Console | None = None
 ) -> Plan:
-    """Write a run folder.
+    """Write a run folder and return its plan.
 
-    plan.json is written last: a folder that has a plan has everything that the plan names. Existing outcomes are
-    kept; those that the plan no longer contains become stale.
+    plan.json is written last: a folder with a plan has everything that the plan names. Existing outcomes are kept.
 
     Args:
         validated: The study.
@@ -35,11 +34,8 @@ def write_run_folder(
         store: Where to keep image packs, which other runs then share; by default, the run folder.
         console: Where to show the progress of packing; by default, nowhere.
 
-    Returns:
-        The plan.
-
     Raises:
-        ConfigErrors: Images cannot be decoded; each of them is named. Or another study owns the folder.
+        ConfigErrors: Images cannot be decoded, or another study owns the folder.
         OSError: The folder cannot be written.
     """
     study = validated.study
@@ -48,8 +44,8 @@ def write_run_folder(
     store = store or PackStore(folder.images, DigestCache(None))
     packs = StudyPacks.write(validated.selection, store, console)
     packs.link(store, folder.images)
-    for subfolder in (folder.weights, folder.sources, folder.pairs, folder.outcomes, folder.logs):
-        subfolder.mkdir(parents=True, exist_ok=True)
+    for part in (folder.weights, folder.sources, folder.pairs, folder.outcomes, folder.logs):
+        part.mkdir(parents=True, exist_ok=True)
     planned = _plan_pairs(validated, packs, folder)
     text, archive = validated.path.read_bytes(), code.build_archive()
     plan = Plan(
