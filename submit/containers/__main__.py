@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from alignsec import atomic, command
+from alignsec import atomic, command, terminal
 from alignsec.errors import ConfigErrors
 from submit.code import CHECKOUT
 from submit.containers.builder import TOOLS, BuildFolder, find_tool, is_access_point
@@ -45,11 +45,12 @@ def _build(arguments: argparse.Namespace, path: str) -> int:
     folder = BuildFolder(arguments.folder / recipe.name, recipe)
     folder.write(CHECKOUT)
     if arguments.job or (is_access_point(path) and not arguments.here):
-        sys.stdout.write(
+        terminal.write(
+            sys.stdout,
             f"wrote {folder.build_job}; images must not be built on an access point. To build it, run:\n"
             f"  cd {shlex.quote(str(folder.path))} && condor_submit -i {folder.build_job.name}\n"
             f"and in the job, with your staging folder: sh build.sh /staging/b/bucky\n"
-            f"Then set CONTAINER_IMAGE=osdf:///chtc/staging/b/bucky/{folder.image_file} in .env\n"
+            f"Then set CONTAINER_IMAGE=osdf:///chtc/staging/b/bucky/{folder.image_file} in .env\n",
         )
         return command.SUCCESS
     tool = find_tool(path)
@@ -63,7 +64,7 @@ def _build(arguments: argparse.Namespace, path: str) -> int:
         if tool == "apptainer"
         else f"push {recipe.name} to a registry, and set CONTAINER_IMAGE=docker://NAME/{recipe.name} in .env"
     )
-    sys.stdout.write(f"built {recipe.name}; {where}\n")
+    terminal.write(sys.stdout, f"built {recipe.name}; {where}\n")
     return command.SUCCESS
 
 
