@@ -206,25 +206,39 @@ class Site(StrictModel):
             ConfigErrors: The file cannot be read, or keys are unknown, invalid or contradict each other or the
                 site's rules. All are reported together.
         """
-        given = {**env_file.read_settings(path), **(overrides or {}), **({"SITE": site} if site else {})}
+        given = {**(overrides or {}), **({"SITE": site} if site else {})}
+        settings, errors = cls.read_usable(path, given, environ or {})
+        if errors:
+            raise ConfigErrors(errors)
+        return settings
+
+    @classmethod
+    def read_usable(
+        cls, path: Path, overrides: Mapping[str, str], environ: Mapping[str, str]
+    ) -> tuple["Site", list[ConfigError]]:
+        """Read the settings of a site; return them with defaults for invalid keys, and all errors.
+
+        The arguments are those of `read`.
+
+        Raises:
+            ConfigErrors: The file cannot be read.
+        """
+        given = {**env_file.read_settings(path), **overrides}
         name = given.get("SITE", "local")
         defaults = read_profile(name).settings if name in profile_names() else {}
-        variable = (environ or {}).get("STAGING", "")
+        variable = environ.get("STAGING", "")
         values = {
             key.lower(): value.replace(staging.VARIABLE, variable) if variable else value
             for key, value in {**defaults, **given}.items()
         }
+        errors: list[ConfigError] = []
         try:
             settings = cls.model_validate(values)
         except ValidationError as error:
             errors = [cls._error(path, details) for details in error.errors()]
-            # With defaults for the invalid keys, the rules can be checked: all errors are reported together.
             invalid = {one.field for one in errors}
-            usable = {key: value for key, value in values.items() if key.upper() not in invalid}
-            raise ConfigErrors([*errors, *rules.find_errors(cls.model_validate(usable), path, invalid)]) from None
-        if errors := rules.find_errors(settings, path):
-            raise ConfigErrors(errors)
-        return settings
+            settings = cls.model_validate({key: values[key] for key in values if key.upper() not in invalid})
+        return settings, [*errors, *rules.find_errors(settings, path, {one.field for one in errors})]
 
     @classmethod
     def _error(cls, file: Path, details: Mapping[str, object]) -> ConfigError:

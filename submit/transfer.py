@@ -88,7 +88,7 @@ def weights_size_errors(validated: ValidatedStudy, site: Site, weights: Path) ->
 
 def images_size_errors(study: Path, selection: Selection, site: Site) -> list[ConfigError]:
     """Return an error if the selected images are too large for their transfer method at the site."""
-    size = sum(_encoded_bytes(image) for image in selection.images) if site.profile.transfer else 0
+    size = sum(encoded_bytes(image) for image in selection.images) if site.profile.transfer else 0
     if not (limit := exceeded_limit(size, site.images_url, site)):
         return []
     reason = _describe_limit(limit, site.images_url, site)
@@ -96,7 +96,7 @@ def images_size_errors(study: Path, selection: Selection, site: Site) -> list[Co
     return [ConfigError(path=study, field="images", remedy=remedy)]
 
 
-def _encoded_bytes(image: Candidate) -> int:
+def encoded_bytes(image: Candidate) -> int:
     """Return the size of an encoded image; 0 for a row of a parquet file, whose size is unknown until it is
     read."""
     if image.size is not None:

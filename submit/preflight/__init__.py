@@ -1,0 +1,1 @@
+"""Preflight: reports everything that would go wrong after submission; writes and submits nothing."""
