@@ -2,6 +2,10 @@
 
 import torch
 
+_SHARED_BELOW = 0.9
+"""A slot with less than this share of the GPU's memory shares the GPU. HTCondor and CUDA count a little
+differently: HTCondor's value can be the memory without what the driver reserves."""
+
 
 class UnusableGpuError(Exception):
     """The job was assigned a GPU and cannot use it. Another machine may have a newer driver or a working GPU."""
@@ -35,3 +39,24 @@ def choose_device(assigned: str) -> torch.device:
     if computed != 8**3:
         raise UnusableGpuError(f"the assigned GPU ({assigned}) computed {computed:g} instead of {8**3}")
     return device
+
+
+def limit_gpu_memory(device: torch.device, slot_bytes: int | None) -> None:
+    """Limit the allocator to the slot's share of a GPU that several jobs use at once.
+
+    A MIG slice needs no limit, because CUDA reports the slice's memory as the device's.
+
+    Args:
+        device: The job's device; nothing is done for a CPU.
+        slot_bytes: GPU memory of the job's slot; None if it is unknown.
+    """
+    if device.type != "cuda" or slot_bytes is None:
+        return
+    _, total = torch.cuda.mem_get_info(device)
+    if slot_bytes < _SHARED_BELOW * total:
+        torch.cuda.set_per_process_memory_fraction(slot_bytes / total, device)
+
+
+def find_uuid(device: torch.device) -> str:
+    """Return the UUID of a GPU as nvidia-smi names it; empty for a CPU."""
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}" if device.type == "cuda" else ""

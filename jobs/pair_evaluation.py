@@ -21,7 +21,8 @@ from alignsec.spec.pair import File, Pair
 from alignsec.spec.verdicts import BudgetVerdicts, round_distance
 from jobs import provenance
 from jobs.checkpoint import Checkpoint
-from jobs.device import choose_device
+from jobs.device import choose_device, find_uuid, limit_gpu_memory
+from jobs.gpu_usage import GpuUsage
 
 _CHANNELS_LAST_SIDE = 128
 """Smallest image side in pixels for which weights are stored with channels last on a CPU. At 224 pixels MobileNets
@@ -56,12 +57,13 @@ def evaluate_pair(
     """
     disable_reduced_precision()
     device = choose_device(provenance.find_assigned_gpus(environ))
+    limit_gpu_memory(device, provenance.read_gpu_memory_bytes())
     _check_digests(folder, (pair.model.weights, pair.model.code))
     # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
     with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
         task = _make_task(pair, folder, device, images, corrupted)
         model = task.classifier
-        reporter = ProgressReporter(len(images.names))
+        reporter = ProgressReporter(len(images.names), GpuUsage(find_uuid(device)))
         model.on_pass = lambda: reporter.report_pass(model.passes.forward)
         resume_from, memory_bytes = checkpoint.read(pair.id), provenance.read_memory_bytes()
         for evaluation in evaluator.evaluate(task, resume_from, checkpoint.seconds_between_yields, memory_bytes):
@@ -70,7 +72,8 @@ def evaluate_pair(
             reporter.report_step(evaluation, model.passes.forward)
             checkpoint.save_if_due(pair.id, evaluation)
     precision = describe_precision(pair.attack.search, device, pair.attack.compile)
-    gathered = provenance.gather(clock, environ, precision).model_copy(update={"seconds": checkpoint.seconds})
+    measured = {"seconds": checkpoint.seconds, **reporter.measured(model.passes.forward)}
+    gathered = provenance.gather(clock, environ, precision).model_copy(update=measured)
     return _make_record(pair, images, evaluation, notes, gathered)
 
 
@@ -161,8 +164,8 @@ class ProgressReporter:
 
     EVERY_SECONDS = 2.0
 
-    def __init__(self, images: int) -> None:
-        self._images = images
+    def __init__(self, images: int, usage: GpuUsage) -> None:
+        self._images, self._usage = images, usage
         self._started = self._reported = time.monotonic()
         self._step_passes = 0
         self._evaluation: Evaluation | None = None
@@ -188,6 +191,18 @@ class ProgressReporter:
         if self._evaluation is not None and time.monotonic() - self._reported >= self.EVERY_SECONDS:
             self._write(self._evaluation, passes)
 
+    def measured(self, passes: int) -> dict[str, object]:
+        """Return the fields of the provenance that are measured during the evaluation.
+
+        Args:
+            passes: Forward passes so far, counted in images.
+        """
+        return {
+            "driver": self._usage.driver,
+            "gpu_utilisation_percent": self._usage.utilisation_percent,
+            "images_per_second": round(passes / max(time.monotonic() - self._started, 1e-9), 3),
+        }
+
     def _write(self, evaluation: Evaluation, passes: int) -> None:
         self._reported = now = time.monotonic()
         total = self._images * len(evaluation.budgets)
@@ -197,3 +212,4 @@ class ProgressReporter:
         progress = Progress(total - evaluation.undecided, total, rate, round(left / rate) if rate else 0, doing)
         sys.stdout.write(f"{progress}\n")
         sys.stdout.flush()
+        self._usage.sample_if_due()

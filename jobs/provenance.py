@@ -130,6 +130,15 @@ def read_memory_bytes() -> int | None:
     return int(megabytes) * 2**20 if megabytes.isdecimal() else None
 
 
+def read_gpu_memory_bytes() -> int | None:
+    """Return the GPU memory of this job's slot in bytes; None if HTCondor does not report it.
+
+    A pool that divides a GPU among jobs reports each job's share.
+    """
+    megabytes = _read_class_ad(MACHINE_AD).get("GPUs_GlobalMemoryMb", "")
+    return int(megabytes) * 2**20 if megabytes.isdecimal() else None
+
+
 def find_assigned_gpus(environ: Mapping[str, str]) -> str:
     """Return the GPUs that HTCondor assigned to this job, as it names them; empty if it assigned none.
 

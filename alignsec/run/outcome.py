@@ -45,6 +45,13 @@ class Provenance(StrictModel):
     """Largest memory of the job's process; None if the machine does not report it."""
     peak_gpu_memory_mb: Count | None = None
     """Largest memory that the GPU's allocator reserved; None on a CPU."""
+    driver: str = ""
+    """Version of the NVIDIA driver; empty on a CPU."""
+    gpu_utilisation_percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Mean of samples in the last run of the job; None on a CPU and for a MIG slice."""
+    images_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Images through the network per second of the last run of the job, each pass counted; None in older
+    outcomes."""
 
 
 class Record(StrictModel):

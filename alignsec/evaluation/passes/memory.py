@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from alignsec.spec.engine_limits import CPU_BACKWARD, CPU_SAVED_BYTES, SEARCH_IMAGES
 
 _USABLE_SHARE = {"cuda": 0.8, "cpu": 0.5}
-"""Share of the available memory to use. A job has its GPU to itself; the memory of a CPU is shared with others."""
+"""Share of the available memory to use. A job has its share of a GPU to itself; the memory of a
+CPU is shared with others."""
 _BACKWARD_FACTOR = {"cuda": 1.2, "cpu": CPU_BACKWARD}
 """Peak memory of a gradient pass divided by the measured memory. The measurement is the peak of torch's allocator
 in a forward pass on a GPU, and the tensors saved for the backward pass on a CPU. Measured on CPUs: 1.2 to 1.7
@@ -79,8 +80,11 @@ def available_bytes(device: torch.device, memory_bytes: int | None) -> int:
         memory_bytes: Bytes that the process may use in total; None if it has no limit. Ignored for a GPU.
     """
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free, total = torch.cuda.mem_get_info(device)
+        allocated = torch.cuda.memory_allocated(device)
+        # A job that shares its GPU has a limit below the total. Other jobs can take the free memory at any time.
+        limit = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+        return max(0, min(free + torch.cuda.memory_reserved(device), limit) - allocated)
     bounds = [_read_kilobytes(Path("/proc/meminfo"), "MemAvailable"), *_cgroup_bounds()]
     if memory_bytes is not None and (resident := _read_kilobytes(Path("/proc/self/status"), "VmRSS")) is not None:
         bounds.append(memory_bytes - resident)

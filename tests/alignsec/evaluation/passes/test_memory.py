@@ -170,3 +170,21 @@ def test_little_memory_changes_no_verdict(monkeypatch: pytest.MonkeyPatch):
     evaluation = small.finished(small.task(False, ATTACK, 12), slots=16)
     assert 1 <= evaluation.max_batch < 16
     assert small.verdicts(evaluation) == small.verdicts(run_without_errors())
+
+
+@pytest.mark.parametrize(
+    ("free", "fraction", "expected"), [(50, 1.0, 70), (50, 0.5, 40), (1, 0.5, 21), (90, 0.05, 0)]
+)
+def test_the_memory_of_a_gpu_is_what_is_free_and_within_the_job_s_share(
+    free: int, fraction: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 100 bytes, torch holds 30, of which 10 are in use."""
+    values = {
+        "mem_get_info": (free, 100),
+        "memory_reserved": 30,
+        "memory_allocated": 10,
+        "get_per_process_memory_fraction": fraction,
+    }
+    for name, value in values.items():
+        monkeypatch.setattr(torch.cuda, name, lambda _, value=value: value)
+    assert memory.available_bytes(torch.device("cuda"), None) == expected
