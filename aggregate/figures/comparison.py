@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
-from aggregate.figures import style
+from aggregate.figures import shortening, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 from aggregate.figures.robustness import DENSE
 from aggregate.figures.split import split_by_attack
@@ -64,7 +64,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
     count = len(won)
     axes.imshow(won.to_numpy(), cmap=_CELLS, vmin=-1, vmax=1, interpolation="nearest", aspect="equal")
     if count <= DENSE:
-        names = style.shorten_all(list(won.index), _LONGEST)
+        names = shortening.shorten_all(list(won.index), _LONGEST)
         axes.set_xticks(range(count), labels=names, rotation=90)
         axes.set_yticks(range(count), labels=names)
         axes.tick_params(length=0, labelsize=style.SMALL_POINTS)
@@ -93,7 +93,8 @@ def make_drawings(comparisons: pd.DataFrame) -> Iterator[Drawing]:
         names = sorted({*part.rows["model_a"], *part.rows["model_b"]})
         few = len(names) <= DENSE
         label = (
-            0.1 + max(style.text_width(name, style.SMALL_POINTS) for name in style.shorten_all(names, _LONGEST))
+            0.1
+            + max(style.text_width(name, style.SMALL_POINTS) for name in shortening.shorten_all(names, _LONGEST))
             if few
             else 0.3
         )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from aggregate.figures import style
+from aggregate.figures import shortening, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 
 KIND = FigureKind(
@@ -57,7 +57,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
         )  # fmt: skip
     axes.set_xlim(-0.6, len(models) - 0.4)
     if len(models) <= _NAMED_MODELS:
-        axes.set_xticks(range(len(models)), labels=[style.shorten(name, 24) for name in models], rotation=90)
+        axes.set_xticks(range(len(models)), labels=[shortening.shorten(name, 24) for name in models], rotation=90)
         axes.tick_params(axis="x", length=0)
     else:
         style.set_index_axis(axes, len(models))
@@ -76,7 +76,7 @@ def make_drawings(pairs: pd.DataFrame) -> Iterator[Drawing]:
     models, attacks = list(dict.fromkeys(planned["model"])), list(dict.fromkeys(planned["attack"]))
     bottom = 0.4
     if len(models) <= _NAMED_MODELS:
-        bottom = 0.1 + max(style.text_width(style.shorten(name, 24)) for name in models)
+        bottom = 0.1 + max(style.text_width(shortening.shorten(name, 24)) for name in models)
     ok = int((planned["state"] == "ok").sum())
     left = style.row_names_width(attacks)
     yield Drawing(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from aggregate.collect import corruptions
-from aggregate.figures import robustness, split, style
+from aggregate.figures import robustness, shortening, split, style
 from aggregate.figures.drawing import Drawing, FigureInputs, FigureKind, Margins, Panel
 from alignsec.spec.level import strip_kind
 
@@ -125,12 +125,12 @@ def _draw_names(axes: Axes, line_ends: list[tuple[float, str]]) -> None:
             1.03, height, marker=series.marker, markersize=3.6, markeredgewidth=0, color=series.colour,
             transform=transform, clip_on=False,
         )  # fmt: skip
-        name = style.shorten(line_ends[at][1], _LONGEST)
+        name = shortening.shorten(line_ends[at][1], _LONGEST)
         axes.text(1.055, height, name, transform=transform, fontsize=style.TEXT_POINTS - 0.5, va="center_baseline")
 
 
 def _name_width(name: str) -> float:
-    return style.text_width(style.shorten(name, _LONGEST), style.TEXT_POINTS - 0.5)
+    return style.text_width(shortening.shorten(name, _LONGEST), style.TEXT_POINTS - 0.5)
 
 
 def make_drawings(table: pd.DataFrame) -> Iterator[Drawing]:

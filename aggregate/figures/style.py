@@ -1,7 +1,6 @@
 """The style of all figures: colours, markers, fonts, axes, and labels."""
 
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
+from aggregate.figures.shortening import LONGEST_LABEL, shorten_all
 from aggregate.statistics.arrays import Floats
 from alignsec.spec.components import COMPONENTS, CORRUPTION, Breaker
 
@@ -66,8 +66,6 @@ PAGE, COLUMN = 7.1, 3.5
 TEXT_POINTS = 7.5
 SMALL_POINTS = 6.0
 """Size of the smallest type in print."""
-LONGEST_LABEL = 34
-"""Length of the longest label, in characters."""
 _MAX_TICKS = 25
 """Largest number of tick labels along the width of a page."""
 
@@ -158,36 +156,6 @@ def category_styles(categories: Iterable[str]) -> dict[str, SeriesStyle]:
     return {name: series_style(order.index(name) if name in order else at) for at, name in enumerate(names)}
 
 
-def shorten(name: str, longest: int = LONGEST_LABEL, head: float = 0.5) -> str:
-    """Shorten a name to a label by replacing its middle, because both ends distinguish models.
-
-    Args:
-        name: The name. A character that cannot be printed becomes U+FFFD; SVG files must not contain it.
-        longest: Length of the longest label, in characters.
-        head: Share of the label that the beginning of the name takes.
-
-    Returns:
-        The name, or a label of `longest` characters with an ellipsis.
-    """
-    name = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
-    if len(name) <= longest:
-        return name
-    begin = int((longest - 1) * head)
-    return f"{name[:begin]}…{name[-(longest - 1 - begin) :]}"
-
-
-def shorten_all(names: Sequence[str], longest: int = LONGEST_LABEL) -> list[str]:
-    """Shorten names to labels; keep more of the beginning of names whose labels would be equal."""
-    labels = [shorten(name, longest) for name in names]
-    for head in (0.7, 0.9):
-        repeated = {label for label, count in Counter(labels).items() if count > 1}
-        labels = [
-            shorten(name, longest, head) if label in repeated else label
-            for name, label in zip(names, labels, strict=True)
-        ]
-    return labels
-
-
 def set_percent_axis(axes: Axes, label: str, *, sparse: bool = False) -> None:
     """Set the x axis to shares from 0 to 1, labelled in per cent, with room for a mark at both ends."""
     axes.set_xlim(-0.02, 1.02)
@@ -274,11 +242,19 @@ def make_boxes(left: Floats, right: Floats, rows: Floats, height: float, colour:
 
 
 def draw_colour_bar(
-    axes: Axes, shades: Colormap, low: float, high: float, label: str, *, percent: bool = False
+    axes: Axes,
+    shades: Colormap,
+    low: float,
+    high: float,
+    label: str,
+    *,
+    percent: bool = False,
+    below: bool = False,
 ) -> None:
-    """Draw a colour bar from low to high above the right end of the axes."""
+    """Draw a colour bar from low to high above or below the right end of the axes."""
     box = axes.get_window_extent().transformed(axes.figure.dpi_scale_trans.inverted())
-    bar = axes.inset_axes((1 - 0.9 / box.width, 1 + 0.17 / box.height, 0.9 / box.width, 0.07 / box.height))
+    bottom = -0.14 / box.height if below else 1 + 0.17 / box.height
+    bar = axes.inset_axes((1 - 0.9 / box.width, bottom, 0.9 / box.width, 0.07 / box.height))
     edges = np.linspace(low, high, 33)
     bar.pcolormesh(edges, [0, 1], [(edges[1:] + edges[:-1]) / 2], cmap=shades, norm=Normalize(low, high))
     ticks = [low, (low + high) / 2, high]

@@ -1,22 +1,32 @@
 """Tables for papers: the frames of the analysis as LaTeX, one file per table, for `\\input`."""
 
+import re
 from collections.abc import Callable
 
 import pandas as pd
 
 from aggregate.report import table_rows
 from aggregate.report.latex import (
+    GAP,
     NO_NUMBER,
     RowGroup,
     escape,
     format_interval,
+    format_name,
     format_number,
     format_p,
     format_percent,
     format_table,
+    measure,
+    stack,
 )
 from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
+
+_WIDEST = 180.0
+"""Width of the budgets in one table of accuracies, in pt; a study with more budgets has several tables."""
+_HEADING_LETTERS = 10
+"""Length of the lines of an attack's name in a heading, in letters."""
 
 
 def format_tables(frame: pd.DataFrame, statistics: Tables) -> dict[str, bytes]:
@@ -43,18 +53,45 @@ def _format_accuracies(frame: pd.DataFrame) -> str:
         (row.model, row.attack, row.eps): format_percent(row.robust_accuracy) for row in attacked.itertuples()
     }
     clean = frame.drop_duplicates("model").set_index("model")
-    rows = tuple(
-        (escape(model), str(row["images"]), format_percent(row["clean_accuracy"]),
-         *(cells.get((model, *column), NO_NUMBER) for column in columns))
-        for model, row in clean.iterrows()
-    )  # fmt: skip
-    several = len({attack for attack, _ in columns}) > 1
-    names = [escape(f"{attack} {eps}" if several else eps) for attack, eps in columns]
     caption = "Clean accuracy, and robust accuracy at each budget, in per cent of all images."
-    headings = ["Model", "images", "clean", *names]
-    return format_table(
-        caption, "tab:robust-accuracy", "l" + "r" * (len(headings) - 1), headings, [RowGroup("", rows)]
-    )
+    several = len({attack for attack, _ in columns}) > 1
+    names = [stack(*_split_name(attack), escape(eps)) if several else escape(eps) for attack, eps in columns]
+    parts = _split_columns(names)
+    texts: list[str] = []
+    for part in parts:
+        rows = tuple(
+            (format_name(model), str(row["images"]), format_percent(row["clean_accuracy"]),
+             *(cells.get((model, *columns[at]), NO_NUMBER) for at in part))
+            for model, row in clean.iterrows()
+        )  # fmt: skip
+        headings = ["Model", "images", "clean", *(names[at] for at in part)]
+        label = "tab:robust-accuracy" + (f"-{len(texts) + 1}" if len(parts) > 1 else "")
+        texts.append(format_table(caption, label, "l" + "r" * (len(headings) - 1), headings, [RowGroup("", rows)]))
+    return "".join(texts)
+
+
+def _split_columns(headings: list[str]) -> list[list[int]]:
+    """Return the columns of each table of accuracies, so that no table is too wide; one empty table for none."""
+    parts: list[list[int]] = [[]]
+    used = 0.0
+    for at, heading in enumerate(headings):
+        width = max(measure(heading), measure("100.0")) + GAP
+        if parts[-1] and used + width > _WIDEST:
+            parts.append([])
+            used = 0.0
+        parts[-1].append(at)
+        used += width
+    return parts
+
+
+def _split_name(name: str) -> list[str]:
+    """Return the name of an attack in lines of about ten letters."""
+    lines = [""]
+    for part in re.findall(r"[^-_ ]{1,12}[-_ ]?", name):
+        if lines[-1] and len(lines[-1]) + len(part) > _HEADING_LETTERS:
+            lines.append("")
+        lines[-1] += part
+    return [escape(line) for line in lines if line]
 
 
 def _format_aggregates(correlations: pd.DataFrame) -> str:
@@ -73,8 +110,9 @@ def _format_correlations(correlations: pd.DataFrame, scores: str, label: str) ->
         return ""
     groups = [
         RowGroup(heading, tuple(
-            (escape(score_label(row.score)), str(row.n), format_number(row.spearman_r),
-             format_interval(row.spearman_low, row.spearman_high), format_p(row.spearman_p),
+            (format_name(score_label(row.score)), str(row.n),
+             stack(format_number(row.spearman_r), format_interval(row.spearman_low, row.spearman_high)),
+             format_p(row.spearman_p),
              format_p(row.spearman_q), format_number(row.partial_r), format_p(row.partial_q),
              format_number(row.pearson_r), format_p(row.pearson_q))
             for row in rows
@@ -86,8 +124,9 @@ def _format_correlations(correlations: pd.DataFrame, scores: str, label: str) ->
         r"(95\,\%), $p$ and $q$ (Benjamini and Hochberg), partial rank correlation given clean accuracy, and "
         "Pearson's $r$."
     )
-    headings = ["Score", "$n$", "$r_s$", r"95\,\%", "$p$", "$q$", "$r_s$ given clean", "$q$", "$r$", "$q$"]
-    return format_table(caption, label, "lr" + "r" * 8, headings, groups)
+    headings = ["Score", "$n$", stack("$r_s$", r"95\,\%"), "$p$", "$q$", stack("$r_s$ given", "clean"), "$q$",
+                "$r$", "$q$"]  # fmt: skip
+    return format_table(caption, label, "lr" + "r" * 7, headings, groups)
 
 
 def _format_regressions(frame: pd.DataFrame) -> str:
@@ -95,10 +134,11 @@ def _format_regressions(frame: pd.DataFrame) -> str:
         return ""
     groups = [
         RowGroup(heading, tuple(
-            (escape(score_label(row.score)), str(row.n), format_number(row.slope),
-             format_interval(row.slope_low, row.slope_high), format_number(row.r2), format_p(row.f_p),
-             format_number(row.slope_given_clean),
-             format_interval(row.slope_given_clean_low, row.slope_given_clean_high),
+            (format_name(score_label(row.score)), str(row.n),
+             stack(format_number(row.slope), format_interval(row.slope_low, row.slope_high)),
+             format_number(row.r2), format_p(row.f_p),
+             stack(format_number(row.slope_given_clean),
+                   format_interval(row.slope_given_clean_low, row.slope_given_clean_high)),
              format_p(row.slope_given_clean_p), format_number(row.r2_of_clean_alone),
              format_number(row.r2_with_clean))
             for row in rows
@@ -109,16 +149,16 @@ def _format_regressions(frame: pd.DataFrame) -> str:
         r"Least squares of robust accuracy (from 0 to 1) on each score, alone and together with clean accuracy: "
         r"slopes with 95\,\% intervals, $R^2$, and $p$ of the F test."
     )
-    headings = ["Score", "$n$", "slope", r"95\,\%", "$R^2$", "$p$", "slope given clean", r"95\,\%", "$p$",
-                "$R^2$ clean", "$R^2$ both"]  # fmt: skip
-    return format_table(caption, "tab:regressions", "lr" + "r" * 9, headings, groups)
+    headings = ["Score", "$n$", stack("slope", r"95\,\%"), "$R^2$", "$p$", stack("slope given", r"clean, 95\,\%"),
+                "$p$", stack("$R^2$", "clean"), stack("$R^2$", "both")]  # fmt: skip
+    return format_table(caption, "tab:regressions", "lr" + "r" * 7, headings, groups)
 
 
 def _format_families(frame: pd.DataFrame, correlations: pd.DataFrame) -> str:
     rows = tuple(
-        (escape(row.budget), escape(row.score), str(row.n), format_number(row.spearman_r),
-         format_number(row.lowest), escape(row.without_lowest), format_number(row.highest),
-         escape(row.without_highest))
+        (format_name(row.budget), format_name(row.score), str(row.n), format_number(row.spearman_r),
+         format_number(row.lowest), format_name(row.without_lowest), format_number(row.highest),
+         format_name(row.without_highest))
         for row in table_rows.summarize_families(frame, correlations)
     )  # fmt: skip
     if not rows:
@@ -130,7 +170,8 @@ def _format_families(frame: pd.DataFrame, correlations: pd.DataFrame) -> str:
 
 def _format_prediction(frame: pd.DataFrame) -> str:
     rows = tuple(
-        (escape(heading), str(row.n), str(row.benchmarks), format_number(row.r2_cv),
+        (format_name(heading), str(row.n), str(row.benchmarks), format_number(row.r2_cv),
+         format_number(row.r2_cv_of_alignment), format_number(row.r2_cv_of_alignment_with_clean),
          format_number(row.r2_cv_of_clean_alone), format_number(row.r2_cv_with_clean),
          format_number(row.r2_cv_new_families))
         for heading, rows_at_budget in table_rows.group_by_budget(frame)
@@ -139,14 +180,16 @@ def _format_prediction(frame: pd.DataFrame) -> str:
     if not rows:
         return ""
     caption = "Cross-validated $R^2$ of predictions of robust accuracy for held-out models."
-    headings = ["Budget", "$n$", "benchmarks", "benchmarks' $R^2$", "clean alone", "both", "new families"]
-    return format_table(caption, "tab:prediction", "lrrrrrr", headings, [RowGroup("", rows)])
+    headings = ["Budget", "$n$", stack("bench-", "marks"), stack("$R^2$ of", "all"),
+                stack("neural,", "behav."), stack("neural, behav.", "and clean"), "clean",
+                stack("all and", "clean"), stack("all, new", "families")]  # fmt: skip
+    return format_table(caption, "tab:prediction", "lrrrrrrrr", headings, [RowGroup("", rows)])
 
 
 def _format_importance(frame: pd.DataFrame) -> str:
     groups = [
         RowGroup(heading, tuple(
-            (escape(row.benchmark), escape(score_label(row.category)), format_number(row.importance, 3),
+            (format_name(row.benchmark), format_name(score_label(row.category)), format_number(row.importance, 3),
              format_interval(row.low, row.high, 3))
             for row in rows
         ))
@@ -154,7 +197,7 @@ def _format_importance(frame: pd.DataFrame) -> str:
     ]  # fmt: skip
     if not groups:
         return ""
-    caption = "Benchmarks with the largest permutation importance: $R^2$ lost when the scores of a benchmark are "
+    caption = "Benchmarks with the largest permutation importance: the $R^2$ lost when its scores are shuffled."
     headings = ["Benchmark", "Category", "$R^2$ lost", r"95\,\%"]
     return format_table(caption, "tab:importance", "llrr", headings, groups)
 

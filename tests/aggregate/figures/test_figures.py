@@ -21,6 +21,7 @@ from aggregate.figures import (
     importance,
     partial,
     robustness,
+    shortening,
     split,
     style,
     top_benchmarks,
@@ -101,12 +102,33 @@ def test_svg_of_each_panel_is_small(paper_inputs):
 
 def test_the_heatmap_sorts_benchmarks_and_marks_significance(axes):
     table = _correlations([0.25, float("nan"), -0.004, -0.91], spearman_q=[0.01, float("nan"), 0.5, 0.05])
-    heatmap.draw_panel(table, axes)
+    heatmap.draw_panel(table, heatmap.group_by_source(heatmap.rank_benchmarks(table)), axes)
     texts = _list_texts(axes)
     assert [text for text in texts if text.startswith("b0")] == ["b000", "b002", "b003", "b001"]
     assert {".25", ".00", "−.91", "–", "1/255"} <= set(texts)
     bold = [text.get_text() for text in axes.findobj(Text) if text.get_weight() == "bold" and text.get_text()]
     assert bold == [".25"], "q below 0.05, not at it"
+
+
+def test_the_heatmap_groups_benchmarks_by_source():
+    """Names leave out the source of their heading; single benchmarks are last; a divided group repeats it."""
+    ranked = ["Marques2020_a-max_dc", "Hebart2023-match", "Marques2020_b-max_dc", "ImageNet-top1"]
+    rows = heatmap.group_by_source(ranked)
+    expected = ["Marques2020", "a-max_dc", "b-max_dc", "other sources", "Hebart2023-match", "ImageNet-top1"]
+    assert [row.label for row in rows] == expected
+    assert [row.benchmark for row in rows if row.benchmark] == [ranked[at] for at in (0, 2, 1, 3)]
+    many = heatmap.group_by_source([f"Geirhos2021{at:03}-top1" for at in range(100)])
+    first, second = heatmap.split_rows(many)
+    assert (first[0].label, second[0].label) == ("Geirhos2021", "Geirhos2021, continued")
+    assert [row.benchmark for row in (*first, *second) if row.benchmark] == [row.benchmark for row in many[1:]]
+
+
+def test_labels_of_different_names_differ():
+    """Names that differ only in the middle keep their difference."""
+    names = [f"Marques2020_{'x' * 30}{at}{'y' * 30}-ratio" for at in range(12)]
+    labels = shortening.shorten_all(names, 20)
+    assert len(set(labels)) == 12
+    assert shortening.shorten_all(["same", "same"]) == ["same", "same"]
 
 
 def test_the_heatmap_has_one_drawing_per_attack_with_clean_as_first_column():
@@ -249,10 +271,10 @@ def test_an_index_axis_has_at_most_25_ticks(axes, count, step, last):
 
 def test_labels_that_would_be_equal_keep_more_of_the_beginning():
     names = ["Author2021-with-a-long-name-first_metric", "Author2021-with-a-long-name-other_metric", "short"]
-    labels = style.shorten_all([f"{name}-error_consistency" for name in names], 34)
+    labels = shortening.shorten_all([f"{name}-error_consistency" for name in names], 34)
     assert len(set(labels)) == 3
     assert all(len(label) <= 34 for label in labels)
-    assert style.shorten("\x1b[31m$x^2$\n") == "�[31m$x^2$�"
+    assert shortening.shorten("\x1b[31m$x^2$\n") == "�[31m$x^2$�"
 
 
 def test_models_with_equal_accuracy_are_sorted_by_name():

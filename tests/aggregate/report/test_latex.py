@@ -1,5 +1,6 @@
 """LaTeX tables: names are escaped, numbers have fixed digits, and pdflatex compiles every table."""
 
+import re
 import shutil
 import subprocess
 
@@ -10,8 +11,8 @@ from aggregate.report.latex import RowGroup
 
 HOSTILE = r"\input{/etc/passwd} 100% & $x_1^2$ #1 ~a~ <b> |c| \"d\" `e` -- [f] *g*"
 DOCUMENT = r"""\documentclass{article}
-\usepackage[margin=1cm,landscape]{geometry}\usepackage{booktabs,longtable}
-\begin{document}\scriptsize
+\usepackage{array,booktabs,longtable}
+\begin{document}
 %s
 \end{document}
 """
@@ -45,8 +46,29 @@ def test_a_table_has_booktabs_rules_and_its_groups():
     assert text.count(r"\toprule") == text.count(r"\midrule") == 2, (
         "once for the first page and once for the others"
     )
-    assert r"\multicolumn{2}{l}{\textit{g\_1}} \\*" in text
+    assert r"\multicolumn{2}{@{}l}{\textit{g\_1}} \\*" in text
     assert text.index(r"x & 1 \\") < text.index(r"\addlinespace") < text.index(r"y & 2 \\")
+
+
+def test_names_break_after_separators_and_in_long_words():
+    assert latex.format_name("a_b.c") == r"a\_\allowbreak{}b.\allowbreak{}c"
+    assert latex.format_name("x" * 30) == "x" * 12 + r"\allowbreak{}" + "x" * 12 + r"\allowbreak{}" + "x" * 6
+
+
+def test_widths_are_those_of_computer_modern():
+    """Of cmr8: a digit has 4.25 pt, a period 2.36 pt, a minus sign of cmsy8 6.61 pt."""
+    assert latex.measure("0.50") == pytest.approx(3 * 4.25 + 2.36, abs=0.05)
+    assert latex.measure("$-$0.50") == pytest.approx(3 * 4.25 + 2.36 + 6.61, abs=0.05)
+    assert latex.measure(latex.stack("1", "1234")) == pytest.approx(4 * 4.25, abs=0.05)
+
+
+def test_text_columns_share_what_numbers_leave():
+    """A narrow text column keeps its width, the wide one gets the rest of 345 pt and is wrapped."""
+    spec = latex.fit_columns("lrl", [("ab", "1" * 40, "x" * 100)])
+    width = float(re.fullmatch(r"lr>\{\\raggedright\\arraybackslash\}p\{(.+)pt\}", spec)[1])
+    total = latex.measure("ab") + latex.measure("1" * 40) + width + 2 * latex.GAP
+    assert total == pytest.approx(latex.TEXT_WIDTH, abs=4.1)
+    assert latex.fit_columns("lr", [("ab", "1")]) == "lr"
 
 
 def test_tables_are_complete_and_reproducible(paper_inputs):
@@ -56,14 +78,14 @@ def test_tables_are_complete_and_reproducible(paper_inputs):
     accuracy = files["robust-accuracy.tex"].decode()
     first = paper_inputs.table.iloc[0]
     clean = latex.format_percent(first["clean_accuracy"])
-    assert f"\n{latex.escape(first['model'])} & 200 & {clean} & " in accuracy
+    assert f"\n{latex.format_name(first['model'])} & 200 & {clean} & " in accuracy
     benchmarks = files["benchmarks.tex"].decode()
     assert benchmarks.count(r" \\" + "\n") > 105 * 6
     assert "nan" not in benchmarks.lower().replace("finance", "")
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not on PATH")
-def test_pdflatex_compiles_every_table(paper_inputs, tmp_path):
+def test_pdflatex_compiles_every_table_in_345_pt(paper_inputs, tmp_path):
     hostile = paper_inputs.table.replace({"model": {paper_inputs.table["model"].iloc[0]: HOSTILE}})
     files = paper_tables.format_tables(hostile, paper_inputs.statistics)
     text = "".join(part.decode() for part in files.values())
@@ -71,3 +93,5 @@ def test_pdflatex_compiles_every_table(paper_inputs, tmp_path):
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout[-2000:]
+    too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", done.stdout)]
+    assert max(too_wide, default=0) < 0.5, done.stdout[-2000:]
