@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
@@ -49,6 +49,8 @@ class Engine:
     counters: Counter[str]
     """Events for the warnings at the end of the evaluation."""
     slots: int
+    on_adversarial: Callable[[AdversarialImage, Tensor], None] | None = None
+    """See Settings."""
 
     @torch.no_grad()
     def run_round(self) -> None:
@@ -78,7 +80,7 @@ class Engine:
             self._judge_in_float32(batch, result, flags, [claim for claim in claims if claim.within], spent)
         for claim in claims:
             if flags.misclassified[claim.position]:
-                self._accept(claim)
+                self._accept(claim, batch.points[claim.position])
         ended = _update_tables(batch, result, flags)
         if ended or claims:
             self._free_slots(ended)
@@ -139,24 +141,25 @@ class Engine:
             flags.tied[claim.position] = found.tied[row]
             flags.misclassified[claim.position] = found.misclassified[row]
 
-    def _accept(self, claim: Claim) -> None:
-        """Record the verdicts that a confirmed claim gives."""
+    def _accept(self, claim: Claim, point: Tensor) -> None:
+        """Record the verdicts that a confirmed claim gives, and pass its image on."""
         run = claim.search.stage_run
         beyond = [budget for budget in run.budgets if budget not in claim.within]
         for budget in claim.within:
             if budget not in run.budgets:
                 continue
             for decided in self.scheduler.mark_broken(run, budget):
-                self.ledger.adversarial_images.append(
-                    AdversarialImage(
-                        budget=decided,
-                        image=run.image,
-                        component=run.stage.component.name,
-                        target=claim.search.target,
-                        step=claim.step,
-                        distance=claim.distance,
-                    )
+                found = AdversarialImage(
+                    budget=decided,
+                    image=run.image,
+                    component=run.stage.component.name,
+                    target=claim.search.target,
+                    step=claim.step,
+                    distance=claim.distance,
                 )
+                self.ledger.adversarial_images.append(found)
+                if self.on_adversarial:
+                    self.on_adversarial(found, point)
         if beyond and not run.stage.component.shared:
             self._reject(claim.search, beyond)
 

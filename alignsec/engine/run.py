@@ -179,8 +179,9 @@ def _build_engine(
     stages = plan_stages(attack, first.classes)
     tables = [build_table(stage, problem, counters) for stage in stages]
     scheduler = _build_scheduler(task, settings, stages, first)
+    ledger = Ledger.from_evaluation(first)
     return Engine(
-        model_runner, problem, scheduler, Ledger.from_evaluation(first), tables, counters, settings.slots
+        model_runner, problem, scheduler, ledger, tables, counters, settings.slots, settings.on_adversarial
     )
 
 
