@@ -75,13 +75,13 @@ class AutoAttack:
             eps: Largest distance of an adversarial example, in pixels of [0,1].
             seed: Seed of the random numbers. None is 0.
             verbose: Write the progress to the standard output.
-            attacks_to_run: Components in the order in which they run; only with version "custom".
+            attacks_to_run: Components in their order; only with version "custom".
             version: "standard", "plus", "rand" or "custom".
             is_tf_model: Must be False: TensorFlow models are not supported.
             device: Device of the model. By default, that of its parameters.
             log_path: File to which the progress is appended.
             attacks: The name that pyautoattack gives to `attacks_to_run`.
-            replay: Draw the random numbers of the reference in its order, to compare verdicts. It costs passes.
+            replay: Draw the random numbers of the reference in its order, to compare verdicts.
 
         Raises:
             ConfigErrors: All errors of the arguments together.
@@ -91,20 +91,20 @@ class AutoAttack:
         self.model = model
         self.norm: Norm = norm  # type: ignore[assignment] # checked above
         self.epsilon = float(eps)
-        self.seed = seed
-        self.verbose = verbose
-        self.version = version
+        self.seed, self.verbose = seed, verbose
+        self.version, self.replay = version, replay
         self.device = find_device(as_module(model), device)
         self.log_path = None if log_path is None else Path(log_path)
-        self.replay = replay
-        self.apgd, self.apgd_targeted = ApgdSettings(), TargetedApgdSettings()
-        self.fab, self.square = FabSettings(), SquareSettings()
         self.attacks_to_run = given
+        self._reset_settings()
         if version != "custom":
             self.set_version(version)
-        self.verdicts = ""
-        self.passes = 0, 0
+        self.verdicts, self.passes = "", (0, 0)
         self.notes: tuple[str, ...] = ()
+
+    def _reset_settings(self) -> None:
+        self.apgd, self.apgd_targeted = ApgdSettings(), TargetedApgdSettings()
+        self.fab, self.square = FabSettings(), SquareSettings()
 
     def set_version(self, version: str = "standard") -> None:
         """Set the components and their settings to those of a version.
@@ -116,8 +116,7 @@ class AutoAttack:
         self.version = version
         self._write(f"setting parameters for {version} version")
         self.attacks_to_run = version_attacks(version)
-        self.apgd, self.apgd_targeted = ApgdSettings(), TargetedApgdSettings()
-        self.fab, self.square = FabSettings(), SquareSettings()
+        self._reset_settings()
         if version != "plus":
             self.apgd.n_restarts = 5 if self.norm == "L1" else 1
             self.fab.n_restarts = 1

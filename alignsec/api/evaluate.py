@@ -12,6 +12,7 @@ from alignsec import engine
 from alignsec.api.attack_sequence import preserved_state
 from alignsec.api.inputs import Inputs, as_module, build_classifier, check_inputs, find_device
 from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.task import Task
 from alignsec.schema import StrictModel
 from alignsec.spec.attack import Attack
@@ -94,10 +95,15 @@ def evaluate(
         own = Inputs(inputs.images.clone(), inputs.labels.clone())
         task = Task(build_classifier(network, own.images), own.images, own.labels, attack, seed)
         *_, last = engine.evaluate(task, settings=engine.Settings(slots=batch))
+    return _make_record(attack, seed, own.labels, last)
+
+
+def _make_record(attack: Attack, seed: int, labels: Tensor, last: Evaluation) -> EvaluationRecord:
+    """Return the record of a complete evaluation."""
     return EvaluationRecord(
         attack=attack,
         seed=seed,
-        labels=own.labels.tolist(),
+        labels=labels.tolist(),
         classes=last.classes,
         clean_top5=last.clean_top5,
         legend=legend(),

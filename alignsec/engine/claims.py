@@ -73,8 +73,8 @@ def find_claims(
 ) -> list[Claim]:
     """Return the claims of the points at some positions of a pass.
 
-    A point beyond all budgets is a claim that will be rejected. For a shared stage it is no claim: FAB's points
-    start beyond the budgets and come nearer.
+    A point beyond all budgets is a claim that will be rejected. For FAB it is no claim: its points start beyond
+    the budgets and come nearer.
 
     Args:
         problem: The problem.
@@ -95,6 +95,6 @@ def find_claims(
     claims = []
     for position, search, distance in zip(positions, claiming, far, strict=True):
         within = [budget for budget in search.stage_run.budgets if distance <= radii[budget]]
-        if within or not search.stage_run.stage.component.shared:
+        if within or not search.stage_run.stage.component.minimizes:
             claims.append(Claim(position, search, steps[position], distance, within))
     return claims

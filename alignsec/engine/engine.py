@@ -76,8 +76,8 @@ class Engine:
         flags = compute_flags(result, batch.labels, self.model_runner.rounding)
         self._check_finite(result, flags)
         claims = self._find_claims(batch, flags)
-        if not self.model_runner.is_exact:
-            self._judge_in_float32(batch, result, flags, [claim for claim in claims if claim.within], spent)
+        doubted = [claim for claim in claims if claim.within and self._needs_second_pass(claim)]
+        self._judge_in_float32(batch, result, flags, doubted, spent)
         for claim in claims:
             if flags.misclassified[claim.position]:
                 self._accept(claim, batch.points[claim.position])
@@ -121,6 +121,10 @@ class Engine:
         steps = [step for table in batch.tables for step in table.steps]
         return find_claims(self.problem, batch.points, batch.searches, steps, positions)
 
+    def _needs_second_pass(self, claim: Claim) -> bool:
+        """Return True if the logits of the search do not decide: low precision, or perhaps a randomised model."""
+        return not self.model_runner.is_exact or claim.search.stage_run.stage.component.judged_twice
+
     def _judge_in_float32(
         self, batch: _Batch, result: PassResult, flags: PointFlags, claims: list[Claim], spent: Counter[int]
     ) -> None:
@@ -160,7 +164,7 @@ class Engine:
                 self.ledger.adversarial_images.append(found)
                 if self.on_adversarial:
                     self.on_adversarial(found, point)
-        if beyond and not run.stage.component.shared:
+        if beyond and not run.stage.component.minimizes:
             self._reject(claim.search, beyond)
 
     def _reject(self, search: Search, budgets: Sequence[int]) -> None:

@@ -131,7 +131,7 @@ def _start(task: Task, settings: Settings) -> _Run:
     attack, logits = task.attack, clean.logits
     classes = logits.shape[1]
     # Searches only read the last columns: the label's and the targets'.
-    targets = max((stage.targets for stage in plan_stages(attack, classes)), default=1)
+    targets = max((max(stage.targets, stage.candidates) for stage in plan_stages(attack, classes)), default=1)
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
     first = clean_pass.start_evaluation(task, clean)
     engine = _build_engine(task, settings, model_runner, first, ranking, Counter())

@@ -27,6 +27,8 @@ class Stage:
     """Targets times restarts. The restarts of a target follow each other."""
     restarts: int
     schedule: Schedule
+    candidates: int = 0
+    """Classes whose boundaries each search considers; 0 if it has one target or none."""
 
     @property
     def targets(self) -> int:

@@ -41,6 +41,54 @@ def apgd_t(
     return _clamp(component.perturb(images, labels))
 
 
+def apgd_dlr(
+    classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
+) -> Tensor:
+    """Run APGD on the DLR loss."""
+    return _run_apgd(classifier, images, labels, attack, eps, seed, "apgd-dlr")
+
+
+def apgd_ce_eot(
+    classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
+) -> Tensor:
+    """Run APGD on the cross-entropy loss with expectation over transformation."""
+    return _run_apgd(classifier, images, labels, attack, eps, seed, "apgd-ce-eot")
+
+
+def apgd_dlr_eot(
+    classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int
+) -> Tensor:
+    """Run APGD on the DLR loss with expectation over transformation."""
+    return _run_apgd(classifier, images, labels, attack, eps, seed, "apgd-dlr-eot")
+
+
+def _run_apgd(
+    classifier: Classifier,
+    images: Tensor,
+    labels: Tensor,
+    attack: Attack,
+    eps: float,
+    seed: int,
+    component: str,
+) -> Tensor:
+    """Run untargeted APGD with the loss and the parameters of a component."""
+    common = _common_arguments(attack, eps, seed, images)
+    given = attack.parameters(component)
+    parameters = {"n_iter": given["steps"], "n_restarts": given["restarts"], "eot_iter": given.get("eot", 1)}
+    loss = "dlr" if "dlr" in component else "ce"
+    apgd = APGDAttack(classifier, loss=loss, use_largereps=attack.norm == "L1", **parameters, **common)
+    return _clamp(apgd.perturb(images, labels))
+
+
+def fab(classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int) -> Tensor:
+    """Run untargeted FAB, which considers the boundaries of all classes."""
+    common = _common_arguments(attack, eps, seed, images)
+    parameters = {"n_iter": attack.steps, "n_restarts": attack.parameter_value("restarts", "fab")}
+    component = FABAttack_PT(classifier, targeted=False, **parameters, **common)
+    adversarial: Tensor = component.perturb(images, labels)
+    return adversarial
+
+
 def fab_t(classifier: Classifier, images: Tensor, labels: Tensor, attack: Attack, eps: float, seed: int) -> Tensor:
     """Run targeted FAB, for one target class after another."""
     common = _common_arguments(attack, eps, seed, images)

@@ -14,6 +14,7 @@ from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, STANDARD, Norm, Parameter, methods
 from alignsec.spec.engine_limits import SLOTS
 from alignsec.spec.level import Level, LevelKind, find_kind
+from alignsec.spec.versions import METHOD_STANDARDS, WITHOUT_L1
 
 SearchPrecision = Literal["fp32", "tf32", "bf16"]
 
@@ -62,6 +63,11 @@ class Attack(StrictModel):
     targets: Annotated[int, Field(ge=1, le=999)] | None = None
     """Number of target classes of APGD-T and FAB-T, the most likely wrong classes first. Default: the standard
     number of each component. At most the number of classes minus 1."""
+    candidates: Annotated[int, Field(ge=1, le=999)] | None = None
+    """Classes whose boundaries untargeted FAB considers, the most likely wrong classes first. The reference takes
+    all classes, which needs as many gradients in each step."""
+    eot: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Gradients of a randomised model that APGD averages in each step: expectation over transformation."""
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = STANDARD["queries"]
     """Random squares that Square tries."""
     batch: Annotated[int, Field(ge=1, le=10_000)] = SLOTS
@@ -128,6 +134,8 @@ class Attack(StrictModel):
 
     def _check_components(self) -> None:
         """Reject too few steps for L1, and a reference implementation that does not exist."""
+        if self.norm == "L1" and self.method in WITHOUT_L1:
+            raise _error(f"has norm L1, for which {self.method} is not defined; choose Linf or L2")
         for component in (COMPONENTS[name] for name in self.components):
             if self.norm == "L1" and "steps" in component.parameters and self.steps < component.fewest_steps_l1:
                 fewest, reason = component.fewest_steps_l1, component.fewest_steps_l1_reason
@@ -179,7 +187,11 @@ class Attack(StrictModel):
     def parameter_value(self, parameter: Parameter, component: str) -> int:
         """Return the value of a parameter for one component: the given value, or the standard one."""
         given: int | None = getattr(self, parameter)
-        return COMPONENTS[component].standard(parameter, self.norm) if given is None else given
+        return self._standard_value(parameter, component) if given is None else given
+
+    def _standard_value(self, parameter: Parameter, component: str) -> int:
+        own = METHOD_STANDARDS.get(self.method, {}).get(component, {})
+        return own.get(parameter, COMPONENTS[component].standard(parameter, self.norm))
 
     def parameters(self, component: str) -> dict[Parameter, int]:
         """Return the value of every parameter that a component uses."""
@@ -194,7 +206,7 @@ class Attack(StrictModel):
         """Return a parameter's value, or its standard value, for every component that uses it."""
         users = (COMPONENTS[name] for name in self.components if parameter in COMPONENTS[name].parameters)
         return {
-            user.name: user.standard(parameter, self.norm)
+            user.name: self._standard_value(parameter, user.name)
             if standard
             else self.parameter_value(parameter, user.name)
             for user in users

@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from alignsec.spec import reference_passes
+from alignsec.spec.versions import AUTOATTACK_PLUS, AUTOATTACK_RAND
+
 Norm = Literal["Linf", "L2", "L1"]
-Parameter = Literal["steps", "restarts", "targets", "queries"]
+Parameter = Literal["steps", "restarts", "targets", "queries", "candidates", "eot"]
 Parameters = Mapping[Parameter, int]
 
-STANDARD: Parameters = {"steps": 100, "restarts": 1, "targets": 9, "queries": 5000}
-"""Parameter values of AutoAttack's standard version for Linf and L2 (Croce & Hein 2020, arXiv 2003.01690)."""
+STANDARD: Parameters = {"steps": 100, "restarts": 1, "targets": 9, "queries": 5000, "candidates": 9, "eot": 20}
+"""Parameter values of AutoAttack's versions for Linf and L2 (Croce & Hein 2020, arXiv 2003.01690)."""
 
 
 class ImagePasses(NamedTuple):
@@ -91,6 +94,10 @@ class Component(Breaker):
     """The reason for `fewest_steps_l1`, for the error message."""
     gradient: bool = True
     """True if it needs gradients of the model."""
+    minimizes: bool = False
+    """True if it searches for the nearest adversarial image: its points may leave the budgets."""
+    judged_twice: bool = False
+    """True if a second pass must confirm a success, because the model may be randomised."""
     shared: bool = False
     """True if one search serves all budgets because it does not use eps."""
     reference: Reference | None = None
@@ -122,29 +129,20 @@ def _fab_passes(parameters: Parameters) -> ImagePasses:
     return ImagePasses(2 * steps, steps)
 
 
+def _fab_untargeted_passes(parameters: Parameters) -> ImagePasses:
+    """A step takes a gradient pass for each candidate class and one that judges the new point."""
+    gradients = (parameters["candidates"] + 1) * parameters["steps"] * _searches(parameters)
+    return ImagePasses(gradients, gradients)
+
+
+def _eot_passes(parameters: Parameters) -> ImagePasses:
+    """Every step and the start take one gradient pass for each draw of the model."""
+    gradients = (parameters["steps"] + 1) * parameters["eot"] * _searches(parameters)
+    return ImagePasses(gradients, gradients)
+
+
 def _square_passes(parameters: Parameters) -> ImagePasses:
     return ImagePasses(parameters["queries"], 0)
-
-
-def _reference_starts(norm: Norm) -> int:
-    """APGD for L1 starts in each of three balls."""
-    return 3 if norm == "L1" else 1
-
-
-def _reference_apgd_ce(parameters: Parameters, norm: Norm) -> int:
-    return 2 + _searches(parameters) * (parameters["steps"] + _reference_starts(norm))
-
-
-def _reference_apgd_t(parameters: Parameters, norm: Norm) -> int:
-    return 2 + _searches(parameters) * (parameters["steps"] + _reference_starts(norm) + 1)
-
-
-def _reference_fab_t(parameters: Parameters, norm: Norm) -> int:
-    return 2 + _searches(parameters) * (2 * parameters["steps"] + 3)
-
-
-def _reference_square(parameters: Parameters, norm: Norm) -> int:
-    return 4 + parameters["queries"]
 
 
 _THREE_BALLS = "APGD in L1 takes them in three balls"
@@ -163,7 +161,9 @@ _RECORDS = (
         table="alignsec.engine.attacks.apgd:ApgdTable",
         table_l1="alignsec.engine.attacks.apgd_l1:ApgdL1Table",
         passes=_apgd_passes,
-        reference=Reference(run="alignsec.evaluation.reference:apgd_ce", most_forward_passes=_reference_apgd_ce),
+        reference=Reference(
+            run="alignsec.evaluation.reference:apgd_ce", most_forward_passes=reference_passes.apgd_ce
+        ),
     ),
     Component(
         name="apgd-t",
@@ -179,7 +179,9 @@ _RECORDS = (
         table="alignsec.engine.attacks.apgd:ApgdTable",
         table_l1="alignsec.engine.attacks.apgd_l1:ApgdL1Table",
         passes=_apgd_passes,
-        reference=Reference(run="alignsec.evaluation.reference:apgd_t", most_forward_passes=_reference_apgd_t),
+        reference=Reference(
+            run="alignsec.evaluation.reference:apgd_t", most_forward_passes=reference_passes.apgd_t
+        ),
     ),
     Component(
         name="fab-t",
@@ -188,10 +190,11 @@ _RECORDS = (
         colour="#009e73",
         parameters=("steps", "targets"),
         # FAB searches for the nearest boundary, which answers every budget.
+        minimizes=True,
         shared=True,
         table="alignsec.engine.attacks.fab:FabTable",
         passes=_fab_passes,
-        reference=Reference(run="alignsec.evaluation.reference:fab_t", most_forward_passes=_reference_fab_t),
+        reference=Reference(run="alignsec.evaluation.reference:fab_t", most_forward_passes=reference_passes.fab_t),
     ),
     Component(
         name="square",
@@ -202,7 +205,65 @@ _RECORDS = (
         gradient=False,
         table="alignsec.engine.attacks.square:SquareTable",
         passes=_square_passes,
-        reference=Reference(run="alignsec.evaluation.reference:square", most_forward_passes=_reference_square),
+        reference=Reference(
+            run="alignsec.evaluation.reference:square", most_forward_passes=reference_passes.square
+        ),
+    ),
+    Component(
+        name="apgd-dlr",
+        letter="d",
+        label="APGD-DLR",
+        colour="#56b4e9",
+        parameters=("steps", "restarts"),
+        standard_l1={"restarts": 5},
+        # Its DLR loss uses the three largest logits (Croce & Hein 2020, eq. 7).
+        fewest_classes=3,
+        fewest_steps_l1=3,
+        fewest_steps_l1_reason=_THREE_BALLS,
+        table="alignsec.engine.attacks.apgd_dlr:ApgdDlrTable",
+        table_l1="alignsec.engine.attacks.apgd_dlr:ApgdDlrL1Table",
+        passes=_apgd_passes,
+        reference=Reference(
+            run="alignsec.evaluation.reference:apgd_dlr", most_forward_passes=reference_passes.apgd_ce
+        ),
+    ),
+    Component(
+        name="fab",
+        letter="b",
+        label="FAB",
+        colour="#0072b2",
+        parameters=("steps", "restarts", "candidates"),
+        minimizes=True,
+        table="alignsec.engine.attacks.fab_untargeted:FabUntargetedTable",
+        passes=_fab_untargeted_passes,
+        reference=Reference(run="alignsec.evaluation.reference:fab", most_forward_passes=reference_passes.fab),
+    ),
+    Component(
+        name="apgd-ce-eot",
+        letter="C",
+        label="APGD-CE with EOT",
+        colour="#d55e00",
+        parameters=("steps", "restarts", "eot"),
+        judged_twice=True,
+        table="alignsec.engine.attacks.apgd_eot:ApgdCeEotTable",
+        passes=_eot_passes,
+        reference=Reference(
+            run="alignsec.evaluation.reference:apgd_ce_eot", most_forward_passes=reference_passes.eot
+        ),
+    ),
+    Component(
+        name="apgd-dlr-eot",
+        letter="D",
+        label="APGD-DLR with EOT",
+        colour="#56b4e9",
+        parameters=("steps", "restarts", "eot"),
+        judged_twice=True,
+        fewest_classes=3,
+        table="alignsec.engine.attacks.apgd_eot:ApgdDlrEotTable",
+        passes=_eot_passes,
+        reference=Reference(
+            run="alignsec.evaluation.reference:apgd_dlr_eot", most_forward_passes=reference_passes.eot
+        ),
     ),
 )
 COMPONENTS: dict[str, Component] = {component.name: component for component in _RECORDS}
@@ -222,4 +283,9 @@ def breakers() -> tuple[Breaker, ...]:
 
 def methods() -> dict[str, tuple[str, ...]]:
     """Return the component names of each method that a study can name, in the order in which they run."""
-    return {"clean": (), "corruption": (), "autoattack": AUTOATTACK, **{name: (name,) for name in COMPONENTS}}
+    sequences = {
+        "autoattack": AUTOATTACK,
+        "autoattack-plus": AUTOATTACK_PLUS,
+        "autoattack-rand": AUTOATTACK_RAND,
+    }
+    return {"clean": (), "corruption": (), **sequences, **{name: (name,) for name in COMPONENTS}}

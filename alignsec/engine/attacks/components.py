@@ -28,9 +28,12 @@ def _plan_stage(component: Component, attack: Attack, classes: int) -> Stage:
     parameters = attack.parameters(component.name)
     if "targets" in parameters:
         parameters["targets"] = min(parameters["targets"], classes - 1)
+    if "candidates" in parameters:
+        parameters["candidates"] = min(parameters["candidates"], classes - 1)
     schedule = _table_class(component, attack.norm or "Linf").schedule(parameters)
     restarts = parameters.get("restarts", 1)
-    return Stage(component, parameters.get("targets", 1) * restarts, restarts, schedule)
+    searches, candidates = parameters.get("targets", 1) * restarts, parameters.get("candidates", 0)
+    return Stage(component, searches, restarts, schedule, candidates)
 
 
 def build_table(stage: Stage, problem: Problem, counters: Counter[str]) -> Table[Any]:

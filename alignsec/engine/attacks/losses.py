@@ -20,6 +20,17 @@ def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     return -gap(logits, labels, targets) / (scale + 1e-12)
 
 
+def dlr(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the difference of logits ratio, which needs three classes.
+
+    Reference: Croce & Hein 2020 (arXiv 2003.01690), eq. 7.
+    """
+    ranked, order = logits.sort(dim=1)
+    wins = (order[:, -1] == labels).float()
+    own = logits[torch.arange(len(logits), device=logits.device), labels]
+    return -(own - ranked[:, -2] * wins - ranked[:, -1] * (1 - wins)) / (ranked[:, -1] - ranked[:, -3] + 1e-12)
+
+
 def gap(logits: Tensor, labels: Tensor, others: Tensor) -> Tensor:
     """Return the label's logit minus the other class's logit: at most 0 if the other class wins."""
     every = torch.arange(len(logits), device=logits.device)

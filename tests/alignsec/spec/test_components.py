@@ -22,13 +22,18 @@ def test_the_letters_of_existing_outcome_files_are_pinned():
         "apgd-t": "t",
         "fab-t": "f",
         "square": "s",
+        "apgd-dlr": "d",
+        "fab": "b",
+        "apgd-ce-eot": "C",
+        "apgd-dlr-eot": "D",
         "corruption": "x",
     }
-    assert "".join(legend()) == "RWmctfsx"
+    assert "".join(legend()) == "RWmctfsdbCDx"
 
 
 def test_methods_are_the_sequences_and_every_single_component():
-    assert list(methods()) == ["clean", "corruption", "autoattack", "apgd-ce", "apgd-t", "fab-t", "square"]
+    versions = ["autoattack", "autoattack-plus", "autoattack-rand"]
+    assert list(methods()) == ["clean", "corruption", *versions, *COMPONENTS]
     assert methods()["autoattack"] == AUTOATTACK
     assert methods()["fab-t"] == ("fab-t",)
 
