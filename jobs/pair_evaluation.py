@@ -109,7 +109,8 @@ def _make_task(
     if corrupted and corrupted.labelled_names != images.labelled_names:
         raise ValueError("the corrupted images must have the names and labels of the clean images")
     model, labels = _load_model(pair, folder, device), images.labels.to(device)
-    return Task(model, images.pixels, labels, pair.attack, pair.seed, corrupted.pixels if corrupted else None)
+    others = corrupted.pixels if corrupted else None
+    return Task(model, images.pixels, labels, pair.attack, pair.seed, others, pair.audit_key)
 
 
 def _load_clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:

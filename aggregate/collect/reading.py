@@ -24,7 +24,7 @@ from alignsec.run import outcome_file, status
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import OutcomeFile
 from alignsec.run.status import OutcomeReader, StatusName
-from alignsec.spec.verdicts import MENDED, ROBUST, WRONG
+from alignsec.spec.verdicts import MENDED, ROBUST, UNAUDITED, WRONG
 
 PROVENANCE_FIELDS = ("code", "container", "precision", "device", "host")
 """Fields of an outcome's provenance that the tally counts."""
@@ -129,7 +129,7 @@ def _pack_clean(verdicts: str) -> bytes:
 
 def _pack_robust(verdicts: str) -> bytes:
     letters = np.frombuffer(verdicts.encode("ascii"), dtype=np.uint8)
-    return np.packbits((letters == ord(ROBUST)) | (letters == ord(MENDED))).tobytes()
+    return np.packbits(np.isin(letters, [ord(ROBUST), ord(MENDED), ord(UNAUDITED)])).tobytes()
 
 
 def read_parallel(read: Reader[Result], processes: int) -> OutcomeReader[Result]:

@@ -1,5 +1,6 @@
 """The table: one row per model, attack and budget of every ok pair, with counts of its verdicts."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -9,12 +10,21 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from aggregate.statistics.audited import Estimate, estimate_accuracy, pool_strata, pooled_interval
 from alignsec.run.outcome import Record
+from alignsec.spec.audit_plan import StratumCounts, count_strata
 from alignsec.spec.components import breakers
 from alignsec.spec.deviations import describe_deviations
-from alignsec.spec.verdicts import MENDED, ROBUST, BudgetVerdicts
+from alignsec.spec.verdicts import MENDED, ROBUST, UNAUDITED, BudgetVerdicts
 from alignsec.spreadsheet import guard_text
 
+AUDIT_COLUMNS = (
+    *("near_survivors", "near_audited", "near_broken"),
+    *("far_survivors", "far_audited", "far_broken"),
+)
+"""For each stratum: images that survived the screen, audited ones, and those that the audit broke."""
+POOLED_COLUMNS = ("pooled_low", "pooled_high")
+"""Interval of an audited attack's accuracy if all models break the same share of a stratum; empty otherwise."""
 CONFIDENCE = 0.95
 """Confidence level of the intervals."""
 
@@ -73,6 +83,11 @@ class Row:
     """Deviations from the standard attack and the job's notes about the model; empty if there are none."""
     pair: str
     outcome_sha256: str
+    audit: tuple[int, ...]
+    """Counts of an audited attack, see AUDIT_COLUMNS; one column per count. Empty for other attacks. `robust` then
+    includes the images that were not audited, and `robust_accuracy` is the estimate for the full attack."""
+    robust_error: float | None
+    """Standard error of `robust_accuracy` over samples of images, and over audits; None if there are no images."""
 
 
 def count_rows(record: Record, outcome_sha256: str) -> Iterator[Row]:
@@ -114,16 +129,18 @@ def _count_budget(make_row: Callable[..., Row], record: Record, budget: BudgetVe
     """Return the row of one budget; `make_row` has the columns that all budgets of a pair share."""
     images, level = len(record.images), record.pair.attack.level(budget.eps)
     counts = np.bincount(np.frombuffer(budget.verdicts.encode("ascii"), dtype=np.uint8), minlength=128).tolist()
-    robust = counts[ord(ROBUST)] + counts[ord(MENDED)]
-    low, high = exact_interval(robust, images)
+    robust = counts[ord(ROBUST)] + counts[ord(MENDED)] + counts[ord(UNAUDITED)]
+    share = _estimate_share(record, budget, robust)
     forward, backward = _sum_passes(record, budget)
     return make_row(
         eps=sys.intern(level.label),
         eps_value=level.value,
         robust=robust,
-        robust_accuracy=robust / images if images else None,
-        robust_low=low,
-        robust_high=high,
+        robust_accuracy=share.accuracy if images else None,
+        robust_low=share.low,
+        robust_high=share.high,
+        robust_error=math.sqrt(share.variance) if images else None,
+        audit=_count_audit(budget),
         broken=tuple(counts[ord(breaker.letter)] for breaker in breakers()),
         mended=counts[ord(MENDED)],
         rejected=budget.rejected,
@@ -132,6 +149,27 @@ def _count_budget(make_row: Callable[..., Row], record: Record, budget: BudgetVe
         forward_passes=forward,
         backward_passes=backward,
     )
+
+
+def is_audited(budget: BudgetVerdicts) -> bool:
+    """Return whether only a sample of the survivors was searched in full at a budget."""
+    return bool(budget.audit) and budget.eps.exact > 0
+
+
+def _estimate_share(record: Record, budget: BudgetVerdicts, robust: int) -> Estimate:
+    """Return the robust accuracy of a budget: counted, or estimated from an audit."""
+    images = len(record.images)
+    if images and is_audited(budget):
+        return estimate_accuracy(images, tuple(count_strata(budget.audit, budget.verdicts).values()))
+    share = robust / images if images else 0.0
+    return Estimate(share, share * (1 - share) / max(images, 1), *exact_interval(robust, images))
+
+
+def _count_audit(budget: BudgetVerdicts) -> tuple[int, ...]:
+    if not is_audited(budget):
+        return ()
+    strata = count_strata(budget.audit, budget.verdicts).values()
+    return tuple(count for one in strata for count in (one.survivors, one.audited, one.broken))
 
 
 def _sum_passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
@@ -144,8 +182,8 @@ def _sum_passes(record: Record, budget: BudgetVerdicts) -> tuple[int, int]:
 def column_names() -> list[str]:
     """Return the columns of table.csv: the fields of `Row`, with one column for each count in `broken`."""
     names = [field.name for field in fields(Row)]
-    at = names.index("broken")
-    return [*names[:at], *(breaker.column for breaker in breakers()), *names[at + 1 :]]
+    more = {"broken": [breaker.column for breaker in breakers()], "audit": [*AUDIT_COLUMNS, *POOLED_COLUMNS]}
+    return [column for name in names for column in more.get(name, [name])]
 
 
 def make_frame(table: Iterable[Row]) -> pd.DataFrame:
@@ -154,8 +192,32 @@ def make_frame(table: Iterable[Row]) -> pd.DataFrame:
     data = records_to_frame(Row, rows)
     for at, breaker in enumerate(breakers()):
         data[breaker.column] = pd.Series([row.broken[at] for row in rows], dtype="int64" if rows else None)
+    for at, name in enumerate(AUDIT_COLUMNS):
+        data[name] = pd.array([row.audit[at] if row.audit else None for row in rows], dtype="Int64")
+    pooled = list(_pool_intervals(rows))
+    for at, name in enumerate(POOLED_COLUMNS):
+        data[name] = pd.Series([ends[at] for ends in pooled], dtype="float64")
     # Integers with missing values: as floats they would be written as 9.0.
     return data[column_names()].astype({"clean_top5_correct": "Int64", "severity": "Int64"})
+
+
+def _pool_intervals(rows: Sequence[Row]) -> Iterator[tuple[float | None, float | None]]:
+    """Yield the ends of each row's pooled interval; None for rows without an audit."""
+    models: dict[tuple[str, str], list[list[StratumCounts]]] = {}
+    for row in rows:
+        if row.audit:
+            models.setdefault((row.attack, row.eps), []).append(_read_strata(row.audit))
+    pooled = {key: pool_strata(strata) for key, strata in models.items()}
+    for row in rows:
+        if row.audit:
+            yield pooled_interval(row.images, _read_strata(row.audit), pooled[row.attack, row.eps])
+        else:
+            yield None, None
+
+
+def _read_strata(counts: tuple[int, ...]) -> list[StratumCounts]:
+    """Return the strata of a row, with all audited images as one part: pooling does not need the pilot."""
+    return [StratumCounts(counts[at], 0, 0, counts[at + 1], counts[at + 2]) for at in range(0, len(counts), 3)]
 
 
 def records_to_frame(kind: type, records: Sequence[object]) -> pd.DataFrame:

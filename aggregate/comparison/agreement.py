@@ -10,12 +10,12 @@ import numpy.typing as npt
 from aggregate.comparison.runs import BudgetResult, PairKey, PairResult, Run
 from aggregate.statistics import mcnemar
 from alignsec.errors import ConfigErrors
-from alignsec.spec.verdicts import MENDED, ROBUST, WRONG, broken_letters
+from alignsec.spec.verdicts import MENDED, ROBUST, UNAUDITED, WRONG, broken_letters
 
 VERDICTS = ("robust", "broken", "wrong", "mended")
 """Verdicts of an image, regardless of the component that broke it. A mended image is wrong when clean and right
 when corrupted."""
-_VERDICT = {ROBUST: 0, **dict.fromkeys(broken_letters(), 1), WRONG: 2, MENDED: 3}
+_VERDICT = {ROBUST: 0, UNAUDITED: 0, **dict.fromkeys(broken_letters(), 1), WRONG: 2, MENDED: 3}
 _NUMBER = np.zeros(128, dtype=np.int64)
 for _letter, _number in _VERDICT.items():
     _NUMBER[ord(_letter)] = _number

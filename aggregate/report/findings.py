@@ -115,8 +115,25 @@ def _describe_corruptions(means: pd.DataFrame) -> Iterator[str]:
 def _describe_attack(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
     eps = _select_budget(part)
     yield _describe_medians(part)
+    yield from _describe_audit(part)
     yield _describe_most_robust(part[part["eps"] == eps], eps)
     yield from _describe_relations(part, statistics)
+
+
+def _describe_audit(part: pd.DataFrame) -> Iterator[str]:
+    """State the share of the survivors of the screen that was searched in full, if the attack is audited."""
+    rows = part[part["near_survivors"].notna()] if "near_survivors" in part else part.iloc[:0]
+    survivors, audited, broken = (
+        int(rows[f"near_{name}"].sum() + rows[f"far_{name}"].sum()) if len(rows) else 0
+        for name in ("survivors", "audited", "broken")
+    )
+    if survivors:
+        yield (
+            f"Audited attack: {format_count(audited)} of {format_count(survivors)} images that survived the "
+            f"screen ({format_percent(audited / survivors)}), over all models and budgets, were searched in full; "
+            f"{format_count(broken)} of them were broken. Robust accuracies are estimates for the full attack, "
+            "with exact intervals that include the images that were not searched."
+        )
 
 
 def _describe_relations(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:

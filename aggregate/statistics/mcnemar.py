@@ -20,6 +20,8 @@ from aggregate.statistics.arrays import Bits, Floats
 
 MAX_MODELS = 300
 """Largest number of compared models. Pairs grow with the square: 300 models give about 45,000 of them."""
+AUDITED_NOTE = "no test: images that an audit left out count as robust"
+"""Note on a pair of which at least one model was not searched in full on every survivor of the screen."""
 COLUMNS = [
     "attack", "norm", "eps", "eps_value", "model_a", "model_b", "images", "only_a", "only_b", "p", "q", "note",
 ]  # fmt: skip
@@ -67,6 +69,7 @@ def _compare_rows(rows: list[Any], robust: Mapping[tuple[str, str, str], Bits]) 
     """Compare each pair of models with the same number of images."""
     for images, group in itertools.groupby(sorted(rows, key=lambda row: row.images), key=lambda row: row.images):
         models = list(group)
+        audited = {row.model for row in models if pd.notna(getattr(row, "pooled_low", None))}
         bits = np.array([np.unpackbits(robust[row.model, row.attack, row.eps])[:images] for row in models])
         counts = bits.astype(np.float32)
         both = np.rint(counts @ counts.T).astype(np.int64)
@@ -74,8 +77,9 @@ def _compare_rows(rows: list[Any], robust: Mapping[tuple[str, str, str], Bits]) 
         first, second = np.triu_indices(len(models), k=1)
         for a, b, p in zip(first, second, compute_p(only[first, second], only[second, first]), strict=True):
             row = models[a]
+            note = AUDITED_NOTE if models[a].model in audited or models[b].model in audited else ""
             yield {
                 "attack": row.attack, "norm": row.norm, "eps": row.eps, "eps_value": row.eps_value,
                 "model_a": row.model, "model_b": models[b].model, "images": images,
-                "only_a": int(only[a, b]), "only_b": int(only[b, a]), "p": p, "note": "",
+                "only_a": int(only[a, b]), "only_b": int(only[b, a]), "p": np.nan if note else p, "note": note,
             }  # fmt: skip

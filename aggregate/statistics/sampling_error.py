@@ -72,7 +72,8 @@ def compute_sampling_intervals(table: pd.DataFrame, scores: Scores | None) -> pd
 
 def _compute_rows(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
     columns = scores.select_columns("average", "category", "recomputed")
-    joined = list(correlation.iter_score_budgets(table[NEEDED], scores, columns))
+    needed = [*NEEDED, *table.columns.intersection(["robust_error"])]
+    joined = list(correlation.iter_score_budgets(table[needed], scores, columns))
     order = {budget: at for at, budget in enumerate(dict.fromkeys(_budget(key) for key, _ in joined))}
     # Scores at one budget share their resamples, of which only a few fit into memory: compute budget by budget.
     resample = lru_cache(maxsize=2)(resampling.resample_images)
@@ -103,7 +104,7 @@ def estimate_intervals(
         return SamplingIntervals(n, note=reason)
     if joined["images"].isna().any():
         return SamplingIntervals(n, note="the number of images is unknown")
-    images = joined["images"].to_numpy(dtype=np.int64)
+    images = _effective_images(joined)
     resamples = resample(robust.tobytes(), clean.tobytes(), images.tobytes())
     x, y = (resampling.centre_ranks(values[None]) for values in (alignment, robust))
     r, slope = float(_correlate(x, y)[0]), float(_slope(alignment[None], robust[None])[0])
@@ -129,6 +130,23 @@ def estimate_intervals(
         ends = _centre_interval(partial_r, partial_rs, fisher=True)
         numbers |= {"partial_r": partial_r, "partial_images_low": ends.low, "partial_images_high": ends.high}
     return SamplingIntervals(n, int(np.median(images)), **numbers, note="; ".join(notes))
+
+
+def _effective_images(joined: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return for each model the number of images whose binomial variance is that of its robust accuracy.
+
+    Without an audit, it is the number of images. The estimate of an audited attack has a larger variance.
+    """
+    images: npt.NDArray[np.int64] = joined["images"].to_numpy(dtype=np.int64)
+    if "robust_error" not in joined:
+        return images
+    error = joined["robust_error"].to_numpy(dtype=np.float64)
+    robust = joined["robust_accuracy"].to_numpy(dtype=np.float64)
+    known = np.isfinite(error) & (error > 0)
+    binomial = robust * (1 - robust)
+    ratio = np.divide(binomial, error**2, out=images.astype(np.float64), where=known & (binomial > 0))
+    effective: npt.NDArray[np.int64] = np.rint(ratio).astype(np.int64).clip(1, images)
+    return effective
 
 
 def _make_ends(name: str, r: float, slope: float, rs: Floats, slopes: Floats) -> dict[str, float | None]:

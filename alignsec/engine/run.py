@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from alignsec.engine.attacks.components import build_table, plan_stages
+from alignsec.engine.audit import AuditScheduler, build_audit_scheduler
 from alignsec.engine.engine import Engine
 from alignsec.engine.ledger import Ledger
 from alignsec.engine.noise import KeyedNoise, Noise
@@ -103,6 +104,9 @@ class _Run:
             }
         )
 
+        if isinstance(scheduler, AuditScheduler):
+            now = scheduler.annotate(now)
+
         def make_state() -> bytes:
             if scheduler.round != round_now:
                 raise RuntimeError("the engine has run on; read the evaluation's state before the next evaluation")
@@ -180,6 +184,8 @@ def _build_engine(
     tables = [build_table(stage, problem, counters) for stage in stages]
     scheduler = _build_scheduler(task, settings, stages, first)
     ledger = Ledger.from_evaluation(first)
+    if attack.audit is not None and not settings.replay:
+        scheduler = build_audit_scheduler(task, first, problem, stages, counters, model_runner.max_batch)
     return Engine(
         model_runner, problem, scheduler, ledger, tables, counters, settings.slots, settings.on_adversarial
     )

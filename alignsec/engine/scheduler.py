@@ -52,11 +52,15 @@ class Scheduler:
             for image, verdict in enumerate(self.verdicts[budget])
             if verdict == ROBUST and eps[budget] > 0 and self.stages
         ]
-        runs = [StageRun(image, 0, self.stages[0], [budget]) for budget, image in cells]
+        self._start_cells(cells, 0)
+
+    def _start_cells(self, cells: Sequence[Cell], place: int) -> None:
+        """Start the stage at `place` for cells that have no stage run."""
+        runs = [StageRun(image, place, self.stages[place], [budget]) for budget, image in cells]
         self.runs.update(zip(cells, runs, strict=True))
         for (budget, image), run in zip(cells, runs, strict=True):
             if run.stage.component.shared:
-                self._wait_for_shared(budget, image, 0)
+                self._wait_for_shared(budget, image, place)
             else:
                 self._offer(run)
 
@@ -159,7 +163,7 @@ class Scheduler:
             due = [run for run in due if run.unqueued]
 
     def _next_search(self, run: StageRun) -> Search:
-        search = Search(run, run.queued, min(run.budgets))
+        search = Search(run, run.stage.first + run.queued, min(run.budgets))
         run.queued += 1
         run.active += 1
         return search

@@ -29,11 +29,18 @@ class Stage:
     schedule: Schedule
     candidates: int = 0
     """Classes whose boundaries each search considers; 0 if it has one target or none."""
+    first: int = 0
+    """Index of its first search among those of the component; above 0 for the part that follows a screen."""
 
     @property
     def targets(self) -> int:
-        """Number of target classes, one after another."""
-        return self.searches // self.restarts
+        """Number of target classes that it needs, counted from the most likely one."""
+        return (self.first + self.searches) // self.restarts
+
+    @property
+    def key(self) -> str:
+        """Name of the stage in a snapshot, unique among the stages of an attack."""
+        return f"{self.component.name}+{self.first}" if self.first else self.component.name
 
 
 @dataclass(eq=False)
@@ -72,7 +79,7 @@ class Search:
 
     stage_run: StageRun
     number: int
-    """Index in the stage's order of targets and restarts."""
+    """Index in the component's order of targets and restarts."""
     charged_budget: int
     """Budget that its passes are charged to: the smallest one that it served when it was queued."""
 

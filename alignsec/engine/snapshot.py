@@ -53,13 +53,13 @@ def save_snapshot(
         "waiting": [[image, budgets] for image, budgets in scheduler.waiting.items() if budgets],
         "gradient_queue": [encode(block) for block in scheduler.gradient_queue],
         "forward_queue": [encode(block) for block in scheduler.forward_queue],
-        "tables": {table.stage.component.name: [encode(table.searches), table.steps] for table in tables},
+        "tables": {table.stage.key: [encode(table.searches), table.steps] for table in tables},
     }
     text = torch.frombuffer(bytearray(json.dumps(content).encode()), dtype=torch.uint8)
     tensors = {"content": text, "ranking": ranking.contiguous()}
     for table in tables:
         if table.searches:
-            name = table.stage.component.name
+            name = table.stage.key
             tensors |= {f"{name}/{part}": value for part, value in _pack_rows(table).items()}
     return save(tensors)
 
@@ -144,12 +144,12 @@ class Snapshot:
         scheduler.gradient_queue.extend(map(decode, content["gradient_queue"]))
         scheduler.forward_queue.extend(map(decode, content["forward_queue"]))
         for table in tables:
-            searches, steps = content["tables"][table.stage.component.name]
+            searches, steps = content["tables"][table.stage.key]
             if searches:
                 self._restore_table(table, decode(searches), steps)
 
     def _restore_table(self, table: Table[Any], searches: list[Search], steps: list[int]) -> None:
-        prefix = f"{table.stage.component.name}/"
+        prefix = f"{table.stage.key}/"
         packed = {
             key.removeprefix(prefix): value for key, value in self._tensors.items() if key.startswith(prefix)
         }

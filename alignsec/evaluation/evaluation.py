@@ -51,6 +51,8 @@ class Evaluation(StrictModel):
     """Bytes that the clean pass measured for one image of a gradient pass; 0 for the reference."""
     max_batch: int = 0
     """Number of images in one batch of the engine: the requested number or what fits in memory."""
+    audit_phase: int = 0
+    """Phase of an audited attack: 0 screen, 1 pilot, 2 rest of the audit."""
     state: bytes | None = None
     """Snapshot of the engine's unfinished searches. It is about as large as the images in the slots, and most
     evaluations are never saved. So it is made only when the evaluation is serialised, which must happen before the

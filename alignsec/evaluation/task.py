@@ -23,3 +23,6 @@ class Task:
     """Seed of all random numbers of the attack."""
     corrupted: Images | None = None
     """The same images under the attack's corruption; None if the attack is not a corruption."""
+    audit_key: str = ""
+    """Text that, with the seed and the image, selects the images of an audit: what identifies the model and the
+    attack, without the audited share."""

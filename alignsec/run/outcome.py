@@ -5,10 +5,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from alignsec.schema import StrictModel
+from alignsec.spec.audit import NOT_AUDITED, find_images
 from alignsec.spec.pair import Pair
 from alignsec.spec.verdicts import (
     MENDED,
     ROBUST,
+    UNAUDITED,
     WRONG,
     BudgetVerdicts,
     Count,
@@ -87,7 +89,9 @@ class Record(StrictModel):
             raise ValueError("the budgets are not those of the attack")
         if any(len(b.verdicts) != count for b in self.budgets):
             raise ValueError("expected one verdict per image")
-        clean_only = str.maketrans({MENDED: WRONG, **dict.fromkeys(broken_letters(), ROBUST)})
+        if any(_contradicts_audit(b, self.pair.attack.audit is not None) for b in self.budgets):
+            raise ValueError("the roles in the audit are not those of the verdicts")
+        clean_only = str.maketrans({MENDED: WRONG, **dict.fromkeys(UNAUDITED + broken_letters(), ROBUST)})
         if len({b.verdicts.translate(clean_only) for b in self.budgets}) > 1:
             raise ValueError("an image is wrong when clean at one budget and not at another")
         if self.clean_top5 and not _is_within_top5(self.budgets[0].verdicts, self.clean_top5):
@@ -111,9 +115,19 @@ class Record(StrictModel):
         return self.clean_top5.count("1") if self.clean_top5 else None
 
 
+def _contradicts_audit(budget: BudgetVerdicts, audited: bool) -> bool:
+    """Return True unless an audited budget has a role per image, and exactly its unaudited images have U."""
+    if not audited or not budget.audit:
+        return bool(budget.audit) or UNAUDITED in budget.verdicts
+    open_images = [at for at, letter in enumerate(budget.verdicts) if letter == UNAUDITED]
+    return len(budget.audit) != len(budget.verdicts) or find_images(budget.audit, NOT_AUDITED) != open_images
+
+
 def _is_within_top5(verdicts: str, top5: str) -> bool:
     """Return True if every image that is right when clean is among the top five as well."""
-    right_when_clean = str.maketrans({WRONG: "0", MENDED: "0", **dict.fromkeys(ROBUST + broken_letters(), "1")})
+    right_when_clean = str.maketrans(
+        {WRONG: "0", MENDED: "0", **dict.fromkeys(ROBUST + UNAUDITED + broken_letters(), "1")}
+    )
     right = verdicts.translate(right_when_clean)
     return len(right) == len(top5) and not int(right, 2) & ~int(top5, 2)
 

@@ -10,6 +10,7 @@ from alignsec.errors import nearest
 from alignsec.names import NAME_PATTERN
 from alignsec.schema import StrictModel
 from alignsec.spec import corruption
+from alignsec.spec.audit import Audit
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, STANDARD, Norm, Parameter, methods
 from alignsec.spec.engine_limits import SLOTS
@@ -85,6 +86,10 @@ class Attack(StrictModel):
     carry: bool = False
     """Count an image that is broken at one budget as broken at every larger budget, without a search there."""
 
+    audit: Audit | None = None
+    """Search only a random share of the images that survive the first searches with the remaining searches. The
+    analysis estimates the robust accuracy under the full attack."""
+
     @model_validator(mode="before")
     @classmethod
     def _add_default_name(cls, data: object) -> object:
@@ -97,6 +102,7 @@ class Attack(StrictModel):
         self._check_corruption()
         self._check_budgets()
         self._check_components()
+        self._check_audit()
         self._check_used_fields()
         return self
 
@@ -143,6 +149,17 @@ class Attack(StrictModel):
             if self.implementation == "reference" and component.reference is None:
                 lacks = f"pyautoattack does not have {component.name}"
                 raise _error(f'has implementation = "reference", but {lacks}; remove it')
+
+    def _check_audit(self) -> None:
+        """Reject an audit of anything but AutoAttack by alignsec's engine, and one together with `carry`."""
+        if self.audit is None:
+            return
+        if self.method != "autoattack":
+            raise _error(f'has audit, which {self.method} does not use; use method = "autoattack" or remove audit')
+        if self.implementation == "reference":
+            raise _error("has audit, which the reference does not have; remove implementation or audit")
+        if self.carry:
+            raise _error("has audit and carry, which cannot be combined; remove one of them")
 
     def _check_used_fields(self) -> None:
         """Reject fields that the attack does not use."""
@@ -223,6 +240,8 @@ class Attack(StrictModel):
         used: dict[str, object] = {} if self.search == "fp32" else {"search": self.search}
         if self.compile:
             used["compile"] = True
+        if self.audit is not None:
+            used["audit"] = self.audit.fingerprint
         return {**used, "carry": True} if self.carry and len(self.eps) > 1 else used
 
     @property

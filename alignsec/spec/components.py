@@ -98,6 +98,8 @@ class Component(Breaker):
     """True if it searches for the nearest adversarial image: its points may leave the budgets."""
     judged_twice: bool = False
     """True if a second pass must confirm a success, because the model may be randomised."""
+    screens: bool = False
+    """True if its searches are part of the screen of an audited attack (see `alignsec.spec.audit`)."""
     shared: bool = False
     """True if one search serves all budgets because it does not use eps."""
     reference: Reference | None = None
@@ -154,6 +156,7 @@ _RECORDS = (
         label="APGD-CE",
         colour="#d55e00",
         parameters=("steps", "restarts"),
+        screens=True,
         # Standard values for L1: Croce & Hein 2021 (arXiv 2103.01208) and pyautoattack.
         standard_l1={"restarts": 5},
         fewest_steps_l1=3,
@@ -171,6 +174,7 @@ _RECORDS = (
         label="APGD-T",
         colour="#e69f00",
         parameters=("steps", "restarts", "targets"),
+        screens=True,
         standard_l1={"targets": 5},
         # Its targeted DLR loss uses the four largest logits (Croce & Hein 2020, eq. 9).
         fewest_classes=4,

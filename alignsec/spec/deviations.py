@@ -18,6 +18,12 @@ def describe_deviations(attack: Attack) -> tuple[str, ...]:
             "searched with torch.compile, successes judged again by the uncompiled network in fp32 "
             "(standard: all by the uncompiled network)"
         )
+    if attack.audit is not None:
+        found.append(
+            f"the remaining searches ran on a random share of {attack.audit.share} of the images that survived "
+            f"APGD-CE and {attack.audit.targets} targets of APGD-T; robust accuracy is an estimate "
+            "(standard: every image is searched in full)"
+        )
     if "carry" in attack.shortcuts:
         found.append(
             "images broken at one budget count as broken at larger ones without an attack there "

@@ -97,6 +97,17 @@ class Pair(StrictModel):
             "seed": self.seed,
         }
 
+    @property
+    def audit_key(self) -> str:
+        """What selects the audited images: the fingerprint's digest without the audited share.
+
+        Pairs that differ only in the share have the same key, so the larger sample contains the smaller one.
+        """
+        values = self.fingerprint
+        audit = self.attack.audit
+        kept = {"targets": audit.targets} if audit else None
+        return digest.sha256_of_json({**values, "attack": {**self.attack.fingerprint, "audit": kept}})
+
     @cached_property
     def id(self) -> str:
         """A readable name and ten digits of the fingerprint's digest: the name of the outcome file and the DAG

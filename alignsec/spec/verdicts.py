@@ -5,12 +5,15 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from alignsec.schema import StrictModel
+from alignsec.spec.audit import Roles
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, CORRUPTION, breakers
 
 ROBUST = "R"
 WRONG = "W"
 MENDED = "m"
+UNAUDITED = "U"
+"""Survived the screen of an audited attack; the other searches did not run."""
 
 
 def legend() -> dict[str, str]:
@@ -22,6 +25,7 @@ def legend() -> dict[str, str]:
         WRONG: "wrong when clean",
         MENDED: "wrong when clean, classified correctly when corrupted",
         **{breaker.letter: breaker.meaning for breaker in breakers()},
+        UNAUDITED: "survived the screen of an audited attack; the remaining searches did not run",
     }
 
 
@@ -31,7 +35,7 @@ def broken_letters() -> str:
 
 
 def _known_letters(verdicts: str) -> str:
-    if unknown := verdicts.strip(f"{ROBUST}{WRONG}{MENDED}{broken_letters()}"):
+    if unknown := verdicts.strip(f"{ROBUST}{WRONG}{MENDED}{UNAUDITED}{broken_letters()}"):
         raise ValueError(f"unknown verdict {unknown[0]!r}; expected one of {', '.join(legend())}")
     return verdicts
 
@@ -80,15 +84,19 @@ class BudgetVerdicts(StrictModel):
     seconds: Seconds
     passes: Annotated[dict[str, Passes], AfterValidator(_known_breakers)]
     """Passes by component, or under the key "corruption"."""
+    audit: Roles = ""
+    """One letter of `alignsec.spec.audit.ROLES` per image: its stratum and its part in the audit. Empty unless the
+    attack is audited."""
 
     @property
     def robust(self) -> int:
         """Number of images classified correctly under the attack.
 
         Under a corruption, this includes images that are wrong when clean, as accuracy on ImageNet-C does
-        (Hendrycks & Dietterich 2019, section 4.1).
+        (Hendrycks & Dietterich 2019, section 4.1). Under an audited attack, it includes images that were not
+        audited.
         """
-        return self.verdicts.count(ROBUST) + self.verdicts.count(MENDED)
+        return sum(map(self.verdicts.count, (ROBUST, MENDED, UNAUDITED)))
 
 
 def round_distance(distance: float) -> float:

@@ -1,6 +1,7 @@
 """Components in the engine: the stages of an attack, and the table that runs each."""
 
 from collections import Counter
+from dataclasses import replace
 from pkgutil import resolve_name
 from typing import Any
 
@@ -21,7 +22,31 @@ def plan_stages(attack: Attack, classes: int) -> tuple[Stage, ...]:
     Returns:
         One stage for each component; none for the clean attack, which has no norm either.
     """
-    return tuple(_plan_stage(COMPONENTS[name], attack, classes) for name in attack.components_for(classes))
+    stages = (_plan_stage(COMPONENTS[name], attack, classes) for name in attack.components_for(classes))
+    return tuple(part for stage in stages for part in _split_stage(stage, attack))
+
+
+def _split_stage(stage: Stage, attack: Attack) -> tuple[Stage, ...]:
+    """Divide APGD-T of an audited attack into the targets of the screen and the others."""
+    screened = count_screen_searches(stage, attack)
+    if screened in {0, stage.searches}:
+        return (stage,)
+    rest = replace(stage, searches=stage.searches - screened, first=screened)
+    return replace(stage, searches=screened), rest
+
+
+def count_screen_searches(stage: Stage, attack: Attack) -> int:
+    """Return how many searches of an undivided stage belong to the screen; 0 without an audit."""
+    if attack.audit is None or not stage.component.screens:
+        return 0
+    if "targets" not in stage.component.parameters:
+        return stage.searches
+    return min(attack.audit.targets * stage.restarts, stage.searches)
+
+
+def count_screen_stages(stages: tuple[Stage, ...], attack: Attack) -> int:
+    """Return the number of stages that are the screen of an audited attack, from the first one on."""
+    return sum(not stage.first and count_screen_searches(stage, attack) > 0 for stage in stages)
 
 
 def _plan_stage(component: Component, attack: Attack, classes: int) -> Stage:

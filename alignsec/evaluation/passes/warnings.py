@@ -9,6 +9,11 @@ from torch import Tensor
 from alignsec.spec.components import COMPONENTS
 from alignsec.spec.verdicts import ROBUST, WRONG, BudgetVerdicts
 
+RANDOMISED = (
+    "the model seems to be randomised: two passes of the same images gave different logits, so the verdicts may "
+    "depend on chance"
+)
+"""Warning about a model whose logits differ between passes."""
 _PROBABILITY_TOLERANCE = 1e-5
 """The reference warns if all outputs are non-negative and sum to 1 within this tolerance."""
 _RANDOM_TOLERANCE = 1e-4
@@ -32,10 +37,7 @@ def find_model_warnings(logits: Tensor, repeated: Tensor | None = None, again: S
             "the outputs look like probabilities, not logits: a softmax inside the model masks its gradients"
         )
     if any(_differ(again[0], other) for other in again[1:]):
-        notes.append(
-            "the model seems to be randomised: two passes of the same images gave different logits, so the "
-            "verdicts may depend on chance"
-        )
+        notes.append(RANDOMISED)
     elif any(_differ(logits, other) for other in (repeated, *again[:1]) if other is not None):
         notes.append(
             "the model's logits for an image depend on the other images of its batch, or on chance: the verdicts "

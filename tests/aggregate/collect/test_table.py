@@ -83,4 +83,6 @@ def test_columns_are_those_of_earlier_versions():
         *("broken_by_apgd_ce", "broken_by_apgd_t", "broken_by_fab_t", "broken_by_square", "broken_by_corruption"),
         *("mended", "rejected", "largest_distance", "seconds", "forward_passes", "backward_passes"),
         *("deviations", "pair", "outcome_sha256"),
+        *("near_survivors", "near_audited", "near_broken", "far_survivors", "far_audited", "far_broken"),
+        *("pooled_low", "pooled_high", "robust_error"),
     ]

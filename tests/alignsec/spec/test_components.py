@@ -6,11 +6,11 @@ import pytest
 
 from alignsec.engine.table import Table
 from alignsec.spec.components import AUTOATTACK, COMPONENTS, STANDARD, Breaker, Component, breakers, methods
-from alignsec.spec.verdicts import MENDED, ROBUST, WRONG, broken_letters, legend
+from alignsec.spec.verdicts import MENDED, ROBUST, UNAUDITED, WRONG, broken_letters, legend
 
 
 def test_names_and_letters_are_unique():
-    letters = [ROBUST, WRONG, MENDED, *broken_letters()]
+    letters = [ROBUST, WRONG, MENDED, UNAUDITED, *broken_letters()]
     assert len({*letters}) == len(letters)
     assert all(name == component.name for name, component in COMPONENTS.items())
     assert len({breaker.name for breaker in breakers()}) == len(breakers())
@@ -28,7 +28,7 @@ def test_the_letters_of_existing_outcome_files_are_pinned():
         "apgd-dlr-eot": "D",
         "corruption": "x",
     }
-    assert "".join(legend()) == "RWmctfsdbCDx"
+    assert "".join(legend()) == "RWmctfsdbCDxU"
 
 
 def test_methods_are_the_sequences_and_every_single_component():
