@@ -91,6 +91,7 @@ brainscore-archive: .brainscore/.ready  ## pack the files that a Brain-Score mod
 bench: $(READY)  ## run the benchmarks (half an hour): benchmarks/results/*.json, docs/bench.png
 	$(PY) -m benchmarks.aggregate
 	$(PY) -m benchmarks.engine
+	$(PY) -m benchmarks.audit
 
 validate: $(READY)  ## error rates of the analysis in simulated studies: docs/validation.md (an hour)
 	$(PY) -m benchmarks.validation
