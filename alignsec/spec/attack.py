@@ -1,6 +1,7 @@
 """Attacks: the `[[attacks]]` tables of a study, their parameters and their standard values."""
 
 from functools import lru_cache
+from operator import not_
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -86,7 +87,7 @@ class Attack(StrictModel):
     carry: bool = False
     """Count an image that is broken at one budget as broken at every larger budget, without a search there."""
 
-    audit: Audit | None = None
+    audit: Audit | None = Field(default=None, exclude_if=not_)  # absent from the files of other attacks
     """Search only a random share of the images that survive the first searches with the remaining searches. The
     analysis estimates the robust accuracy under the full attack."""
 

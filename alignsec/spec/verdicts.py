@@ -1,5 +1,6 @@
 """Verdicts: one letter per image and budget, and the counts that an outcome file stores with them."""
 
+from operator import not_
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -84,7 +85,7 @@ class BudgetVerdicts(StrictModel):
     seconds: Seconds
     passes: Annotated[dict[str, Passes], AfterValidator(_known_breakers)]
     """Passes by component, or under the key "corruption"."""
-    audit: Roles = ""
+    audit: Roles = Field(default="", exclude_if=not_)
     """One letter of `alignsec.spec.audit.ROLES` per image: its stratum and its part in the audit. Empty unless the
     attack is audited."""
 
