@@ -17,7 +17,7 @@ RUN ?= runs/demo
 SITE_OPTIONS = $(if $(SITE),--site $(SITE)) $(if $(ENV),--env $(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help access-point demo test quick check weights images submit preflight local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench validate catalogue requirements clean
+.PHONY: help access-point demo test quick check weights images submit preflight canary local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench validate catalogue requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ submit: $(SUBMIT_READY)  ## write runs/NAME and submit its DAG: make submit STUD
 
 preflight: $(SUBMIT_READY)  ## report what would go wrong, without submitting: make preflight STUDY=studies/x.toml SITE=chtc
 	$(PY) -m submit.preflight $(STUDY) $(SITE_OPTIONS)
+
+canary: $(SUBMIT_READY)  ## run the cheapest pair end to end and keep its result: make canary STUDY=studies/x.toml SITE=chtc
+	$(PY) -m submit $(STUDY) $(SITE_OPTIONS) --canary
 
 local: $(READY)  ## run the pairs on this machine, without HTCondor: make local STUDY=studies/x.toml JOBS=2
 	$(PY) -m submit $(STUDY) $(SITE_OPTIONS) --local $(if $(JOBS),-j $(JOBS))

@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from alignsec.console import TerminalConsole
 from alignsec.display import megabytes
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
-from submit import layout, local, lock, pool, transfer, validation
+from alignsec.run.plan import Plan
+from submit import canary, layout, local, lock, pool, transfer, validation
 from submit.code import CHECKOUT
 from submit.condor import submission
 from submit.digest_cache import DIGESTS_FILE, DigestCache
@@ -24,6 +26,7 @@ from submit.job_python import check_job_python
 from submit.monitor.waiting import wait_for_run
 from submit.pool import Pool, PoolUnavailableError
 from submit.requests import measurements, requests, summary
+from submit.requests.requests import ResourceRequests
 from submit.site import Site
 from submit.sites import files
 from submit.validation import ValidatedStudy
@@ -75,18 +78,39 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
                 return command.SUCCESS
             submission.put_results_aside(folder, plan, finished)
             return local.run_locally(console, site, plan, folder, os.environ, arguments.jobs)
-        submission.write_dag(folder, plan, site, requested, finished)
-        if pool_in_use is None or arguments.dry:
-            console.print(f"not submitted; to submit, run: {submission.submit_command(folder)}")
-            return command.SUCCESS
-        submission.put_results_aside(folder, plan, finished)
-        cluster = submission.submit_dag(folder, pool_in_use.run, site.notification)
-        console.print(f"submitted as job {cluster}; to see its progress, run: make status RUN={folder.root}")
-        if pool_in_use.owned:
-            console.print("the private pool keeps running for other runs; to stop it, run: make pool-down")
-    if not (arguments.wait or arguments.private_pool):
-        return command.SUCCESS
-    return wait_for_run(console, folder)
+        wait = _submit(console, arguments, folder, site, plan, requested, finished, pool_in_use)
+    return wait()
+
+
+def _submit(
+    console: Console,
+    arguments: argparse.Namespace,
+    folder: RunFolder,
+    site: Site,
+    plan: Plan,
+    requested: Mapping[str, ResourceRequests],
+    finished: Collection[str],
+    pool_in_use: Pool | None,
+) -> Callable[[], int]:
+    """Write the DAG and submit it; return the function that waits for it and returns the command's exit code."""
+    only = canary.choose_pair(plan, requested, finished) if arguments.canary else None
+    if arguments.canary and only is None:
+        console.print("every pair already has its result")
+        return lambda: command.SUCCESS
+    submission.write_dag(folder, plan, site, requested, finished, only)
+    if pool_in_use is None or arguments.dry:
+        console.print(f"not submitted; to submit, run: {submission.submit_command(folder)}")
+        return lambda: command.SUCCESS
+    submission.put_results_aside(folder, plan, finished)
+    cluster = submission.submit_dag(folder, pool_in_use.run, site.notification)
+    console.print(f"submitted as job {cluster}; to see its progress, run: make status RUN={folder.root}")
+    if pool_in_use.owned:
+        console.print("the private pool keeps running for other runs; to stop it, run: make pool-down")
+    if only is not None:
+        return partial(canary.wait_for_canary, console, folder, only, requested[only])
+    if arguments.wait or arguments.private_pool:
+        return partial(wait_for_run, console, folder)
+    return lambda: command.SUCCESS
 
 
 def _refuse_unusable(validated: ValidatedStudy, site: Site, weights: Path, env: Path) -> None:
@@ -124,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         help="pairs to run at a time on this machine (default: LOCAL_JOBS of .env)",
     )
     where = parser.add_mutually_exclusive_group()
+    where.add_argument("--canary", action="store_true", help="run only the cheapest pair, and wait for its result")
     where.add_argument("--local", action="store_true", help="run the pairs on this machine, without HTCondor")
     where.add_argument(
         "--private-pool",

@@ -24,7 +24,11 @@ cheap for 500 nodes, but not for 100,000."""
 
 
 def dag_lines(
-    plan: Plan, site: Site, requested: Mapping[str, ResourceRequests], finished: Collection[str]
+    plan: Plan,
+    site: Site,
+    requested: Mapping[str, ResourceRequests],
+    finished: Collection[str],
+    only: str | None = None,
 ) -> Iterator[str]:
     """Yield the lines of the DAG file.
 
@@ -33,6 +37,7 @@ def dag_lines(
         site: The site's settings.
         requested: The resource requests of each pair's job, by pair id.
         finished: Ids of pairs that already have results. Their nodes are marked DONE and do not run.
+        only: Id of the one pair to run, without the analysis; by default, all pairs.
     """
     yield f"CONFIG {RUN.dagman_config}"
     yield f"NODE_STATUS_FILE {RUN.node_status} {max(2, len(plan.planned) // NODES_PER_SECOND)}"
@@ -40,12 +45,16 @@ def dag_lines(
     priorities = _priorities(plan, requested)
     for planned in plan.planned:
         node = planned.pair.id
+        if only not in (None, node):
+            continue
         yield f"JOB {node} {RUN.pair_description}{' DONE' if node in finished else ''}"
         yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in requested[node].node_vars.items())
         yield f"PRIORITY {node} {priorities[node]}"
         yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.PERMANENT_FAILURE}"
         yield f"CATEGORY {node} pairs"
     yield f"MAXJOBS pairs {site.max_jobs}"
+    if only is not None:
+        return
     # The FINAL node's exit code is the DAG's: the analysis exits non-zero if a pair is not ok.
     yield f"FINAL {FINAL_NODE} {RUN.final_description}"
     yield f"SCRIPT PRE {FINAL_NODE} {RUN.pre_script}"

@@ -141,6 +141,7 @@ def write_dag(
     site: Site,
     requested: Mapping[str, ResourceRequests],
     finished: Collection[str],
+    only: str | None = None,
 ) -> Path:
     """Write the DAG and all files that it names.
 
@@ -152,6 +153,7 @@ def write_dag(
         site: The site's settings.
         requested: The resource requests of each pair's job, by pair id.
         finished: Ids of pairs that already have results; their nodes are marked DONE.
+        only: Id of the one pair to run, without the analysis; by default, all pairs.
 
     Returns:
         The DAG file.
@@ -166,7 +168,7 @@ def write_dag(
         folder.job_script: description.job_script(plan.code_sha256),
         folder.pre_script: dag.final_pre_script(),
         folder.dagman_config: _text(dag.dagman_config()),
-        folder.dag: _text(dag.dag_lines(plan, site, requested, finished)),
+        folder.dag: _text(dag.dag_lines(plan, site, requested, finished, only)),
     }
     for path, text in texts.items():
         atomic.write_atomic(path, text.encode())
