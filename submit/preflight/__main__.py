@@ -14,6 +14,7 @@ from rich.console import Console
 
 from alignsec import command
 from alignsec.catalogue import hub_cache
+from alignsec.console import TerminalConsole
 from alignsec.errors import ConfigError, ConfigErrors
 from submit import pool, transfer, validation
 from submit.code import CHECKOUT
@@ -39,7 +40,7 @@ def main() -> int:
     parser.add_argument("--env", type=Path, default=CHECKOUT / ".env", help="the site's settings (default: .env)")
     parser.add_argument("--site", metavar="NAME", help="the site's profile (default: SITE of .env)")
     arguments = parser.parse_args()
-    console = Console(soft_wrap=True, highlight=False)
+    console = TerminalConsole(soft_wrap=True, highlight=False)
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
