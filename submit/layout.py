@@ -66,7 +66,8 @@ def write_run_folder(
     atomic.write_atomic(folder.study, text)
     atomic.write_atomic(folder.code, archive)
     for pair in plan:
-        atomic.write_atomic(folder.pair(pair.id), pair.model_dump_json(indent=1).encode())
+        # After a crash of the machine, submitting again writes them again.
+        atomic.write_atomic(folder.pair(pair.id), pair.model_dump_json(indent=1).encode(), durable=False)
     plan.write(folder)
     return plan
 

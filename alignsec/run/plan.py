@@ -147,11 +147,23 @@ class Plan(_PlanHeader):
 
 
 def _deduplicate(parts: Iterable[Shared]) -> tuple[tuple[Shared, ...], list[int]]:
-    """Return the distinct parts, and for each part its index among them."""
-    distinct: dict[str, Shared] = {}
-    texts = []
+    """Return the distinct parts, and for each part its index among them.
+
+    Pairs share their parts as objects, so each object is compared once and not once for each pair.
+    """
+    distinct: dict[str, int] = {}
+    index_of_object: dict[int, int] = {}
+    kept: list[Shared] = []
+    indices = []
     for part in parts:
-        texts.append(part.model_dump_json())
-        distinct.setdefault(texts[-1], part)
-    index = {text: number for number, text in enumerate(distinct)}
-    return tuple(distinct.values()), [index[text] for text in texts]
+        index = index_of_object.get(id(part))
+        if index is None:
+            text = part.model_dump_json()
+            if text not in distinct:
+                distinct[text] = len(distinct)
+            index = index_of_object[id(part)] = distinct[text]
+            # Kept alive, so that no later object gets the same id.
+            kept.append(part)
+        indices.append(index)
+    first = {index_of_object[id(part)]: part for part in reversed(kept)}
+    return tuple(first[index] for index in range(len(distinct))), indices

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -118,6 +118,7 @@ class Pair(StrictModel):
         return f"{slug(self.model.name)}--{slug(self.attack.name)}--{digest.sha256_of_json(self.fingerprint)[:10]}"
 
 
+@lru_cache(maxsize=4096)
 def slug(name: str, longest: int = 40) -> str:
     """Return the readable part of an id: ASCII letters and digits; all other characters become one hyphen."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()

@@ -81,6 +81,14 @@ def test_the_folder_is_forced_to_disk_after_the_renaming(tmp_path: Path, monkeyp
     assert seen == ["sync file", "rename", "sync folder"]
 
 
+def test_a_file_that_can_be_written_again_is_only_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Forcing 100,000 pair files to disk takes minutes."""
+    seen = record_syncs(monkeypatch)
+    atomic.write_atomic(tmp_path / "f", b"data", durable=False)
+    assert seen == ["rename"]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"data"]
+
+
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF])
 def test_a_file_system_without_fsync_of_folders_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int

@@ -8,7 +8,8 @@ import pytest
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan, PlannedPair, PlannedScores
-from alignsec.spec.pair import File
+from alignsec.schema import StrictModel
+from alignsec.spec.pair import File, Pair
 from tests.tiny import attack, pair
 
 PLAN = Plan(
@@ -50,6 +51,26 @@ def test_shared_parts_are_stored_once(tmp_path: Path):
     assert [one.id for one in back] == [one.id for one in pairs]
     assert len({id(one.model) for one in back}) == 2
     assert len({id(one.attack) for one in back}) == 3
+
+
+def test_writing_a_plan_serialises_each_shared_part_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Otherwise the time would be that of all pairs, not that of all models and attacks."""
+    count = 0
+    dump = StrictModel.model_dump_json
+
+    def count_dump(part: StrictModel) -> str:
+        nonlocal count
+        count += 1
+        return dump(part)
+
+    model, attacks = pair().model, [attack(name=f"attack {number}") for number in range(2)]
+    images = File(name="images.tar", sha256="2" * 64)
+    pairs = [Pair(model=model, attack=attacks[number % 2], images=images, seed=number) for number in range(50)]
+    plan = PLAN.model_copy(update={"planned": tuple(PlannedPair(pair=one, inputs=()) for one in pairs)})
+    monkeypatch.setattr(StrictModel, "model_dump_json", count_dump)
+    plan.write(RunFolder(tmp_path))
+    assert count == 5  # the model, two attacks, the pack and the file
+    assert list(Plan.read(RunFolder(tmp_path))) == pairs
 
 
 @pytest.mark.parametrize(
