@@ -1,0 +1,1 @@
+"""Fault campaign: seeded schedules of faults on real runs, compared with an undisturbed run."""
