@@ -81,7 +81,7 @@ def test_jobs_transfer_staged_files_from_the_sites_url(
     """Only staged files have this URL. A study's own file is transferred from this machine."""
     folder = RunFolder(tmp_path / "run")
     plan = layout.write_run_folder(check(study, weights), folder)
-    made = site(WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
+    made = site(SITE="chtc", WEIGHTS_URL=url, REQUIREMENTS="(HasCHTCStaging == true)")
     asked = requests.request_resources(plan, folder, made, weights, Measurements([]))
     files = {pair.model.name: asked[pair.id].files for pair in plan}
     assert files["tag"] == (expected + Manifest.read(weights).weights[ADDRESS].file,)
