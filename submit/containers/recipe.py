@@ -20,8 +20,9 @@ BASE = "docker.io/library/python@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c6
 compared with a registry when this file was written."""
 PLATFORM = "linux/amd64"
 IMPORTS = "import torch, timm, pyautoattack, pandas, matplotlib, imagecorruptions"
-OPEN_TMP = "chmod 777 /tmp"
-"""Apptainer copies the folder /tmp of the machine that builds, and apt needs a /tmp that every user can write."""
+OPEN_TMP = "chmod 1777 /tmp"
+"""apt needs a /tmp that every user can write, which it is not in a build job at CHTC; their guide has chmod 777.
+Apptainer binds the machine's own /tmp, which keeps its sticky bit in this way."""
 Variant = Literal["image", "brainscore", "cpu"]
 VARIANTS: dict[Variant, str] = {
     "image": "the jobs' libraries with CUDA",

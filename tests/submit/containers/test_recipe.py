@@ -56,7 +56,7 @@ def test_the_image_for_cpus_has_no_cuda_and_the_pinned_torch(checkout: Path) -> 
 def test_the_temporary_folder_is_open_before_apt_runs(checkout: Path) -> None:
     """Without it, a build at CHTC fails in apt-get update."""
     steps = read_recipe(checkout).steps
-    assert steps.index("chmod 777 /tmp") < steps.index("apt-get update")
+    assert steps.index("chmod 1777 /tmp") < steps.index("apt-get update")
 
 
 def test_docker_builds_for_the_pool_s_machines_and_gets_the_requirements_only(checkout: Path) -> None:
