@@ -73,7 +73,8 @@ def find_errors(ads: Sequence[Ad], site: Site, largest: LargestRequests, path: P
     for requirement in requirements:
         met = sum(requirement.met_by(ad) for ad in ads)
         if not met:
-            given = str(getattr(site, requirement.setting.lower(), ""))
+            value = getattr(site, requirement.setting.lower())
+            given = "" if value is None else str(value)
             remedy = (
                 f"needs {requirement.name}, which none of the pool's {len(ads)} machines has; lower it, or ask for"
             )
@@ -141,11 +142,11 @@ def _gpu_requirements(site: Site, largest: LargestRequests) -> list[Requirement]
             "GPUS_MINIMUM_CAPABILITY",
             lambda gpu: gpu.get("Capability", 0) >= capability,
         ),
-        # A GPU that does not advertise its driver's CUDA version is not refused here.
+        # A GPU that does not advertise its driver's CUDA version matches no request for one.
         _gpu(
             f"a GPU whose driver supports CUDA {runtime}",
             "GPUS_MINIMUM_RUNTIME",
-            lambda gpu: gpu.get("MaxSupportedVersion", version) >= version,
+            lambda gpu: version <= gpu.get("MaxSupportedVersion", -1) or not version,
         ),
         _gpu(
             f"a GPU with {memory} MB of memory",
