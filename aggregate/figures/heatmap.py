@@ -33,6 +33,8 @@ _ROW, _CELL = 0.122, 0.235
 _POINTS = style.SMALL_POINTS - 0.5
 _LONGEST = 42
 """Length of the longest benchmark name below its heading, in characters."""
+_SHORTEST = 16
+"""Length to which names are shortened if the panels of a row do not fit the page."""
 _MAX_ROWS = 56
 """Largest number of rows in one panel; a larger category is split into several panels."""
 _SOURCE = re.compile(r"([A-Z][A-Za-z]*\d{4}|ImageNet-C)[-._]?(?=.)")
@@ -99,13 +101,14 @@ def split_rows(rows: Sequence[HeatmapRow]) -> list[list[HeatmapRow]]:
     return panels
 
 
-def draw_panel(table: pd.DataFrame, rows: Sequence[HeatmapRow], axes: Axes) -> None:
+def draw_panel(table: pd.DataFrame, rows: Sequence[HeatmapRow], axes: Axes, longest: int = _LONGEST) -> None:
     """Draw the correlations of one panel.
 
     Args:
         table: Columns attack, eps, eps_value, score, spearman_r, and spearman_q or spearman_p.
         rows: The rows from top to bottom.
         axes: Axes to draw into.
+        longest: Length of the longest label, in characters.
     """
     columns = list(table.groupby(["attack", "eps", "eps_value"], sort=False).groups)
     row_of = {row.benchmark: at for at, row in enumerate(rows) if row.benchmark}
@@ -124,7 +127,7 @@ def draw_panel(table: pd.DataFrame, rows: Sequence[HeatmapRow], axes: Axes) -> N
             column_of[row.attack, row.eps, row.eps_value], row_of[row.score], "–", ha="center", va="center",
             fontsize=_POINTS, color=style.MUTED,
         )  # fmt: skip
-    for at, (row, label) in enumerate(zip(rows, _shorten_labels(rows), strict=True)):
+    for at, (row, label) in enumerate(zip(rows, _shorten_labels(rows, longest), strict=True)):
         weight = "normal" if row.benchmark else "bold"
         axes.text(-0.62, at, label, ha="right", va="center_baseline", fontsize=_POINTS, weight=weight)
     for (_, eps, _), at in column_of.items():
@@ -151,8 +154,18 @@ def _draw_cells(axes: Axes, known: pd.DataFrame, x: Floats, y: Floats) -> None:
     axes.scatter(x[significant] + 0.41, y[significant] - 0.3, s=0.8, c=marked, linewidths=0)
 
 
-def _shorten_labels(rows: Sequence[HeatmapRow]) -> list[str]:
-    return shortening.shorten_all([row.label for row in rows], _LONGEST)
+def _shorten_labels(rows: Sequence[HeatmapRow], longest: int) -> list[str]:
+    return shortening.shorten_all([row.label for row in rows], longest)
+
+
+def _fit_labels(panels: Sequence[Sequence[HeatmapRow]], width: float) -> tuple[int, float]:
+    """Return the length of the longest label and the width of the labels, at most `width` inches if possible."""
+    for longest in range(_LONGEST, _SHORTEST - 1, -2):
+        labels = [label for rows in panels for label in _shorten_labels(rows, longest)]
+        needed = 0.1 + max(style.text_width(label, _POINTS) for label in labels)
+        if needed <= width:
+            break
+    return longest, needed
 
 
 def _format_r(value: float) -> str:
@@ -178,10 +191,12 @@ def _make_drawing(name: str, table: pd.DataFrame) -> Drawing:
         str(category): split_rows(group_by_source(rank_benchmarks(rows)))
         for category, rows in table.groupby("category", sort=False)
     }
-    labels = [label for pieces in by_category.values() for rows in pieces for label in _shorten_labels(rows)]
-    left = 0.1 + max(style.text_width(label, _POINTS) for label in labels)
-    longest = max(style.text_width("clean", _POINTS), *(style.text_width(eps, _POINTS) for eps in table["eps"]))
-    margins = Margins(left=left, right=0.03 + 0.6 * longest, top=0.12 + 0.77 * longest, bottom=0.3)
+    heading = max(style.text_width("clean", _POINTS), *(style.text_width(eps, _POINTS) for eps in table["eps"]))
+    right = 0.03 + 0.6 * heading
+    cells = _CELL * table.groupby(["attack", "eps"]).ngroups
+    all_rows = [rows for pieces in by_category.values() for rows in pieces]
+    longest, left = _fit_labels(all_rows, style.PAGE / min(3, len(all_rows)) - right - cells)
+    margins = Margins(left=left, right=right, top=0.12 + 0.77 * heading, bottom=0.3)
     panels = []
     for category, pieces in by_category.items():
         label = score_label(category) or "benchmarks"
@@ -189,12 +204,19 @@ def _make_drawing(name: str, table: pd.DataFrame) -> Drawing:
             shown = table[table["score"].isin([row.benchmark for row in rows]) & (table["category"] == category)]
             title = f"{label}, part {at + 1} of {len(pieces)}" if len(pieces) > 1 else label
             height = margins.top + margins.bottom + _ROW * len(rows)
-            panels.append(Panel(title, partial(draw_panel, shown, rows), _summarize_panel(label, shown), height))
+            panels.append(
+                Panel(
+                    title,
+                    partial(draw_panel, shown, rows, longest=longest),
+                    _summarize_panel(label, shown),
+                    height,
+                )
+            )
     return Drawing(
         kind=KIND,
         name=name,
         rows=tuple(tuple(panels[at : at + 3]) for at in range(0, len(panels), 3)),
-        width=left + margins.right + _CELL * table.groupby(["attack", "eps"]).ngroups,
+        width=left + right + cells,
         height=max(panel.height or 0 for panel in panels),
         margins=margins,
     )
