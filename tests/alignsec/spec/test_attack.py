@@ -9,6 +9,7 @@ from alignsec.spec.attack import Attack
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, methods
 from alignsec.spec.deviations import describe_deviations, describe_deviations_for
+from alignsec.spec.versions import WITHOUT_L1
 
 METHODS = methods()
 
@@ -142,7 +143,10 @@ def test_invalid_attacks_are_rejected(fields: dict[str, object], message: str):
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if METHODS[method]])
-@pytest.mark.parametrize(("parameter", "value"), [("steps", 7), ("restarts", 2), ("targets", 3), ("queries", 10)])
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [("steps", 7), ("restarts", 2), ("targets", 3), ("queries", 10), ("eot", 2), ("candidates", 4)],
+)
 def test_a_parameter_is_used_or_rejected(method: str, parameter: str, value: int):
     """A used parameter changes the fingerprint and is listed as a deviation; any other is rejected."""
     used = any(parameter in COMPONENTS[component].parameters for component in linf(method).components)
@@ -214,6 +218,7 @@ def test_json_keeps_an_attack(method: str, norm: str, eps: list[str], number: in
         }
     elif method != "clean":
         chosen = data.draw(st.sets(st.sampled_from(own)))
+        norm = "Linf" if method in WITHOUT_L1 else norm
         fields |= {"norm": norm, "eps": eps, **dict.fromkeys(chosen, number)}
     attack = make(**fields)
     again = Attack.model_validate_json(attack.model_dump_json())
