@@ -140,7 +140,11 @@ def _read_scores(folder: RunFolder, plan: Plan, failed: list[str]) -> Scores | N
 
 
 def make_matching_table(matching: Matching | None, alignment: Scores | None) -> pd.DataFrame:
-    """Return one row per model of the study and per name in the scores file, with the state of the match."""
+    """Return one row per model of the study and per name in the scores file.
+
+    Columns: the model, the state of the match, and the share of the neural and behavioural benchmarks for which
+    the file has a score of this model.
+    """
     rows = []
     if matching and alignment:
         contradicting = set(alignment.contradicting)
@@ -153,7 +157,9 @@ def make_matching_table(matching: Matching | None, alignment: Scores | None) -> 
                 for name in matching.not_in_study
             ),
         ]
-    return pd.DataFrame(rows, columns=["model", "state"])
+    frame = pd.DataFrame(rows, columns=["model", "state"])
+    coverage = alignment.coverage if alignment else {}
+    return frame.assign(coverage=frame["model"].map(coverage).astype("float64"))
 
 
 def write_analysis(out: Path, files: dict[str, bytes]) -> None:

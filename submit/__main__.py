@@ -15,6 +15,7 @@ from alignsec.catalogue import hub_cache
 from alignsec.console import TerminalConsole
 from alignsec.display import megabytes
 from alignsec.errors import ConfigErrors
+from alignsec.power import describe_power
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
 from submit import canary, layout, local, lock, pool, transfer, validation
@@ -70,6 +71,7 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         for line in filter(None, (f"labels: {plan.labels}", plan.duplicates)):
             console.print(line, markup=False)
         _print_unpublished(console, validated)
+        _print_power(console, validated, plan.image_count, dry=arguments.dry)
         requested = requests.request_resources(plan, folder, site, weights, measurements.read_measurements(runs))
         finished = submission.find_finished_pairs(folder, plan)
         summary.print_requests(console, plan, requested, finished, table=arguments.dry)
@@ -131,6 +133,12 @@ def _print_unpublished(console: Console, validated: ValidatedStudy) -> None:
             f"{len(names)} of {len(validated.study.models)} models have no published clean accuracy to compare "
             f"with: {few}"
         )
+
+
+def _print_power(console: Console, validated: ValidatedStudy, images: int, *, dry: bool) -> None:
+    """Print which correlation the study can show, if it has scores and is not to be run yet."""
+    if dry and validated.study.scores is not None:
+        console.print(describe_power(len(validated.study.models), images), markup=False)
 
 
 def _parser() -> argparse.ArgumentParser:

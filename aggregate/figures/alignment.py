@@ -19,7 +19,8 @@ KIND = FigureKind(
     title="Alignment and robust accuracy",
     description=(
         "Each point is one model at one budget: its alignment score (x) and its robust accuracy (y). Lines are "
-        "least-squares fits; the legend gives R², p and n of each. “No fit” means that there are too few models "
+        "least-squares fits; the legend gives R², p of the F test and n of each. In this test models count as "
+        "independent. “No fit” means that there are too few models "
         "or that one of the two quantities is constant."
     ),
     make_drawings=lambda inputs: make_drawings(inputs.attacked_or_clean, inputs.scores) if inputs.scores else (),
@@ -70,7 +71,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
 
 def _format_p(p: float) -> str:
     text = formatting.format_p(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
+    return f"F test p {text}" if text.startswith("<") else f"F test p = {text}"
 
 
 def make_drawings(table: pd.DataFrame, scores: Scores) -> Iterator[Drawing]:

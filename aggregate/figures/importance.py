@@ -1,4 +1,4 @@
-"""Importance: the benchmarks that contribute most to the prediction of robust accuracy, with intervals."""
+"""Importance: the benchmarks that contribute most to the prediction of robust accuracy, with their spread."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,7 +15,8 @@ KIND = FigureKind(
     title="Benchmark importance in the prediction of robust accuracy",
     description=(
         "Permutation importance: the R² that predictions for held-out models lose when the scores of one "
-        "benchmark are shuffled among these models. The fifteen largest are shown, with 95 % intervals. "
+        "benchmark are shuffled among these models. The fifteen largest are shown. Lines contain 95 % of the "
+        "values over folds and shuffles; they are a spread, not confidence intervals. "
         "Benchmarks that carry the same information share their importance."
     ),
     make_drawings=lambda inputs: make_drawings(inputs.statistics.importance),

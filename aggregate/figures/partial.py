@@ -16,7 +16,8 @@ KIND = FigureKind(
     description=(
         "Each point is a benchmark: Spearman’s correlation with robust accuracy (x) and the partial correlation "
         "given clean accuracy (y). On the dashed diagonal clean accuracy explains none of the correlation; on the "
-        "horizontal line at 0 it explains all of it. Filled: q < 0.05 given clean accuracy."
+        "horizontal line at 0 it explains all of it. Filled: q < 0.05 given clean accuracy (p of the partial "
+        "rank correlation’s t test after Benjamini and Hochberg’s correction)."
     ),
     make_drawings=lambda inputs: make_drawings(inputs.statistics.correlations),
 )

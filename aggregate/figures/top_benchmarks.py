@@ -15,8 +15,9 @@ KIND = FigureKind(
     title="Benchmarks with the highest and lowest correlations",
     description=(
         "The ten highest and the ten lowest of Spearman’s correlations between a benchmark and robust accuracy, "
-        "with bootstrap intervals over models (95 %). Filled: q < 0.05 after Benjamini and Hochberg’s correction "
-        "over all benchmarks. The largest of many correlations are large partly by chance; the table gives all."
+        "with bootstrap intervals over models (95 %). Filled: q < 0.05 (p of Spearman’s test after Benjamini and "
+        "Hochberg’s correction over all benchmarks). The largest of many correlations are large partly by chance; "
+        "the table gives all."
     ),
     make_drawings=lambda inputs: make_drawings(inputs.statistics.correlations),
 )

@@ -18,7 +18,7 @@ from aggregate.formatting import (
     format_quantity,
     join_list,
 )
-from aggregate.scores.labels import score_label
+from aggregate.scores.labels import RECOMPUTED, score_label
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
 from alignsec.spec.level import find_kind
@@ -199,7 +199,12 @@ def _describe_most_robust(part: pd.DataFrame, eps: str) -> str:
 
 def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
     """Describe the correlations of the average and the categories with robust accuracy."""
-    rows = correlations[correlations["level"].isin(["average", "category"]) & correlations["spearman_r"].notna()]
+    rows = correlations[
+        correlations["level"].isin(["average", "category", "recomputed"]) & correlations["spearman_r"].notna()
+    ]
+    # An average of the file that counts missing scores as 0 is replaced by the recomputed one.
+    replaced = {name.removesuffix(RECOMPUTED) for name in rows["score"] if name.endswith(RECOMPUTED)}
+    rows = rows[~rows["score"].isin(replaced)]
     if rows.empty:
         return
     each = [
@@ -209,7 +214,8 @@ def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
     ]
     yield (
         f"Spearman correlation of alignment scores with robust accuracy at {_format_eps(eps)}, over models: "
-        f"{join_list(each)}. As in Hoak et al. (2025), models count as independent."
+        f"{join_list(each)}. p is that of Spearman’s test, q after Benjamini and Hochberg’s correction. As in "
+        "Hoak et al. (2025), models count as independent."
     )
     partial = rows[rows["partial_r"].notna()]
     if partial.empty:
@@ -221,7 +227,8 @@ def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
     ]
     yield (
         f"Partial Spearman correlation given measured clean accuracy, at {_format_eps(eps)}, as in Hoak et al. "
-        f"(2025): {join_list(each)}. It ignores families and the sampling error of clean accuracy."
+        f"(2025): {join_list(each)}; q from the t test. It ignores families and the sampling error of clean "
+        "accuracy."
     )
 
 

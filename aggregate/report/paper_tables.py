@@ -197,8 +197,11 @@ def _format_importance(frame: pd.DataFrame) -> str:
     ]  # fmt: skip
     if not groups:
         return ""
-    caption = "Benchmarks with the largest permutation importance: the $R^2$ lost when its scores are shuffled."
-    headings = ["Benchmark", "Category", "$R^2$ lost", r"95\,\%"]
+    caption = (
+        "Benchmarks with the largest permutation importance: the $R^2$ lost when its scores are shuffled, with the "
+        r"middle 95\,\% over folds and shuffles (a spread, not a confidence interval)."
+    )
+    headings = ["Benchmark", "Category", "$R^2$ lost", "spread"]
     return format_table(caption, "tab:importance", "llrr", headings, groups)
 
 

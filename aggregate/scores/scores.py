@@ -53,8 +53,10 @@ class Scores:
 
     @property
     def aggregates(self) -> tuple[ScoreColumn, ...]:
-        """The average and the categories, in the file's order."""
-        return self.select_columns("average", "category")
+        """The average and the categories, each recomputed where the file's counts a missing score as 0."""
+        found = self.select_columns("average", "category", "recomputed")
+        recomputed = {column.name.removesuffix(RECOMPUTED) for column in found if column.level == "recomputed"}
+        return tuple(column for column in found if column.name not in recomputed)
 
     @property
     def summaries(self) -> tuple[ScoreColumn, ...]:
@@ -65,6 +67,12 @@ class Scores:
     def benchmarks(self) -> tuple[ScoreColumn, ...]:
         """The benchmarks without means and without the one set aside: 105 of the leaderboard's 130 columns."""
         return self.select_columns("benchmark")
+
+    @property
+    def coverage(self) -> dict[str, float]:
+        """Share of the neural and behavioural benchmarks that each model has a score for."""
+        names = {column.name for column in self.benchmarks if column.category in CATEGORIES[:2]}
+        return {model: len(names & row.keys()) / len(names) for model, row in self.rows.items()} if names else {}
 
     def select_columns(self, *levels: ScoreLevel) -> tuple[ScoreColumn, ...]:
         """Return the columns of these levels, in the file's order."""
@@ -120,8 +128,13 @@ def parse_scores(data: bytes) -> Scores:
     columns = [ScoreColumn(name, _find_level(name, tree), tree.category(name)) for name in read.columns]
     rows = {model: dict(row) for model, row in read.rows.items()}
     remarks = list(read.remarks)
+    without_base = 0
     for column, values, remark in _recompute_averages(read, tree):
-        columns.append(column)
+        # In front of the column that it recomputes: that one also depends on how many scores a model has.
+        names = [other.name for other in columns]
+        base = column.name.removesuffix(RECOMPUTED)
+        columns.insert(names.index(base) if base in names else without_base, column)
+        without_base += base not in names
         remarks.append(remark)
         for model, value in values.items():
             rows[model][column.name] = value

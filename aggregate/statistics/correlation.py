@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,11 @@ MIN_MODELS = 4
 """Smallest number of models for a correlation: three points are always close to some line."""
 MAX_EXACT_MODELS = 8
 """Largest number of models for which Spearman's p counts all orders (8! = 40,320). Above it, Student's t is a good
-approximation."""
+approximation without many ties."""
+MANY_TIES = 0.1
+"""Share of models with one and the same value above which Spearman's p counts random orders."""
+ORDERS = 9999
+SEED = 20250217
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ class Correlation:
 
 
 Q_COLUMNS = {"spearman_q": "spearman_p", "pearson_q": "pearson_p", "partial_q": "partial_p"}
-"""Each q column and its p column; p is corrected for the number of scores of one level, attack and budget."""
+"""Each q column and its p column; p is corrected for the number of scores of one kind, attack and budget."""
+_KINDS = {"average": "aggregate", "category": "aggregate", "recomputed": "aggregate"}
+"""Levels that are corrected together. An average alone would be a set of one test, without correction."""
 _NUMBERS = frozenset(field.name for field in fields(Correlation)) - {"n", "note"}
 
 
@@ -84,8 +90,9 @@ def compute_correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataF
     names = [field.name for kind in (ScoreBudget, Correlation) for field in fields(kind)]
     frame = pd.DataFrame(list(_compute_rows(table, scores)) if scores else [], columns=names)
     frame = frame.astype(dict.fromkeys([name for name in names if name in _NUMBERS], "float64"))
+    kinds = frame.assign(kind=frame["level"].replace(_KINDS))
     for q, p in Q_COLUMNS.items():
-        corrected = multiple_testing.adjust_p(frame, p, ["attack", "eps", "level"])
+        corrected = multiple_testing.adjust_p(kinds, p, ["attack", "eps", "kind"])
         frame.insert(list(frame.columns).index(p) + 1, q, corrected)
     return frame
 
@@ -196,8 +203,9 @@ def check_computable(alignment: Floats, robust: Floats) -> str:
 def compute_spearman(x: Floats, y: Floats) -> tuple[float, float]:
     """Return Spearman's r with average ranks for ties, and its two-sided p value.
 
-    Up to eight models, p is that of the exact permutation test. Above, it is Student's t approximation, but at
-    least 2/n!, the smallest p value that a permutation test of n models can give.
+    Up to eight models, p is that of the exact permutation test. Above, it is that of 9,999 random permutations if
+    more than a tenth of the models share a value, such as a robust accuracy of 0. Otherwise it is Student's t
+    approximation, but at least 2/n!, the smallest p value that a permutation test of n models can give.
 
     Args:
         x: Shape (n,), finite and not constant.
@@ -205,15 +213,29 @@ def compute_spearman(x: Floats, y: Floats) -> tuple[float, float]:
     """
     n = len(x)
     ranks_x, ranks_y = (stats.rankdata(values) - (n + 1) / 2 for values in (x, y))
-    if n > MAX_EXACT_MODELS:
+    if n > MAX_EXACT_MODELS and not _has_many_ties(x, y):
         result = stats.spearmanr(x, y)
         smallest_p = 2 / math.factorial(n) if n <= 170 else 0.0
         return float(result.statistic), max(float(result.pvalue), smallest_p)
     observed = ranks_x @ ranks_y
     r = float(observed / math.sqrt((ranks_x @ ranks_x) * (ranks_y @ ranks_y)))
+    if n > MAX_EXACT_MODELS:
+        drawn = np.abs(ranks_y[_random_orders(n)] @ ranks_x) >= abs(observed) - 1e-9
+        return max(-1.0, min(1.0, r)), (1 + int(drawn.sum())) / (1 + ORDERS)
     # Products of half ranks are exact in float64, but the order of a sum may change its last bit.
     extreme = np.abs(ranks_x[_permutations(n)] @ ranks_y) >= abs(observed) - 1e-9
     return max(-1.0, min(1.0, r)), float(extreme.mean())
+
+
+def _has_many_ties(*columns: Floats) -> bool:
+    """Return True if more than MANY_TIES of the models share a value in one of the columns."""
+    return any(np.unique(values, return_counts=True)[1].max() > MANY_TIES * len(values) + 1 for values in columns)
+
+
+@lru_cache(maxsize=2)
+def _random_orders(n: int) -> npt.NDArray[np.int64]:
+    """Return ORDERS random permutations of n indices, always the same, shape (ORDERS, n)."""
+    return np.random.default_rng([SEED, n]).permuted(np.tile(np.arange(n), (ORDERS, 1)), axis=1)
 
 
 @cache

@@ -23,6 +23,8 @@ class ModelResamples:
     """Resampled robust accuracy of each drawn model."""
     ranks: Floats
     """Centred ranks of `robust` within each resample."""
+    clean_ranks: Floats | None
+    """Centred ranks of clean accuracy within each resample; None if it cannot be resampled."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,20 @@ def resample_images(robust_bytes: bytes, clean_bytes: bytes, images_bytes: bytes
     rng = np.random.default_rng([SEED, n])
     drawn = rng.binomial(images, robust.clip(0, 1), size=(RESAMPLES, n))
     y = drawn / images
-    both = None
-    if n >= bootstrap.MIN_MODELS:
-        models = rng.integers(n, size=y.shape)
-        ys = np.take_along_axis(y, models, axis=1)
-        both = ModelResamples(models, ys, centre_ranks(ys))
+    models = rng.integers(n, size=y.shape)
     broken = clean - robust
-    clean_ranks = None
+    clean_drawn = None
     # Under a corruption, an image can be wrong when clean and right when corrupted. Then the robust images are not
     # a subset of the images that are right when clean, and the two counts cannot be resampled together.
     if np.isfinite(clean).all() and (broken >= -1e-9).all():
         broken_share = np.divide(broken, 1 - robust, out=np.zeros(n), where=robust < 1).clip(0, 1)
-        clean_ranks = centre_ranks((drawn + rng.binomial(images - drawn, broken_share)) / images)
-    return ImageResamples(y, centre_ranks(y), both, clean_ranks)
+        clean_drawn = (drawn + rng.binomial(images - drawn, broken_share)) / images
+    both = None
+    if n >= bootstrap.MIN_MODELS:
+        ys = np.take_along_axis(y, models, axis=1)
+        cs = None if clean_drawn is None else np.take_along_axis(clean_drawn, models, axis=1)
+        both = ModelResamples(models, ys, centre_ranks(ys), None if cs is None else centre_ranks(cs))
+    return ImageResamples(y, centre_ranks(y), both, None if clean_drawn is None else centre_ranks(clean_drawn))
 
 
 def centre_ranks(values: Floats) -> Floats:

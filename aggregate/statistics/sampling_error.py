@@ -50,6 +50,8 @@ class SamplingIntervals:
     """Spearman's partial correlation given clean accuracy, which is counted on the same resampled images."""
     partial_images_low: float | None = None
     partial_images_high: float | None = None
+    partial_both_low: float | None = None
+    partial_both_high: float | None = None
     note: str = ""
 
 
@@ -129,6 +131,11 @@ def estimate_intervals(
         partial_rs = _partial_correlation(x, resamples.ranks, resamples.clean_ranks)
         ends = _centre_interval(partial_r, partial_rs, fisher=True)
         numbers |= {"partial_r": partial_r, "partial_images_low": ends.low, "partial_images_high": ends.high}
+        if resamples.both is not None and resamples.both.clean_ranks is not None:
+            drawn_x = resampling.rank_drawn(alignment, resamples.both.models)
+            partial_rs = _partial_correlation(drawn_x, resamples.both.ranks, resamples.both.clean_ranks)
+            ends = _centre_interval(partial_r, partial_rs, fisher=True)
+            numbers |= {"partial_both_low": ends.low, "partial_both_high": ends.high}
     return SamplingIntervals(n, int(np.median(images)), **numbers, note="; ".join(notes))
 
 

@@ -38,8 +38,8 @@ function describeFit(fit) {
   if (!fit) return "";
   if (fit.spearman_r === undefined) return `No correlation: ${fit.note}.`;
   const interval = fit.spearman_low === undefined ? "" : ` (95 % interval ${formatDecimal(fit.spearman_low)} to ${formatDecimal(fit.spearman_high)})`;
-  const given = fit.partial_r === undefined ? "" : ` Given clean accuracy: r = ${formatDecimal(fit.partial_r)}, q ${formatP(fit.partial_q)}.`;
-  return `Spearman’s r = ${formatDecimal(fit.spearman_r)}${interval}, p ${formatP(fit.spearman_p)}, q ${formatP(fit.spearman_q)}, R² = ${formatDecimal(fit.r2)}, n = ${fit.n} models.${given}`;
+  const given = fit.partial_r === undefined ? "" : ` Given clean accuracy: r = ${formatDecimal(fit.partial_r)}, t test q ${formatP(fit.partial_q)}.`;
+  return `Spearman’s r = ${formatDecimal(fit.spearman_r)}${interval}, Spearman’s test p ${formatP(fit.spearman_p)}, q ${formatP(fit.spearman_q)}, R² = ${formatDecimal(fit.r2)}, n = ${fit.n} models.${given}`;
 }
 
 function drawChart() {

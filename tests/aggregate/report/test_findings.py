@@ -74,7 +74,8 @@ def test_correlations_have_r_p_q_and_n(make_run):
     sentences = _summarize(run, "Model,average_vision,V1\na,.1,5\nb,.2,4\nc,.3,3\nd,.4,1\ne,.5,2\n")
     assert sentences[2] == (
         "Spearman correlation of alignment scores with robust accuracy at eps 1/255, over models: average 1.00 "
-        "(p = 0.017, q = 0.017, n = 5). As in Hoak et al. (2025), models count as independent."
+        "(p = 0.017, q = 0.017, n = 5). p is that of Spearman’s test, q after Benjamini and "
+        "Hochberg’s correction. As in Hoak et al. (2025), models count as independent."
     )
 
 

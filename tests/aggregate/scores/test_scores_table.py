@@ -107,7 +107,12 @@ def test_todays_leaderboard():
     assert len([column for column in read.columns if column.level != "recomputed"]) == 130
     assert set(read.contradicting) == {"alexnet", "resnet50", "RN50", "my-model"}
     assert len(read.rows) == 455
-    assert [column.label for column in read.aggregates] == ["average", "neural", "behavior", "engineering"]
+    labels = ["average", "neural", "behavior", "engineering"]
+    assert [column.label for column in read.select_columns("average", "category")] == labels
+    # The file's averages count missing scores as 0, so the recomputed ones replace them and come first.
+    assert [column.label.removesuffix(" (recomputed)") for column in read.aggregates] == labels
+    assert read.columns[0].label == read.aggregates[0].label == "average (recomputed)"
+    assert 0 < min(read.coverage.values()) < max(read.coverage.values()) <= 1
     by_name = {column.name: column.category for column in read.columns}
     assert by_name["MajajHong2015.IT-pls"] == "neural_vision"
     assert by_name["Rajalingham2018-i2n"] == "behavior_vision"

@@ -1,5 +1,8 @@
 """Tests of correlations against numbers computed by hand, and of the reasons for missing numbers."""
 
+import itertools
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,7 +111,7 @@ def test_every_score_has_a_row_and_missing_scores_reduce_n():
 
 def test_a_score_without_models_has_a_note():
     found = correlation.compute_correlations(_table([0.1, 0.2]), scores.parse_scores(b"Model,V1,V2\nm0,,1\n"))
-    assert found["note"].iloc[0] == "no model has this score"
+    assert found.set_index("score")["note"]["V1"] == "no model has this score"
 
 
 def test_no_scores_or_no_rows_give_an_empty_table_with_columns():
@@ -116,3 +119,30 @@ def test_no_scores_or_no_rows_give_an_empty_table_with_columns():
     empty = correlation.compute_correlations(_table([]), scores.parse_scores(b"Model,V1\nm0,1\n"))
     assert len(none) == len(empty) == 0
     assert {"spearman_r", "r2", "note"} <= set(none.columns) == set(empty.columns)
+
+
+def test_p_under_many_ties_is_that_of_permutations():
+    """Seven of ten robust accuracies are 0: 720 different orders, all of which can be counted."""
+    y = np.array([0, 0, 0, 0, 0, 0, 0, 0.1, 0.2, 0.3])
+    x = np.array([3, 1, 4, 2, 6, 5, 7, 8, 10, 9], dtype=np.float64)
+    ranks_x, ranks_y = (stats.rankdata(v) - 5.5 for v in (x, y))
+    products = []
+    for places in itertools.permutations(range(10), 3):
+        order = np.full(10, ranks_y[0])
+        order[list(places)] = ranks_y[7:]
+        products.append(abs(order @ ranks_x))
+    exact = np.mean(np.array(products) >= abs(ranks_x @ ranks_y) - 1e-9)
+    r, p = correlation.compute_spearman(x, y)
+    assert r == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert p == pytest.approx(exact, abs=4 * math.sqrt(exact / 9999))
+    assert abs(stats.spearmanr(x, y).pvalue - exact) > 0.002  # Student's t is not exact enough here
+
+
+def test_an_average_is_corrected_together_with_the_categories():
+    rows = "".join(f"m{at},{at},{(3 * at) % 7}\n" for at in range(7))
+    text = f"Model,average_vision,neural_vision\n{rows}"
+    found = correlation.compute_correlations(
+        _table([at / 10 for at in range(7)]), scores.parse_scores(text.encode())
+    )
+    assert found["spearman_p"].iloc[0] < found["spearman_p"].iloc[1] / 2
+    assert found["spearman_q"].iloc[0] == pytest.approx(2 * found["spearman_p"].iloc[0])
