@@ -112,7 +112,7 @@ def test_todays_leaderboard():
     # The file's averages count missing scores as 0, so the recomputed ones replace them and come first.
     assert [column.label.removesuffix(" (recomputed)") for column in read.aggregates] == labels
     assert read.columns[0].label == read.aggregates[0].label == "average (recomputed)"
-    assert 0 < min(read.coverage.values()) < max(read.coverage.values()) <= 1
+    assert (min(read.coverage.values()), max(read.coverage.values())) == (0, 1)
     by_name = {column.name: column.category for column in read.columns}
     assert by_name["MajajHong2015.IT-pls"] == "neural_vision"
     assert by_name["Rajalingham2018-i2n"] == "behavior_vision"
