@@ -22,7 +22,8 @@ KIND = FigureKind(
     description=(
         "Each row is a benchmark, each column a budget. A cell gives Spearman’s correlation, over models, between "
         "the benchmark’s score and accuracy. A dot and bold type mark q < 0.05: p of Spearman’s test after "
-        "Benjamini and Hochberg’s correction. A dash: no correlation could be computed; correlations.csv gives the reason. Benchmarks of "
+        "Benjamini and Hochberg’s correction. A dash: no correlation could be computed; "
+        "correlations.csv gives the reason. Benchmarks of "
         "one source, such as Marques2020, have a common heading. Sources, and rows of a source, are sorted by "
         "mean correlation."
     ),

@@ -198,8 +198,8 @@ def _format_importance(frame: pd.DataFrame) -> str:
     if not groups:
         return ""
     caption = (
-        "Benchmarks with the largest permutation importance: the $R^2$ lost when its scores are shuffled, with the "
-        r"middle 95\,\% over folds and shuffles (a spread, not a confidence interval)."
+        "Benchmarks with the largest permutation importance: the $R^2$ lost when its scores are shuffled, with "
+        r"the middle 95\,\% over folds and shuffles (a spread, not a confidence interval)."
     )
     headings = ["Benchmark", "Category", "$R^2$ lost", "spread"]
     return format_table(caption, "tab:importance", "llrr", headings, groups)

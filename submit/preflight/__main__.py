@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
 from alignsec import command
 from alignsec.catalogue import hub_cache
 from alignsec.console import TerminalConsole
@@ -44,14 +42,14 @@ def main() -> int:
     return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
-def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
+def _carry_out(arguments: argparse.Namespace, console: TerminalConsole) -> int:
     found = pool.find(CHECKOUT / ".pool", os.environ)
     overrides = {"SITE": arguments.site} if arguments.site else {}
     return check(console, arguments.study, arguments.env, overrides, os.environ, found.run if found else None)
 
 
 def check(
-    console: Console,
+    console: TerminalConsole,
     study: Path,
     env: Path,
     overrides: Mapping[str, str],
@@ -94,7 +92,7 @@ def check(
     return command.INPUT_ERROR if errors else command.SUCCESS
 
 
-def _print_needs(console: Console, needs: quotas.StudyNeeds) -> None:
+def _print_needs(console: TerminalConsole, needs: quotas.StudyNeeds) -> None:
     longest = max(one.seconds for one in needs.estimates)
     total = sum(one.transferred for one in needs.estimates)
     console.print(
@@ -104,7 +102,7 @@ def _print_needs(console: Console, needs: quotas.StudyNeeds) -> None:
 
 
 def _pool_errors(
-    console: Console, run: CondorCommand | None, site: Site, largest: LargestRequests, env: Path
+    console: TerminalConsole, run: CondorCommand | None, site: Site, largest: LargestRequests, env: Path
 ) -> list[ConfigError]:
     """Return what is wrong with the pool: none found, no answer, or no machine for the study's jobs."""
     given = f'"{site.site}"'
