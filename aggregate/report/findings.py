@@ -199,9 +199,8 @@ def _describe_most_robust(part: pd.DataFrame, eps: str) -> str:
 
 def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
     """Describe the correlations of the average and the categories with robust accuracy."""
-    rows = correlations[
-        correlations["level"].isin(["average", "category", "recomputed"]) & correlations["spearman_r"].notna()
-    ]
+    levels = ["average", "category", "recomputed"]
+    rows = correlations[correlations["level"].isin(levels) & correlations["spearman_r"].notna()]
     # An average of the file that counts missing scores as 0 is replaced by the recomputed one.
     replaced = {name.removesuffix(RECOMPUTED) for name in rows["score"] if name.endswith(RECOMPUTED)}
     rows = rows[~rows["score"].isin(replaced)]
@@ -227,8 +226,7 @@ def _describe_aggregates(correlations: pd.DataFrame, eps: str) -> Iterator[str]:
     ]
     yield (
         f"Partial Spearman correlation given measured clean accuracy, at {_format_eps(eps)}, as in Hoak et al. "
-        f"(2025): {join_list(each)}; q from the t test. It ignores families and the sampling error of clean "
-        "accuracy."
+        f"(2025): {join_list(each)}; q from the t test. It ignores families and error of clean accuracy."
     )
 
 
