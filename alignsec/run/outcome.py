@@ -1,6 +1,5 @@
 """Outcomes: the result of a pair, either a record of verdicts or a failure with its reason."""
 
-from operator import not_
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -26,9 +25,9 @@ VERSION: Literal[2] = 2
 """Version of the file format. The checksum of version 1 covered the values, not the bytes."""
 
 
-def _is_none(value: object) -> bool:
-    """Return True for a value that older outcomes do not have; it is not written."""
-    return value is None
+def _is_absent(value: object) -> bool:
+    """Return True for a value that files of versions without its field imply: they keep their bytes."""
+    return value is None or value == ""
 
 
 class Provenance(StrictModel):
@@ -53,14 +52,14 @@ class Provenance(StrictModel):
     """Largest memory of the job's process; None if the machine does not report it."""
     peak_gpu_memory_mb: Count | None = None
     """Largest memory that the GPU's allocator reserved; None on a CPU."""
-    driver: str = Field(default="", exclude_if=not_)
+    driver: str = Field(default="", exclude_if=_is_absent)
     """Version of the NVIDIA driver; empty on a CPU."""
     gpu_utilisation_percent: Annotated[float, Field(ge=0, le=100)] | None = Field(
-        default=None, exclude_if=_is_none
+        default=None, exclude_if=_is_absent
     )
     """Mean of samples in the last run of the job; None on a CPU and for a MIG slice."""
     images_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        default=None, exclude_if=_is_none
+        default=None, exclude_if=_is_absent
     )
     """Images through the network per second of the last run of the job, each pass counted; None in older
     outcomes."""

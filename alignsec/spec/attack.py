@@ -65,10 +65,10 @@ class Attack(StrictModel):
     targets: Annotated[int, Field(ge=1, le=999)] | None = None
     """Number of target classes of APGD-T and FAB-T, the most likely wrong classes first. Default: the standard
     number of each component. At most the number of classes minus 1."""
-    candidates: Annotated[int, Field(ge=1, le=999)] | None = None
+    candidates: Annotated[int, Field(ge=1, le=999)] | None = Field(default=None, exclude_if=not_)
     """Classes whose boundaries untargeted FAB considers, the most likely wrong classes first. The reference takes
     all classes, which needs as many gradients in each step."""
-    eot: Annotated[int, Field(ge=1, le=1000)] | None = None
+    eot: Annotated[int, Field(ge=1, le=1000)] | None = Field(default=None, exclude_if=not_)
     """Gradients of a randomised model that APGD averages in each step: expectation over transformation."""
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = STANDARD["queries"]
     """Random squares that Square tries."""
