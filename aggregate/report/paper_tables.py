@@ -91,7 +91,7 @@ def _split_name(name: str) -> list[str]:
         if lines[-1] and len(lines[-1]) + len(part) > _HEADING_LETTERS:
             lines.append("")
         lines[-1] += part
-    return [escape(line) for line in lines if line]
+    return [escape(line.rstrip()) for line in lines if line]
 
 
 def _format_aggregates(correlations: pd.DataFrame) -> str:
