@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -235,6 +235,18 @@ def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
                 else:
                     file = archive.extractfile(member)
                     yield OutcomeFile(name, outcomes, data=file.read() if file else b"")
+            _check_end(archive)
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raise `tarfile.ReadError` if the archive does not end with a block of zeros, as POSIX's format requires.
+
+    After the first member, `TarFile.next` ends silently at a damaged header and at the end of the file.
+    """
+    file = cast("IO[bytes]", archive.fileobj)
+    file.seek(archive.offset)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("no end of the archive after the last file")
 
 
 def _is_outcome(name: str) -> bool:

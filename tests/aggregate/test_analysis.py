@@ -145,6 +145,27 @@ def test_an_archive_in_any_order_gives_the_same_files_as_the_folder(make_run, tm
     assert _contents(tmp_path / "from-archive") == _contents(run.folder.analysis)
 
 
+@pytest.mark.parametrize("damage", ["between files", "within a header", "in a header"])
+def test_a_damaged_archive_is_not_read_as_a_short_one(make_run, tmp_path, damage):
+    """`tarfile` ends silently where the second header is cut off or damaged."""
+    run = _write_complete_run(make_run)
+    archive = tmp_path / "outcomes.tar"
+    with tarfile.open(archive, "w:") as tar:
+        for path in sorted(run.folder.outcomes.iterdir()):
+            tar.add(path, path.name)
+        second = tar.getmembers()[1].offset
+    data = archive.read_bytes()
+    header = data[second : second + 512]
+    after = {
+        "between files": b"",
+        "within a header": header[:100],
+        "in a header": b"\xff" * 512 + data[second + 512 :],
+    }
+    archive.write_bytes(data[:second] + after[damage])
+    with pytest.raises(ConfigErrors, match="neither a folder nor a complete tar archive"):
+        analysis.analyse(run.folder, archive, EventLog(run.folder.events), run.folder.analysis)
+
+
 @pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz"])
 def test_a_truncated_archive_raises(make_run, tmp_path, ending):
     """Half an archive would turn finished pairs into missing ones, so nothing is overwritten."""

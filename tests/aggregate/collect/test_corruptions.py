@@ -139,7 +139,7 @@ def test_analysis_treats_the_mean_as_an_attack(make_run):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Mean accuracy under 2 corruptions in 4 settings" in page
     assert '<th scope="colgroup" colspan="1">mean over corruptions</th>' in page
-    assert "mean over corruptions" in (out / "tables" / "robust-accuracy.tex").read_text(encoding="utf-8")
+    assert "mean over\\\\{}corruptions" in (out / "tables" / "robust-accuracy.tex").read_text(encoding="utf-8")
 
 
 def test_text_of_budgets_and_severities():
