@@ -13,8 +13,9 @@ from tests.paths import CHECKOUT, SHARED_DATA
 
 # Set before torch is imported: tiny networks are slower on many threads than on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# A script starts background commands with SIGINT ignored, and commands under test would inherit that.
+# A script starts background commands with SIGINT ignored; nohup ignores SIGHUP. Commands under test inherit both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -68,7 +68,7 @@ class CorruptionGenerator:
         cropped = np.array(_CROP(image.convert("RGB")))
         saved = io.BytesIO()
         Image.fromarray(self.corrupt(name, cropped)).save(saved, "JPEG", quality=_JPEG_QUALITY, optimize=True)
-        return Image.open(saved)
+        return Image.open(saved, formats=["JPEG"])
 
     def corrupt(self, name: str, pixels: Pixels) -> Pixels:
         """Corrupt a cropped image, without the compression that follows.

@@ -80,7 +80,7 @@ def frost(image: Pixels, severity: int, random: np.random.Generator) -> Pixels:
 def read_texture(name: str) -> Pixels:
     """Return a texture that comes with the library."""
     with resources.files("imagecorruptions").joinpath("frost", name).open("rb") as file:
-        return np.asarray(Image.open(file).convert("RGB"))
+        return np.asarray(Image.open(file, formats=["JPEG", "PNG"]).convert("RGB"))
 
 
 def _smooth_noise(shape: tuple[int, ...], sigma: float, random: np.random.Generator) -> NDArray[np.float64]:

@@ -102,7 +102,10 @@ def test_no_signal_leaves_a_job_running(
             int(one) for pid in pids for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         }
         process.send_signal(ending)
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == -ending
     deadline = time.monotonic() + 20
     while not all(gone(pid) for pid in {*pids, *children}) and time.monotonic() < deadline:
