@@ -13,6 +13,7 @@ PATHS = (
     "tests/aggregate/scores/test_labels.py",
     "tests/aggregate/test_aggregate_command.py",
     "tests/aggregate/test_analysis.py",
+    "tests/aggregate/test_analysis_failures.py",
     "tests/alignsec/engine/test_audit.py",
     "tests/alignsec/engine/test_compiled_search.py",
     "tests/alignsec/engine/test_invariance.py",

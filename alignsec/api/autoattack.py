@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import torch
 from torch import Tensor
@@ -89,7 +89,7 @@ class AutoAttack:
         given = list(attacks_to_run if attacks is None else attacks)
         _check_arguments(norm, eps, version, given, is_tf_model)
         self.model = model
-        self.norm: Norm = norm  # type: ignore[assignment] # checked above
+        self.norm = cast("Norm", norm)  # checked above
         self.epsilon = float(eps)
         self.seed, self.verbose = seed, verbose
         self.version, self.replay = version, replay

@@ -78,11 +78,12 @@ def check_inputs(network: nn.Module, images: object, labels: object, batch: int,
     errors = [*_find_model_errors(network, device), *_find_image_errors(images), *_find_label_errors(labels)]
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         errors.append(_error("batch size", repr(batch), "must be an integer of at least 1"))
-    sized = isinstance(images, Tensor) and isinstance(labels, Tensor) and images.ndim and labels.ndim
-    if sized and len(images) != len(labels):  # type: ignore[arg-type] # `sized` is true only for tensors
-        count = f"{len(images)} images and {len(labels)} labels"  # type: ignore[arg-type]
+    if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
+        raise ConfigErrors(errors)
+    if images.ndim and labels.ndim and len(images) != len(labels):
+        count = f"{len(images)} images and {len(labels)} labels"
         errors.append(_error("labels", count, "found; expected one label per image"))
-    if errors or not isinstance(images, Tensor) or not isinstance(labels, Tensor):
+    if errors:
         raise ConfigErrors(errors)
     own = images.detach().to(device).contiguous()
     return Inputs(own, labels.detach().to(device).long())

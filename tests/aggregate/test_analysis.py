@@ -1,11 +1,7 @@
 """Tests of the whole analysis: its files, its content, and equal bytes on repetition."""
 
 import csv
-import dataclasses
 import io
-import random
-import tarfile
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,51 +10,25 @@ from rich.console import Console
 from aggregate import analysis
 from aggregate.analysis import analyse
 from aggregate.figures import gallery, robustness
-from aggregate.figures.drawing import Drawing
-from aggregate.statistics import mcnemar
 from alignsec import display
 from alignsec.display import Display
-from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file
 from alignsec.run.event_log import EventLog
 from alignsec.run.outcome import Record
 from alignsec.spec.attack import Attack
+from tests.aggregate.complete_run import SCORES, analyse_run, read_contents, write_complete_run
 
 ALWAYS = ("broken-by", "comparison", "coverage", "robust-accuracy", "robustness-curves")
 """The figures that need no scores."""
-SCORES = (
-    "Rank,Model,Filtered Score,average_vision,neural_vision,V1,behavior_vision\n"
-    "1,a,,.9,.8,.7,.1\n2,b,,.7,.6,.5,.1\n3,c,,.5,.4,.3,.1\n4,d,,.3,.2,.1,.1\n5,z,,.3,.2,.1,.1\n"
-)
-
-
-def _write_complete_run(make_run, **more):
-    run = make_run(**more)
-    for place, model in enumerate(["a", "b", "c", "d"]):
-        run.write_record(model, "clean", "R" * 9 + "W")
-        run.write_record(
-            model, "autoattack-Linf", "R" * (8 - place) + "c" * (place + 1) + "W", "RR" + "t" * 7 + "W"
-        )
-    return run
-
-
-def _analyse(run, outcomes=None, out=None):
-    return analyse(
-        run.folder, outcomes or run.folder.outcomes, EventLog(run.folder.events), out or run.folder.analysis
-    )
 
 
 def _read(path):
     return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
 
 
-def _contents(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
 def test_a_complete_run(make_run):
-    run = _write_complete_run(make_run, scores=SCORES)
-    done = _analyse(run)
+    run = write_complete_run(make_run, scores=SCORES)
+    done = analyse_run(run)
     assert (done.planned, done.not_ok, done.report) == (8, 0, run.folder.analysis / "report.html")
     rows = _read(run.folder.analysis / "table.csv")
     assert [(r["model"], r["attack"], r["eps"], r["robust"]) for r in rows][:3] == [
@@ -92,7 +62,7 @@ def test_a_complete_run(make_run):
 
 
 def test_pairs_that_are_not_ok_are_listed_and_not_counted(make_run):
-    run = _write_complete_run(make_run)
+    run = write_complete_run(make_run)
     run.write_failure("a", "autoattack-Linf", "CUDA out of memory")
     run.folder.outcome(run.pair("b", "autoattack-Linf").id).unlink()
     edited = run.folder.outcome(run.pair("c", "autoattack-Linf").id)
@@ -100,7 +70,7 @@ def test_pairs_that_are_not_ok_are_listed_and_not_counted(make_run):
     cut = run.folder.outcome(run.pair("d", "clean").id)
     cut.write_bytes(cut.read_bytes()[:200])
     stale = run.write_outcome(run.make_record(run.pair_with_other_seed("a", "clean"), "R" * 10))
-    done = _analyse(run)
+    done = analyse_run(run)
     assert (done.planned, done.not_ok) == (8, 4)
     pairs = _read(run.folder.analysis / "pairs.csv")
     assert list(pairs[0]) == analysis.PAIR_COLUMNS
@@ -122,71 +92,22 @@ def test_pairs_that_are_not_ok_are_listed_and_not_counted(make_run):
 
 
 def test_a_second_analysis_gives_the_same_bytes(make_run, tmp_path):
-    run = _write_complete_run(make_run, scores=SCORES)
-    _analyse(run)
-    first = _contents(run.folder.analysis)
-    _analyse(run)
-    assert _contents(run.folder.analysis) == first
-    _analyse(run, out=tmp_path / "elsewhere")
-    assert _contents(tmp_path / "elsewhere") == first
-
-
-def test_an_archive_in_any_order_gives_the_same_files_as_the_folder(make_run, tmp_path):
-    run = _write_complete_run(make_run, scores=SCORES)
-    run.write_failure("a", "clean", "no such weights")
-    _analyse(run)
-    paths = sorted(run.folder.outcomes.iterdir())
-    random.Random(1).shuffle(paths)  # noqa: S311 # an order, not a secret
-    archive = tmp_path / "outcomes.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        for path in paths:
-            tar.add(path, f"outcomes/{path.name}")
-    _analyse(run, archive, tmp_path / "from-archive")
-    assert _contents(tmp_path / "from-archive") == _contents(run.folder.analysis)
-
-
-@pytest.mark.parametrize("damage", ["between files", "within a header", "in a header"])
-def test_a_damaged_archive_is_not_read_as_a_short_one(make_run, tmp_path, damage):
-    """`tarfile` ends silently where the second header is cut off or damaged."""
-    run = _write_complete_run(make_run)
-    archive = tmp_path / "outcomes.tar"
-    with tarfile.open(archive, "w:") as tar:
-        for path in sorted(run.folder.outcomes.iterdir()):
-            tar.add(path, path.name)
-        second = tar.getmembers()[1].offset
-    data = archive.read_bytes()
-    header = data[second : second + 512]
-    after = {
-        "between files": b"",
-        "within a header": header[:100],
-        "in a header": b"\xff" * 512 + data[second + 512 :],
-    }
-    archive.write_bytes(data[:second] + after[damage])
-    with pytest.raises(ConfigErrors, match="neither a folder nor a complete tar archive"):
-        analysis.analyse(run.folder, archive, EventLog(run.folder.events), run.folder.analysis)
-
-
-@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz"])
-def test_a_truncated_archive_raises(make_run, tmp_path, ending):
-    """Half an archive would turn finished pairs into missing ones, so nothing is overwritten."""
-    run = _write_complete_run(make_run)
-    archive = tmp_path / f"outcomes.{ending}"
-    with tarfile.open(archive, f"w:{ending.removeprefix('tar').lstrip('.')}") as tar:
-        for path in run.folder.outcomes.iterdir():
-            tar.add(path, path.name)
-    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 3])
-    with pytest.raises(ConfigErrors, match="neither a folder nor a complete tar archive"):
-        _analyse(run, archive)
-    assert not run.folder.analysis.exists()
+    run = write_complete_run(make_run, scores=SCORES)
+    analyse_run(run)
+    first = read_contents(run.folder.analysis)
+    analyse_run(run)
+    assert read_contents(run.folder.analysis) == first
+    analyse_run(run, out=tmp_path / "elsewhere")
+    assert read_contents(tmp_path / "elsewhere") == first
 
 
 def test_without_scores_there_is_no_alignment_figure_and_an_old_one_is_removed(make_run):
-    run = _write_complete_run(make_run)
+    run = write_complete_run(make_run)
     drawn = run.folder.analysis / "figures"
     drawn.mkdir(parents=True)
     (drawn / "alignment.pdf").write_bytes(b"of an earlier submission")
     (drawn / "mine.png").write_bytes(b"not ours")
-    _analyse(run)
+    analyse_run(run)
     assert {path.name for path in drawn.iterdir()} == {
         *(f"{kind}.{ending}" for kind in ALWAYS for ending in ("pdf", "png")),
         "mine.png",
@@ -195,8 +116,8 @@ def test_without_scores_there_is_no_alignment_figure_and_an_old_one_is_removed(m
 
 
 def test_scores_of_other_models_only(make_run):
-    run = _write_complete_run(make_run, scores="Model,average_vision,V1\nx,1,2\ny,3,4\n")
-    _analyse(run)
+    run = write_complete_run(make_run, scores="Model,average_vision,V1\nx,1,2\ny,3,4\n")
+    analyse_run(run)
     links = _read(run.folder.analysis / "correlations.csv")
     assert {r["note"] for r in links} == {"no model has both a score and an outcome"}
     assert not (run.folder.analysis / "figures/alignment.pdf").exists()
@@ -205,7 +126,7 @@ def test_scores_of_other_models_only(make_run):
 def test_a_run_without_ok_pairs_has_a_report(make_run):
     run = make_run(scores=SCORES)
     run.write_failure("a", "clean", "no such weights")
-    done = _analyse(run)
+    done = analyse_run(run)
     assert (done.planned, done.not_ok) == (8, 8)
     assert "No results: " in done.report.read_text(encoding="utf-8")
     assert _read(run.folder.analysis / "table.csv") == []
@@ -216,7 +137,7 @@ def test_a_run_with_clean_accuracy_only_is_drawn(make_run):
     run = make_run(attacks=[Attack(method="clean", name="clean")])
     for model in "abcd":
         run.write_record(model, "clean", "R" * 9 + "W")
-    _analyse(run)
+    analyse_run(run)
     assert (run.folder.analysis / "figures/robust-accuracy.png").exists()
     assert "Median clean accuracy of 4 models" in (run.folder.analysis / "report.html").read_text(encoding="utf-8")
 
@@ -228,22 +149,7 @@ def test_many_budgets_and_attacks_are_drawn(make_run):
     run = make_run(models=["a"], attacks=[many, many.model_copy(update={"name": "again"})])
     for attack in ("many", "again"):
         run.write_record("a", attack, *["RRsW"] * 8)
-    assert _analyse(run).not_ok == 0
-
-
-def test_a_failed_write_keeps_the_old_analysis(make_run, monkeypatch):
-    run = _write_complete_run(make_run)
-    _analyse(run)
-    before = _contents(run.folder.analysis)
-
-    def full(source, target):
-        raise OSError(28, "No space left on device", str(target))
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        _analyse(run)
-    monkeypatch.undo()
-    assert _contents(run.folder.analysis) == before
+    assert analyse_run(run).not_ok == 0
 
 
 def test_the_table_can_be_read_back(make_run):
@@ -251,18 +157,18 @@ def test_the_table_can_be_read_back(make_run):
     run = make_run(models=["NA", "1e5"], attacks=[Attack(method="clean", name="clean")])
     for model in ("NA", "1e5"):
         run.write_record(model, "clean", "R")
-    _analyse(run)
+    analyse_run(run)
     back = pd.read_csv(run.folder.analysis / "table.csv", dtype={"model": str, "eps": str}, keep_default_na=False)
     assert list(back["model"]) == ["NA", "1e5"]
     assert list(back["eps"]) == ["0", "0"]
 
 
 def test_an_outcome_under_the_name_of_another_pair_is_not_counted(make_run):
-    run = _write_complete_run(make_run)
+    run = write_complete_run(make_run)
     a, b = (run.folder.outcome(run.pair(model, "clean").id) for model in "ab")
     b.write_bytes(a.read_bytes())
     assert isinstance(outcome_file.read(b), Record)
-    assert _analyse(run).not_ok == 1
+    assert analyse_run(run).not_ok == 1
     assert "that of another pair" in (run.folder.analysis / "pairs.csv").read_text(encoding="utf-8")
 
 
@@ -294,93 +200,6 @@ def test_the_display_shows_each_step_and_every_outcome(make_run, monkeypatch):
     assert any(line.startswith("figures, ") for line in lines)
 
 
-def _raise(*_):
-    raise ValueError("of this <test>")
-
-
-def test_a_damaged_scores_file_costs_only_the_alignment(make_run):
-    """All results without alignment are there, and the report says why the rest is not."""
-    run = _write_complete_run(make_run, scores=SCORES)
-    run.folder.scores.write_bytes(b"PK\x03\x04" + run.folder.scores.read_bytes())
-    done = _analyse(run)
-    assert (done.planned, done.not_ok) == (8, 0)
-    assert len(_read(run.folder.analysis / "table.csv")) == 12
-    assert _read(run.folder.analysis / "correlations.csv") == []
-    (sentence,) = done.failed
-    assert sentence.startswith("The analysis is without alignment scores: ")
-    assert "was changed after submission" in sentence
-    assert "was changed after submission" in done.report.read_text(encoding="utf-8")
-    run.folder.scores.unlink()
-    assert "cannot be read" in _analyse(run).failed[0]
-
-
-def test_scores_that_cannot_be_unpacked_are_a_caution(make_run):
-    run = _write_complete_run(make_run, scores="PK\x03\x04 is no zip")
-    (sentence,) = _analyse(run).failed
-    assert "is a zip that cannot be unpacked" in sentence
-
-
-def test_a_table_a_figure_and_latex_that_fail_become_sentences(make_run, monkeypatch):
-    run = _write_complete_run(make_run, scores=SCORES)
-    whole = _read_names(_analyse(run).report.parent)
-
-    compare = mcnemar.compare_models
-
-    def fail_with_rows(rows, bits):
-        return _raise() if len(rows) else compare(rows, bits)
-
-    monkeypatch.setattr(mcnemar, "compare_models", fail_with_rows)
-    monkeypatch.setattr(analysis.paper_tables, "format_tables", _raise)
-    kinds = [dataclasses.replace(kind, make_drawings=_raise) if kind.name == "coverage" else kind
-             for kind in gallery.KINDS]  # fmt: skip
-    monkeypatch.setattr(gallery, "KINDS", tuple(kinds))
-    done = _analyse(run)
-    reason = "could not be computed: ValueError: of this <test>."
-    coverage = next(kind.title for kind in kinds if kind.name == "coverage")
-    assert done.failed == (
-        f"The table comparisons {reason}", f"The figure “{coverage}” {reason}", f"The LaTeX tables {reason}",
-    )  # fmt: skip
-    page = done.report.read_text(encoding="utf-8")
-    assert page.count("could not be computed: ValueError: of this &lt;test&gt;.") == 3
-    left = _read_names(done.report.parent)
-    assert whole - left >= {"figures/coverage.pdf", "figures/coverage.png"}
-    assert {"table.csv", "correlations.csv", "figures/robustness-curves.pdf"} <= left
-
-
-def test_a_figure_that_cannot_be_written_is_left_out(make_run, monkeypatch):
-    run = _write_complete_run(make_run)
-    files, svg = Drawing.files, Drawing.svg
-    monkeypatch.setattr(Drawing, "files", lambda self: _raise() if self.name == "coverage" else files(self))
-    monkeypatch.setattr(
-        Drawing, "svg", lambda self, *more: _raise() if self.name == "comparison" else svg(self, *more)
-    )
-    done = _analyse(run)
-    assert done.failed == ("The figure coverage could not be computed: ValueError: of this <test>.",)
-    assert "This panel could not be drawn for the page." in done.report.read_text(encoding="utf-8")
-    assert (run.folder.analysis / "figures/comparison.pdf").exists()
-
-
-def test_another_kind_of_error_is_not_hidden(make_run, monkeypatch):
-    """An error in the code, such as a wrong type, is not taken for unusual data."""
-    run = _write_complete_run(make_run)
-
-    def mistake(*_):
-        raise TypeError("a mistake")
-
-    monkeypatch.setattr(analysis.paper_tables, "format_tables", mistake)
-    with pytest.raises(TypeError, match="a mistake"):
-        _analyse(run)
-
-
-def test_damaged_events_are_a_caution(make_run):
-    run = _write_complete_run(make_run)
-    run.folder.events.write_bytes(b"000 (001.000.000) no event at all\n...\n")
-    done = _analyse(run)
-    (sentence,) = done.failed
-    assert "damaged event" in sentence
-    assert "damaged event" in done.report.read_text(encoding="utf-8")
-
-
 def test_long_and_combining_names_are_drawn(make_run):
     """Labels are shortened; names are no part of file names."""
     names = ["m" * 110, "e" + "\u0301" * 100, "\u05e9\u05dc\u05d5\u05dd" * 25, "$\\frac{$"]
@@ -390,10 +209,6 @@ def test_long_and_combining_names_are_drawn(make_run):
         run.write_record(
             model, "autoattack-Linf", "R" * (8 - place) + "c" * (place + 1) + "W", "RR" + "t" * 7 + "W"
         )
-    done = _analyse(run)
+    done = analyse_run(run)
     assert done.failed == ()
     assert {row["model"] for row in _read(run.folder.analysis / "table.csv")} == set(names)
-
-
-def _read_names(folder):
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
