@@ -100,6 +100,7 @@ def _of_budget(budget: Budget, found: BudgetNetworks, scores: Scores) -> Iterato
     aggregates = [column for column in scores.columns if column.level in AGGREGATES]
     covered = replace(found.measured, covariates=coverage[:, None])
     complete = np.where(coverage >= WELL_COVERED, 0.0, np.nan)
+    known_scores = {column.name: found.score(scores, column.name) for column in scores.columns}
     questions: list[tuple[str, str, Sequence[ScoreColumn], Measured]] = [
         ("", ALL, scores.columns, found.without_clean()),
         (GIVEN_CLEAN, ALL, scores.columns, found.measured),
@@ -107,7 +108,7 @@ def _of_budget(budget: Budget, found: BudgetNetworks, scores: Scores) -> Iterato
         (GIVEN_CLEAN, COMPLETE, aggregates, found.measured),
     ]
     for given, models, columns, measured in questions:
-        values = [found.score(scores, column.name) + (complete if models == COMPLETE else 0) for column in columns]
+        values = [known_scores[column.name] + (complete if models == COMPLETE else 0) for column in columns]
         results = [correlate(value, measured) for value in values]
         p = _familywise(columns, [sums for _, sums in results])
         for column, value, (adjusted, _), familywise in zip(columns, values, results, p, strict=True):

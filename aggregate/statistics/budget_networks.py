@@ -49,7 +49,7 @@ class BudgetNetworks:
         found = []
         for group in self.names:
             values = [scores.rows[name][column] for name in group if column in scores.rows.get(name, {})]
-            found.append(float(np.mean(values)) if values else np.nan)
+            found.append(sum(values) / len(values) if values else np.nan)
         return np.array(found)
 
     def benchmarks(self, scores: Scores, categories: Iterable[str] = CATEGORIES[:2]) -> Floats:

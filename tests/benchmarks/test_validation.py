@@ -22,6 +22,15 @@ def test_models_of_a_family_are_alike():
     assert np.corrcoef(largest, models.benchmarks[0])[0, 1] > 0.5
 
 
+def test_half_of_the_clean_accuracies_are_published():
+    study = simulate(Case("published", published=0.5), np.random.default_rng(4))
+    assert 50 < len(study.networks.published) < 94
+    measured = study.table.set_index("model")["clean_accuracy"][list(study.networks.published)]
+    shift = measured - np.array(list(study.networks.published.values()))
+    assert shift.mean() == pytest.approx(validation.PUBLISHED_SHIFT, abs=0.05)
+    assert not simulate(Case("none"), np.random.default_rng(4)).networks.published
+
+
 def test_the_same_seed_gives_the_same_study():
     first, again = (simulate(Case("x", models=30), np.random.default_rng(3)) for _ in range(2))
     assert first.table.equals(again.table)
