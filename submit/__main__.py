@@ -19,6 +19,7 @@ from alignsec.power import describe_power
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
 from submit import canary, layout, local, lock, pool, transfer, validation
+from submit.audits import describe_audit, resolve_audits
 from submit.code import CHECKOUT
 from submit.condor import submission
 from submit.digest_cache import DIGESTS_FILE, DigestCache
@@ -65,10 +66,12 @@ def _carry_out(arguments: argparse.Namespace, console: Console) -> int:
         raise _no_pool()
     with lock.hold(folder.lock):
         _refuse_running(folder, pool_in_use)
+        validated = resolve_audits(validated, folder)
         plan = layout.write_run_folder(validated, folder, PackStore(CHECKOUT / site.images, digests), console)
         digests.save()
         console.print(f"{folder.root}: {len(plan.planned)} pairs, {plan.image_count} images")
-        for line in filter(None, (f"labels: {plan.labels}", plan.duplicates)):
+        notes = (f"labels: {plan.labels}", plan.duplicates, *map(describe_audit, plan.audits))
+        for line in filter(None, notes):
             console.print(line, markup=False)
         _print_unpublished(console, validated)
         _print_power(console, validated, plan.image_count, dry=arguments.dry)

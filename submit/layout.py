@@ -61,6 +61,7 @@ def write_run_folder(
         image_count=len(validated.selection.images),
         labels=validated.describe_labels(),
         duplicates=duplicates.describe_duplicates(folder.images / packs.images.name),
+        audits=validated.audits,
         planned=planned,
     )
     atomic.write_atomic(folder.study, text)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alignsec import digest, leaderboard
 from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.run.plan import PlannedAudit
 from alignsec.spec.pair import Published
 from alignsec.study.models import StudyModel
 from alignsec.study.published import ResultsTable
@@ -29,6 +30,8 @@ class ValidatedStudy:
     """Published clean accuracies by model name. A model must reproduce its own before it is attacked."""
     selection: Selection
     """The study's images."""
+    audits: tuple[PlannedAudit, ...] = ()
+    """Shares that were chosen for the requested precisions."""
 
     def describe_labels(self) -> str:
         """Return a sentence on the labels of the images: their origin, and the models' numbers of classes."""

@@ -127,10 +127,14 @@ def _read_attack(fields: dict[str, object]) -> Attack:
     if isinstance(fields["eps"], list):
         fields["eps"] = tuple(fields["eps"])
     try:
-        return Attack.model_validate(fields)
+        attack = Attack.model_validate(fields)
     except ValidationError as error:
         errors = [
             ConfigError(path="evaluate", field=".".join(map(str, one["loc"])), remedy=one["msg"])
             for one in error.errors()
         ]
         raise ConfigErrors(errors) from None
+    if attack.audit is not None and attack.audit.share is None:
+        remedy = "needs a study, which chooses the share; give share instead"
+        raise ConfigErrors([ConfigError(path="evaluate", field="audit.precision", remedy=remedy)])
+    return attack

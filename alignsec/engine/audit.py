@@ -152,7 +152,7 @@ def build_audit_scheduler(
         raise ValueError("the attack has no audit")
     randomised, few = RANDOMISED in first.notes, FLAT_SHARE * len(task.labels)
     plan = AuditPlan(
-        share=audit.share,
+        share=audit.resolved_share,
         ranks=rank_images(task),
         sorter=DistanceSorter(
             ModelRunner(task.classifier, "fp32", batch), task.pixels, task.labels, problem.ranking, problem.norm

@@ -10,6 +10,7 @@ from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
 from alignsec.schema import Sha256, StrictModel
 from alignsec.spec.attack import Attack
+from alignsec.spec.budget import Budget
 from alignsec.spec.pair import File, Pair, PairModel
 
 Index = Annotated[int, Field(ge=0)]
@@ -35,6 +36,26 @@ class PlannedScores(StrictModel):
     """Date of the snapshot as stated in the study; empty if it is not stated."""
 
 
+class PlannedAudit(StrictModel):
+    """The choice of an audit's share for a requested precision."""
+
+    attack: str
+    """Name of the attack."""
+    precision: str
+    """As in the study: "study", or the largest standard error of a model."""
+    targets: Index
+    images: Annotated[int, Field(ge=1)]
+    share: Budget
+    standard_error: float
+    """Expected standard error of a model's robust accuracy, the largest over models and budgets."""
+    smallest_error: float
+    """The same if every survivor is audited."""
+    growth: float
+    """Factor by which the audit increases the standard errors of the study's correlations."""
+    basis: str
+    """Origin of the expectation: assumptions, or earlier outcomes."""
+
+
 class _PlanHeader(StrictModel):
     """The facts of a run as a whole."""
 
@@ -54,6 +75,8 @@ class _PlanHeader(StrictModel):
     """A sentence on the origin of the images' labels; empty in plans of earlier versions."""
     duplicates: str = ""
     """A sentence on images with the same content; empty if there are none."""
+    audits: tuple[PlannedAudit, ...] = ()
+    """Shares that were chosen for the requested precisions."""
 
 
 class _PairRow(StrictModel):

@@ -4,9 +4,11 @@ An audited attack has a screen, which searches every image, and an audit: the re
 on a random sample of the images that survive the screen. docs/statistics.md ("Audited attacks") has the formulae.
 """
 
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from alignsec.schema import StrictModel
 from alignsec.spec.budget import Budget
@@ -33,18 +35,65 @@ def _check_share(share: Budget) -> Budget:
     return share
 
 
-class Audit(StrictModel):
-    """The `audit` key of an attack. The share is text, so that it is exact."""
+STUDY_PRECISION = "study"
+"""Precision of the study as a whole: the standard errors of its correlations grow by at most 5 %."""
 
-    share: Annotated[Budget, AfterValidator(_check_share)]
-    """Share of the survivors of the screen on which the remaining searches run."""
+
+def _check_precision(precision: str) -> str:
+    if precision == STUDY_PRECISION:
+        return precision
+    try:
+        error = Budget.parse(precision).exact
+    except ValueError:
+        error = Fraction(0)
+    if not 0 < error < Fraction(1, 2):
+        raise ValueError('must be "study", or a standard error above 0 and below 0.5, such as "0.01"')
+    return precision
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class Audit(StrictModel):
+    """The `audit` key of an attack. Share and precision are text, so that they are exact."""
+
+    share: Annotated[Budget, AfterValidator(_check_share)] | None = Field(default=None, exclude_if=_is_none)
+    """Share of the survivors of the screen on which the remaining searches run. None until `precision` is
+    resolved, which happens at the submission: the attack of a pair has a share."""
+    precision: Annotated[str, AfterValidator(_check_precision)] | None = Field(default=None, exclude_if=_is_none)
+    """Alternative to `share`: the largest standard error of a model's robust accuracy, or "study"."""
     targets: Annotated[int, Field(ge=0, le=9)] = 1
     """Target classes of APGD-T that are part of the screen, the most likely wrong class first."""
+
+    @model_validator(mode="after")
+    def _check_alternatives(self) -> Self:
+        if self.share is None and self.precision is None:
+            raise _error('has neither share nor precision; add share = "0.05"')
+        if self.share is not None and self.precision is not None:
+            raise _error("has share and precision, which are alternatives; remove one of them")
+        return self
+
+    @property
+    def resolved_share(self) -> Budget:
+        """The share.
+
+        Raises:
+            ValueError: If `precision` is not resolved.
+        """
+        if self.share is None:
+            raise ValueError("audit.precision needs a study, which chooses the share; give audit.share")
+        return self.share
 
     @property
     def fingerprint(self) -> dict[str, object]:
         """The values that change verdicts, as JSON values."""
-        return {"share": f"{self.share.exact.numerator}/{self.share.exact.denominator}", "targets": self.targets}
+        exact = self.resolved_share.exact
+        return {"share": f"{exact.numerator}/{exact.denominator}", "targets": self.targets}
+
+
+def _error(why: str) -> PydanticCustomError:
+    return PydanticCustomError("audit", "{why}", {"why": why})
 
 
 def _check_roles(roles: str) -> str:

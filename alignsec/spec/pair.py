@@ -80,6 +80,13 @@ class Pair(StrictModel):
             raise ValueError("a corruption needs either a pack of corrupted images or a generator")
         return self
 
+    @model_validator(mode="after")
+    def _check_audit(self) -> Self:
+        """Require the share of an audit."""
+        if self.attack.audit is not None and self.attack.audit.share is None:
+            raise ValueError("the audit's precision must be resolved to a share")
+        return self
+
     @property
     def fingerprint(self) -> dict[str, object]:
         """Everything that changes the verdicts. File names do not, and neither do fields that only reject a

@@ -14,7 +14,9 @@ from alignsec import command
 from alignsec.catalogue import hub_cache
 from alignsec.console import TerminalConsole
 from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.run.folder import RunFolder
 from submit import pool, transfer, validation
+from submit.audits import resolve_audits
 from submit.code import CHECKOUT
 from submit.condor.submission import CondorCommand
 from submit.preflight import machines, quotas
@@ -73,6 +75,7 @@ def check(
     errors += files.find_errors(site, env, CHECKOUT)
     try:
         validated = validation.validate(study, hub_cache.cache_folder(environ), CHECKOUT / site.weights)
+        validated = resolve_audits(validated, RunFolder(CHECKOUT / site.runs / validated.study.name))
     except ConfigErrors as error:
         errors += error.errors
         largest = LargestRequests(site.request_memory_mb, site.request_disk_mb, site.gpus_minimum_memory_mb)

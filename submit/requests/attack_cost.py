@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from alignsec.spec.attack import Attack
+from alignsec.spec.audit import Audit
+from alignsec.spec.audit_plan import sample_sizes
 from alignsec.spec.components import COMPONENTS
 from alignsec.spec.verdicts import Passes
 
@@ -11,6 +13,9 @@ BROKEN_AFTER = 20
 """Forward passes, and as many backward passes, until an image is broken, including the start and the judging. The
 median image of an undefended network is broken after 2 gradient steps; this is the mean, which a few images that
 stay robust for long raise."""
+
+SORTING_PASSES = 9
+"""Forward passes, and as many backward passes, that compute the distance of a survivor of an audit's screen."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +26,21 @@ class AttackCost:
     """For an image that stays robust at every budget: the largest possible cost."""
     broken: Passes
     """For an image that is broken early at every budget."""
+    screened: Passes
+    """For an image that survives the screen of an audited attack and is not audited; `robust` without an audit."""
 
-    def expected(self, robust_share: float) -> tuple[float, float]:
-        """Return the mean forward and backward passes of an image if a share of the images stays robust."""
-        parts = ((self.robust, robust_share), (self.broken, 1 - robust_share))
+    def expected(self, robust_share: float, audited_share: float = 1.0) -> tuple[float, float]:
+        """Return the mean forward and backward passes of an image.
+
+        Args:
+            robust_share: Share of the images that stay robust.
+            audited_share: Share of these that an audit searches in full.
+        """
+        parts = (
+            (self.robust, robust_share * audited_share),
+            (self.screened, robust_share * (1 - audited_share)),
+            (self.broken, 1 - robust_share),
+        )
         return sum(p.forward * share for p, share in parts), sum(p.backward * share for p, share in parts)
 
 
@@ -33,7 +49,7 @@ def estimate_attack_cost(attack: Attack) -> AttackCost:
     """Return the cost of an attack on a model with many classes."""
     budgets = len(attack.budgets)
     if not attack.components:
-        return AttackCost(Passes(forward=1 + budgets), Passes(forward=1 + budgets))
+        return AttackCost(*3 * [Passes(forward=1 + budgets)])
     forward = backward = 1
     for component in (COMPONENTS[name] for name in attack.components):
         once = component.passes(attack.parameters(component.name))
@@ -41,6 +57,32 @@ def estimate_attack_cost(attack: Attack) -> AttackCost:
         times = 1 if component.shared and attack.implementation == "alignsec" else budgets
         forward, backward = forward + times * once.forward, backward + times * once.backward
     early = min(BROKEN_AFTER * budgets, forward)
-    return AttackCost(
-        Passes(forward=forward, backward=backward), Passes(forward=early, backward=min(early, backward))
-    )
+    robust = Passes(forward=forward, backward=backward)
+    screened = _estimate_screen(attack, attack.audit) if attack.audit is not None else robust
+    return AttackCost(robust, Passes(forward=early, backward=min(early, backward)), screened)
+
+
+def expect_audited_share(audit: Audit, images: int, robust_share: float) -> float:
+    """Return the share of the screen's survivors that is audited, at least `audit.share`.
+
+    Args:
+        audit: The audit.
+        images: Number of images.
+        robust_share: Share of them that survives the screen.
+    """
+    survivors = round(images * robust_share)
+    audited = sum(sample_sizes(survivors, audit.resolved_share).values())
+    return audited / survivors if survivors else 1.0
+
+
+def _estimate_screen(attack: Attack, audit: Audit) -> Passes:
+    """Return the passes of an image that survives the screen at every budget, with the clean pass and sorting."""
+    forward = backward = 1 + SORTING_PASSES
+    budgets = len(attack.budgets)
+    for component in (COMPONENTS[name] for name in attack.components if COMPONENTS[name].screens):
+        parameters = attack.parameters(component.name)
+        if "targets" in parameters:
+            parameters["targets"] = min(audit.targets, parameters["targets"])
+        once = component.passes(parameters)
+        forward, backward = forward + budgets * once.forward, backward + budgets * once.backward
+    return Passes(forward=forward, backward=backward)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from alignsec.catalogue import network_cost
 from alignsec.catalogue.network_cost import NetworkCost
+from alignsec.spec.attack import Attack
 from alignsec.spec.engine_limits import CPU_BACKWARD, CPU_SAVED_BYTES, SEARCH_IMAGES
 from alignsec.spec.pair import Pair
 from submit.requests import attack_cost
@@ -72,6 +73,19 @@ class ResourceEstimate:
     """Total size of the job's inputs, in bytes."""
     basis: Basis
     """What the run time is based on."""
+    passes: float = 0.0
+    """Expected passes, forward + 2 x backward, counted in images."""
+    in_full: "FullCost | None" = None
+    """The expected cost without the audit; None if the attack has none."""
+
+
+@dataclass(frozen=True)
+class FullCost:
+    """Expected cost of a pair if an audited attack searched every image in full."""
+
+    seconds: float
+    passes: float
+    """Forward + 2 x backward, counted in images."""
 
 
 def estimate_resources(
@@ -92,7 +106,7 @@ def estimate_resources(
         model.source, model.preprocessing.input_size, sizes.weights // 4, options=bool(model.options)
     )
     passes = attack_cost.estimate_attack_cost(attack)
-    expected = measured.passes_per_image(attack) or passes.expected(ROBUST_SHARE)
+    expected = _expect_passes(attack, image_count, measured)
     per_second, basis = _passes_per_second(pair, cost, measured, kind, cpus)
     starting = measured.starting_seconds(kind) or STARTING_SECONDS[kind]
     seconds, most = (
@@ -114,7 +128,34 @@ def estimate_resources(
         gpu_memory_mb=_gpu_memory(pair, cost, sizes, image_count, gpu_peak) if kind == "gpu" else 0,
         transferred=sizes.transferred,
         basis=basis,
+        passes=image_count * _weigh(expected),
+        in_full=_estimate_in_full(attack, image_count, measured, starting, per_second),
     )
+
+
+def _expect_passes(attack: Attack, image_count: int, measured: Measurements) -> tuple[float, float]:
+    """Return the mean forward and backward passes of an image."""
+    if (found := measured.passes_per_image(attack)) is not None:
+        return found
+    cost, audited = attack_cost.estimate_attack_cost(attack), 1.0
+    if attack.audit is not None:
+        audited = attack_cost.expect_audited_share(attack.audit, image_count, ROBUST_SHARE)
+    return cost.expected(ROBUST_SHARE, audited)
+
+
+def _estimate_in_full(
+    attack: Attack, image_count: int, measured: Measurements, starting: float, per_second: float
+) -> FullCost | None:
+    if attack.audit is None:
+        return None
+    expected = _expect_passes(attack.model_copy(update={"audit": None}), image_count, measured)
+    return FullCost(starting + image_count * sum(expected) / per_second, image_count * _weigh(expected))
+
+
+def _weigh(passes: tuple[float, float]) -> float:
+    """Return forward + 2 x backward passes."""
+    forward, backward = passes
+    return forward + 2 * backward
 
 
 def _passes_per_second(

@@ -1,6 +1,6 @@
 """Summary of a run's resource requests, printed before anything is submitted."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -58,7 +58,7 @@ def print_requests(
 def summarize_requests(by_model: Mapping[str, Sequence[ResourceRequests]]) -> list[str]:
     """Return lines with the total time and transfers of all pairs, and the basis of the estimates."""
     requests = [one for of_model in by_model.values() for one in of_model]
-    lines = [_time(requests), _transfers(requests), _basis(requests)]
+    lines = [_time(requests), *_audits(requests), _transfers(requests), _basis(requests)]
     guessed = [name for name, of_model in by_model.items() if of_model[0].estimate.basis == "guessed network"]
     if guessed:
         names = ", ".join(guessed[:MAX_NAMES]) + (", ..." if len(guessed) > MAX_NAMES else "")
@@ -77,6 +77,20 @@ def _time(requests: Sequence[ResourceRequests]) -> str:
     over_a_day = f" ({long_jobs} over a day; they resume from checkpoints)" if long_jobs else ""
     total = format_duration(expected)
     return f"about {total} of {device} time in total{bound}; the longest job about {longest}{over_a_day}"
+
+
+def _audits(requests: Sequence[ResourceRequests]) -> Iterator[str]:
+    """Yield a line that compares the audited attacks with the full ones, if there are any."""
+    pairs = [(one.estimate, full) for one in requests if (full := one.estimate.in_full) is not None]
+    if not pairs:
+        return
+    passes, full_passes = sum(one.passes for one, _ in pairs), sum(full.passes for _, full in pairs)
+    seconds, full_seconds = sum(one.seconds for one, _ in pairs), sum(full.seconds for _, full in pairs)
+    yield (
+        f"audited attacks: about {passes:.3g} passes (forward + 2 x backward) and {format_duration(seconds)}; "
+        f"in full: {full_passes:.3g} passes and {format_duration(full_seconds)}, "
+        f"{full_passes / passes:.1f} times as many passes"
+    )
 
 
 def _transfers(requests: Sequence[ResourceRequests]) -> str:

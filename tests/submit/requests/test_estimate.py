@@ -172,3 +172,25 @@ def test_a_measurement_counts_all_passes():
 
 def test_sizes_add_up():
     assert replace(SIZES, images=0).transferred == 101_000_000
+
+
+def test_an_audited_attack_is_compared_with_the_full_one():
+    """Expect the full attack's own estimate, and an audit that a smaller share makes cheaper."""
+    full = estimated(pair())
+    few, many = (estimated(pair(audit={"share": share})) for share in ("0.02", "0.5"))
+    assert full.in_full is None
+    for audited in (few, many):
+        assert audited.in_full is not None
+        assert audited.in_full.passes == full.passes
+        assert audited.in_full.seconds == pytest.approx(full.seconds)
+        assert audited.most_seconds == pytest.approx(full.most_seconds), "the guard may audit everything"
+    assert few.passes < many.passes < full.passes
+    assert few.seconds < many.seconds < full.seconds
+    assert full.passes > 5 * few.passes
+
+
+def test_the_cost_of_a_screened_image():
+    """Expect the clean pass, nine gradients for the distance, APGD-CE and the targets of the screen."""
+    attack = pair(audit={"share": "0.1", "targets": 2}, eps=["1/255", "2/255"]).attack
+    screened = attack_cost.estimate_attack_cost(attack).screened
+    assert (screened.forward, screened.backward) == 2 * (1 + 9 + 2 * (101 + 2 * 101),)

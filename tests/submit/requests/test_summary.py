@@ -47,6 +47,20 @@ def test_finished_pairs_are_skipped():
     assert printed((tiny.pair().id,)) == "1 pairs already have results and are skipped\n"
 
 
+def test_an_audited_attack_is_shown_next_to_the_full_one():
+    """Expect passes and time of both, and their ratio."""
+    attack = {"method": "autoattack", "steps": 100, "audit": {"share": "0.1"}}
+    audited = estimated_requests(tiny.pair(attack=tiny.attack(**attack)))
+    full = audited.estimate.in_full
+    assert full is not None
+    (line,) = (
+        line for line in summary.summarize_requests({"tiny": [audited]}) if line.startswith("audited attacks")
+    )
+    assert f"about {audited.estimate.passes:.3g} passes" in line
+    assert f"in full: {full.passes:.3g} passes" in line
+    assert f"{full.passes / audited.estimate.passes:.1f} times as many" in line
+
+
 def test_units():
     assert [summary.format_duration(seconds) for seconds in (30, 600, 90_000, 9e6)] == [
         "30 s",
