@@ -17,7 +17,7 @@ RUN ?= runs/demo
 SITE_OPTIONS = $(if $(SITE),--site $(SITE)) $(if $(ENV),--env $(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help access-point demo test quick check weights images submit preflight canary local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench gpu-check faults validate catalogue requirements clean
+.PHONY: help access-point demo test quick check weights images submit preflight canary local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench gpu-check faults fuzz validate catalogue requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ bench: $(READY)  ## run the benchmarks (half an hour): benchmarks/results/*.json
 
 faults: $(READY)  ## disturb runs on a private pool by seeded faults and compare their verdicts: benchmarks/results/faults.json
 	$(PY) -m benchmarks.faults
+
+fuzz: $(READY)  ## fuzz the readers of files, logs and answers: make fuzz SECONDS=600 READER=study
+	$(PY) -m benchmarks.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(READER),--reader $(READER)) $(if $(COVERAGE),--coverage)
 
 gpu-check: $(READY)  ## check on a GPU node what was written for GPUs: benchmarks/results/gpu.json and a table
 	$(PY) -m benchmarks.gpu_check

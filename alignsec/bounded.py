@@ -5,6 +5,8 @@ import os
 import stat
 from pathlib import Path
 
+_PART_BYTES = 2**20
+
 
 class TooLargeError(ValueError):
     """A file that is larger than its limit."""
@@ -21,11 +23,15 @@ def read_bytes(path: Path, limit: int) -> bytes:
         TooLargeError: The file is larger.
         OSError: The file cannot be read.
     """
+    parts, size = [], 0
     with path.open("rb") as file:
-        data = file.read(limit + 1)  # not its size: that of a device or pipe is 0
-    if len(data) > limit:
-        raise TooLargeError(f"is larger than the limit of {limit:,} bytes")
-    return data
+        # In parts: `read(n)` allocates n bytes first, and the size of a device or pipe is unknown.
+        while part := file.read(_PART_BYTES):
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise TooLargeError(f"is larger than the limit of {limit:,} bytes")
+    return b"".join(parts)
 
 
 class NotAFileError(ValueError):

@@ -12,17 +12,15 @@ The first bytes and the header of a file identify its format:
 
 import csv
 import io
-import lzma
 import math
 import re
-import struct
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from alignsec import archives
 from alignsec.spreadsheet import unguard_text
 
 MODEL_COLUMNS = ("model", "model_registry_name", "model_name", "registry_name", "model_id", "name")
@@ -58,12 +56,6 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _VERSION = re.compile(r"(?<=.)_v\d+$")
 _MAX_UNPACKED_BYTES = 256 * 2**20
 """Largest size of a table in a zip. The whole leaderboard has half a megabyte."""
-
-_ZIP_ERRORS = (
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, LookupError,
-    ArithmeticError, RuntimeError, MemoryError,
-)  # fmt: skip
-"""What zipfile raises, depending on the damaged byte, and for a password or an unknown compression method."""
 _MAX_NAMED = 10
 """Left-out rows that a remark names; it counts the others."""
 
@@ -144,10 +136,9 @@ def _unzip(data: bytes) -> bytes:
                     "The leaderboard.csv in the scores file is larger than 256 MiB; no score was read."
                 )
             return archive.read(tables[0])
-    except _ZIP_ERRORS as error:
+    except (*archives.ZIP_ERRORS, OSError) as error:
         raise _UnreadableError(
-            f"The scores file is a zip that cannot be unpacked ({error or type(error).__name__}); no score "
-            "was read."
+            f"The scores file is a zip that cannot be unpacked ({archives.explain(error)}); no score was read."
         ) from None
 
 

@@ -22,6 +22,8 @@ PATHS = (
     "tests/alignsec/evaluation/passes/test_memory.py",
     "tests/alignsec/evaluation/passes/test_precision.py",
     "tests/alignsec/evaluation/test_evaluator.py",
+    "tests/alignsec/test_archives.py",
+    "tests/benchmarks/test_fuzz.py",
     "tests/brainscore",
     "tests/pool",
     "tests/studies/test_preparation.py",

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from alignsec import archives
+
 PACKAGE = "brainscore_vision"
 _REGISTRY = "model_registry"
 _INIT = "__init__.py"
@@ -97,15 +99,15 @@ def _read_zip(package: Path) -> Iterator[tuple[str, bytes]]:
                 *above, models, folder, file = ("", "", *PurePosixPath(name).parts)[-4:]
                 if (models, file) == ("models", _INIT) and above[-1] in {"", PACKAGE}:
                     yield folder, archive.read(name)
-    except zipfile.BadZipFile as error:
-        raise RegistryError(f"is neither a folder nor a wheel: {error}") from None
+    except (*archives.ZIP_ERRORS, OSError) as error:
+        raise RegistryError(f"is neither a folder nor a readable wheel: {archives.explain(error)}") from None
 
 
 def _parse(folder: str, source: bytes) -> Iterator[Registration]:
     """Yield the registrations of one `__init__.py`."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         yield Registration(
             folder, f"is not valid Python: {error}", getattr(error, "lineno", 0) or 0, constant=False
         )

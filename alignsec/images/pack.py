@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec import atomic, digest, limits
+from alignsec import archives, atomic, digest, limits
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images import decoding
 from alignsec.spec.pair import File
@@ -163,8 +163,8 @@ def list_members(path: Path) -> list[Candidate]:
             for row in csv.DictReader(io.StringIO(manifest.read().decode() if manifest else "", newline="")):
                 member = members[f"images/{row['file']}"]
                 images.append(Candidate(row["file"], int(row["label"]), path, member.offset_data, member.size))
-    except (tarfile.TarError, KeyError, ValueError) as error:
-        raise PackError(f"{path.name} is not a valid image pack: {error}") from error
+    except (*archives.TAR_ERRORS, csv.Error) as error:
+        raise PackError(f"{path.name} is not a valid image pack: {archives.explain(error)}") from error
     return images
 
 

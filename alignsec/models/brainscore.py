@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from alignsec import archives
 from alignsec.catalogue import brainscore_registry
 from alignsec.catalogue.brainscore_registry import RegistryError
 from alignsec.images.pack import Candidate
@@ -92,8 +93,9 @@ def unpack(archive: Path, home: Path) -> None:
     try:
         with tarfile.open(archive) as file:
             file.extractall(home, filter="data")
-    except tarfile.TarError as error:
-        raise ModelError(f"{archive.name} is not an archive of a plugin's files: {error}") from error
+    except archives.TAR_ERRORS as error:
+        reason = archives.explain(error)
+        raise ModelError(f"{archive.name} is not an archive of a plugin's files: {reason}") from error
 
 
 def load_wrapper(name: str) -> Any:  # noqa: ANN401 - brainscore_vision has no common type

@@ -4,6 +4,7 @@ It is a separate program because the program that downloads weights may run with
 untrusted file is better opened in a separate process.
 """
 
+import struct
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -19,6 +20,12 @@ from alignsec.command import run_command
 
 CONVERTED, UNREADABLE, UNSUPPORTED = 0, 1, 3
 """Exit codes."""
+_UNREADABLE_FILE = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError,
+    RuntimeError, TypeError,
+    UnpicklingError, ValueError, struct.error,
+)  # fmt: skip
+"""Exceptions of torch.load for a damaged file, depending on the damaged byte."""
 
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 """Keys under which timm.models.load_state_dict looks for the tensors, in its order; both must agree."""
@@ -96,7 +103,7 @@ def main(source: str, target: str) -> int:
 def _run(source: Path, target: Path) -> int:
     try:
         convert(source, target)
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
+    except _UNREADABLE_FILE as error:
         message = (str(error).splitlines() or [""])[0][:200]
         sys.stderr.write(f"{type(error).__name__}: {message}\n")
         return UNREADABLE

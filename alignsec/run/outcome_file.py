@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from alignsec import atomic, bounded, digest, limits
+from alignsec import archives, atomic, bounded, digest, limits
 from alignsec.run.outcome import VERSION, Failure, Outcome, Record
 
 _ADAPTER: TypeAdapter[Record | Failure] = TypeAdapter(Outcome)
@@ -221,10 +221,10 @@ def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
         for name in sorted(path.name for path in outcomes.iterdir() if _is_outcome(path.name)):
             yield OutcomeFile(_printable(name), outcomes / name)
     elif outcomes.exists():
-        with tarfile.open(outcomes) as archive:
+        with _open(outcomes) as archive:
             # In a compressed archive, members have no position in the file.
             uncompressed = isinstance(archive.fileobj, io.BufferedReader)
-            while (member := archive.next()) is not None:
+            while (member := _next_member(archive)) is not None:
                 archive.members = []  # type: ignore[attr-defined] # otherwise it keeps every header in memory
                 name = Path(member.name).name
                 if not (member.isfile() and _is_outcome(name)):
@@ -233,9 +233,35 @@ def list_outcome_files(outcomes: Path) -> Iterator[OutcomeFile]:
                 if uncompressed and not member.issparse():
                     yield OutcomeFile(name, outcomes, member.offset_data, member.size)
                 else:
-                    file = archive.extractfile(member)
-                    yield OutcomeFile(name, outcomes, data=file.read() if file else b"")
+                    yield OutcomeFile(name, outcomes, data=_unpack(archive, member))
             _check_end(archive)
+
+
+def _open(outcomes: Path) -> tarfile.TarFile:
+    """Open an archive, which reads its first header; raise `tarfile.ReadError` for any damage."""
+    try:
+        return tarfile.open(outcomes)
+    except archives.TAR_ERRORS as error:
+        raise tarfile.ReadError(archives.explain(error)) from error
+
+
+def _next_member(archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """Return the next member, or None; raise `tarfile.ReadError` for any damage of its header."""
+    try:
+        member = archive.next()
+    except archives.TAR_ERRORS as error:
+        raise tarfile.ReadError(archives.explain(error)) from error
+    if member is not None and not 0 <= member.size <= limits.OUTCOME_BYTES:
+        raise tarfile.ReadError(f"a file of {member.size:,} bytes; the limit is {limits.OUTCOME_BYTES:,}")
+    return member
+
+
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    try:
+        file = archive.extractfile(member)
+        return file.read() if file else b""
+    except archives.TAR_ERRORS as error:
+        raise tarfile.ReadError(archives.explain(error)) from error
 
 
 def _check_end(archive: tarfile.TarFile) -> None:

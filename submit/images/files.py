@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from alignsec import limits
+from alignsec import archives, limits
 from alignsec.errors import ConfigError, ConfigErrors
 
 SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -211,9 +211,9 @@ def read_tar(path: Path) -> Iterator[tarfile.TarInfo]:
                 if member.size < 0:
                     raise tarfile.HeaderError("negative size")
                 yield member
-    # ValueError and OverflowError: damaged numbers in extended headers.
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except archives.TAR_ERRORS as error:
+        reason = archives.explain(error)
         remedy = (
-            f"cannot be read as a plain tar ({error}); unpack a compressed archive, download a truncated one again"
+            f"cannot be read as a plain tar ({reason}); unpack a compressed one, download a truncated one again"
         )
         raise ConfigErrors.about(path, remedy) from None

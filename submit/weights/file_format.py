@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from alignsec import archives
+
 WeightsFormat = Literal["safetensors", "torch", "npz"]
 
 _LONGEST_HEADER = 100_000_000
 """Bytes of a safetensors header; the format's own limit."""
-_DAMAGED = (ArithmeticError, EOFError, LookupError, NotImplementedError, RuntimeError, ValueError, struct.error)
-"""Exceptions of zipfile for a damaged archive, besides BadZipFile."""
 _ELEMENT_BYTES = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 1),
     **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
@@ -105,7 +105,7 @@ def _check_archive(path: Path) -> WeightsFormat:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, *_DAMAGED):
+    except archives.ZIP_ERRORS:
         raise InvalidWeightsError("is a truncated or damaged archive") from None
     except OSError as error:
         if error.errno != errno.EINVAL:  # a position before the beginning of the file, from a damaged directory

@@ -1,0 +1,1 @@
+"""Fuzzing of every reader of files, logs and answers: `python -m benchmarks.fuzz`."""
