@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from alignsec import engine
 from alignsec.evaluation import corruption_run, reference_run
 from alignsec.evaluation.evaluation import Evaluation
-from alignsec.evaluation.task import Task
+from alignsec.evaluation.task import OnAdversarial, Task
 
 
 def evaluate(
-    task: Task, resume_from: Evaluation | None = None, every_seconds: float = 5.0, memory_bytes: int | None = None
+    task: Task,
+    resume_from: Evaluation | None = None,
+    every_seconds: float = 5.0,
+    memory_bytes: int | None = None,
+    on_adversarial: OnAdversarial | None = None,
 ) -> Iterator[Evaluation]:
     """Evaluate a classifier under one attack at all budgets of the attack.
 
@@ -21,6 +25,7 @@ def evaluate(
             one component on one batch; it yields after each of these steps instead.
         memory_bytes: Bytes that the process may use in total, or None if it has no limit. The reference run
             ignores it.
+        on_adversarial: Called with each confirmed adversarial example, see `alignsec.engine.Settings`.
 
     Yields:
         The evaluation after the clean images and then at intervals. The last one is complete.
@@ -31,8 +36,11 @@ def evaluate(
     if task.attack.level_kind == "severity":
         return corruption_run.evaluate(task, resume_from, memory_bytes)
     if task.attack.implementation == "reference":
-        return reference_run.evaluate(task, resume_from)
+        return reference_run.evaluate(task, resume_from, on_adversarial)
     settings = engine.Settings(
-        slots=task.attack.batch, seconds_between_yields=every_seconds, memory_bytes=memory_bytes
+        slots=task.attack.batch,
+        seconds_between_yields=every_seconds,
+        memory_bytes=memory_bytes,
+        on_adversarial=on_adversarial,
     )
     return engine.evaluate(task, resume_from, settings)

@@ -40,5 +40,7 @@ NOTE_BYTES = 64 * KIB
 """The note on an incomplete download."""
 OUTCOME_BYTES = 2 * GIB
 """One outcome file; one of 50,000 images at 20 budgets has 30 MB."""
+EXAMPLES_BYTES = 1_000_000_000
+"""The kept adversarial examples of one pair; HTCondor's plain transfer is meant for files below 1 GB."""
 LOG_TAIL_BYTES = 64 * KIB
 """The end of a job's log, of which some lines are shown."""

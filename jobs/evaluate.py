@@ -14,13 +14,13 @@ from pydantic import ValidationError
 
 from alignsec.models.errors import is_out_of_memory
 from alignsec.run import exit_code, outcome_file
-from alignsec.run.folder import JOB_CHECKPOINT, JOB_OUTCOME
+from alignsec.run.folder import JOB_CHECKPOINT, JOB_EXAMPLES, JOB_OUTCOME
 from alignsec.run.outcome import Failure, Record
 from alignsec.spec.pair import Pair
 from jobs import provenance
 from jobs.checkpoint import Checkpoint, CheckpointSaved
 
-OUTCOME = Path(JOB_OUTCOME)
+OUTCOME, EXAMPLES = Path(JOB_OUTCOME), Path(JOB_EXAMPLES)
 CHECKPOINT = Path(JOB_CHECKPOINT)
 
 
@@ -40,6 +40,7 @@ def main() -> int:
     try:
         # HTCondor requires every declared output to exist in any case; an empty outcome is a failed pair.
         OUTCOME.touch()
+        EXAMPLES.touch()
         checkpoint = Checkpoint(CHECKPOINT, clock, arguments.checkpoint_every)
         pair = _read_pair(arguments.pair)
         # Imported here: a job must leave an outcome even on a machine where torch cannot be imported.

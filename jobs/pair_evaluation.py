@@ -8,13 +8,15 @@ from pathlib import Path
 
 import torch
 
-from alignsec import digest, evaluator
+from alignsec import atomic, digest, evaluator
 from alignsec.evaluation.clean_check import check_clean_accuracy
 from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.kept_examples import KeptExamples
 from alignsec.evaluation.passes.precision import describe_precision
 from alignsec.evaluation.task import Task
 from alignsec.models import classifier, memory_format
 from alignsec.models.images import ImageLoader, load_images
+from alignsec.run.folder import EXAMPLES_SUFFIX, JOB_EXAMPLES
 from alignsec.run.outcome import Provenance, Record
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import File, Pair
@@ -62,19 +64,39 @@ def evaluate_pair(
     # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
     with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
         task = _make_task(pair, folder, device, images, corrupted)
-        model = task.classifier
+        model, kept = task.classifier, KeptExamples(pair.id, pair.attack, images.pixels)
         reporter = ProgressReporter(len(images.names), GpuUsage(find_uuid(device)))
         model.on_pass = lambda: reporter.report_pass(model.passes.forward)
         resume_from, memory_bytes = checkpoint.read(pair.id), provenance.read_memory_bytes()
-        for evaluation in evaluator.evaluate(task, resume_from, checkpoint.seconds_between_yields, memory_bytes):
+        kept.restore(checkpoint.examples)
+        every = checkpoint.seconds_between_yields
+        for evaluation in evaluator.evaluate(task, resume_from, every, memory_bytes, kept.add):
             # The first evaluation follows the clean pass, so no attack runs on a model that fails the check.
             notes = check_clean_accuracy(pair.model, evaluation)
             reporter.report_step(evaluation, model.passes.forward)
-            checkpoint.save_if_due(pair.id, evaluation)
+            checkpoint.save_if_due(pair.id, evaluation, kept.save)
+        measured = reporter.measured(model.passes.forward)
+        examples = _write_examples(folder, kept, task, images.names)
     precision = describe_precision(pair.attack.search, device, pair.attack.compile)
-    measured = {"seconds": checkpoint.seconds, **reporter.measured(model.passes.forward)}
-    gathered = provenance.gather(clock, environ, precision).model_copy(update=measured)
-    return _make_record(pair, images, evaluation, notes, gathered)
+    seconds = {"seconds": checkpoint.seconds}
+    gathered = provenance.gather(clock, environ, precision).model_copy(update={**seconds, **measured})
+    record = _make_record(pair, images, evaluation, notes, gathered)
+    return record.model_copy(update={"examples": examples})
+
+
+def _write_examples(folder: Path, kept: KeptExamples, task: Task, names: Sequence[str]) -> File | None:
+    """Write the file of kept adversarial examples and return its entry in the record; None if there are none.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    data = kept.finish(task.classifier, task.labels, names)
+    if kept.left_out:
+        sys.stdout.write(f"examples of {kept.left_out} images are left out: the file would be too large\n")
+    if not data:
+        return None
+    atomic.write_atomic(folder / JOB_EXAMPLES, data)
+    return File(name=f"{kept.pair_id}{EXAMPLES_SUFFIX}", sha256=digest.sha256_of_bytes(data))
 
 
 def _make_record(

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run import exit_code, outcome_file, status
-from alignsec.run.folder import JOB_OUTCOME, RunFolder
+from alignsec.run.folder import JOB_EXAMPLES, JOB_OUTCOME, RunFolder
 from alignsec.run.job_environment import HOME, inherited, job_environment
 from alignsec.run.outcome import Failure
 from alignsec.run.plan import Plan, PlannedPair
@@ -131,10 +131,14 @@ class LocalRun:
         return {**inherited(self.environ), **own, "OMP_NUM_THREADS": str(threads)}
 
     def _collect_outcome(self, planned: PlannedPair, scratch: Path, code: int) -> None:
-        """Move the job's outcome into place, or write a failure for a job that left none."""
+        """Move the job's outcome and examples into place, or write a failure for a job that left none."""
         left = scratch / JOB_OUTCOME
         outcome = self.folder.outcome(planned.pair.id)
         if left.exists() and left.stat().st_size:
+            # First the examples: an outcome that is in place has its file.
+            examples = scratch / JOB_EXAMPLES
+            if examples.exists() and examples.stat().st_size:
+                examples.replace(self.folder.examples(planned.pair.id))
             left.replace(outcome)
             return
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

@@ -1,10 +1,11 @@
 """Validation of a study and of every file that it names, before anything is written."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from alignsec import digest, leaderboard
+from alignsec import digest, leaderboard, limits
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.run.plan import PlannedAudit
 from alignsec.spec.pair import Published
@@ -13,6 +14,7 @@ from alignsec.study.published import ResultsTable
 from alignsec.study.study import Study
 from submit.digest_cache import DigestCache
 from submit.images.selection import Selection
+from submit.requests import examples_size
 from submit.weights.locate import LocatedWeights, WeightsLocator, WeightsNotFoundError
 from submit.weights.manifest import Manifest
 
@@ -71,6 +73,7 @@ def validate(
     selection = Selection.from_study(path, study, errors)
     for index, model in enumerate(study.models):
         errors += _label_errors(path, index, model, selection)
+    errors += _keep_errors(path, study, len(selection.images))
     if errors:
         raise ConfigErrors(errors)
     return ValidatedStudy(path, study, weights, published, selection)
@@ -137,6 +140,20 @@ def _published_accuracies(study: Study, errors: list[ConfigError]) -> dict[str, 
         }
     published = {model.name: model.find_published_accuracy(table) for model in study.models}
     return {name: accuracy for name, accuracy in published.items() if accuracy is not None}
+
+
+def _keep_errors(path: Path, study: Study, image_count: int) -> list[ConfigError]:
+    """Return an error for each attack whose kept examples may not fit into one file."""
+    largest = max((model.preprocessing.input_size for model in study.models), key=math.prod)
+    errors = []
+    for attack in study.attacks:
+        if (size := examples_size.estimate_bytes(attack, largest, image_count)) > limits.EXAMPLES_BYTES:
+            remedy = (
+                f"of {attack.name} may need {size / 1e9:.1f} GB for one model, but a file may have "
+                f"{limits.EXAMPLES_BYTES / 1e9:g} GB; keep at most {examples_size.count_fitting(attack, largest)}"
+            )
+            errors.append(ConfigError(path=path, field="attacks.keep", given=str(attack.keep), remedy=remedy))
+    return errors
 
 
 def _label_errors(path: Path, index: int, model: StudyModel, selection: Selection) -> list[ConfigError]:

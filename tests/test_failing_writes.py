@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from aggregate.analysis import write_analysis
-from alignsec import atomic
+from alignsec import atomic, digest
 from alignsec.evaluation.evaluation import Evaluation
-from alignsec.run import outcome_file
+from alignsec.run import examples_file, outcome_file
 from alignsec.run.event_log import EventLog
-from alignsec.run.folder import JOB_CHECKPOINT, RunFolder
+from alignsec.run.folder import EXAMPLES_SUFFIX, JOB_CHECKPOINT, RunFolder
 from alignsec.run.outcome import Record
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.status import read_statuses
@@ -120,6 +120,34 @@ def test_outcome(tmp_path: Path, before: str, error: Callable[[], BaseException]
         lasting,
     )
     assert read_state() == ("ok", VERDICTS)
+
+
+@once_and_lasting
+def test_examples(tmp_path: Path, lasting: bool):
+    """The examples are written before the outcome that names them: an outcome has its file, and never loses it."""
+    plan, path, examples = make_plan(), tmp_path / f"{PAIR.id}.json", tmp_path / f"{PAIR.id}{EXAMPLES_SUFFIX}"
+    images = tuple((PAIR.attack.budgets, name) for name in ("old", "new"))
+    old, new = (examples_file.dump(name, (1, 1, 1), "Linf", budgets, [], []) for budgets, name in images)
+
+    def write(data: bytes) -> None:
+        atomic.write_atomic(examples, data)
+        named = File(name=examples.name, sha256=digest.sha256_of_bytes(data))
+        outcome_file.write(path, record(PAIR, VERDICTS, examples=named))
+
+    def prepare() -> None:
+        write(old)
+
+    def check(disk: FailingDisk) -> None:
+        (status,) = read_statuses(plan, tmp_path, EventLog(tmp_path / "absent.log"))
+        assert status.record is not None, disk.operations
+        assert status.record.examples is not None
+        try:
+            examples_file.read(examples, status.record.examples.sha256)
+        except examples_file.DamagedExamplesError as error:
+            assert "but its outcome names" in str(error)  # noqa: PT017 - between the two files
+            assert examples.read_bytes() == new
+
+    fail_each_operation(tmp_path, prepare, lambda: write(new), check, lasting=lasting)
 
 
 @every_error

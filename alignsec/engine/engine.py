@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
@@ -20,6 +20,7 @@ from alignsec.engine.search import Search
 from alignsec.engine.table import PassKind, StepInput, Table
 from alignsec.evaluation.evaluation import AdversarialImage
 from alignsec.evaluation.passes.model_runner import ModelRunner, PassResult, concatenate, non_finite_error
+from alignsec.evaluation.task import OnAdversarial
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Engine:
     counters: Counter[str]
     """Events for the warnings at the end of the evaluation."""
     slots: int
-    on_adversarial: Callable[[AdversarialImage, Tensor], None] | None = None
+    on_adversarial: OnAdversarial | None = None
     """See Settings."""
 
     @torch.no_grad()

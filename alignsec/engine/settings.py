@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from alignsec.evaluation.evaluation import AdversarialImage
+from alignsec.evaluation.task import OnAdversarial
 from alignsec.spec.engine_limits import SLOTS
 
 
@@ -21,7 +19,7 @@ class Settings:
     """Seconds after which `evaluate` yields an evaluation, at the end of a round; 0 yields after every round."""
     backend: str | Callable[..., object] = "inductor"
     """Backend of torch.compile, if the attack asks for it. Other backends than torch's default are for tests."""
-    on_adversarial: Callable[[AdversarialImage, Tensor], None] | None = None
+    on_adversarial: OnAdversarial | None = None
     """Called with each confirmed adversarial example and its pixels, C x H x W, exactly as they were judged. The
     tensor must be copied to be kept. A resumed evaluation does not repeat the calls of its earlier part."""
     replay: bool = False

@@ -10,13 +10,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from alignsec.engine import packing
 from alignsec.engine.scheduler import Scheduler
 from alignsec.engine.search import Search, StageRun
 from alignsec.engine.table import Table
+from alignsec.images import packing
 
 LAYOUT = 5
 """Version of the layout. A snapshot with another version cannot be resumed."""
+_ZLIB_LEVEL = 1
 
 
 class SnapshotError(ValueError):
@@ -78,9 +79,13 @@ def _pack_rows(table: Table[Any]) -> dict[str, Tensor]:
             same[(value.view(torch.int32) == other.view(torch.int32)).flatten(1).all(1)] = earlier
         own = (same == at).nonzero().squeeze(1)
         packed[f"{name}/same"] = same
-        for part, data in packing.pack(value[own], clean[own], eps[own]).items():
-            packed[f"{name}/{part}"] = data
+        found = packing.pack(value[own].numpy(), clean[own].numpy(), eps[own].numpy(), _ZLIB_LEVEL)
+        packed[f"{name}/kinds"], packed[f"{name}/others"] = map(_to_tensor, (found.kinds, found.others))
     return packed
+
+
+def _to_tensor(data: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
 def _is_image(value: Tensor, clean: Tensor) -> bool:
@@ -95,8 +100,10 @@ def _unpack_rows(tensors: dict[str, Tensor], clean: Tensor) -> dict[str, Tensor]
     for name in sorted(key.removesuffix("/same") for key in tensors if key.endswith("/same")):
         same, value = tensors[f"{name}/same"], torch.empty_like(clean)
         own = same == len(images)
-        parts = {part: tensors[f"{name}/{part}"] for part in ("kinds", "others")}
-        value[own] = packing.unpack(parts, clean[own], eps[own])
+        found = packing.PackedImages(
+            *(tensors[f"{name}/{part}"].numpy().tobytes() for part in ("kinds", "others"))
+        )
+        value[own] = torch.from_numpy(packing.unpack(found, clean[own].numpy(), eps[own].numpy()))
         for at, earlier in enumerate(images):
             value[same == at] = earlier[same == at]
         images.append(value)

@@ -10,12 +10,12 @@ from pkgutil import resolve_name
 
 from torch.nn.functional import cross_entropy
 
-from alignsec.evaluation.evaluation import Evaluation
+from alignsec.evaluation.evaluation import AdversarialImage, Evaluation
 from alignsec.evaluation.judge import confirm, distances
 from alignsec.evaluation.passes.clean_pass import run_clean_pass, start_evaluation
 from alignsec.evaluation.passes.model_runner import ModelRunner
 from alignsec.evaluation.passes.warnings import find_flat_images
-from alignsec.evaluation.task import Task
+from alignsec.evaluation.task import OnAdversarial, Task
 from alignsec.models.classifier import Classifier
 from alignsec.spec.attack import Attack
 from alignsec.spec.components import COMPONENTS, Reference
@@ -35,13 +35,17 @@ class Step:
     component: str
 
 
-def evaluate(task: Task, resume_from: Evaluation | None = None) -> Iterator[Evaluation]:
+def evaluate(
+    task: Task, resume_from: Evaluation | None = None, on_adversarial: OnAdversarial | None = None
+) -> Iterator[Evaluation]:
     """Evaluate a task with the reference implementation.
 
     Args:
         task: The classifier, the images and the attack.
         resume_from: An earlier, unfinished evaluation of the same task. The resumed run gives the same verdicts as
             an uninterrupted one.
+        on_adversarial: Called with each confirmed adversarial example. The reference reports neither target nor
+            step; both are 0.
 
     Yields:
         The evaluation after the clean pass and after each step. The last one is complete.
@@ -57,7 +61,7 @@ def evaluate(task: Task, resume_from: Evaluation | None = None) -> Iterator[Eval
     for done, step in enumerate(plan[evaluation.steps_done :], start=evaluation.steps_done + 1):
         budgets = list(evaluation.budgets)
         limited = _limit_targets(attack, step.component, evaluation.classes)
-        budgets[step.budget] = _run_step(task, limited, step, budgets[step.budget])
+        budgets[step.budget] = _run_step(task, limited, step, budgets[step.budget], on_adversarial)
         evaluation = _update_progress(
             evaluation.model_copy(update={"budgets": tuple(budgets)}), attack, plan, done
         )
@@ -126,7 +130,9 @@ def _find_robust(verdicts: BudgetVerdicts, step: Step) -> list[int]:
     return [index for index in range(*step.images.indices(len(letters))) if letters[index] == ROBUST]
 
 
-def _run_step(task: Task, attack: Attack, step: Step, before: BudgetVerdicts) -> BudgetVerdicts:
+def _run_step(
+    task: Task, attack: Attack, step: Step, before: BudgetVerdicts, on_adversarial: OnAdversarial | None
+) -> BudgetVerdicts:
     """Run one component on the images of one batch that are still robust."""
     assert attack.norm is not None  # noqa: S101 - only the clean attack has no norm, and it has no steps
     started, passes_before = time.perf_counter(), task.classifier.passes
@@ -142,10 +148,21 @@ def _run_step(task: Task, attack: Attack, step: Step, before: BudgetVerdicts) ->
         claimed = (adversarial != clean).flatten(1).any(1)
         rejected += int((claimed & ~broken).sum())
         measured = distances(clean, adversarial, attack.norm)
-        for index, is_broken, distance in zip(robust, broken.tolist(), measured.tolist(), strict=True):
-            if is_broken:
-                letters[index] = COMPONENTS[step.component].letter
-                largest = max(largest, distance)
+        for row, distance in enumerate(measured.tolist()):
+            if not broken[row]:
+                continue
+            letters[robust[row]] = COMPONENTS[step.component].letter
+            largest = max(largest, distance)
+            if on_adversarial:
+                found = AdversarialImage(
+                    budget=step.budget,
+                    image=robust[row],
+                    component=step.component,
+                    target=0,
+                    step=0,
+                    distance=distance,
+                )
+                on_adversarial(found, adversarial[row])
     earlier = before.passes.get(step.component, Passes())
     passes = _add_passes(earlier, task.classifier, passes_before)
     return before.model_copy(

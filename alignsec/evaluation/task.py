@@ -1,12 +1,17 @@
 """Task: a classifier, labelled images and an attack."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from alignsec.evaluation.evaluation import AdversarialImage
 from alignsec.models.classifier import Classifier
 from alignsec.models.pixels import Images
 from alignsec.spec.attack import Attack
+
+OnAdversarial = Callable[[AdversarialImage, Tensor], None]
+"""Called with each confirmed adversarial example and its pixels, C x H x W, exactly as they were judged."""
 
 
 @dataclass(frozen=True)

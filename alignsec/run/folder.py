@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-JOB_OUTCOME, JOB_CHECKPOINT = "outcome.json", "checkpoint.bin"
-"""File names in a job's working folder: its outcome, and the state from which it resumes."""
+JOB_OUTCOME, JOB_EXAMPLES, JOB_CHECKPOINT = "outcome.json", "examples.bin", "checkpoint.bin"
+"""File names in a job's working folder: its outcome, its kept adversarial examples, and the state from which it
+resumes."""
+EXAMPLES_SUFFIX = ".examples"
 REPORT = "report.html"
 """File name of the report page in the analysis folder."""
 FINAL = "final"
@@ -80,6 +82,15 @@ class RunFolder:
     def outcome(self, pair_id: str) -> Path:
         """Return the path of one pair's outcome file."""
         return self.outcomes / f"{pair_id}.json"
+
+    def examples(self, pair_id: str) -> Path:
+        """Return the path of one pair's kept adversarial examples; empty or absent if it has none."""
+        return self.outcomes / f"{pair_id}{EXAMPLES_SUFFIX}"
+
+    @property
+    def verification(self) -> Path:
+        """The result of the last `make verify`."""
+        return self.root / "verify.json"
 
     @property
     def analysis(self) -> Path:

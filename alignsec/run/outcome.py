@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from alignsec.schema import StrictModel
 from alignsec.spec.audit import NOT_AUDITED, find_images
-from alignsec.spec.pair import Pair
+from alignsec.spec.pair import File, Pair
 from alignsec.spec.verdicts import (
     MENDED,
     ROBUST,
@@ -82,6 +82,8 @@ class Record(StrictModel):
     legend: dict[str, str] = Field(default_factory=legend)
     budgets: Annotated[list[BudgetVerdicts], Field(min_length=1)]
     clean_passes: Passes
+    examples: File | None = Field(default=None, exclude_if=_is_absent)
+    """The file of kept adversarial examples, next to this one; None if there are none."""
     notes: list[str] = []
     """Deviations from the standard attack and warnings about the model, for the report."""
     provenance: Provenance

@@ -15,6 +15,7 @@ from alignsec.spec.audit import Audit
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, STANDARD, Norm, Parameter, methods
 from alignsec.spec.engine_limits import SLOTS
+from alignsec.spec.keep import Keep
 from alignsec.spec.level import Level, LevelKind, find_kind
 from alignsec.spec.versions import METHOD_STANDARDS, WITHOUT_L1
 
@@ -90,6 +91,8 @@ class Attack(StrictModel):
     audit: Audit | None = Field(default=None, exclude_if=not_)  # absent from the files of other attacks
     """Search only a random share of the images that survive the first searches with the remaining searches. The
     analysis estimates the robust accuracy under the full attack."""
+    keep: Keep | None = Field(default=None, exclude_if=lambda keep: keep is None)
+    """Adversarial examples to store at each budget; see `alignsec.spec.keep`. It changes no verdict and no id."""
 
     @model_validator(mode="before")
     @classmethod
@@ -164,6 +167,8 @@ class Attack(StrictModel):
 
     def _check_used_fields(self) -> None:
         """Reject fields that the attack does not use."""
+        if self.keep is not None and self.level_kind != "eps":
+            raise _error(f"has keep, but {self.method} makes no adversarial examples; remove it")
         if self.components and self.implementation == "reference" and self.shortcuts:
             fields = ", ".join(self.shortcuts)
             raise _error(f"has {fields}, which the reference does not have; remove implementation or {fields}")

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from alignsec.run import exit_code
-from alignsec.run.folder import RunFolder
+from alignsec.run.folder import EXAMPLES_SUFFIX, RunFolder
 from alignsec.run.plan import Plan
 from submit.requests.requests import ResourceRequests
 from submit.site import Site
@@ -71,9 +71,9 @@ def dagman_config() -> Iterator[str]:
 def final_pre_script() -> str:
     """Return the script that prepares the FINAL node's input.
 
-    The script packs all outcomes into one archive, so that 100,000 outcomes are one transfer. It removes the
-    archive of an earlier submission first: if a later step fails, FINAL must not analyse old outcomes. Only
-    readable regular files are packed; the analysis reports every other pair as missing.
+    The script packs all outcomes and kept examples into one archive, so that 100,000 outcomes are one transfer.
+    It removes the archive of an earlier submission first: if a later step fails, FINAL must not analyse old
+    outcomes. Only readable regular files are packed; the analysis reports every other pair as missing.
     """
     archive, events, outcomes = RUN.outcomes_archive, RUN.events_copy, RUN.outcomes
     return f"""#!/bin/sh
@@ -85,6 +85,7 @@ export PATH
 rm -f {archive} .{archive} {events} .{events}
 find {outcomes} -maxdepth 1 -type f -name '[!.]*.json' ! -readable -exec echo 'cannot be read: {{}}' ';' >&2
 find {outcomes} -maxdepth 1 -type f -name '[!.]*.json' -readable -print0 > .outcomes.list
+find {outcomes} -maxdepth 1 -type f -name '[!.]*{EXAMPLES_SUFFIX}' -size +0 -readable -print0 >> .outcomes.list
 tar --null --no-recursion --ignore-failed-read -cf .{archive} -T .outcomes.list
 rm -f .outcomes.list
 mv .{archive} {archive}

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from alignsec.catalogue import cuda_archs
 from alignsec.run import exit_code, outcome_file
-from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_OUTCOME, RunFolder
+from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_EXAMPLES, JOB_OUTCOME, RunFolder
 from alignsec.run.job_environment import CODE, HOME, shell_exports
 from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS
+from submit.requests import examples_size
 from submit.requests.image_size import image_mb
 from submit.site import Site
 from submit.transfer import pack_source
@@ -54,7 +55,7 @@ def job_script(code_sha256: str = "") -> str:
 # start.
 output=$1 python=$2
 shift 2
-case $output in */) mkdir -p "$output" ;; *) : >>"$output" ;; esac
+case $output in */) mkdir -p "$output" ;; *) : >>"$output"; : >>{JOB_EXAMPLES} ;; esac
 {shell_exports()}
 mkdir -p {HOME}
 PATH=${{PATH:-/usr/local/bin:/usr/bin:/bin}}
@@ -94,8 +95,9 @@ def pair_description(plan: Plan, site: Site) -> Iterator[str]:
     yield from _where_to_run(site)
     yield f"executable = {RUN.job_script}"
     yield _arguments([JOB_OUTCOME, _python(site), "jobs.evaluate", RUN.pair(JOB).name, *checkpoint])
-    yield from _transfer(inputs, JOB_OUTCOME)
-    yield f'transfer_output_remaps = "{JOB_OUTCOME} = {RUN.outcome(JOB)}"'
+    remaps = {JOB_OUTCOME: RUN.outcome(JOB), JOB_EXAMPLES: RUN.examples(JOB)}
+    yield from _transfer(inputs, ", ".join(remaps))
+    yield f'transfer_output_remaps = "{"; ".join(f"{name} = {path}" for name, path in remaps.items())}"'
     yield f"checkpoint_exit_code = {exit_code.CHECKPOINT}"
     yield f"transfer_checkpoint_files = {JOB_CHECKPOINT}"
     yield from _logs(JOB)
@@ -126,7 +128,7 @@ def final_description(plan: Plan, site: Site) -> Iterator[str]:
     yield f"request_cpus = {cpus}"
     memory = max(FINAL_MEMORY_MB, site.request_memory_mb)
     larger_memory = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
-    disk = max(FINAL_DISK_MB + _outcomes_mb(plan), site.request_disk_mb) + image_mb(site)
+    disk = max(FINAL_DISK_MB + _outcomes_mb(plan) + _examples_mb(plan), site.request_disk_mb) + image_mb(site)
     yield from _memory_and_disk(str(memory), str(larger_memory), str(disk), str(2 * disk))
     yield from _release_or_remove(site)
     yield "queue"
@@ -165,6 +167,15 @@ def _outcomes_mb(plan: Plan) -> int:
     """Return the approximate size of the archive of all outcomes, in MB."""
     verdicts = sum(len(pair.attack.budgets) for pair in plan)
     return plan.image_count * (IMAGE_BYTES * len(plan.planned) + VERDICT_BYTES * verdicts) // 1_000_000
+
+
+def _examples_mb(plan: Plan) -> int:
+    """Return the approximate size of the files of kept examples in the archive, in MB."""
+    sizes = (
+        examples_size.estimate_bytes(pair.attack, pair.model.preprocessing.input_size, plan.image_count)
+        for pair in plan
+    )
+    return sum(sizes) // 1_000_000
 
 
 def _where_to_run(site: Site) -> Iterator[str]:

@@ -212,7 +212,7 @@ def put_results_aside(folder: RunFolder, plan: Plan, finished: Collection[str]) 
     So none of them passes for one of the new submission. Outcomes of finished pairs stay.
     """
     unfinished = [pair.id for pair in plan if pair.id not in finished]
-    files = (folder.outcome, folder.output, folder.error_output)
+    files = (folder.outcome, folder.examples, folder.output, folder.error_output)
     results = [make(pair_id) for pair_id in unfinished for make in files]
     final = [folder.analysis, folder.output(FINAL), folder.error_output(FINAL)]
     previous = [path for path in (*final, *results) if os.path.lexists(path)]

@@ -12,7 +12,7 @@ from alignsec.catalogue.network_cost import NetworkCost
 from alignsec.spec.attack import Attack
 from alignsec.spec.engine_limits import CPU_BACKWARD, CPU_SAVED_BYTES, SEARCH_IMAGES
 from alignsec.spec.pair import Pair
-from submit.requests import attack_cost
+from submit.requests import attack_cost, examples_size
 from submit.requests.measurements import DeviceKind, Measurements
 
 ROBUST_SHARE = 0.5
@@ -31,6 +31,8 @@ BASE_MB: Mapping[DeviceKind, int] = {"cpu": 1000, "gpu": 3500}
 """Python, torch, its libraries, and memory that their allocators do not return. cpu: with this value, jobs on the
 four networks above peaked at 0.6 to 1.0 of their estimates. gpu: includes CUDA's libraries, from others' reports;
 not measured."""
+EXAMPLE_COPIES = 3
+"""Copies of the kept examples on disk and in memory: they themselves, a checkpoint, and its temporary file."""
 COMPILING_MB = 400
 """Additional memory of torch.compile; measured on a CPU: the C++ compiler takes 265 MB."""
 GPU_BASE_MB = 800
@@ -71,6 +73,8 @@ class ResourceEstimate:
     """Smallest sufficient memory of a GPU; 0 for a job on a CPU."""
     transferred: int
     """Total size of the job's inputs, in bytes."""
+    examples: int
+    """Largest expected size of the kept adversarial examples, in bytes."""
     basis: Basis
     """What the run time is based on."""
     passes: float = 0.0
@@ -116,6 +120,9 @@ def estimate_resources(
     peak, gpu_peak = measured.peaks_mb(kind, model, attack, image_count)
     memory = BASE_MB[kind] + (2 * _weight_bytes(cost, sizes) + image_count * 4 * _values(pair)) / 1e6
     memory += COMPILING_MB if attack.compile else 0
+    examples = examples_size.estimate_bytes(attack, model.preprocessing.input_size, image_count)
+    example_mb = EXAMPLE_COPIES * examples / 1e6
+    memory += example_mb
     if kind == "cpu":
         fitting = max(1, CPU_SAVED_BYTES // max(cost.saved_bytes, 1))
         at_once = min(attack.batch, image_count, fitting)
@@ -124,9 +131,10 @@ def estimate_resources(
         seconds=seconds,
         most_seconds=max(seconds, most),
         memory_mb=_round_up(memory if peak is None else peak * SLACK),
-        disk_mb=_round_up(2 * sizes.transferred / 1e6 + ROUND_MB),
+        disk_mb=_round_up(2 * sizes.transferred / 1e6 + ROUND_MB + example_mb),
         gpu_memory_mb=_gpu_memory(pair, cost, sizes, image_count, gpu_peak) if kind == "gpu" else 0,
         transferred=sizes.transferred,
+        examples=examples,
         basis=basis,
         passes=image_count * _weigh(expected),
         in_full=_estimate_in_full(attack, image_count, measured, starting, per_second),

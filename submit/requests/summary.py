@@ -58,7 +58,7 @@ def print_requests(
 def summarize_requests(by_model: Mapping[str, Sequence[ResourceRequests]]) -> list[str]:
     """Return lines with the total time and transfers of all pairs, and the basis of the estimates."""
     requests = [one for of_model in by_model.values() for one in of_model]
-    lines = [_time(requests), *_audits(requests), _transfers(requests), _basis(requests)]
+    lines = [_time(requests), *_audits(requests), _transfers(requests), *_examples(requests), _basis(requests)]
     guessed = [name for name, of_model in by_model.items() if of_model[0].estimate.basis == "guessed network"]
     if guessed:
         names = ", ".join(guessed[:MAX_NAMES]) + (", ..." if len(guessed) > MAX_NAMES else "")
@@ -100,6 +100,17 @@ def _transfers(requests: Sequence[ResourceRequests]) -> str:
         f"input of each job: {format_size(mean)} on average, {format_size(largest)} at most; "
         f"{format_size(total)} in total"
     )
+
+
+def _examples(requests: Sequence[ResourceRequests]) -> list[str]:
+    """Return a line on the size of the kept adversarial examples, if any are kept."""
+    sizes = [one.estimate.examples for one in requests]
+    if not any(sizes):
+        return []
+    return [
+        f"kept adversarial examples of each job: {format_size(max(sizes))} at most; "
+        f"{format_size(sum(sizes))} in total at most"
+    ]
 
 
 def _basis(requests: Sequence[ResourceRequests]) -> str:

@@ -85,7 +85,7 @@ def test_job_writes_only_its_outcome(job: Job):
     made = job()
     before = {path.name for path in made.folder.iterdir()}
     made.run()
-    assert {path.name for path in made.folder.iterdir()} == before | {"outcome.json"}
+    assert {path.name for path in made.folder.iterdir()} == before | {"outcome.json", "examples.bin"}
 
 
 def test_evicted_job_gives_same_verdicts(job: Job, tmp_path: Path, staged: StagedFiles):
@@ -97,10 +97,12 @@ def test_evicted_job_gives_same_verdicts(job: Job, tmp_path: Path, staged: Stage
         codes.append(made.run("--checkpoint-every", "0"))
     assert codes == [exit_code.CHECKPOINT] * (len(codes) - 1) + [exit_code.DONE]
     assert len(codes) > 3
-    resumed = made.record
+    resumed, examples = made.record, (made.folder / "examples.bin").read_bytes()
     (made.folder / "checkpoint.bin").unlink()
     made.run()
     assert verdicts(resumed) == verdicts(made.record)
+    assert resumed.examples == made.record.examples
+    assert (made.folder / "examples.bin").read_bytes() == examples
     for one, other in zip(resumed.budgets, made.record.budgets, strict=True):
         assert (one.passes, one.largest_distance) == (other.passes, other.largest_distance)
 

@@ -84,6 +84,15 @@ def test_the_ids_of_all_methods_are_pinned(changes: dict[str, Any], expected: st
     assert pair(attack=attack(**changes)).id == expected
 
 
+@pytest.mark.parametrize("keep", [None, 0, 4, 100, "all"])
+def test_keep_does_not_change_the_id(keep: object):
+    """Kept examples change no verdict; without the field, a pair's file has the bytes that it always had."""
+    made = pair(attack=attack(keep=keep))
+    assert made.id == pair().id
+    assert ("keep" in made.model_dump_json()) == (keep is not None)
+    assert Pair.model_validate_json(made.model_dump_json()) == made
+
+
 @given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=60))
 def test_any_name_gives_a_valid_id(model: str, attack_name: str):
     """Node names of DAGMan and file names have only letters, digits and hyphens, and a bounded length."""

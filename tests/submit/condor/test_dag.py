@@ -76,18 +76,20 @@ def test_names_of_models_are_not_in_the_dag() -> None:
 
 
 def test_the_pre_script_packs_every_outcome_and_the_log(tmp_path: Path) -> None:
+    """Kept examples too; a pair without any has an empty file."""
     outcomes = tmp_path / "outcomes"
     outcomes.mkdir()
     for number in range(3):
         (outcomes / f"{number}.json").write_text(str(number))
-    (outcomes / ".partial").write_text("x")
+    for name in (".partial", "0.examples", ".1.examples"):
+        (outcomes / name).write_text("x")
+    (outcomes / "2.examples").touch()
     RunFolder(tmp_path).events.write_text("log")
     (tmp_path / "pre.sh").write_text(dag.final_pre_script())
     subprocess.run(["/bin/sh", "pre.sh"], cwd=tmp_path, env={}, check=True)
     with tarfile.open(tmp_path / "outcomes.tar") as archive:
-        assert sorted(name for name in archive.getnames() if name != ".") == [
-            f"outcomes/{n}.json" for n in range(3)
-        ]
+        names = sorted(name for name in archive.getnames() if name != ".")
+        assert names == ["outcomes/0.examples", *(f"outcomes/{n}.json" for n in range(3))]
     assert (tmp_path / "events.log").read_text() == "log"
 
 
