@@ -22,7 +22,7 @@ import pandas as pd
 from scipy import stats
 
 from aggregate.scores.scores import ScoreColumn, Scores
-from aggregate.statistics import bootstrap, multiple_testing, partial
+from aggregate.statistics import bootstrap, multiple_testing
 from aggregate.statistics.adjusted_correlations import GIVEN_CLEAN, adjusted_correlations, claims
 from aggregate.statistics.arrays import Floats
 from aggregate.statistics.family_correlation import normal_scores
@@ -197,7 +197,7 @@ class Result:
 
 def judge(study: Study, truths: tuple[float, float]) -> Result:
     """Run both analyses on a study."""
-    found = adjusted_correlations(study.table, study.scores, study.networks, study.robust)
+    found = adjusted_correlations(study.table, study.scores, study.networks, study.robust, claims_only=True)
     claimed = claims(found)
     average = found[(found["score"] == "average_vision") & (found["given"] == GIVEN_CLEAN)].iloc[0]
     claimed_before, low, high = _before(study)
@@ -218,17 +218,26 @@ def _before(study: Study) -> tuple[set[str], float, float]:
     table = study.table
     robust, clean = (table[name].to_numpy(dtype=np.float64) for name in ("robust_accuracy", "clean_accuracy"))
 
-    def score(name: str) -> Floats:
-        return np.array([study.scores.rows[model][name] for model in table["model"]])
-
     for level in levels:
         names = [column.name for column in study.scores.columns if column.level in level]
-        p = [partial.compute_partial(score(name), robust, clean).p for name in names]
-        frame = pd.DataFrame({"score": names, "p": np.array(p, dtype=np.float64), "attack": ATTACK})
+        values = np.array([[study.scores.rows[model][name] for name in names] for model in table["model"]])
+        frame = pd.DataFrame({"score": names, "p": partial_p(values, robust, clean), "attack": ATTACK})
         q = multiple_testing.adjust_p(frame, "p", ["attack"])
         claimed |= set(frame["score"][q < 0.05])
-    interval, _ = bootstrap.bootstrap_intervals(score("average_vision"), robust)
+    average = np.array([study.scores.rows[model]["average_vision"] for model in table["model"]])
+    interval = bootstrap.bootstrap_interval(average, robust)
     return claimed, interval.low or -1.0, interval.high or 1.0
+
+
+def partial_p(scores: Floats, robust: Floats, clean: Floats) -> Floats:
+    """Return p of `partial.compute_partial` for every column of scores at once, shape (scores,)."""
+    ranks = stats.rankdata(np.column_stack([scores, robust, clean]), axis=0)
+    r = np.corrcoef(ranks, rowvar=False)
+    xy, xz, yz = r[:-2, -2], r[:-2, -1], r[-2, -1]
+    given = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    t = given * np.sqrt((len(ranks) - 3) / (1 - given**2))
+    p: Floats = 2 * stats.t.sf(np.abs(t), len(ranks) - 3)
+    return p
 
 
 def run(case: Case, repetitions: int) -> dict[str, object]:

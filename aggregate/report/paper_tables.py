@@ -25,6 +25,7 @@ from aggregate.statistics.tables import Tables
 
 _WIDEST = 180.0
 """Width of the budgets in one table of accuracies, in pt; a study with more budgets has several tables."""
+_COVERAGE = stack("cov.", r"\%")
 _HEADING_LETTERS = 10
 """Length of the lines of an attack's name in a heading, in letters."""
 
@@ -110,7 +111,7 @@ def _format_correlations(correlations: pd.DataFrame, scores: str, label: str) ->
         return ""
     groups = [
         RowGroup(heading, tuple(
-            (format_name(score_label(row.score)), str(row.n),
+            (format_name(score_label(row.score)), str(row.n), format_percent(row.coverage),
              stack(format_number(row.spearman_r), format_interval(row.spearman_low, row.spearman_high)),
              format_p(row.spearman_p),
              format_p(row.spearman_q), format_number(row.partial_r), format_p(row.partial_q),
@@ -120,13 +121,14 @@ def _format_correlations(correlations: pd.DataFrame, scores: str, label: str) ->
         for heading, rows in table_rows.group_by_budget(correlations)
     ]  # fmt: skip
     caption = (
-        f"Correlations of {scores} with robust accuracy over models: Spearman's $r$ with bootstrap interval "
-        r"(95\,\%), $p$ and $q$ (Benjamini and Hochberg), partial rank correlation given clean accuracy, and "
-        "Pearson's $r$."
+        f"Correlations of {scores} with robust accuracy over models: mean coverage of the neural and behavioural "
+        r"benchmarks (\%), Spearman's $r$ with bootstrap interval (95\,\%) and $p$ of Spearman's test, partial "
+        "rank correlation given clean accuracy ($t$ test), and Pearson's $r$ ($t$ test). Each $q$ is $p$ after "
+        "the correction of Benjamini and Hochberg. Models count as independent."
     )
-    headings = ["Score", "$n$", stack("$r_s$", r"95\,\%"), "$p$", "$q$", stack("$r_s$ given", "clean"), "$q$",
-                "$r$", "$q$"]  # fmt: skip
-    return format_table(caption, label, "lr" + "r" * 7, headings, groups)
+    headings = ["Score", "$n$", _COVERAGE, stack("$r_s$", r"95\,\%"), "$p$", "$q$",
+                stack("$r_s$ given", "clean"), "$q$", "$r$", "$q$"]  # fmt: skip
+    return format_table(caption, label, "lr" + "r" * 8, headings, groups)
 
 
 def _format_regressions(frame: pd.DataFrame) -> str:
@@ -134,7 +136,7 @@ def _format_regressions(frame: pd.DataFrame) -> str:
         return ""
     groups = [
         RowGroup(heading, tuple(
-            (format_name(score_label(row.score)), str(row.n),
+            (format_name(score_label(row.score)), str(row.n), format_percent(row.coverage),
              stack(format_number(row.slope), format_interval(row.slope_low, row.slope_high)),
              format_number(row.r2), format_p(row.f_p),
              stack(format_number(row.slope_given_clean),
@@ -147,11 +149,14 @@ def _format_regressions(frame: pd.DataFrame) -> str:
     ]  # fmt: skip
     caption = (
         r"Least squares of robust accuracy (from 0 to 1) on each score, alone and together with clean accuracy: "
-        r"slopes with 95\,\% intervals, $R^2$, and $p$ of the F test."
+        r"mean coverage of the neural and behavioural benchmarks (\%), slopes with 95\,\% intervals, $R^2$, "
+        "$p$ of the $F$ test of the score alone, and $p$ of the $t$ test of the slope given clean accuracy. "
+        "Models count as independent."
     )
-    headings = ["Score", "$n$", stack("slope", r"95\,\%"), "$R^2$", "$p$", stack("slope given", r"clean, 95\,\%"),
-                "$p$", stack("$R^2$", "clean"), stack("$R^2$", "both")]  # fmt: skip
-    return format_table(caption, "tab:regressions", "lr" + "r" * 7, headings, groups)
+    headings = ["Score", "$n$", _COVERAGE, stack("slope", r"95\,\%"), "$R^2$", "$p$",
+                stack("slope given", r"clean, 95\,\%"), "$p$", stack("$R^2$", "clean"),
+                stack("$R^2$", "both")]  # fmt: skip
+    return format_table(caption, "tab:regressions", "lr" + "r" * 8, headings, groups)
 
 
 def _format_families(frame: pd.DataFrame, correlations: pd.DataFrame) -> str:

@@ -14,7 +14,8 @@ import pandas as pd
 from aggregate.scores.scores import ScoreColumn, Scores
 from aggregate.statistics.arrays import Bits, Floats
 from aggregate.statistics.budget_networks import BUDGET, Budget, BudgetNetworks, coverage_of, read_budget
-from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, familywise_p
+from aggregate.statistics.family_correlation import Adjusted, Measured, correlate_all
+from aggregate.statistics.familywise import familywise_p
 from aggregate.statistics.networks import Networks
 
 LEVEL = 0.05
@@ -68,6 +69,8 @@ def adjusted_correlations(
     scores: Scores | None,
     networks: Networks,
     robust: Mapping[tuple[str, str, str], Bits],
+    *,
+    claims_only: bool = False,
 ) -> pd.DataFrame:
     """Return one row per attack, budget, score, adjustment and set of models.
 
@@ -76,11 +79,13 @@ def adjusted_correlations(
         scores: The scores; None gives an empty table.
         networks: Facts about the models.
         robust: Packed bits of the robust images, by model, attack and eps.
+        claims_only: Whether to compute only the rows that `claims` chooses from; for simulations.
     """
     rows: list[dict[str, object]] = []
     if scores is not None:
         for budget, part in table[table["robust_accuracy"].notna()].groupby(BUDGET, sort=False):
-            rows.extend(_of_budget(budget, read_budget(budget, part, networks, robust), scores))
+            found = read_budget(budget, part, networks, robust)
+            rows.extend(_of_budget(budget, found, scores, claims_only=claims_only))
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(NUMBERS, "float64"))
 
 
@@ -95,7 +100,9 @@ def claims(adjusted: pd.DataFrame) -> pd.DataFrame:
     return given[(given["p_familywise"] < LEVEL / 2) & (given["p"] < LEVEL)]
 
 
-def _of_budget(budget: Budget, found: BudgetNetworks, scores: Scores) -> Iterator[dict[str, object]]:
+def _of_budget(
+    budget: Budget, found: BudgetNetworks, scores: Scores, *, claims_only: bool
+) -> Iterator[dict[str, object]]:
     coverage = coverage_of(found.benchmarks(scores))
     aggregates = [column for column in scores.columns if column.level in AGGREGATES]
     covered = replace(found.measured, covariates=coverage[:, None])
@@ -107,11 +114,15 @@ def _of_budget(budget: Budget, found: BudgetNetworks, scores: Scores) -> Iterato
         (GIVEN_COVERAGE, ALL, aggregates, covered),
         (GIVEN_CLEAN, COMPLETE, aggregates, found.measured),
     ]
+    if claims_only:
+        questions = [question for question in questions if question[:2] == (GIVEN_CLEAN, ALL)]
     for given, models, columns, measured in questions:
         values = [known_scores[column.name] + (complete if models == COMPLETE else 0) for column in columns]
-        results = [correlate(value, measured) for value in values]
-        p = _familywise(columns, [sums for _, sums in results])
-        for column, value, (adjusted, _), familywise in zip(columns, values, results, p, strict=True):
+        if not values:
+            continue
+        results, sums = correlate_all(np.stack(values, axis=1), measured)
+        p = _familywise(columns, sums)
+        for column, value, adjusted, familywise in zip(columns, values, results, p, strict=True):
             known = np.isfinite(value)
             row = Row(
                 *budget, column.name, column.level, column.category, given, models, found.sampling,
@@ -121,14 +132,11 @@ def _of_budget(budget: Budget, found: BudgetNetworks, scores: Scores) -> Iterato
             yield {**asdict(row), **asdict(adjusted), "p_familywise": familywise}
 
 
-def _familywise(columns: Sequence[ScoreColumn], sums: Sequence[Floats]) -> Floats:
+def _familywise(columns: Sequence[ScoreColumn], sums: Floats) -> Floats:
     p = np.full(len(columns), np.nan)
-    if not columns:
-        return p
-    together = np.stack(sums, axis=1)
     aggregate = np.array([column.level in AGGREGATES for column in columns])
     benchmark = np.array([column.level == "benchmark" for column in columns])
     for kind in (aggregate, benchmark):
         if kind.any():
-            p[kind] = familywise_p(together[:, kind])
+            p[kind] = familywise_p(sums[:, kind])
     return p

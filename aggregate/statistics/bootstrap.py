@@ -1,9 +1,8 @@
-"""Bootstrap intervals of correlations: models are resampled with replacement.
+"""Bootstrap intervals of Spearman's r: models are resampled with replacement.
 
 The intervals are BCa intervals at 95 % (Efron 1987, JASA 82, 171-185), as `scipy.stats.bootstrap` computes them
 one at a time. A study needs hundreds of them. Here, a resample is therefore a column of counts: the number of
-times that each model was drawn. Moments within all resamples are then matrix products with these counts. Ranks
-are sums of the counts, and the models are sorted only once.
+times that each model was drawn. Ranks are sums of the counts, and the models are sorted only once.
 """
 
 from dataclasses import dataclass
@@ -46,33 +45,22 @@ def _draw_counts(n: int) -> Counts:
     return np.hstack([drawn.T.astype(np.float32), 1 - np.eye(n, dtype=np.float32)])
 
 
-def bootstrap_intervals(x: Floats, y: Floats) -> tuple[Interval, Interval]:
-    """Return the intervals of Spearman's and of Pearson's r.
+def bootstrap_interval(x: Floats, y: Floats) -> Interval:
+    """Return the interval of Spearman's r.
 
     Args:
         x: Shape (n,), finite and not constant.
         y: Shape (n,), finite and not constant.
 
     Returns:
-        Spearman's and Pearson's interval. Their ends are None if there are fewer than eight models. They are also
-        None if (almost) all resamples give the same r, as for a perfect order: resampling then shows no spread.
+        The interval. Its ends are None if there are fewer than eight models. They are also None if (almost) all
+        resamples give the same r, as for a perfect order: resampling then shows no spread.
     """
     n = len(x)
     if n < MIN_MODELS:
-        return Interval(), Interval()
-    sample = np.ones((n, 1), np.float32)
-    results = ((r(sample, x, y), r(_draw_counts(n), x, y)) for r in (_spearman, _pearson))
-    spearman, pearson = (_bca(observed, rs[:-n], rs[-n:]) for observed, rs in results)
-    return spearman, pearson
-
-
-def _pearson(counts: Counts, x: Floats, y: Floats) -> Floats:
-    """Return Pearson's r of each resample, shape (resamples,); NaN where a resample is constant."""
-    x, y = ((values - values.mean()) / values.std() for values in (x, y))
-    total = counts.sum(axis=0, dtype=np.float64)
-    moments = np.stack([x, y, x * x, y * y, x * y]).astype(np.float32) @ counts
-    mean_x, mean_y, xx, yy, xy = moments.astype(np.float64) / total
-    return _correlate(xy - mean_x * mean_y, xx - mean_x**2, yy - mean_y**2)
+        return Interval()
+    resampled = _spearman(_draw_counts(n), x, y)
+    return _bca(_spearman(np.ones((n, 1), np.float32), x, y), resampled[:-n], resampled[-n:])
 
 
 def _rank(counts: Counts, values: Floats) -> Counts:

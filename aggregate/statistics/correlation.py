@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 
@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from aggregate.scores.scores import ScoreColumn, Scores
-from aggregate.statistics import bootstrap, multiple_testing, partial
+from aggregate.statistics import bootstrap, multiple_testing, partial, pearson_interval
 from aggregate.statistics.arrays import Floats
 
 MIN_MODELS = 4
@@ -48,15 +48,17 @@ class Correlation:
 
     n: int
     """Number of models that have both values."""
+    coverage: float | None = None
+    """Mean share of the neural and behavioural benchmarks that these models have a score for."""
     spearman_r: float | None = None
     spearman_p: float | None = None
     spearman_low: float | None = None
-    """Lower end of the 95 % bootstrap interval over models. spearman_high, pearson_low and pearson_high are ends
-    of such intervals too."""
+    """Lower end of the 95 % bootstrap interval over models."""
     spearman_high: float | None = None
     pearson_r: float | None = None
     pearson_p: float | None = None
     pearson_low: float | None = None
+    """Lower end of the 95 % bootstrap interval over architecture families."""
     pearson_high: float | None = None
     slope: float | None = None
     """Slope of the least-squares line: robust accuracy (a share) per unit of score."""
@@ -77,18 +79,21 @@ _KINDS = {"average": "aggregate", "category": "aggregate", "recomputed": "aggreg
 _NUMBERS = frozenset(field.name for field in fields(Correlation)) - {"n", "note"}
 
 
-def compute_correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataFrame:
+def compute_correlations(
+    table: pd.DataFrame, scores: Scores | None, family: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Return one row per attack, budget and score column, in the order of the table and of the scores file.
 
     Args:
         table: Columns model, attack, norm, eps, eps_value, robust_accuracy and clean_accuracy.
         scores: The alignment scores; None gives an empty table.
+        family: Architecture family by model. A model without one is a family by itself.
 
     Returns:
         The fields of `ScoreBudget` and `Correlation`, and the columns Q_COLUMNS after their p columns.
     """
     names = [field.name for kind in (ScoreBudget, Correlation) for field in fields(kind)]
-    frame = pd.DataFrame(list(_compute_rows(table, scores)) if scores else [], columns=names)
+    frame = pd.DataFrame(list(_compute_rows(table, scores, family or {})) if scores else [], columns=names)
     frame = frame.astype(dict.fromkeys([name for name in names if name in _NUMBERS], "float64"))
     kinds = frame.assign(kind=frame["level"].replace(_KINDS))
     for q, p in Q_COLUMNS.items():
@@ -97,12 +102,27 @@ def compute_correlations(table: pd.DataFrame, scores: Scores | None) -> pd.DataF
     return frame
 
 
-def _compute_rows(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
+def _compute_rows(table: pd.DataFrame, scores: Scores, family: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    coverage = scores.coverage
     for key, joined in iter_score_budgets(table, scores, scores.columns):
-        correlation = compute_correlation(*extract_arrays(joined))
+        names = [family.get(name) or name for name in joined["model"]]
+        families = np.unique(np.array(names, dtype=str), return_inverse=True)[1]
+        correlation = compute_correlation(*extract_arrays(joined), families)
+        correlation = replace(correlation, coverage=mean_coverage(joined["model"], coverage))
         if not any(key.score in row for row in scores.rows.values()):
             correlation = replace(correlation, note="no model has this score")
         yield {**asdict(key), **asdict(correlation)}
+
+
+def mean_coverage(models: Iterable[str], coverage: Mapping[str, float]) -> float | None:
+    """Return the mean coverage of these models by the neural and behavioural benchmarks; None if it is unknown.
+
+    Args:
+        models: Names of models.
+        coverage: Coverage by model.
+    """
+    known = [coverage[model] for model in models if model in coverage]
+    return sum(known) / len(known) if known else None
 
 
 def iter_score_budgets(
@@ -134,13 +154,19 @@ def extract_arrays(joined: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
     return alignment, robust, clean
 
 
-def compute_correlation(alignment: Floats, robust: Floats, clean: Floats | None = None) -> Correlation:
+def compute_correlation(
+    alignment: Floats,
+    robust: Floats,
+    clean: Floats | None = None,
+    families: npt.NDArray[np.int64] | None = None,
+) -> Correlation:
     """Return the correlations and the least-squares line of robust accuracy on alignment.
 
     Args:
         alignment: One score per model, shape (n,), finite.
         robust: Robust accuracy of each model, shape (n,), finite.
         clean: Clean accuracy of each model, shape (n,); NaN where unknown. None skips the partial correlation.
+        families: Family index of each model, shape (n,); None if each model is a family by itself.
 
     Returns:
         The correlations. Without numbers, and with a note, if there are fewer than four models or one of the
@@ -152,7 +178,9 @@ def compute_correlation(alignment: Floats, robust: Floats, clean: Floats | None 
     spearman_r, spearman_p = compute_spearman(alignment, robust)
     pearson = stats.pearsonr(alignment, robust)
     line = stats.linregress(alignment, robust)
-    spearman_interval, pearson_interval = bootstrap.bootstrap_intervals(alignment, robust)
+    families = np.arange(n) if families is None else families
+    spearman_interval = bootstrap.bootstrap_interval(alignment, robust)
+    linear_interval = pearson_interval.estimate_pearson_interval(alignment, robust, families)
     notes = []
     if spearman_interval.low is None:
         few = n < bootstrap.MIN_MODELS
@@ -161,6 +189,8 @@ def compute_correlation(alignment: Floats, robust: Floats, clean: Floats | None 
             if few
             else "the resamples give no interval"
         )
+    if n >= bootstrap.MIN_MODELS:
+        notes += filter(None, [pearson_interval.check_pearson_interval(alignment, robust, families)])
     partial_correlation = (
         partial.PartialCorrelation() if clean is None else partial.compute_partial(alignment, robust, clean)
     )
@@ -177,8 +207,8 @@ def compute_correlation(alignment: Floats, robust: Floats, clean: Floats | None 
         ols_p=float(line.pvalue),
         spearman_low=spearman_interval.low,
         spearman_high=spearman_interval.high,
-        pearson_low=pearson_interval.low,
-        pearson_high=pearson_interval.high,
+        pearson_low=linear_interval.low,
+        pearson_high=linear_interval.high,
         partial_r=partial_correlation.r,
         partial_p=partial_correlation.p,
         note="; ".join(notes),

@@ -25,18 +25,15 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
+from aggregate.statistics.adjusted_moments import correct_correlation, find_contributions, make_terms
 from aggregate.statistics.arrays import Floats
 from aggregate.statistics.image_error import ImageError
 
 MIN_MODELS = 8
 MIN_FAMILIES = 5
 """Families below which neither an interval nor a p value is given."""
-MIN_RELIABILITY = 0.2
-"""Smallest reliability of clean accuracy that can be adjusted for; below, its measured values are mostly noise."""
-RESAMPLES = 4999
-SEED = 20250217
 _LIMIT = 0.999
 """Largest |r| for Fisher's z."""
 
@@ -109,88 +106,117 @@ def correlate(score: Floats, measured: Measured) -> tuple[Adjusted, Floats]:
         The correlation, and the sum of contributions of each family for `familywise_p`, shape (families,). The
         sums are zero if no correlation can be computed.
     """
-    families = int(measured.families.max()) + 1
-    nothing = np.zeros(families)
-    known = np.isfinite(score) & np.isfinite(measured.robust)
+    (found,), sums = correlate_all(score[:, None], measured)
+    return found, sums[:, 0]
+
+
+def correlate_all(scores: Floats, measured: Measured) -> tuple[list[Adjusted], Floats]:
+    """Correlate several scores with robust accuracy. Scores of the same models are computed together.
+
+    Args:
+        scores: NaN where a model has no score, shape (models, scores).
+        measured: The models' accuracies and families.
+
+    Returns:
+        The correlation of each score, and the sums of `correlate`, shape (families, scores).
+    """
+    found: list[Adjusted] = [Adjusted(0)] * scores.shape[1]
+    sums = np.zeros((int(measured.families.max()) + 1, scores.shape[1]))
+    usable = np.isfinite(measured.robust)
     if measured.clean is not None:
-        known &= np.isfinite(measured.clean)
-    x, part = score[known], measured.take(known)
+        usable &= np.isfinite(measured.clean)
+    known = np.isfinite(scores) & usable[:, None]
+    together: dict[bytes, list[int]] = {}
+    for column in range(scores.shape[1]):
+        together.setdefault(known[:, column].tobytes(), []).append(column)
+    for columns in together.values():
+        rows = known[:, columns[0]]
+        results, part = _correlate_same_models(scores[rows][:, columns], measured.take(rows), len(sums))
+        sums[:, columns] = part
+        for column, result in zip(columns, results, strict=True):
+            found[column] = result
+    return found, sums
+
+
+def _correlate_same_models(x: Floats, part: Measured, families: int) -> tuple[list[Adjusted], Floats]:
+    """Return the results of `correlate_all` for scores that all models have.
+
+    Args:
+        x: Finite scores, shape (models, scores).
+        part: The models.
+        families: Number of rows of the sums.
+    """
+    count = x.shape[1]
+    nothing = np.zeros((families, count))
     present = len(np.unique(part.families))
     if note := _refusal(x, part, present):
-        return Adjusted(len(x), present, note=note), nothing
+        return [Adjusted(len(x), present, note=note)] * count, nothing
     normal, part = _partial_out(normal_scores(x), part)
-    sizes = np.bincount(part.families, minlength=families).astype(np.float64)
-    n, present = len(normal), int((sizes > 0).sum())
+    labels, sizes = np.unique(part.families, return_counts=True)
+    n, present = len(normal), len(labels)
     if n < MIN_MODELS or present < MIN_FAMILIES:
-        return Adjusted(n, present, note="too few models differ beyond the covariates"), nothing
-    terms = _terms(normal, part)
-    by_family = np.array([np.bincount(part.families, weights=term, minlength=families) for term in terms])
-    total = by_family.sum(axis=1)
-    r = float(_correlation(total))
-    without = _correlation(total[:, None] - by_family[:, sizes > 0])
-    if not np.isfinite(r) or not np.isfinite(without).all():
-        note = "clean accuracy is too noisy to adjust for; measure it on more images"
-        return Adjusted(n, present, note=note), nothing
-    sums = np.zeros(families)
-    np.add.at(sums, part.families, _contributions(terms, total))
-    error = float(np.sqrt((_fisher(without) - _fisher(r)) ** 2 @ (1 - sizes[sizes > 0] / n)))
+        return [Adjusted(n, present, note="too few models differ beyond the covariates")] * count, nothing
+    members = (part.families == labels[:, None]).astype(np.float64)
+    terms = make_terms(normal, part.robust, part.clean, part.error)
+    by_family = [members @ term for term in terms]
+    total = [values.sum(axis=0) for values in by_family]
+    r = correct_correlation(total)
+    without = correct_correlation([whole - values for whole, values in zip(total, by_family, strict=True)])
+    sums = nothing.copy()
+    sums[labels] = members @ find_contributions(terms, total)
     degrees = n**2 / float((sizes**2).sum()) - 1
+    error = np.sqrt((1 - sizes / n) @ (_fisher(without) - _fisher(r)) ** 2)
+    results = [
+        _make_interval(n, present, float(r[at]), float(error[at]), degrees)
+        if np.ptp(x[:, at]) > 1e-12
+        else Adjusted(len(x), present, note=f"the score is the same for all {len(x)} models")
+        for at in range(count)
+    ]
+    sums[:, [result.r is None for result in results]] = 0
+    return results, sums
+
+
+def _make_interval(n: int, families: int, r: float, error: float, degrees: float) -> Adjusted:
+    """Return the interval and p value of one correlation.
+
+    Args:
+        n: Number of models.
+        families: Number of families.
+        r: The correlation; NaN if clean accuracy is too noisy.
+        error: Standard error of Fisher's z; NaN if clean accuracy is too noisy without one family.
+        degrees: Degrees of freedom of Student's t.
+    """
+    if not np.isfinite(r) or not np.isfinite(error):
+        note = "clean accuracy is too noisy to adjust for; measure it on more images"
+        return Adjusted(n, families, note=note)
     if error <= 0 or degrees < 1:
         note = "most models belong to one family" if degrees < 1 else "no family changes the correlation"
-        return Adjusted(n, present, r=r, note=note), nothing
-    z, margin = float(_fisher(r)), float(stats.t.ppf(0.975, degrees)) * error
+        return Adjusted(n, families, r=r, note=note)
+    z, margin = float(_fisher(r)), _quantile(degrees) * error
     return Adjusted(
         n,
-        present,
+        families,
         effective_models=min(float(n), 1 / error**2 + 3),
         r=r,
         low=float(np.tanh(z - margin)),
         high=float(np.tanh(z + margin)),
-        p=2 * float(stats.t.sf(abs(z) / error, degrees)),
-    ), sums
+        p=2 * float(special.stdtr(degrees, -abs(z) / error)),
+    )
 
 
-def familywise_p(sums: Floats) -> Floats:
-    """Return the p value of each score, adjusted for the number of scores tested together.
-
-    Args:
-        sums: Family sums of `correlate`, shape (families, scores); a column of zeros is not tested.
-
-    Returns:
-        Shape (scores,); NaN for a column of zeros. If no score is related, any value is below 0.05 in about 5 % of
-        studies.
-    """
-    p = np.full(sums.shape[1], np.nan)
-    tested = (sums != 0).any(axis=0)
-    if not tested.any():
-        return p
-    part = sums[:, tested]
-    weights = draw_weights(len(part))
-    observed = np.abs(part.sum(axis=0)) / np.sqrt((part**2).sum(axis=0))
-    drawn = np.abs(weights @ part) / np.sqrt(np.maximum(weights**2 @ part**2, 1e-300))
-    largest = drawn.max(axis=1)
-    p[tested] = [(1 + int((largest >= value - 1e-12).sum())) / (RESAMPLES + 1) for value in observed]
-    return p
-
-
-@lru_cache(maxsize=4)
-def draw_weights(families: int) -> Floats:
-    """Return random weights of families for a score wild bootstrap, shape (RESAMPLES, families); always the same.
-
-    Two signs would give too few different sums if there are few families, hence six points.
-
-    Reference:
-        Webb 2023, Canadian Journal of Economics 56, 839-858.
-    """
-    rng = np.random.default_rng(SEED)
-    size = np.sqrt(rng.choice([0.5, 1.0, 1.5], size=(RESAMPLES, families)))
-    weights: Floats = size * rng.choice([-1.0, 1.0], size=(RESAMPLES, families))
-    return weights
+@lru_cache(maxsize=1024)
+def _quantile(degrees: float) -> float:
+    """Return the 97.5 % quantile of Student's t."""
+    return float(special.stdtrit(degrees, 0.975))
 
 
 def normal_scores(values: Floats) -> Floats:
-    """Return van der Waerden's normal scores: normal quantiles of rank / (n + 1), average ranks for ties."""
-    scores: Floats = stats.norm.ppf(stats.rankdata(values) / (len(values) + 1))
+    """Return van der Waerden's normal scores: normal quantiles of rank / (n + 1), average ranks for ties.
+
+    Args:
+        values: Shape (models,) or (models, scores); each column is ranked by itself.
+    """
+    scores: Floats = special.ndtri(stats.rankdata(values, axis=0) / (len(values) + 1))
     return scores
 
 
@@ -200,7 +226,7 @@ def _refusal(x: Floats, part: Measured, families: int) -> str:
         return f"{n} models have both values; at least {MIN_MODELS} are needed"
     if families < MIN_FAMILIES:
         return f"the {n} models belong to {families} families; at least {MIN_FAMILIES} are needed"
-    for name, values in (("score", x), ("robust accuracy", part.robust), ("clean accuracy", part.clean)):
+    for name, values in (("robust accuracy", part.robust), ("clean accuracy", part.clean)):
         if values is not None and np.ptp(values) <= 1e-12:
             return f"the {name} is the same for all {n} models"
     return ""
@@ -212,11 +238,12 @@ def _partial_out(x: Floats, part: Measured) -> tuple[Floats, Measured]:
     A model of leverage h keeps the share 1 - h of its error variance.
     """
     if part.within_families:
-        sizes = np.bincount(part.families)[part.families]
-        kept = 1 - 1 / sizes
+        labels, index, counts = np.unique(part.families, return_inverse=True, return_counts=True)
+        mean_of = (part.families == labels[:, None]) / counts[:, None]
+        kept = 1 - 1 / counts[index]
 
         def project(values: Floats) -> Floats:
-            found: Floats = np.bincount(part.families, weights=values)[part.families] / sizes
+            found: Floats = (mean_of @ values)[index]
             return found
     elif part.covariates is not None:
         design = np.column_stack([np.ones(len(x)), part.covariates])
@@ -239,55 +266,6 @@ def _partial_out(x: Floats, part: Measured) -> tuple[Floats, Measured]:
     )
     clean = None if part.clean is None else rest(part.clean)
     return rest(x), Measured(rest(part.robust), part.families[rows], clean, error)
-
-
-def _terms(x: Floats, part: Measured) -> Floats:
-    """Return what each model adds to the moments, shape (13, models). Without adjustment clean accuracy is 0."""
-    zero = np.zeros(len(x))
-    error = part.error or ImageError(zero, zero, zero)
-    y = part.robust - part.robust.mean()
-    if part.clean is None:
-        c, ecc, ecy = zero, zero, zero
-    else:
-        c, ecc, ecy = part.clean - part.clean.mean(), error.clean, error.both
-    one = np.ones(len(x))
-    return np.stack([one, x, y, c, x * x, y * y, c * c, x * y, x * c, y * c, ecc, ecy, error.robust])
-
-
-def _correlation(moments: Floats) -> Floats:
-    """Return the corrected correlation of sums of `_terms`, shape (13, ...) to (...); NaN if `clean` is noise."""
-    n, x, y, c, xx, yy, cc, xy, xc, yc, ecc, ecy, eyy = moments
-    xx, yy, cc, xy, xc, yc = (
-        xx - x * x / n, yy - y * y / n, cc - c * c / n, xy - x * y / n, xc - x * c / n, yc - y * c / n,
-    )  # fmt: skip
-    g, d = _slopes(cc, ecc, yc - ecy, xc)
-    covariance = xy - g * xc - d * yc + g * d * cc + d * (ecy - g * ecc)
-    spread_x = xx - 2 * d * xc + d * d * (cc - ecc)
-    spread_y = yy - 2 * g * yc + g * g * cc - (eyy - 2 * g * ecy + g * g * ecc)
-    # A spread that is all sampling error has no correlation; the floor keeps r finite.
-    product = np.maximum(spread_x, 0.05 * xx) * np.maximum(spread_y, 0.05 * yy)
-    r: Floats = np.clip(covariance / np.sqrt(product), -1, 1)
-    return r
-
-
-def _contributions(terms: Floats, total: Floats) -> Floats:
-    """Return what each model adds to the covariance that is left, shape (models,)."""
-    n, x, y, c, *_ = total
-    xs, ys, cs = terms[1] - x / n, terms[2] - y / n, terms[3] - c / n
-    ecc, ecy = terms[10], terms[11]
-    g, d = _slopes(float((cs * cs).sum()), total[10], float((ys * cs).sum()) - total[11], float((xs * cs).sum()))
-    found: Floats = (xs - d * cs) * (ys - g * cs) + d * (ecy - g * ecc)
-    return found
-
-
-def _slopes(cc: npt.ArrayLike, ecc: npt.ArrayLike, yc: npt.ArrayLike, xc: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Return the slopes of robust accuracy and score on clean accuracy; NaN if it is too noisy, 0 if constant."""
-    cc, ecc, yc, xc = (np.asarray(value, dtype=np.float64) for value in (cc, ecc, yc, xc))
-    true = cc - ecc
-    usable = np.where(true >= MIN_RELIABILITY * cc, true, np.nan)
-    adjusted = cc > 0
-    divisor = np.where(adjusted, usable, 1.0)
-    return np.where(adjusted, yc / divisor, 0.0), np.where(adjusted, xc / divisor, 0.0)
 
 
 def _fisher(r: npt.ArrayLike) -> Floats:

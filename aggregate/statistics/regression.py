@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ class RegressionFit:
 
     n: int
     """Number of models that have both values."""
+    coverage: float | None = None
+    """Mean share of the neural and behavioural benchmarks that these models have a score for."""
     r2: float | None = None
     f_p: float | None = None
     """p value of the F-test for a slope of zero, with 1 and n - 2 degrees of freedom."""
@@ -63,8 +65,11 @@ def compute_regressions(table: pd.DataFrame, scores: Scores | None) -> pd.DataFr
 
 
 def _compute_rows(table: pd.DataFrame, scores: Scores) -> Iterator[dict[str, object]]:
+    coverage = scores.coverage
     for key, joined in correlation.iter_score_budgets(table, scores, scores.summaries):
-        yield {**asdict(key), **asdict(fit_regressions(*correlation.extract_arrays(joined)))}
+        fit = fit_regressions(*correlation.extract_arrays(joined))
+        fit = replace(fit, coverage=correlation.mean_coverage(joined["model"], coverage))
+        yield {**asdict(key), **asdict(fit)}
 
 
 def fit_regressions(alignment: Floats, robust: Floats, clean: Floats | None = None) -> RegressionFit:

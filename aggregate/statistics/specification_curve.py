@@ -20,7 +20,8 @@ from aggregate.scores.scores import Scores
 from aggregate.statistics.adjusted_correlations import WELL_COVERED
 from aggregate.statistics.arrays import Bits, Floats
 from aggregate.statistics.budget_networks import BUDGET, Budget, BudgetNetworks, coverage_of, read_budget
-from aggregate.statistics.family_correlation import Adjusted, Measured, correlate, draw_weights
+from aggregate.statistics.family_correlation import Adjusted, Measured, correlate
+from aggregate.statistics.familywise import draw_weights
 from aggregate.statistics.networks import Networks
 
 SCORE_SETS: Mapping[str, tuple[str, ...]] = {

@@ -93,7 +93,9 @@ def compute_tables(
         specifications=curve,
         specification_summary=summary,
         added=compute("added", lambda data: added_prediction.added_predictions(data[0], data[1], networks)),
-        correlations=compute("correlations", lambda data: correlation.compute_correlations(data[0], data[1])),
+        correlations=compute(
+            "correlations", lambda data: correlation.compute_correlations(data[0], data[1], family)
+        ),
         regressions=compute("regressions", lambda data: regression.compute_regressions(data[0], data[1])),
         families=compute("families", lambda data: leave_family_out.leave_families_out(data[0], data[1], family)),
         prediction=predicted,

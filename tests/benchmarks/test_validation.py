@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from aggregate.statistics import partial
 from benchmarks import validation, validation_page
 from benchmarks.validation import Case, draw_models, judge, simulate, true_values
 
@@ -29,6 +30,13 @@ def test_half_of_the_clean_accuracies_are_published():
     shift = measured - np.array(list(study.networks.published.values()))
     assert shift.mean() == pytest.approx(validation.PUBLISHED_SHIFT, abs=0.05)
     assert not simulate(Case("none"), np.random.default_rng(4)).networks.published
+
+
+def test_partial_correlations_of_all_scores_are_those_of_each():
+    rng = np.random.default_rng(5)
+    scores, robust, clean = rng.normal(size=(30, 4)), rng.normal(size=30).round(1), rng.normal(size=30)
+    expected = [partial.compute_partial(column, robust, clean).p for column in scores.T]
+    assert validation.partial_p(scores, robust, clean) == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_same_seed_gives_the_same_study():

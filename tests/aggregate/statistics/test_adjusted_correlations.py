@@ -126,3 +126,10 @@ def test_the_order_of_models_changes_nothing(seed: int):
     again = adjusted_correlations(shuffled, scores, networks, robust)
     assert np.allclose(found["r"], again["r"])
     assert np.allclose(found["p"], again["p"])
+
+
+def test_the_rows_for_claims_alone_are_those_of_the_whole_table():
+    study = simulated_study(0.5, seed=6)
+    whole, part = adjusted_correlations(*study), adjusted_correlations(*study, claims_only=True)
+    rows = whole[(whole["given"] == GIVEN_CLEAN) & (whole["models"] == ALL)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, rows)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aggregate.statistics.family_correlation import Measured, correlate, familywise_p, normal_scores
+from aggregate.statistics.family_correlation import Measured, correlate, correlate_all, normal_scores
+from aggregate.statistics.familywise import familywise_p
 from aggregate.statistics.image_error import ImageError
 
 SINGLES = np.arange(40)
@@ -115,3 +116,31 @@ def test_models_without_a_score_are_left_out():
     rest, _ = correlate(x[10:], Measured(y[10:], SINGLES[:30], c[10:]))
     assert found.r == pytest.approx(rest.r, abs=1e-12)
     assert found.p == pytest.approx(rest.p, rel=1e-9)
+
+
+def test_scores_with_different_gaps_are_correlated_as_one_by_one():
+    """Scores of the same models are computed together; each result equals that of the score alone."""
+    rng = np.random.default_rng(8)
+    families = np.repeat(np.arange(12), 5)
+    clean = rng.uniform(0.6, 0.8, size=60)
+    scores = clean[:, None] + 0.1 * rng.normal(size=(60, 6))
+    scores[:10, 1] = scores[:10, 2] = np.nan
+    scores[5:, 3] = np.nan
+    scores[:, 4] = 1.0
+    robust = 0.5 * clean + 0.02 * scores[:, 0] + 0.05 * rng.normal(size=60)
+    error = ImageError(np.full(60, 1e-4), np.full(60, 5e-5), np.full(60, 1e-4))
+    for measured in (
+        Measured(robust, families, clean, error),
+        Measured(robust, families, clean, error, covariates=rng.normal(size=(60, 1))),
+        Measured(robust, families, clean, error, within_families=True),
+    ):
+        together, sums = correlate_all(scores, measured)
+        for at in range(6):
+            alone, its_sums = correlate(scores[:, at], measured)
+            assert together[at].note == alone.note
+            assert (together[at].r is None) == (at in {3, 4})
+            if alone.r is not None:
+                assert (together[at].r, together[at].low, together[at].p) == pytest.approx(
+                    (alone.r, alone.low, alone.p), rel=1e-9
+                )
+            assert sums[:, at] == pytest.approx(its_sums, abs=1e-12)
