@@ -172,7 +172,7 @@ def _correlate_same_models(x: Floats, part: Measured, families: int) -> tuple[li
         else Adjusted(len(x), present, note=f"the score is the same for all {len(x)} models")
         for at in range(count)
     ]
-    sums[:, [result.r is None for result in results]] = 0
+    sums[:, [result.p is None for result in results]] = 0
     return results, sums
 
 

@@ -24,7 +24,7 @@ from aggregate.statistics.bootstrap import MIN_MODELS, Interval
 
 MIN_FAMILIES = 5
 MAX_SKEWNESS = 2.0
-"""Largest skewness of a value; above, the interval would cover less than 92 %."""
+"""Largest skewness of a value; above, the interval covers less than 94 %."""
 RESAMPLES = 1999
 SEED = 20250217
 
