@@ -181,20 +181,9 @@ def compute_correlation(
     families = np.arange(n) if families is None else families
     spearman_interval = bootstrap.bootstrap_interval(alignment, robust)
     linear_interval = pearson_interval.estimate_pearson_interval(alignment, robust, families)
-    notes = []
-    if spearman_interval.low is None:
-        few = n < bootstrap.MIN_MODELS
-        notes.append(
-            f"an interval needs at least {bootstrap.MIN_MODELS} models"
-            if few
-            else "the resamples give no interval"
-        )
-    if n >= bootstrap.MIN_MODELS:
-        notes += filter(None, [pearson_interval.check_pearson_interval(alignment, robust, families)])
     partial_correlation = (
         partial.PartialCorrelation() if clean is None else partial.compute_partial(alignment, robust, clean)
     )
-    notes.extend([partial_correlation.note] if partial_correlation.note else [])
     return Correlation(
         n=n,
         spearman_r=spearman_r,
@@ -211,7 +200,25 @@ def compute_correlation(
         pearson_high=linear_interval.high,
         partial_r=partial_correlation.r,
         partial_p=partial_correlation.p,
-        note="; ".join(notes),
+        note=_join_notes(
+            _explain_missing(alignment, robust, families, spearman_interval), partial_correlation.note
+        ),
+    )
+
+
+def _join_notes(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
+
+
+def _explain_missing(
+    alignment: Floats, robust: Floats, families: npt.NDArray[np.int64], spearman: bootstrap.Interval
+) -> str:
+    """Return the reasons why an interval is missing; "" if both exist."""
+    if len(alignment) < bootstrap.MIN_MODELS:
+        return f"an interval needs at least {bootstrap.MIN_MODELS} models"
+    return _join_notes(
+        "" if spearman.low is not None else "the resamples give no interval",
+        pearson_interval.check_pearson_interval(alignment, robust, families),
     )
 
 

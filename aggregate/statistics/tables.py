@@ -11,7 +11,6 @@ from aggregate.scores.scores import Scores
 from aggregate.statistics import (
     added_prediction,
     adjusted_correlations,
-    correlation,
     leave_family_out,
     mcnemar,
     prediction,
@@ -21,6 +20,7 @@ from aggregate.statistics import (
     specification_curve,
 )
 from aggregate.statistics.arrays import Bits
+from aggregate.statistics.correlation import compute_correlations
 from aggregate.statistics.networks import Networks
 
 _Data = tuple[pd.DataFrame, Scores | None, Mapping[tuple[str, str, str], Bits]]
@@ -93,9 +93,7 @@ def compute_tables(
         specifications=curve,
         specification_summary=summary,
         added=compute("added", lambda data: added_prediction.added_predictions(data[0], data[1], networks)),
-        correlations=compute(
-            "correlations", lambda data: correlation.compute_correlations(data[0], data[1], family)
-        ),
+        correlations=compute("correlations", lambda data: compute_correlations(data[0], data[1], family)),
         regressions=compute("regressions", lambda data: regression.compute_regressions(data[0], data[1])),
         families=compute("families", lambda data: leave_family_out.leave_families_out(data[0], data[1], family)),
         prediction=predicted,
