@@ -47,8 +47,8 @@ def compute_audit_variance(images: int, expected: Expectation, share: Budget) ->
         expected: The expected results.
         share: Audited share.
     """
-    survivors = round(images * expected.survivors)
-    sizes, samples, total = stratum_sizes(survivors), sample_sizes(survivors, share), 0.0
+    sizes = stratum_sizes(round(images * expected.survivors))
+    samples, total = sample_sizes(sizes, share), 0.0
     for stratum in STRATA:
         pilot, p = pilot_size(samples[stratum]), expected.broken[stratum]
         others, second = sizes[stratum] - pilot, samples[stratum] - pilot

@@ -19,6 +19,7 @@ import numpy as np
 
 from aggregate.statistics.audited import estimate_accuracy, pool_strata, pooled_interval
 from alignsec.spec.attack import Attack
+from alignsec.spec.audit import STRATA, Stratum
 from alignsec.spec.audit_plan import StratumCounts, is_guarded, pilot_size, sample_sizes, stratum_sizes
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS
@@ -42,9 +43,18 @@ def full_cost() -> int:
     return sum(_cost(name, None) for name in _STANDARD.components)
 
 
-def screen_cost(targets: int = 1) -> int:
-    """Return the passes of the screen for an image that survives it."""
-    return _cost("apgd-ce", None) + (_cost("apgd-t", targets) if targets else 0)
+def screen_cost(stratum: Stratum, targets: int = 1) -> int:
+    """Return the passes of the screen for an image of a stratum that survives it."""
+    return _cost("apgd-ce", None) + (_cost("apgd-t", targets) if targets and stratum == "near" else 0)
+
+
+def audited_cost(strata: Sequence[StratumCounts]) -> int:
+    """Return the passes of an audited attack for its survivors, which all stay robust."""
+    total = 0
+    for stratum, one in zip(STRATA, strata, strict=True):
+        screen = screen_cost(stratum)
+        total += one.survivors * (screen + SORTING) + one.audited * (full_cost() - screen)
+    return total
 
 
 def _cost(name: str, targets: int | None) -> int:
@@ -55,8 +65,8 @@ def _cost(name: str, targets: int | None) -> int:
 
 def simulate_model(
     rng: np.random.Generator, survivors: float, p: float, near_part: float, share: Budget
-) -> tuple[list[StratumCounts], int, int]:
-    """Return the counts of an audit, the survivors of the full attack, and the number of audited images.
+) -> tuple[list[StratumCounts], int]:
+    """Return the counts of an audit, and the survivors of the full attack.
 
     Args:
         rng: Random numbers.
@@ -66,7 +76,8 @@ def simulate_model(
         share: Share of the survivors to audit.
     """
     alive = int(rng.binomial(IMAGES, survivors))
-    sizes, samples = stratum_sizes(alive), sample_sizes(alive, share)
+    sizes = stratum_sizes(alive)
+    samples = sample_sizes(sizes, share)
     chances = {
         "near": min(1.0, p * near_part * alive / max(sizes["near"], 1)),
         "far": min(1.0, p * (1 - near_part) * alive / max(sizes["far"], 1)),
@@ -87,7 +98,7 @@ def simulate_model(
         )
         for one in sizes
     ]
-    return strata, alive - int(sum(each.sum() for each in broken.values())), sum(ends.values())
+    return strata, alive - int(sum(each.sum() for each in broken.values()))
 
 
 def simulate(survivors: float, p: float, near_part: float, share: str, studies: int) -> Row:
@@ -102,11 +113,11 @@ def simulate(survivors: float, p: float, near_part: float, share: str, studies: 
     """
     rng = np.random.default_rng([round(survivors * 1000), round(p * 1000), round(near_part * 1000), len(share)])
     truth, budget = survivors * (1 - p), Budget.parse(share)
-    exact, pooled_hits, errors, full_errors, audited, within = 0, 0, [], [], 0, []
+    exact, pooled_hits, errors, full_errors, spent, within = 0, 0, [], [], 0, []
     for _ in range(studies):
         models = [simulate_model(rng, survivors, p, near_part, budget) for _ in range(MODELS)]
-        pooled = pool_strata([strata for strata, _, _ in models])
-        for strata, robust, searched in models:
+        pooled = pool_strata([strata for strata, _ in models])
+        for strata, robust in models:
             found = estimate_accuracy(IMAGES, strata)
             low, high = pooled_interval(IMAGES, strata, pooled)
             exact += found.low <= truth <= found.high
@@ -114,11 +125,11 @@ def simulate(survivors: float, p: float, near_part: float, share: str, studies: 
             errors.append(found.accuracy - truth)
             within.append(found.accuracy - robust / IMAGES)
             full_errors.append(robust / IMAGES - truth)
-            audited += searched
+            spent += audited_cost(strata)
     runs = studies * MODELS
     early = (1 - survivors) * BROKEN_AFTER
     whole = survivors * full_cost() + early
-    cost = survivors * (screen_cost() + SORTING) + early + audited / runs / IMAGES * (full_cost() - screen_cost())
+    cost = spent / runs / IMAGES + early
     return {
         "case": "far images break too" if near_part < 0.5 else "near images break",
         "kind": "simulation",

@@ -24,15 +24,12 @@ _MNIST_WEIGHTS = SHARED / "weights" / "mnist_eps0.1_provable.state_dict.pt"
 
 
 def list_cases() -> list[AuditCase]:
-    """Return the cases whose files exist, the fastest first."""
-    cases = [AuditCase("digits, undefended", partial(_load_digits, False), "Linf", eps) for eps in ("0.05", "0.1")]
-    cases += [
-        AuditCase("digits, adversarially trained", partial(_load_digits, True), "Linf", eps)
-        for eps in ("0.06", "0.1", "0.15")
-    ]
-    cases.append(AuditCase("digits, adversarially trained", partial(_load_digits, True), "L2", "0.4"))
+    """Return the cases whose files exist, the slowest last."""
+    digits_cases = ((False, "0.1"), (True, "0.1"), (True, "0.15"), (False, "0.05"), (True, "0.06"))
+    names = {False: "digits, undefended", True: "digits, adversarially trained"}
+    cases = [AuditCase(names[robust], partial(_load_digits, robust), "Linf", eps) for robust, eps in digits_cases]
     if _MNIST_WEIGHTS.is_file():
-        cases += [AuditCase("MNIST, provably robust", _load_mnist, "Linf", eps) for eps in ("0.1", "0.2")]
+        cases += [AuditCase("MNIST, provably robust", _load_mnist, "Linf", eps) for eps in ("0.2", "0.1")]
     if has_photographs():
         cases.append(AuditCase("MobileNetV2, photographs", _load_photographs, "Linf", "0.1/255"))
     return cases

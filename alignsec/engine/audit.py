@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from alignsec.engine.attacks.components import count_screen_stages
+from alignsec.engine.attacks.components import count_screen_stages, count_untargeted_stages
 from alignsec.engine.problem import Problem
 from alignsec.engine.scheduler import Scheduler
 from alignsec.engine.search import Stage
@@ -18,8 +18,8 @@ from alignsec.evaluation.passes.model_runner import ModelRunner
 from alignsec.evaluation.passes.warnings import RANDOMISED
 from alignsec.evaluation.task import Task
 from alignsec.models.pixels import Images
-from alignsec.spec.audit import PILOT, SECOND, Stratum, find_images
-from alignsec.spec.audit_plan import assign_pilot, assign_second
+from alignsec.spec.audit import NOT_AUDITED, PILOT, SECOND, STRATA, Stratum
+from alignsec.spec.audit_plan import assign_pilot, assign_second, assign_strata
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import Norm
 from alignsec.spec.verdicts import ROBUST, UNAUDITED, Passes
@@ -29,7 +29,7 @@ FLAT_SHARE = 0.05
 _CLASSES = 9
 """Classes whose linearised distance is computed, the most likely ones first."""
 _IMAGES_AT_ONCE = 100
-_SCREEN, _PILOT_PHASE, _REST = 0, 1, 2
+_SCREEN, _NEAR_SCREEN, _PILOT_PHASE, _REST = range(4)
 
 
 @dataclass
@@ -46,16 +46,16 @@ class AuditPlan:
 
 @dataclass(kw_only=True)
 class AuditScheduler(Scheduler):
-    """Runs the screen on every cell, then the pilot, then the rest of the audit.
+    """Runs the screen on every cell, its targeted part near the boundary, the pilot, and the rest of the audit.
 
     A cell that survives the screen has the verdict UNAUDITED until its audit starts.
     """
 
     plan: AuditPlan
-    audit_place: int
-    """Index of the first stage after the screen."""
+    places: dict[Stratum, int]
+    """Index of the first stage after each stratum's screen."""
     roles: list[str] = field(default_factory=list)
-    """Role letters by budget; empty texts during the screen."""
+    """Role letters by budget; empty before the strata are known."""
     phase: int = _SCREEN
 
     def start(self, eps: Sequence[float]) -> None:
@@ -73,7 +73,7 @@ class AuditScheduler(Scheduler):
     def passes_left(self) -> int:
         """Forward passes if no further image breaks and every survivor is audited: an upper bound."""
         held = sum(letters.count(UNAUDITED) for letters in self.verdicts) if self.phase < _REST else 0
-        each = sum(stage.searches * stage.schedule.forward for stage in self.stages[self.audit_place :])
+        each = sum(stage.searches * stage.schedule.forward for stage in self.stages[self.places["far"] :])
         return super().passes_left + held * each
 
     def annotate(self, evaluation: Evaluation) -> Evaluation:
@@ -89,7 +89,9 @@ class AuditScheduler(Scheduler):
         )
 
     def _enter(self, budget: int, image: int, place: int) -> None:
-        if place == self.audit_place and self.phase == _SCREEN:
+        if (self.phase == _SCREEN and place == self.places["far"]) or (
+            self.phase == _NEAR_SCREEN and place == self.places["near"]
+        ):
             self.verdicts[budget][image] = UNAUDITED
             del self.runs[budget, image]
             self._advance()
@@ -104,34 +106,50 @@ class AuditScheduler(Scheduler):
         """Start the next phase if the present one has no search left."""
         while self.phase < _REST and not super().undecided:
             self.phase += 1
-            if self.phase == _PILOT_PHASE:
-                self.roles = self._assign_pilots()
+            verdicts, plan = ["".join(letters) for letters in self.verdicts], self.plan
+            if self.phase == _NEAR_SCREEN:
+                self.roles = self._assign_strata()
+                if self.places["near"] > self.places["far"]:
+                    self._start_stratum("near", NOT_AUDITED, self.places["far"])
+            elif self.phase == _PILOT_PHASE:
+                self.roles = [
+                    assign_pilot(strata, letters, plan.ranks, plan.share)
+                    for strata, letters in zip(self.roles, verdicts, strict=True)
+                ]
                 self._audit(PILOT)
             else:
-                full = self.plan.needs_full()
+                full = plan.needs_full()
                 self.roles = [
-                    assign_second(roles, letters, self.plan.ranks, self.plan.share, full)
-                    for roles, letters in zip(self.roles, map("".join, self.verdicts), strict=True)
+                    assign_second(roles, letters, plan.ranks, plan.share, full)
+                    for roles, letters in zip(self.roles, verdicts, strict=True)
                 ]
                 self._audit(SECOND)
 
-    def _assign_pilots(self) -> list[str]:
+    def _assign_strata(self) -> list[str]:
         survivors = [
             [image for image, letter in enumerate(letters) if letter == UNAUDITED] for letters in self.verdicts
         ]
         nearest = self.plan.sorter(sorted({image for budget in survivors for image in budget}))
-        count = len(self.plan.ranks)
-        return [assign_pilot(each, count, nearest, self.plan.ranks, self.plan.share) for each in survivors]
+        return [assign_strata(each, len(self.plan.ranks), nearest) for each in survivors]
 
     def _audit(self, letters: dict[Stratum, str]) -> None:
         """Start the remaining searches of the images with these role letters."""
+        # Far images first: a shared stage waits for them, so that it runs once for all budgets of an image.
+        for stratum in reversed(STRATA):
+            self._start_stratum(stratum, letters, self.places[stratum])
+
+    def _start_stratum(self, stratum: Stratum, letters: dict[Stratum, str], place: int) -> None:
+        """Start the stage at `place` for the images of a stratum with its role letter."""
         cells = [
-            (budget, image) for budget, roles in enumerate(self.roles) for image in find_images(roles, letters)
+            (budget, image)
+            for budget, roles in enumerate(self.roles)
+            for image, role in enumerate(roles)
+            if role == letters[stratum]
         ]
         for budget, image in cells:
             self.verdicts[budget][image] = ROBUST
         if cells:
-            self._start_cells(cells, self.audit_place)
+            self._start_cells(cells, place)
 
 
 def build_audit_scheduler(
@@ -163,7 +181,10 @@ def build_audit_scheduler(
         stages,
         [list(budget.verdicts) for budget in first.budgets],
         plan=plan,
-        audit_place=count_screen_stages(stages, task.attack),
+        places={
+            "near": count_screen_stages(stages, task.attack),
+            "far": count_untargeted_stages(stages, task.attack),
+        },
         roles=[budget.audit for budget in first.budgets] if first.audit_phase else [],
         phase=first.audit_phase,
     )

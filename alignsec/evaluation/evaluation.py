@@ -52,7 +52,7 @@ class Evaluation(StrictModel):
     max_batch: int = 0
     """Number of images in one batch of the engine: the requested number or what fits in memory."""
     audit_phase: int = 0
-    """Phase of an audited attack: 0 screen, 1 pilot, 2 rest of the audit."""
+    """Phase of an audited attack: 0 screen, 1 its part near the boundary, 2 pilot, 3 rest of the audit."""
     state: bytes | None = None
     """Snapshot of the engine's unfinished searches. It is about as large as the images in the slots, and most
     evaluations are never saved. So it is made only when the evaluation is serialised, which must happen before the

@@ -18,6 +18,11 @@ STRATA: tuple[Stratum, ...] = ("near", "far")
 PILOT: dict[Stratum, str] = {"near": "p", "far": "q"}
 SECOND: dict[Stratum, str] = {"near": "a", "far": "b"}
 NOT_AUDITED: dict[Stratum, str] = {"near": "n", "far": "f"}
+RULES_VERSION = 2
+"""Part of the id of every audited pair. Increase it with every change of the rules that choose the images.
+
+Version 1 had targets of APGD-T in the screen of every image, and at least four audited images in each stratum.
+"""
 OUTSIDE = "."
 """Role of an image that did not survive the screen."""
 ROLES = {
@@ -64,7 +69,8 @@ class Audit(StrictModel):
     precision: Annotated[str, AfterValidator(_check_precision)] | None = Field(default=None, exclude_if=_is_none)
     """Alternative to `share`: the largest standard error of a model's robust accuracy, or "study"."""
     targets: Annotated[int, Field(ge=0, le=9)] = 1
-    """Target classes of APGD-T that are part of the screen, the most likely wrong class first."""
+    """Target classes of APGD-T, the most likely wrong class first, in the screen of the images near the decision
+    boundary. The screen of the other images is APGD-CE alone."""
 
     @model_validator(mode="after")
     def _check_alternatives(self) -> Self:
@@ -89,7 +95,7 @@ class Audit(StrictModel):
     def fingerprint(self) -> dict[str, object]:
         """The values that change verdicts, as JSON values."""
         exact = self.resolved_share.exact
-        return {"share": f"{exact.numerator}/{exact.denominator}", "targets": self.targets}
+        return {"share": f"{exact.numerator}/{exact.denominator}", "targets": self.targets, "rules": RULES_VERSION}
 
 
 def _error(why: str) -> PydanticCustomError:

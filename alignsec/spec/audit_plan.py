@@ -5,16 +5,16 @@ describes the rules.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alignsec.spec.audit import NOT_AUDITED, OUTSIDE, PILOT, SECOND, STRATA, Stratum
 from alignsec.spec.budget import Budget
-from alignsec.spec.verdicts import ROBUST
+from alignsec.spec.verdicts import ROBUST, UNAUDITED
 
 NEAR_SHARE = 8
 """One of this number of survivors belongs to the stratum nearest to the decision boundary."""
-FEWEST = 4
+FEWEST: dict[Stratum, int] = {"near": 4, "far": 3}
 """Smallest sample of a stratum with at least as many survivors; a smaller stratum is audited as a whole."""
 GUARD_SHARE = 0.05
 """If the pilot estimates that more than this share of the survivors is broken, all survivors are audited."""
@@ -46,54 +46,64 @@ class StratumCounts:
         return self.pilot_broken + self.second_broken
 
 
-def sample_sizes(survivors: int, share: Budget) -> dict[Stratum, int]:
+def sample_sizes(survivors: Mapping[Stratum, int], share: Budget) -> dict[Stratum, int]:
     """Return the number of audited images of each stratum.
 
     Half of the sample is near the boundary, as far as there are so many near survivors. The numbers never decrease
     if the share increases, so that a larger share contains the smaller one.
 
     Args:
-        survivors: Images that survived the screen.
+        survivors: Images of each stratum that survived the screen.
         share: Share of them to audit.
     """
-    total = math.ceil(survivors * share.exact)
-    available = stratum_sizes(survivors)
-    near = min(available["near"], max(math.ceil(total / 2), min(FEWEST, available["near"])))
-    far = min(available["far"], max(total - near, min(FEWEST, available["far"])))
+    total = math.ceil(sum(survivors.values()) * share.exact)
+    near = min(survivors["near"], max(math.ceil(total / 2), FEWEST["near"]))
+    far = min(survivors["far"], max(total - near, FEWEST["far"]))
     return {"near": near, "far": far}
 
 
 def stratum_sizes(survivors: int) -> dict[Stratum, int]:
-    """Return the number of survivors in each stratum."""
+    """Return the number of images in each stratum among those that survive the untargeted part of the screen."""
     near = math.ceil(survivors / NEAR_SHARE)
     return {"near": near, "far": survivors - near}
 
 
 def pilot_size(sample: int) -> int:
-    """Return the number of a stratum's audited images that belong to the pilot: a quarter."""
-    return math.ceil(sample / 4) if sample else 0
+    """Return the number of a stratum's audited images that belong to the pilot: a quarter, rounded down."""
+    return sample // 4
 
 
-def assign_pilot(survivors: Sequence[int], images: int, nearest: Sequence[int], ranks: Sequence[int],
-                 share: Budget) -> str:  # fmt: skip
-    """Return the roles before the audit: the strata, and the images of the pilot.
+def assign_strata(survivors: Sequence[int], images: int, nearest: Sequence[int]) -> str:
+    """Return the roles after the untargeted part of the screen: the strata.
 
     Args:
-        survivors: Indices of the images that survived the screen.
+        survivors: Indices of the images that survived it.
         images: Number of images of the task.
         nearest: Image indices in ascending order of their distance to the boundary.
+    """
+    alive, roles = set(survivors), [OUTSIDE] * images
+    near = stratum_sizes(len(alive))["near"]
+    for at, image in enumerate(image for image in nearest if image in alive):
+        roles[image] = NOT_AUDITED["near" if at < near else "far"]
+    return "".join(roles)
+
+
+def assign_pilot(strata: str, verdicts: str, ranks: Sequence[int], share: Budget) -> str:
+    """Return the roles before the audit: the strata of the screen's survivors, and the images of the pilot.
+
+    Args:
+        strata: Result of `assign_strata`.
+        verdicts: Verdict letters after the screen.
         ranks: A digest for each image; images with small digests are audited first.
         share: Share of the survivors to audit.
     """
-    alive, roles = set(survivors), [OUTSIDE] * images
-    ordered = [image for image in nearest if image in alive]
-    near, sizes = stratum_sizes(len(ordered))["near"], sample_sizes(len(ordered), share)
-    members: dict[Stratum, list[int]] = {"near": ordered[:near], "far": ordered[near:]}
-    for stratum in STRATA:
-        pilot = pilot_size(sizes[stratum])
-        for at, image in enumerate(sorted(members[stratum], key=lambda one: ranks[one])):
-            roles[image] = (PILOT if at < pilot else NOT_AUDITED)[stratum]
-    return "".join(roles)
+    alive = [role if verdict == UNAUDITED else OUTSIDE for role, verdict in zip(strata, verdicts, strict=True)]
+    members = {one: [at for at, role in enumerate(alive) if role == NOT_AUDITED[one]] for one in STRATA}
+    sizes = sample_sizes({one: len(images) for one, images in members.items()}, share)
+    for stratum, images in members.items():
+        for image in sorted(images, key=lambda at: ranks[at])[: pilot_size(sizes[stratum])]:
+            alive[image] = PILOT[stratum]
+    return "".join(alive)
 
 
 def assign_second(roles: str, verdicts: str, ranks: Sequence[int], share: Budget, full: bool) -> str:
@@ -108,7 +118,7 @@ def assign_second(roles: str, verdicts: str, ranks: Sequence[int], share: Budget
     """
     counts = count_strata(roles, verdicts)
     full = full or is_guarded(counts)
-    sizes = sample_sizes(sum(one.survivors for one in counts.values()), share)
+    sizes = sample_sizes({stratum: one.survivors for stratum, one in counts.items()}, share)
     found = list(roles)
     for stratum in STRATA:
         left = sorted(

@@ -21,7 +21,8 @@ def describe_deviations(attack: Attack) -> tuple[str, ...]:
     if attack.audit is not None:
         found.append(
             f"the remaining searches ran on a random share of {attack.audit.resolved_share} of the images that "
-            f"survived APGD-CE and {attack.audit.targets} targets of APGD-T; robust accuracy is an estimate "
+            f"survived APGD-CE and, near the decision boundary, {attack.audit.targets} targets of APGD-T; "
+            "robust accuracy is an estimate "
             "(standard: every image is searched in full)"
         )
     if "carry" in attack.shortcuts:

@@ -5,7 +5,7 @@ from functools import cache
 
 from alignsec.spec.attack import Attack
 from alignsec.spec.audit import Audit
-from alignsec.spec.audit_plan import sample_sizes
+from alignsec.spec.audit_plan import NEAR_SHARE, sample_sizes, stratum_sizes
 from alignsec.spec.components import COMPONENTS
 from alignsec.spec.verdicts import Passes
 
@@ -71,18 +71,23 @@ def expect_audited_share(audit: Audit, images: int, robust_share: float) -> floa
         robust_share: Share of them that survives the screen.
     """
     survivors = round(images * robust_share)
-    audited = sum(sample_sizes(survivors, audit.resolved_share).values())
+    audited = sum(sample_sizes(stratum_sizes(survivors), audit.resolved_share).values())
     return audited / survivors if survivors else 1.0
 
 
 def _estimate_screen(attack: Attack, audit: Audit) -> Passes:
-    """Return the passes of an image that survives the screen at every budget, with the clean pass and sorting."""
+    """Return the mean passes of an image that survives the screen at every budget, with clean pass and sorting.
+
+    The targets are part of the screen of the images near the decision boundary only.
+    """
     forward = backward = 1 + SORTING_PASSES
     budgets = len(attack.budgets)
     for component in (COMPONENTS[name] for name in attack.components if COMPONENTS[name].screens):
         parameters = attack.parameters(component.name)
+        images = 1.0
         if "targets" in parameters:
-            parameters["targets"] = min(audit.targets, parameters["targets"])
+            parameters["targets"], images = min(audit.targets, parameters["targets"]), 1 / NEAR_SHARE
         once = component.passes(parameters)
-        forward, backward = forward + budgets * once.forward, backward + budgets * once.backward
+        forward += round(images * budgets * once.forward)
+        backward += round(images * budgets * once.backward)
     return Passes(forward=forward, backward=backward)

@@ -33,10 +33,10 @@ def test_the_audit_s_variance_is_that_of_random_samples():
     """Draw audits of 500 survivors, 20 of which break, and compare with the spread of the estimate."""
     rng, share, errors = np.random.default_rng(0), Budget.parse("0.2"), []
     sizes = {"near": 63, "far": 437}
-    second = {"near": 63 - 16, "far": 38}
+    second = {"near": 50 - 12, "far": 50 - 12}
     for _ in range(4000):
         broken = {one: rng.random(sizes[one]) < ASSUMED.broken[one] for one in STRATA}
-        pilot = {"near": 16, "far": 13}
+        pilot = {"near": 12, "far": 12}
         found = sum(
             broken[one][: pilot[one]].sum()
             + (sizes[one] - pilot[one]) * broken[one][pilot[one] : pilot[one] + second[one]].mean()

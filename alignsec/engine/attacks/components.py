@@ -44,6 +44,12 @@ def count_screen_searches(stage: Stage, attack: Attack) -> int:
     return min(attack.audit.targets * stage.restarts, stage.searches)
 
 
+def count_untargeted_stages(stages: tuple[Stage, ...], attack: Attack) -> int:
+    """Return the number of stages, from the first one on, that screen every image of an audited attack."""
+    screens = stages[: count_screen_stages(stages, attack)]
+    return sum("targets" not in stage.component.parameters for stage in screens)
+
+
 def count_screen_stages(stages: tuple[Stage, ...], attack: Attack) -> int:
     """Return the number of stages that are the screen of an audited attack, from the first one on."""
     return sum(not stage.first and count_screen_searches(stage, attack) > 0 for stage in stages)

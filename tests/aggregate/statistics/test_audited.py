@@ -48,13 +48,13 @@ def test_intervals_cover_and_the_estimate_is_unbiased(p):
     """Expect at least 94 % coverage, and a mean error within four standard errors of 0, guard included."""
     rng = np.random.default_rng(0)
     models = [simulate_model(rng, 0.3, p, 0.125, Budget.parse("0.05")) for _ in range(MODELS)]
-    pooled = pool_strata([strata for strata, _, _ in models])
-    found = [estimate_accuracy(IMAGES, strata) for strata, _, _ in models]
+    pooled = pool_strata([strata for strata, _ in models])
+    found = [estimate_accuracy(IMAGES, strata) for strata, _ in models]
     truth = 0.3 * (1 - p)
     assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.94
-    ends = [pooled_interval(IMAGES, strata, pooled) for strata, _, _ in models]
+    ends = [pooled_interval(IMAGES, strata, pooled) for strata, _ in models]
     assert np.mean([low <= truth <= high for low, high in ends]) >= 0.94
-    errors = np.array([one.accuracy - robust / IMAGES for one, (_, robust, _) in zip(found, models, strict=True)])
+    errors = np.array([one.accuracy - robust / IMAGES for one, (_, robust) in zip(found, models, strict=True)])
     assert abs(errors.mean()) <= 4 * errors.std() / MODELS**0.5 + 1e-12
 
 

@@ -74,14 +74,14 @@ def test_no_survivor_leaves_nothing_to_audit():
 
 def test_resuming_at_any_round_gives_the_same_result():
     """Expect equal verdicts, roles and passes after a round trip through JSON in every phase."""
-    subject = small.task(True, attack("0.3"), 8)
+    subject = small.task(True, attack("0.9"), 8)
     settings = Settings(slots=40, seconds_between_yields=0)
     dumped = [evaluation.model_dump_json() for evaluation in evaluate(subject, settings=settings)]
     whole = _content(Evaluation.model_validate_json(dumped[-1]))
     for text in dumped[:: max(len(dumped) // 8, 1)]:
         *_, last = evaluate(subject, Evaluation.model_validate_json(text), settings)
         assert _content(last) == whole
-    assert {Evaluation.model_validate_json(text).audit_phase for text in dumped} == {0, 1, 2}
+    assert {Evaluation.model_validate_json(text).audit_phase for text in dumped} == {0, 1, 2, 3}
 
 
 def _content(evaluation):

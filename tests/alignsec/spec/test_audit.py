@@ -5,7 +5,14 @@ from pydantic import ValidationError
 
 from alignsec.spec.attack import Attack
 from alignsec.spec.audit import OUTSIDE, PILOT, SECOND, find_images
-from alignsec.spec.audit_plan import assign_pilot, assign_second, count_strata, sample_sizes
+from alignsec.spec.audit_plan import (
+    assign_pilot,
+    assign_second,
+    assign_strata,
+    count_strata,
+    sample_sizes,
+    stratum_sizes,
+)
 from alignsec.spec.budget import Budget
 from alignsec.spec.deviations import describe_deviations
 
@@ -49,18 +56,30 @@ def test_the_share_is_part_of_the_fingerprint_and_labelled():
 
 @pytest.mark.parametrize("survivors", [0, 1, 3, 7, 8, 50, 1000])
 def test_sample_sizes_grow_with_the_share_up_to_all_survivors(survivors):
-    sizes = [
-        sample_sizes(survivors, Budget.parse(share)) for share in ("0.001", "0.02", "0.05", "0.2", "0.9", "1")
-    ]
+    shares = ("0.001", "0.02", "0.05", "0.2", "0.9", "1")
+    sizes = [sample_sizes(stratum_sizes(survivors), Budget.parse(share)) for share in shares]
     for one in ("near", "far"):
         assert [size[one] for size in sizes] == sorted(size[one] for size in sizes)
     assert sum(sizes[-1].values()) == survivors
-    assert sum(sizes[0].values()) >= min(survivors, 5)
+    assert sum(sizes[0].values()) >= min(survivors, 4)
+
+
+def pilot_roles(share, near_broken=0):
+    """Return the roles of 80 survivors of 100 images; the first ones break in the targeted part of the screen."""
+    strata = assign_strata(range(80), 100, list(range(100)))
+    screened = "t" * near_broken + "U" * (80 - near_broken) + "c" * 20
+    return assign_pilot(strata, screened, RANKS, Budget.parse(share))
 
 
 def choose(share, verdicts, full=False):
-    pilot = assign_pilot(range(80), 100, list(range(100)), RANKS, Budget.parse(share))
-    return assign_second(pilot, verdicts, RANKS, Budget.parse(share), full)
+    return assign_second(pilot_roles(share), verdicts, RANKS, Budget.parse(share), full)
+
+
+def test_images_that_the_targeted_screen_breaks_have_no_role():
+    """Expect the other near images to stay in their stratum."""
+    roles = pilot_roles("0.5", near_broken=4)
+    assert roles[:4] == OUTSIDE * 4
+    assert set(roles[4:10]) <= set("np")
 
 
 def test_images_outside_the_screen_s_survivors_have_no_role():
@@ -80,7 +99,7 @@ def test_counts_follow_from_the_letters():
 
 def test_the_guard_audits_all_survivors():
     """Expect this if the pilot breaks, or if the model needs it; one broken image is not enough."""
-    pilot = assign_pilot(range(80), 100, list(range(100)), RANKS, Budget.parse("0.2"))
+    pilot = pilot_roles("0.2")
     images = find_images(pilot, PILOT)
     broken = "".join("t" if at in images else "R" for at in range(100))
     for roles in (choose("0.2", broken), choose("0.2", "R" * 100, full=True)):
