@@ -95,6 +95,8 @@ class Drawing:
     """Whether all panels have the same legend; in the files only the first panel then shows it."""
     note: str = ""
     """Sentences about the data of this drawing, added to the description of its kind."""
+    attack: str = ""
+    """The attack of a drawing that belongs to the answer under this attack."""
 
     @property
     def panels(self) -> tuple[Panel, ...]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from aggregate.figures import (
     alignment,
+    answer,
     breakage,
     comparison,
     coverage,
@@ -27,6 +28,7 @@ from aggregate.scores.scores import Scores
 from aggregate.statistics.tables import Tables
 
 KINDS: tuple[FigureKind, ...] = (
+    answer.KIND,
     robustness.KIND,
     curves.KIND,
     alignment.KIND,

@@ -8,15 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from aggregate.formatting import NO_BREAK, format_budget, format_decimal, format_p, format_percent, join_list
-from aggregate.scores.hierarchy import AVERAGE, CATEGORIES
-from aggregate.scores.labels import RECOMPUTED, score_label
+from aggregate.scores.labels import score_label
 from aggregate.statistics.adjusted_correlations import ALL, COMPLETE, GIVEN_CLEAN, GIVEN_COVERAGE, claims
 from aggregate.statistics.clean_accuracy import MEASURED
+from aggregate.statistics.primary import choose_budget, choose_score
 from aggregate.statistics.tables import Tables
 
-PRIMARY = (AVERAGE + RECOMPUTED, AVERAGE, CATEGORIES[0] + RECOMPUTED, CATEGORIES[0])
-"""Scores that can answer the question; the first available one is used. A recomputed average does not count a
-missing score as 0."""
 _NAMED = 3
 
 
@@ -54,26 +51,10 @@ def answer_question(table: pd.DataFrame, statistics: Tables) -> list[Answer]:
     return found
 
 
-def choose_budget(rows: pd.DataFrame, sampling: pd.DataFrame) -> str:
-    """Return the budget at which the true accuracies of the models differ most.
-
-    The choice uses robust accuracy alone, not the scores, so it does not favour any answer.
-
-    Args:
-        rows: Rows of table.csv of one attack.
-        sampling: The table of `sampling.estimate_sampling`.
-    """
-    part = sampling[sampling["attack"] == rows["attack"].iloc[0]]
-    if part["variance"].notna().any():
-        true = part["variance"] - part["sampling_variance"].fillna(0)
-        return str(part.loc[true.idxmax(), "eps"])
-    return str(rows.loc[rows["eps_value"].idxmax(), "eps"])
-
-
 def _answer(attack: str, eps: str, part: pd.DataFrame, statistics: Tables) -> Answer:
     at = format_budget(eps).replace(" ", NO_BREAK)
     given = part[(part["given"] == GIVEN_CLEAN) & (part["models"] == ALL)]
-    score = next((name for name in PRIMARY if (given["score"] == name).any()), None)
+    score = choose_score(part)
     if score is None:
         return Answer(attack, "The scores have no average or category, so the question has no single answer.")
     row = given[given["score"] == score].iloc[0]

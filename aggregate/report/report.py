@@ -59,6 +59,7 @@ def render_report(inputs: ReportInputs) -> bytes:
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
     rows = matrix.build_matrix(plan, tally.pairs, inputs.table, inputs.statistics.corruptions)
     order = [row.model for row in rows.rows]
+    pictures = [one for one in inputs.drawings if one.attack]
     data = page_data.build_page_data(
         models, order, tally, inputs.table, inputs.statistics.correlations, inputs.scores
     )
@@ -72,14 +73,18 @@ def render_report(inputs: ReportInputs) -> bytes:
         "completeness": findings.describe_completeness(plan, tally),
         "answers": answer.answer_question(inputs.table, inputs.statistics),
         "findings": findings.summarize_attacks(inputs.table, inputs.statistics),
-        "cautions": [*inputs.failed, *findings.list_cautions(plan, tally, inputs.table)],
+        "cautions": [
+            ("Parts of the analysis that failed", list(inputs.failed)),
+            ("Check before comparing models", findings.list_cautions(plan, tally, inputs.table)),
+        ],
         "reasons": _count_reasons(tally),
         "matrix": rows,
         "means": inputs.statistics.corruptions,
         "data": data,
         # Compressed, because the library is two thirds of the page.
         "plotly": base64.b64encode(gzip.compress(chart_library.encode(), mtime=0)).decode(),
-        "figures": page.render_figures(inputs.drawings),
+        "pictures": [pair for _, drawn in page.render_figures(pictures) for pair in drawn],
+        "figures": page.render_figures([one for one in inputs.drawings if not one.attack]),
         "scores": inputs.scores,
         "snapshot": plan.scores if inputs.scores else None,
         "matching": inputs.matching,

@@ -60,6 +60,54 @@ for (const field of document.querySelectorAll("input[data-searches]")) {
   });
 }
 
+// Return the text of a cell for a CSV file. A leading character that a spreadsheet takes for a formula is quoted.
+function csvText(cell) {
+  const parts = [...cell.childNodes].map((node) => node.textContent.replace(/\s+/g, " ").trim());
+  const text = parts.filter(Boolean).join(" ").replace(/−/g, "-");
+  const safe = /^[=+@\t\r]|^-(?![\d.])/.test(text) ? `'${text}` : text;
+  return /[",\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+}
+
+// Return the rows of a table as CSV. Headings of several columns are repeated, group headings fill a column.
+function tableToCsv(table) {
+  const names = [];
+  [...table.tHead.rows].forEach((row, depth) => {
+    let at = 0;
+    for (const cell of row.cells) {
+      while (names[at] !== undefined && names[at].until > depth) at += 1;
+      for (let span = 0; span < cell.colSpan; span += 1, at += 1) {
+        const before = names[at] ? `${names[at].text} ` : "";
+        names[at] = { text: before + csvText(cell).replace(/ ?[↕↑↓]/g, ""), until: depth + cell.rowSpan };
+      }
+    }
+  });
+  const grouped = table.querySelector("tr.group") !== null;
+  const lines = [[...(grouped ? ["group"] : []), ...names.map((name) => name.text)]];
+  let group = "";
+  for (const row of table.querySelectorAll("tbody tr")) {
+    if (row.classList.contains("group")) group = csvText(row.cells[0]);
+    else {
+      const cells = [...row.cells].flatMap((cell) => [csvText(cell), ...Array(cell.colSpan - 1).fill("")]);
+      lines.push([...(grouped ? [group] : []), ...cells]);
+    }
+  }
+  return lines.map((line) => `${line.join(",")}\r\n`).join("");
+}
+
+for (const region of document.querySelectorAll(".scroll")) {
+  const place = region.nextElementSibling;
+  if (!place || !place.classList.contains("saving")) continue;
+  const label = region.getAttribute("aria-label");
+  const button = element("button", { type: "button", "aria-label": `Save as CSV: ${label}` }, "Save as CSV");
+  button.addEventListener("click", () => {
+    const file = new Blob(["\ufeff", tableToCsv(region.querySelector("table"))], { type: "text/csv" });
+    const link = element("a", { href: URL.createObjectURL(file), download: `${label.toLowerCase().replace(/ /g, "-")}.csv` });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  place.append(button);
+}
+
 // Print all details that are not only for the screen.
 addEventListener("beforeprint", () => {
   for (const closed of document.querySelectorAll("details:not([open], .on-screen)")) {

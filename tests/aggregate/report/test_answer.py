@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from aggregate.report.answer import answer_question, choose_budget
+from aggregate.report.answer import answer_question
 from aggregate.statistics import sampling, tables
+from aggregate.statistics.primary import choose_budget
 from tests.aggregate.statistics.simulated_study import simulated_study
 
 

@@ -1,5 +1,6 @@
 """The HTML of the report: escaping, states, deviations, provenance."""
 
+import dataclasses
 import html
 import re
 from html.parser import HTMLParser
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from aggregate.analysis import analyse
+from aggregate.report.report import render_report
 from alignsec.run.event_log import EventLog
 from alignsec.spec.attack import Attack
 
@@ -104,6 +106,26 @@ def test_figures_have_text_alternatives_and_tables_have_scopes(hostile_run):
     assert len(pictures) == 7
     assert all(a["role"] == "img" and a["aria-label"] for a in pictures)
     assert all("scope" in a for tag, a in page.tags if tag == "th")
+
+
+def test_every_table_can_be_skipped_and_has_a_name_of_its_own(hostile_run):
+    """Two regions with one name are one landmark to a screen reader (axe: landmark-unique)."""
+    page = _page(_report(hostile_run))
+    regions = [attributes for _, attributes in page.tags if "scroll" in attributes.get("class", "").split()]
+    skips = [attributes["href"] for _, attributes in page.tags if attributes.get("class") == "skip"]
+    assert len(skips) == len(regions) + 1  # and the link to the main content
+    assert {href.removeprefix("#") for href in skips} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    names = [attributes["aria-label"] for _, attributes in page.tags if attributes.get("role") == "region"]
+    assert len(names) == len(set(names)) > 8
+
+
+def test_warnings_are_grouped_and_capped(paper_inputs):
+    failed = [f"The table t{at} failed." for at in range(8)]
+    text = render_report(dataclasses.replace(paper_inputs, failed=failed, drawings=[])).decode()
+    first, _, rest = text.partition("3 more warnings")
+    assert first.count("The table t") == 5
+    assert rest.count("The table t") == 3
 
 
 def test_pairs_that_are_not_ok_are_in_the_matrix_and_in_the_list(make_run):

@@ -1,5 +1,6 @@
 """The report in a browser when used: search, chart, pages of models, keyboard, print, and full size."""
 
+import csv
 import json
 import os
 import shutil
@@ -74,6 +75,29 @@ def test_search_shows_the_rows_that_contain_the_text(opened):
     assert names
     assert all("vit_" in name for name in names)
     assert opened.evaluate("document.getElementById('matrix-found').textContent") == f"{len(names)} of 14"
+
+
+def test_every_table_is_saved_as_csv(opened, tmp_path):
+    """Headings of two rows are joined, and a name that a spreadsheet takes for a formula is quoted."""
+    opened.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    regions, buttons = (opened.evaluate(f"{_ALL}({json.dumps(css)}).length") for css in (
+        "main .scroll", "main .saving button"))  # fmt: skip
+    assert regions == buttons > 8
+    opened.evaluate("document.querySelector('#matrix .saving button').click()")
+    path = tmp_path / "accuracy-by-model-and-budget.csv"
+    for _ in range(200):
+        if path.exists() and path.stat().st_size:
+            break
+        opened.evaluate("new Promise(done => setTimeout(done, 50))")
+    opened.events.clear()  # the download is a request of the page to itself
+    head, *rows = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
+    assert head[:3] == ["Model", "clean", "clean, top-5"]
+    assert head[3].startswith("autoattack-linf eps")
+    assert len(rows) == 14
+    assert {len(row) for row in rows} == {len(head)}
+    assert HOSTILE in {row[0] for row in rows}
+    assert opened.evaluate("csvText(element('td', {}, '=1+1'))") == "'=1+1"
+    assert opened.evaluate("csvText(element('td', {}, '−0.5'))") == "-0.5"
 
 
 def test_the_hover_label_shows_the_exact_name(opened):
