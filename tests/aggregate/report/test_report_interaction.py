@@ -44,7 +44,8 @@ def opened(browser, page):
     assert browser.evaluate(DRAWN)
     yield browser
     assert browser.messages == []
-    assert browser.requests == [page.absolute().as_uri()]
+    # A download of the page's own data is a request with an address of its own kind.
+    assert [one for one in browser.requests if not one.startswith("blob:")] == [page.absolute().as_uri()]
 
 
 def _key(browser, key, **more):
@@ -89,7 +90,6 @@ def test_every_table_is_saved_as_csv(opened, tmp_path):
         if path.exists() and path.stat().st_size:
             break
         opened.evaluate("new Promise(done => setTimeout(done, 50))")
-    opened.events.clear()  # the download is a request of the page to itself
     head, *rows = csv.reader(path.read_text(encoding="utf-8-sig").splitlines())
     assert head[:3] == ["Model", "clean", "clean, top-5"]
     assert head[3].startswith("autoattack-linf eps")
