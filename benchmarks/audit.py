@@ -1,10 +1,13 @@
-"""Simulate audited attacks on planted populations, and write benchmarks/results/audit.json.
+"""Simulate audited attacks, compare audits of real networks with full attacks, and write audit.json.
 
     python -m benchmarks.audit
 
 docs/statistics.md ("Audited attacks") describes the estimator. Each row simulates many models: images are drawn,
 some survive the screen, the full attack would break a planted share p of the survivors, and the audit runs as the
 engine does it, with pilot and guard. `cost_ratio` compares passes (forward + 2 x backward) at equal variance.
+
+Rows of the kind "run" come from full attacks on real networks, which are cached: with --only, one kind of rows is
+measured again and the others are kept. A run that was interrupted continues where it was saved.
 """
 
 import argparse
@@ -12,10 +15,12 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from aggregate.statistics.audited import estimate_accuracy, pool_strata, pooled_interval
 from alignsec.spec.attack import Attack
@@ -23,8 +28,12 @@ from alignsec.spec.audit import STRATA, Stratum
 from alignsec.spec.audit_plan import StratumCounts, is_guarded, pilot_size, sample_sizes, stratum_sizes
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS
+from benchmarks import audit_chart
+from benchmarks.audit_cases import list_cases
+from benchmarks.audit_replay import make_row
 
 RESULTS = Path(__file__).parent / "results" / "audit.json"
+CACHE = Path(__file__).parents[1] / "build" / "audit-runs"
 SHARES = ("0.02", "0.05", "0.1", "0.2")
 SURVIVORS = (0.15, 0.3, 0.5)
 BROKEN = (0.0, 0.005, 0.01, 0.04, 0.4)
@@ -113,7 +122,7 @@ def simulate(survivors: float, p: float, near_part: float, share: str, studies: 
     """
     rng = np.random.default_rng([round(survivors * 1000), round(p * 1000), round(near_part * 1000), len(share)])
     truth, budget = survivors * (1 - p), Budget.parse(share)
-    exact, pooled_hits, errors, full_errors, spent, within = 0, 0, [], [], 0, []
+    exact, pooled_hits, spent, within = 0, 0, 0, []
     for _ in range(studies):
         models = [simulate_model(rng, survivors, p, near_part, budget) for _ in range(MODELS)]
         pooled = pool_strata([strata for strata, _ in models])
@@ -122,21 +131,20 @@ def simulate(survivors: float, p: float, near_part: float, share: str, studies: 
             low, high = pooled_interval(IMAGES, strata, pooled)
             exact += found.low <= truth <= found.high
             pooled_hits += low <= truth <= high
-            errors.append(found.accuracy - truth)
             within.append(found.accuracy - robust / IMAGES)
-            full_errors.append(robust / IMAGES - truth)
             spent += audited_cost(strata)
     runs = studies * MODELS
     early = (1 - survivors) * BROKEN_AFTER
     whole = survivors * full_cost() + early
-    cost = spent / runs / IMAGES + early
+    cost, sampling = spent / runs / IMAGES + early, truth * (1 - truth) / IMAGES
     return {
         "case": "far images break too" if near_part < 0.5 else "near images break",
         "kind": "simulation",
         "share": share,
         "survivors": survivors,
         "p": p,
-        "cost_ratio": round(whole / cost * float(np.var(full_errors) / np.var(errors)), 2),
+        # Given the images, the audit's error has mean 0, so that its variance adds to that of the images.
+        "cost_ratio": round(whole / cost / (1 + float(np.var(within)) / sampling), 2),
         "passes_ratio": round(whole / cost, 2),
         "coverage_exact": round(exact / runs, 4),
         "coverage_pooled": round(pooled_hits / runs, 4),
@@ -179,18 +187,40 @@ def list_rows(studies: int) -> Iterator[Row]:
                     yield simulate(survivors, p, near_part, share, studies)
 
 
+def measure_runs(cache: Path, *, cached: bool) -> Iterator[Row]:
+    """Yield the rows of audits of real networks.
+
+    Args:
+        cache: Folder for finished full attacks, and for the state of one that was interrupted.
+        cached: Leave out cases that are not in the cache.
+    """
+    torch.set_num_threads(1)
+    for case in list_cases():
+        if not cached or case.is_finished(cache):
+            run = case.run(cache)
+            for share in SHARES:
+                yield make_row(case.name, run, share)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the simulations and write the rows."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.audit", description=__doc__)
     parser.add_argument("--studies", type=int, default=10, help=f"simulated studies of {MODELS} models per row")
+    parser.add_argument("--only", choices=("simulation", "run"), help="keep the other rows of the results")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for full attacks")
+    parser.add_argument("--cached", action="store_true", help="leave out full attacks that are not in the cache")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file for the rows")
     options = parser.parse_args(arguments)
-    rows = []
-    for row in list_rows(options.studies):
+    kept = json.loads(options.results.read_text(encoding="utf-8")) if options.only else []
+    rows = [row for row in kept if row["kind"] != options.only]
+    new = [] if options.only == "run" else [list_rows(options.studies)]
+    new += [] if options.only == "simulation" else [measure_runs(options.cache, cached=options.cached)]
+    for row in chain.from_iterable(new):
         rows.append(row)
         sys.stdout.write(f"{json.dumps(row)}\n")
         sys.stdout.flush()
     options.results.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    audit_chart.draw(rows)
 
 
 if __name__ == "__main__":

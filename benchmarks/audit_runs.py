@@ -5,8 +5,8 @@ give the result of an audit with any share: the roles follow from the distances 
 passes from the searches that each image went through. Runs are cached and resumed, because photographs take long.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -67,9 +67,10 @@ class FullRun(StrictModel):
         component, target, _ = self.broken_at.get(image, ("", 0, 0))
         return component == "apgd-ce" or (component == "apgd-t" and target < targets)
 
-    def screen_survivors(self, targets: int) -> list[int]:
-        """Return the survivors of a screen, in ascending order of their distance to the decision boundary."""
-        return [image for image in self.survivors if not self.is_screened_out(image, targets)]
+    @cached_property
+    def survivor_set(self) -> frozenset[int]:
+        """The images that survive APGD-CE."""
+        return frozenset(self.survivors)
 
     @cached_property
     def robust(self) -> int:
@@ -99,6 +100,8 @@ class AuditCase:
     load: Load
     norm: str
     eps: str
+    more: Mapping[str, object] = field(default_factory=dict)
+    """Parameters of the attack that are not the standard ones."""
 
     @property
     def key(self) -> str:
@@ -108,10 +111,16 @@ class AuditCase:
     def task(self, share: str) -> Task:
         """Return the audited attack of a share."""
         classifier, pixels, labels = self.load()
-        attack = Attack.model_validate(
-            {"method": "autoattack", "norm": self.norm, "eps": [self.eps], "audit": {"share": share}}
-        )
+        fields = {"method": "autoattack", "norm": self.norm, "eps": [self.eps], "audit": {"share": share}}
+        attack = Attack.model_validate({**fields, **self.more})
         return Task(classifier, pixels, labels, attack, 0, audit_key=self.name)
+
+    def _path(self, cache: Path) -> Path:
+        return cache / f"{self.key}.json"
+
+    def is_finished(self, cache: Path) -> bool:
+        """Return whether the cache has the run."""
+        return self._path(cache).is_file()
 
     def run(self, cache: Path) -> FullRun:
         """Return the full run: from the cache, or computed and stored there.
@@ -119,8 +128,8 @@ class AuditCase:
         Args:
             cache: Folder for finished runs, and for the state of one that was interrupted.
         """
-        finished = cache / f"{self.key}.json"
-        if finished.is_file():
+        finished = self._path(cache)
+        if self.is_finished(cache):
             return FullRun.model_validate_json(finished.read_bytes())
         cache.mkdir(parents=True, exist_ok=True)
         task = self.task("1")
@@ -166,8 +175,3 @@ def sort_by_distance(task: Task, images: list[int]) -> list[int]:
     runner = ModelRunner(task.classifier, "fp32", SLOTS)
     ranking, norm = logits.sort(dim=1).indices, task.attack.norm or "Linf"
     return DistanceSorter(runner, task.pixels, task.labels, ranking, norm)(images)
-
-
-def without_audit(task: Task) -> Task:
-    """Return the task of the full attack without an audit."""
-    return replace(task, attack=task.attack.model_copy(update={"audit": None}))

@@ -15,7 +15,7 @@ _MARKS = {
     "forward_ratio": ("forward passes", "#d55e00", "s"),
     "seconds_ratio": ("seconds", "#009e73", "^"),
 }
-_STYLE = {
+STYLE = {
     "axes.edgecolor": _MUTED,
     "axes.labelcolor": _INK,
     "axes.spines.right": False,
@@ -30,6 +30,8 @@ _STYLE = {
     "ytick.labelcolor": _INK,
 }
 
+"""Settings of matplotlib for every chart of the benchmarks."""
+
 
 def draw(rows: list[dict[str, Any]], path: Path = CHART) -> None:
     """Draw the first row of each case that compares with pyautoattack."""
@@ -37,7 +39,7 @@ def draw(rows: list[dict[str, Any]], path: Path = CHART) -> None:
     for row in rows:
         if row["peer"] == "pyautoattack":
             chosen.setdefault(row["case"], row)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 1.3 + 0.42 * len(chosen)), dpi=200, layout="constrained")
         axes = figure.add_subplot()
         labels = []

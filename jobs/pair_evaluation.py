@@ -16,6 +16,7 @@ from alignsec.evaluation.passes.precision import describe_precision
 from alignsec.evaluation.task import Task
 from alignsec.models import classifier, memory_format
 from alignsec.models.images import ImageLoader, load_images
+from alignsec.run import outcome_file
 from alignsec.run.folder import EXAMPLES_SUFFIX, JOB_EXAMPLES
 from alignsec.run.outcome import Provenance, Record
 from alignsec.run.progress import Progress
@@ -60,7 +61,7 @@ def evaluate_pair(
     disable_reduced_precision()
     device = choose_device(provenance.find_assigned_gpus(environ))
     limit_gpu_memory(device, provenance.read_gpu_memory_bytes())
-    _check_digests(folder, (pair.model.weights, pair.model.code))
+    _check_digests(folder, (pair.model.weights, pair.model.code, pair.extends))
     # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
     with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
         task = _make_task(pair, folder, device, images, corrupted)
@@ -132,7 +133,23 @@ def _make_task(
         raise ValueError("the corrupted images must have the names and labels of the clean images")
     model, labels = _load_model(pair, folder, device), images.labels.to(device)
     others = corrupted.pixels if corrupted else None
-    return Task(model, images.pixels, labels, pair.attack, pair.seed, others, pair.audit_key)
+    earlier = _read_earlier(pair, folder)
+    return Task(model, images.pixels, labels, pair.attack, pair.seed, others, pair.audit_key, earlier)
+
+
+def _read_earlier(pair: Pair, folder: Path) -> tuple[BudgetVerdicts, ...]:
+    """Return the verdicts of the outcome that the pair extends; none if it extends none.
+
+    Raises:
+        DamagedOutcomeError: If the file is damaged.
+        ValueError: If it is the outcome of another pair.
+    """
+    if pair.extends is None:
+        return ()
+    record = outcome_file.read(folder / pair.extends.name)
+    if not isinstance(record, Record) or record.pair.audit_key != pair.audit_key:
+        raise ValueError(f"{pair.extends.name}: not an outcome of the same pair with another audited share")
+    return tuple(record.budgets)
 
 
 def _load_clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:

@@ -15,6 +15,7 @@ from alignsec.spec.pair import File, Pair
 from alignsec.study.study import StudyScores
 from submit import code
 from submit.digest_cache import DigestCache
+from submit.extensions import extend_pair
 from submit.images.packs import StudyPacks
 from submit.images.store import PackStore
 from submit.validation import ValidatedStudy
@@ -110,8 +111,16 @@ def _plan_pairs(validated: ValidatedStudy, packs: StudyPacks, folder: RunFolder)
             pair = Pair(
                 model=pair_model, attack=attack, images=pack, corrupted=corrupted, seed=validated.study.seed
             )
-            planned.append(PlannedPair(pair=pair, inputs=relative))
+            planned.append(_extend(PlannedPair(pair=pair, inputs=relative), folder))
     return tuple(planned)
+
+
+def _extend(planned: PlannedPair, folder: RunFolder) -> PlannedPair:
+    """Add the outcome with a smaller audited share that the pair extends, if there is one."""
+    pair, path = extend_pair(planned.pair, folder)
+    if path is None:
+        return planned
+    return PlannedPair(pair=pair, inputs=(*planned.inputs, path.relative_to(folder.root).as_posix()))
 
 
 def _copy_scores(scores: StudyScores, folder: RunFolder) -> PlannedScores:

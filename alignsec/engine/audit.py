@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from alignsec.engine.attacks.components import count_screen_stages, count_untargeted_stages
+from alignsec.engine.audit_extension import find_full_audits, find_known_verdicts, is_usable
 from alignsec.engine.problem import Problem
-from alignsec.engine.scheduler import Scheduler
+from alignsec.engine.scheduler import Cell, Scheduler
 from alignsec.engine.search import Stage
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.passes.model_runner import ModelRunner
@@ -54,6 +55,10 @@ class AuditScheduler(Scheduler):
     plan: AuditPlan
     places: dict[Stratum, int]
     """Index of the first stage after each stratum's screen."""
+    known: dict[Cell, str] = field(default_factory=dict)
+    """Verdicts of an earlier outcome with a smaller share."""
+    full_audits: frozenset[int] = frozenset()
+    """Budgets at which every survivor is audited, whatever the pilot finds."""
     roles: list[str] = field(default_factory=list)
     """Role letters by budget; empty before the strata are known."""
     phase: int = _SCREEN
@@ -120,8 +125,8 @@ class AuditScheduler(Scheduler):
             else:
                 full = plan.needs_full()
                 self.roles = [
-                    assign_second(roles, letters, plan.ranks, plan.share, full)
-                    for roles, letters in zip(self.roles, verdicts, strict=True)
+                    assign_second(roles, letters, plan.ranks, plan.share, full or budget in self.full_audits)
+                    for budget, (roles, letters) in enumerate(zip(self.roles, verdicts, strict=True))
                 ]
                 self._audit(SECOND)
 
@@ -147,9 +152,9 @@ class AuditScheduler(Scheduler):
             if role == letters[stratum]
         ]
         for budget, image in cells:
-            self.verdicts[budget][image] = ROBUST
-        if cells:
-            self._start_cells(cells, place)
+            self.verdicts[budget][image] = self.known.get((budget, image), ROBUST)
+        if unknown := [cell for cell in cells if cell not in self.known]:
+            self._start_cells(unknown, place)
 
 
 def build_audit_scheduler(
@@ -177,6 +182,7 @@ def build_audit_scheduler(
         ),
         needs_full=lambda: randomised or counters["flat starts"] > few,
     )
+    earlier = task.earlier if is_usable(first, task.earlier) else ()
     return AuditScheduler(
         stages,
         [list(budget.verdicts) for budget in first.budgets],
@@ -185,6 +191,8 @@ def build_audit_scheduler(
             "near": count_screen_stages(stages, task.attack),
             "far": count_untargeted_stages(stages, task.attack),
         },
+        known=find_known_verdicts(earlier),
+        full_audits=find_full_audits(earlier),
         roles=[budget.audit for budget in first.budgets] if first.audit_phase else [],
         phase=first.audit_phase,
     )

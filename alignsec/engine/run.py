@@ -9,6 +9,7 @@ from torch import Tensor
 
 from alignsec.engine.attacks.components import build_table, plan_stages
 from alignsec.engine.audit import AuditScheduler, build_audit_scheduler
+from alignsec.engine.audit_extension import extend_evaluation
 from alignsec.engine.engine import Engine
 from alignsec.engine.ledger import Ledger
 from alignsec.engine.noise import KeyedNoise, Noise
@@ -137,7 +138,7 @@ def _start(task: Task, settings: Settings) -> _Run:
     # Searches only read the last columns: the label's and the targets'.
     targets = max((max(stage.targets, stage.candidates) for stage in plan_stages(attack, classes)), default=1)
     ranking = logits.sort(dim=1).indices[:, -1 - targets :]
-    first = clean_pass.start_evaluation(task, clean)
+    first = extend_evaluation(clean_pass.start_evaluation(task, clean), task.earlier)
     engine = _build_engine(task, settings, model_runner, first, ranking, Counter())
     engine.scheduler.start(engine.problem.eps)
     return _Run(first.model_copy(update={"steps": engine.scheduler.undecided}), engine, settings)

@@ -9,6 +9,7 @@ from alignsec.evaluation.evaluation import AdversarialImage
 from alignsec.models.classifier import Classifier
 from alignsec.models.pixels import Images
 from alignsec.spec.attack import Attack
+from alignsec.spec.verdicts import BudgetVerdicts
 
 OnAdversarial = Callable[[AdversarialImage, Tensor], None]
 """Called with each confirmed adversarial example and its pixels, C x H x W, exactly as they were judged."""
@@ -31,3 +32,5 @@ class Task:
     audit_key: str = ""
     """Text that, with the seed and the image, selects the images of an audit: what identifies the model and the
     attack, without the audited share."""
+    earlier: tuple[BudgetVerdicts, ...] = ()
+    """Verdicts of the same task with a smaller audited share, whose audited images are not searched again."""

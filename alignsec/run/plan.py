@@ -17,6 +17,10 @@ Index = Annotated[int, Field(ge=0)]
 Shared = TypeVar("Shared", PairModel, Attack, File)
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class PlannedPair(StrictModel):
     """A pair and the input files of its job."""
 
@@ -88,6 +92,7 @@ class _PairRow(StrictModel):
     corrupted: Index | None = None
     seed: int
     inputs: tuple[str, ...]
+    extends: File | None = Field(default=None, exclude_if=_is_none)
 
 
 class _PlanFile(_PlanHeader):
@@ -127,6 +132,7 @@ class Plan(_PlanHeader):
                 corrupted=next(next_pack) if planned.pair.corrupted else None,
                 seed=planned.pair.seed,
                 inputs=planned.inputs,
+                extends=planned.pair.extends,
             )
             for planned, model, attack in zip(self.planned, model_indices, attack_indices, strict=True)
         ]
@@ -150,6 +156,7 @@ class Plan(_PlanHeader):
                     images=content.packs[row.images],
                     corrupted=None if row.corrupted is None else content.packs[row.corrupted],
                     seed=row.seed,
+                    extends=row.extends,
                 )
                 for row in content.planned
             )

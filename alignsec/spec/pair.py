@@ -25,6 +25,10 @@ class File(StrictModel):
     sha256: Sha256
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 Tolerance = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -72,6 +76,9 @@ class Pair(StrictModel):
     corrupted: File | None = None
     """The pack of the same images under the attack's corruption, in the same order; None if they are generated."""
     seed: int
+    extends: File | None = Field(default=None, exclude_if=_is_none)
+    """Outcome of the same pair with a smaller audited share; the job does not search its audited images again. It
+    does not change the verdicts, so it is not part of the id."""
 
     @model_validator(mode="after")
     def _check_corrupted(self) -> Self:
@@ -85,6 +92,8 @@ class Pair(StrictModel):
         """Require the share of an audit."""
         if self.attack.audit is not None and self.attack.audit.share is None:
             raise ValueError("the audit's precision must be resolved to a share")
+        if self.attack.audit is None and self.extends is not None:
+            raise ValueError("only an audited attack extends an earlier outcome")
         return self
 
     @property

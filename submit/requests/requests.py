@@ -14,7 +14,7 @@ from submit.requests.image_size import image_mb
 from submit.requests.measurements import DeviceKind, Measurements
 from submit.site import Site
 
-IMAGES = "images/"
+IMAGES, OUTCOMES = "images/", "outcomes/"
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class _InputFiles:
     def sizes(self, planned: PlannedPair) -> InputSizes:
         """Return the sizes of the inputs of one pair's job."""
         return InputSizes(
-            weights=self._sum(path for path in planned.inputs if not path.startswith(IMAGES)),
-            images=self._sum(path for path in planned.inputs if path.startswith(IMAGES)),
+            weights=self._sum(path for path in planned.inputs if not path.startswith((IMAGES, OUTCOMES))),
+            images=self._sum(path for path in planned.inputs if path.startswith((IMAGES, OUTCOMES))),
             code=self._code,
         )
 

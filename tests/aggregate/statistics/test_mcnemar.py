@@ -1,8 +1,11 @@
 """Tests of McNemar's test against statsmodels, a published table, and counts by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import hypergeom
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from aggregate.figures import comparison
@@ -76,3 +79,26 @@ def test_with_many_models_only_the_most_robust_are_compared(monkeypatch):
     assert (summary.models, summary.answered, summary.pairs) == (2, 3, 1)
     (drawing,) = comparison.make_drawings(found)
     assert drawing.description.endswith("Only the 2 most robust models are compared.")
+
+
+def test_audited_models_get_an_upper_bound_of_p():
+    """Expect at least the p of every truth that the bound allows: up to 3 of the first model's images break."""
+    bound = float(mcnemar.bound_p(20, 5, 3, 9))
+    for on_both in range(4):
+        for on_one in range(4 - on_both):
+            assert bound >= float(mcnemar.compute_p(20 - on_one, 5 + on_both))
+    assert bound == pytest.approx(float(mcnemar.compute_p(20, 8)) + mcnemar.BOUND_ERROR)
+    assert float(mcnemar.bound_p(5, 20, 9, 3)) == bound
+    assert float(mcnemar.bound_p(20, 5, 15, 0)) == 1
+    assert float(mcnemar.bound_p(20, 5, 0, 0)) == float(mcnemar.compute_p(20, 5))
+
+
+def test_the_bound_of_unsearched_images_is_exact():
+    """Expect 0 if all survivors were audited, and the hypergeometric bound of both strata otherwise."""
+    counts = {"near_survivors": 10, "near_audited": 10, "near_broken": 2}
+    all_audited = SimpleNamespace(**counts, far_survivors=70, far_audited=70, far_broken=1)
+    assert mcnemar.bound_unsearched(all_audited) == 0
+    some = SimpleNamespace(**counts, far_survivors=70, far_audited=50, far_broken=1)
+    broken = 1 + mcnemar.bound_unsearched(some)
+    assert hypergeom.cdf(1, 70, broken, 50) > mcnemar.BOUND_ERROR / 4 >= hypergeom.cdf(1, 70, broken + 1, 50)
+    assert mcnemar.bound_unsearched(SimpleNamespace(near_survivors=pd.NA)) == 0
