@@ -16,7 +16,7 @@ from benchmarks.digit_networks import TRAINED_ON, as_classifier, digits, train_n
 from benchmarks.photographs import SHARED, has_photographs, load_mobilenet
 
 DIGITS = 400
-MNIST = 400
+MNIST = 200
 PHOTOGRAPHS = 80
 SIDE = 96
 """Side of the photographs in pixels. At 224 pixels, a robust image takes over ten minutes on a CPU."""

@@ -26,7 +26,7 @@ from alignsec.spec.components import COMPONENTS
 from alignsec.spec.verdicts import ROBUST, WRONG
 
 SECONDS_BETWEEN_SAVES = 30.0
-SLOTS = 64
+SLOTS = 400
 
 Load = Callable[[], tuple[Classifier, Tensor, Tensor]]
 
