@@ -191,6 +191,6 @@ def _read_records(attack: Attack, folder: RunFolder) -> Iterator[Record]:
 
 
 def _without_share(attack: Attack) -> Attack:
-    """Return an attack whose audit has the largest share."""
+    """Return an attack whose audit has the largest share and which keeps no examples."""
     targets = attack.audit.targets if attack.audit else 0
-    return attack.model_copy(update={"audit": Audit(share=SHARES[-1], targets=targets)})
+    return attack.model_copy(update={"audit": Audit(share=SHARES[-1], targets=targets), "keep": None})

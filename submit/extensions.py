@@ -22,9 +22,10 @@ def extend_pair(pair: Pair, folder: RunFolder) -> tuple[Pair, Path | None]:
         folder: The run folder. Among its outcomes of the same pair with smaller shares, the largest share counts.
 
     Returns:
-        The pair as it is, and None, without such an outcome.
+        The pair as it is, and None, without such an outcome, or if adversarial examples are kept: those of the
+        earlier job would be missing.
     """
-    if pair.attack.audit is None:
+    if pair.attack.audit is None or pair.attack.keep is not None:
         return pair, None
     share, key = pair.attack.audit.resolved_share.exact, pair.audit_key
     best: tuple[Fraction, Path] | None = None

@@ -131,8 +131,8 @@ def _describe_audit(part: pd.DataFrame) -> Iterator[str]:
         yield (
             f"Audited attack: {format_count(audited)} of {format_count(survivors)} images that survived the "
             f"screen ({format_percent(audited / survivors)}), over all models and budgets, were searched in full; "
-            f"{format_count(broken)} of them were broken. Robust accuracies are estimates for the full attack with "
-            "exact intervals that include the other images. In comparisons of models, p is an upper bound."
+            f"{format_count(broken)} of them were broken. Robust accuracies are estimates for the full attack "
+            "with exact intervals that include the other images. In comparisons of models, p is an upper bound."
         )
 
 

@@ -76,3 +76,11 @@ def test_other_outcomes_are_not_extended(submit):
 def test_a_pair_without_an_audit_extends_nothing():
     with pytest.raises(ValueError, match="only an audited attack extends"):
         tiny.pair(extends={"name": "o.json", "sha256": "1" * 64})
+
+
+def test_a_pair_that_keeps_all_examples_extends_nothing(submit):
+    """The examples of the earlier job's images would be missing."""
+    folder, plan = submit("0.1")
+    finish(folder, plan)
+    assert submit("0.9", ' }\nkeep = "all"  # ')[1].planned[0].pair.extends is None
+    assert submit("0.9")[1].planned[0].pair.extends is not None
