@@ -107,7 +107,9 @@ def _of_budget(
     aggregates = [column for column in scores.columns if column.level in AGGREGATES]
     covered = replace(found.measured, covariates=coverage[:, None])
     complete = np.where(coverage >= WELL_COVERED, 0.0, np.nan)
-    known_scores = {column.name: found.score(scores, column.name) for column in scores.columns}
+    names = [column.name for column in scores.columns]
+    place = {name: at for at, name in enumerate(names)}
+    known_scores = found.score_columns(scores, names)
     questions: list[tuple[str, str, Sequence[ScoreColumn], Measured]] = [
         ("", ALL, scores.columns, found.without_clean()),
         (GIVEN_CLEAN, ALL, scores.columns, found.measured),
@@ -117,12 +119,14 @@ def _of_budget(
     if claims_only:
         questions = [question for question in questions if question[:2] == (GIVEN_CLEAN, ALL)]
     for given, models, columns, measured in questions:
-        values = [known_scores[column.name] + (complete if models == COMPLETE else 0) for column in columns]
-        if not values:
+        if not columns:
             continue
-        results, sums = correlate_all(np.stack(values, axis=1), measured)
+        values = known_scores[:, [place[column.name] for column in columns]]
+        if models == COMPLETE:
+            values = values + complete[:, None]
+        results, sums = correlate_all(values, measured)
         p = _familywise(columns, sums)
-        for column, value, adjusted, familywise in zip(columns, values, results, p, strict=True):
+        for column, value, adjusted, familywise in zip(columns, values.T, results, p, strict=True):
             known = np.isfinite(value)
             row = Row(
                 *budget, column.name, column.level, column.category, given, models, found.sampling,

@@ -46,11 +46,22 @@ class BudgetNetworks:
 
     def score(self, scores: Scores, column: str) -> Floats:
         """Return the score of each network: the mean over its names that have one, else NaN."""
-        found = []
-        for group in self.names:
-            values = [scores.rows[name][column] for name in group if column in scores.rows.get(name, {})]
-            found.append(sum(values) / len(values) if values else np.nan)
-        return np.array(found)
+        return self.score_columns(scores, [column])[:, 0]
+
+    def score_columns(self, scores: Scores, columns: Sequence[str]) -> Floats:
+        """Return several scores of each network, shape (networks, columns)."""
+        missing = float("nan")
+        found = np.empty((len(self.names), len(columns)))
+        for at, group in enumerate(self.names):
+            rows = [scores.rows[name] for name in group if name in scores.rows]
+            values = np.array([[row.get(column, missing) for column in columns] for row in rows])
+            if len(rows) == 1:
+                found[at] = values[0]
+            else:
+                count = np.isfinite(values).sum(axis=0) if rows else np.zeros(len(columns))
+                total = np.nansum(values, axis=0) if rows else np.zeros(len(columns))
+                found[at] = np.divide(total, count, out=np.full(len(columns), missing), where=count > 0)
+        return found
 
     def benchmarks(self, scores: Scores, categories: Iterable[str] = CATEGORIES[:2]) -> Floats:
         """Return the scores on benchmarks of these categories, shape (networks, benchmarks).
@@ -59,8 +70,7 @@ class BudgetNetworks:
         """
         wanted = set(categories)
         columns = [column.name for column in scores.benchmarks if column.category in wanted]
-        found = [self.score(scores, column) for column in columns]
-        values = np.column_stack(found) if found else np.zeros((len(self.names), 0))
+        values = self.score_columns(scores, columns)
         return values[:, np.isfinite(values).mean(axis=0) >= COMMON] if len(values) else values
 
     def without_clean(self) -> Measured:
