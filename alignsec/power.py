@@ -17,6 +17,8 @@ SPREAD = 0.12
 """Typical standard deviation of true robust accuracy over models."""
 ACCURACY = 0.45
 """Typical robust accuracy; near 0 or 1 the models differ less and more images are needed."""
+MIN_IMAGES = 50
+"""Smallest number of images of the simulated studies; with fewer, clean accuracy is too noisy to adjust for."""
 SHARED = 0.4
 """Typical correlation of two models' verdicts over images; the shared part cancels in comparisons of models."""
 DESIGN_EFFECT = 2.3
@@ -45,6 +47,23 @@ def count_models(correlation: float, images: int) -> int:
     return math.ceil(DESIGN_EFFECT * independent)
 
 
+def count_images(correlation: float, models: int) -> int | None:
+    """Return the number of images with which a study shows a correlation; None if it has too few models for it.
+
+    Args:
+        correlation: True correlation given clean accuracy, between 0 and 1.
+        models: Number of models.
+    """
+    independent = models / DESIGN_EFFECT
+    if independent <= 3:
+        return None
+    reliability = (math.tanh(_quantiles() / math.sqrt(independent - 3)) / correlation) ** 2
+    if reliability >= 1:
+        return None
+    sampling = (1 - SHARED) * ACCURACY * (1 - ACCURACY)
+    return max(MIN_IMAGES, math.ceil(sampling * reliability / (SPREAD**2 * (1 - reliability))))
+
+
 def find_smallest_correlation(models: int, images: int) -> float | None:
     """Return the smallest correlation that a study can show; None if it has too few models to show any.
 
@@ -71,8 +90,21 @@ def describe_power(models: int, images: int) -> str:
     shows = "no correlation" if smallest is None else f"a correlation of {smallest:.2f} or more"
     return (
         f"power: with {models} models and {images} images, a study like the leaderboard's shows {shows} of scores "
-        f"and robust accuracy given clean accuracy ({POWER:.0%} power); with these images, {needed}"
+        f"and robust accuracy given clean accuracy ({POWER:.0%} power); with these images, {needed}; with these "
+        f"models, {_describe_images(models)}"
     )
+
+
+def _describe_images(models: int) -> str:
+    needed = {r: count_images(r, models) for r in (0.2, 0.3)}
+    if needed[0.2] == needed[0.3]:
+        images = needed[0.2]
+        return f"0.2 and 0.3 {_format_need('need', images)}"
+    return " and ".join(f"{r} {_format_need('needs', images)}" for r, images in needed.items())
+
+
+def _format_need(verb: str, images: int | None) -> str:
+    return "cannot be shown with any number of images" if images is None else f"{verb} about {images} images"
 
 
 def _quantiles() -> float:

@@ -17,6 +17,7 @@ from aggregate.figures import (
     heatmap,
     importance,
     partial,
+    ranking,
     robustness,
     specifications,
     top_benchmarks,
@@ -30,6 +31,7 @@ from aggregate.statistics.tables import Tables
 KINDS: tuple[FigureKind, ...] = (
     answer.KIND,
     robustness.KIND,
+    ranking.KIND,
     curves.KIND,
     alignment.KIND,
     specifications.KIND,

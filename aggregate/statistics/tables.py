@@ -10,18 +10,19 @@ from aggregate.partial_results import Result, attempt
 from aggregate.scores.scores import Scores
 from aggregate.statistics import (
     added_prediction,
-    adjusted_correlations,
     leave_family_out,
-    mcnemar,
     prediction,
+    ranking,
     regression,
     sampling,
     sampling_error,
-    specification_curve,
 )
+from aggregate.statistics.adjusted_correlations import adjusted_correlations
 from aggregate.statistics.arrays import Bits
 from aggregate.statistics.correlation import compute_correlations
+from aggregate.statistics.mcnemar import compare_models
 from aggregate.statistics.networks import Networks
+from aggregate.statistics.specification_curve import specification_curve
 
 _Data = tuple[pd.DataFrame, Scores | None, Mapping[tuple[str, str, str], Bits]]
 """What a table is computed from: accuracies, alignment scores, and bits of robust images."""
@@ -44,6 +45,7 @@ class Tables:
     prediction: pd.DataFrame
     importance: pd.DataFrame
     comparisons: pd.DataFrame
+    rankings: pd.DataFrame
     sampling: pd.DataFrame
     propagated: pd.DataFrame
     corruptions: pd.DataFrame
@@ -68,7 +70,7 @@ def compute_tables(
             robust, robust_accuracy and clean_accuracy.
         scores: The alignment scores; None leaves all tables that need scores empty.
         networks: Families, networks under several names, and clean verdicts.
-        robust: Packed bits of the robust images, see `mcnemar.compare_models`. None skips the pairwise tests.
+        robust: Packed bits of the robust images, see `compare_models`. None skips the pairwise tests.
         means: Result of `corruptions.average_corruptions`; its rows are already part of the table.
         failed: The list to which a sentence is added for each table that cannot be computed and is empty.
     """
@@ -83,13 +85,10 @@ def compute_tables(
         "prediction", lambda data: prediction.compute_predictions(data[0], data[1], family)
     )
     curve, summary = compute(
-        "specifications", lambda data: specification_curve.specification_curve(data[0], data[1], networks, data[2])
+        "specifications", lambda data: specification_curve(data[0], data[1], networks, data[2])
     )
     return Tables(
-        adjusted=compute(
-            "adjusted",
-            lambda data: adjusted_correlations.adjusted_correlations(data[0], data[1], networks, data[2]),
-        ),
+        adjusted=compute("adjusted", lambda data: adjusted_correlations(data[0], data[1], networks, data[2])),
         specifications=curve,
         specification_summary=summary,
         added=compute("added", lambda data: added_prediction.added_predictions(data[0], data[1], networks)),
@@ -98,7 +97,8 @@ def compute_tables(
         families=compute("families", lambda data: leave_family_out.leave_families_out(data[0], data[1], family)),
         prediction=predicted,
         importance=importance,
-        comparisons=compute("comparisons", lambda data: mcnemar.compare_models(data[0], data[2])),
+        comparisons=compute("comparisons", lambda data: compare_models(data[0], data[2])),
+        rankings=compute("rankings", lambda data: ranking.rank_models(data[0], data[2])),
         sampling=compute("sampling", lambda data: sampling.estimate_sampling(data[0], data[2])),
         propagated=compute("propagated", lambda data: sampling_error.compute_sampling_intervals(data[0], data[1])),
         corruptions=pd.DataFrame(columns=corruptions.COLUMNS) if means is None else means,
