@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from alignsec.catalogue.brainscore_registry import RegistryError
 from alignsec.images.pack import Candidate
 from alignsec.models.errors import ModelError
 from alignsec.models.images import ImageTransform
+from alignsec.models.random_weights import build_reproducibly
 from alignsec.run.job_environment import HOME
 from alignsec.spec.pair import PairModel
 from alignsec.spec.preprocessing import Preprocessing
@@ -55,12 +57,17 @@ def build(model: PairModel, folder: Path) -> nn.Module:
             which must be the job's home folder. Python imports nothing from there.
 
     Raises:
-        ModelError: If the plugin cannot be used, tries to download, has no PyTorch network, or preprocesses images
-            differently from the pair.
+        ModelError: If the plugin cannot be used, tries to download, has no PyTorch network, leaves parameters
+            random, or preprocesses images differently from the pair.
     """
     if model.weights is None:
         raise ValueError("no archive of the files that its plugin downloads")
     unpack(folder / model.weights.name, folder / HOME)
+    return build_reproducibly(partial(_build_network, model), allowed=model.random_weights)
+
+
+def _build_network(model: PairModel) -> nn.Module:
+    """Run the plugin, and return the network of its wrapper."""
     with _offline() as hosts:
         try:
             wrapper = load_wrapper(model.source.removeprefix("brainscore:"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from alignsec.models import state_dict
+from alignsec.models.random_weights import build_reproducibly
 from alignsec.spec.pair import PairModel
 
 
@@ -18,6 +19,7 @@ def build(model: PairModel, folder: Path) -> nn.Module:
 
     Raises:
         ValueError: If the function returns no torch.nn.Module, or the weights file does not fit.
+        ModelError: If parameters stay random, and the study does not accept it.
         Exception: Any error of the user's code.
     """
     if model.code is None:
@@ -28,10 +30,14 @@ def build(model: PairModel, folder: Path) -> nn.Module:
         raise ValueError(f"{model.code.name} must be a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    network = getattr(module, function)(**model.options)
-    if not isinstance(network, nn.Module):
-        raise ValueError(f"{function} returned {type(network).__name__}; expected a torch.nn.Module")
-    if model.weights is not None:
-        weights = folder / model.weights.name
-        state_dict.load_strict(network, state_dict.read_state_dict(weights), weights.name)
-    return network
+
+    def make() -> nn.Module:
+        network = getattr(module, function)(**model.options)
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"{function} returned {type(network).__name__}; expected a torch.nn.Module")
+        if model.weights is not None:
+            weights = folder / model.weights.name
+            state_dict.load_strict(network, state_dict.read_state_dict(weights), weights.name)
+        return network
+
+    return build_reproducibly(make, allowed=model.random_weights)

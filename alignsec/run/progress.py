@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 _LINE = re.compile(
-    r"progress: (?P<done>\d+)/(?P<total>\d+) images, (?P<rate>[\d.]+) passes/s, "
-    r"at most (?P<left>\d+) s left \((?P<stage>.*)\)"
+    r"progress: (?P<done>\d{1,15})/(?P<total>\d{1,15}) images, (?P<rate>\d{1,15}(?:\.\d{1,9})?) passes/s, "
+    r"at most (?P<left>\d{1,15}) s left \((?P<stage>.*)\)"
 )
 
 

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from functools import cached_property, lru_cache
+from operator import not_
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -61,6 +62,8 @@ class PairModel(StrictModel):
     """Python file of a user that builds the network."""
     classes: Annotated[int, Field(ge=2)] | None = None
     """Expected number of logits; None if only building the network shows it."""
+    random_weights: bool = Field(default=False, exclude_if=not_)
+    """Whether parameters may stay as the network's code drew them; they are then the same in each job."""
     published: Published | None = None
     """Clean accuracy that it must reproduce before it is attacked; None if there is none."""
     preprocessing: Preprocessing

@@ -70,6 +70,8 @@ class StudyModel(StudyTable):
     """The file of a `python:` source; derived from `source`, never given in a study."""
     classes: Annotated[int, Field(ge=2)] | None = None
     """Number of logits, if neither the source nor `options.num_classes` states it."""
+    random_weights: bool = False
+    """Whether parameters of a `python:` or `brainscore:` model may stay random. By default it is refused."""
     preprocessing: Preprocessing
     """Taken from the source if it publishes one; fields that the study states take precedence."""
     published: Published | None = None
@@ -162,6 +164,7 @@ class StudyModel(StudyTable):
             conversion=self.conversion or self._published_conversion,
             code=code,
             classes=self.class_count,
+            random_weights=self.random_weights,
             published=published,
             preprocessing=self.preprocessing,
         )

@@ -94,16 +94,18 @@ def _read_images(file: Any, path: Path, group: int) -> Iterator[tuple[int, bytes
 
 def _read_rows(shard: Path) -> Iterator[ParquetRow]:
     file = _open(shard)
-    columns = {file.schema.column(i).path: i for i in range(len(file.schema.names))}
-    _require_columns(shard, file, set(columns))
-    _require_size(shard, file)
+    with _reading(shard):
+        columns = {file.schema.column(i).path: i for i in range(len(file.schema.names))}
+        _require_columns(shard, file, set(columns))
+        _require_size(shard, file)
+        _require_types(shard, file)
     has_paths = _PATH in columns
     wanted = ["label", _PATH] if has_paths else ["label"]
     for group in range(file.num_row_groups):
         with _reading(shard):
             table = file.read_row_group(group, columns=wanted)
-        labels = table.column("label").to_pylist()
-        images = table.column("image").to_pylist() if has_paths else [None] * len(labels)
+            labels = table.column("label").to_pylist()
+            images = table.column("image").to_pylist() if has_paths else [None] * len(labels)
         rows = []
         for row, (image, label) in enumerate(zip(images, labels, strict=True)):
             if label is None or not 0 <= label <= limits.LARGEST_LABEL:
@@ -148,6 +150,19 @@ def _require_size(shard: Path, file: Any) -> None:  # noqa: ANN401 - pyarrow shi
         if (size := metadata.row_group(group).total_byte_size) > limits.ROW_GROUP_BYTES:
             remedy = f"has a row group of {size:,} bytes; write groups of at most {limits.ROW_GROUP_BYTES:,}"
             raise ConfigErrors.about(shard, remedy)
+
+
+def _require_types(shard: Path, file: Any) -> None:  # noqa: ANN401 - pyarrow ships no types
+    """Raise ConfigErrors if a row group states another type than the schema; pyarrow's statistics abort then."""
+    for group in range(file.metadata.num_row_groups):
+        columns = file.metadata.row_group(group)
+        for number in range(columns.num_columns):
+            stated, expected = columns.column(number).physical_type, file.schema.column(number).physical_type
+            if stated != expected:
+                remedy = (
+                    f"is damaged: column {number} of group {group} is {stated}, not {expected}; download it again"
+                )
+                raise ConfigErrors.about(shard, remedy)
 
 
 def _require_columns(shard: Path, file: Any, columns: set[str]) -> None:  # noqa: ANN401 - pyarrow ships no types

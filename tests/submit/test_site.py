@@ -10,7 +10,7 @@ import pytest
 
 from alignsec.errors import ConfigError, ConfigErrors
 from submit.site import Site
-from tests.paths import CHECKOUT, SHARED_CASES
+from tests.paths import CASES, CHECKOUT
 from tests.submit import plans
 
 EnvFile = Callable[..., Path]
@@ -166,9 +166,7 @@ def test_a_folder_that_would_be_made_under_a_wrong_name_is_refused(value: str):
 
 
 def test_the_tilde_of_a_real_case(env_file: EnvFile):
-    case = SHARED_CASES / "21-tilde-in-env" / "changed-settings"
-    if not case.is_file():
-        pytest.skip(f"needs {case}")
+    case = CASES / "21-tilde-in-env" / "changed-settings"
     key, _, value = case.read_text(encoding="utf-8").strip().partition("=")
     assert Site.read(env_file(**{key.lower(): value})).runs == Path.home() / "runs"
 
@@ -231,9 +229,7 @@ def test_requirements_that_parse_are_accepted(env_file: EnvFile, expression: str
 
 
 def test_the_requirements_of_the_shared_case_are_refused(env_file: EnvFile):
-    case = SHARED_CASES / "25-unbalanced-requirements" / "changed-settings"
-    if not case.exists():
-        pytest.skip("case 25-unbalanced-requirements is not on this machine")
+    case = CASES / "25-unbalanced-requirements" / "changed-settings"
     (line,) = case.read_text().splitlines()
     with pytest.raises(ConfigErrors, match="REQUIREMENTS"):
         Site.read(env_file(requirements=line.partition("=")[2]))

@@ -6,9 +6,9 @@ import pytest
 
 from aggregate.published.accuracies import read_accuracies
 from alignsec.errors import ConfigErrors
-from tests.paths import SHARED_CASES
+from tests.paths import CASES as ALL_CASES
 
-CASES = SHARED_CASES / "14-robust-accuracy-files"
+CASES = ALL_CASES / "14-robust-accuracy-files"
 
 
 def read(path: Path, text: str):
@@ -35,7 +35,6 @@ def test_signs_in_a_part_of_a_column_are_an_error(tmp_path: Path):
         read(tmp_path / "x.csv", text)
 
 
-@pytest.mark.skipif(not CASES.exists(), reason="shared/cases is not here")
 @pytest.mark.parametrize(
     ("name", "robust"),
     [
@@ -49,7 +48,6 @@ def test_files_that_were_misread(name: str, robust: list[float]):
     assert read_accuracies(CASES / f"{name}.csv").table["robust_accuracy"].tolist() == pytest.approx(robust)
 
 
-@pytest.mark.skipif(not CASES.exists(), reason="shared/cases is not here")
 @pytest.mark.parametrize("name", ["eps-8", "eps-huge-exp"])
 def test_files_with_an_impossible_budget_are_refused(name: str):
     with pytest.raises(ConfigErrors, match="at most 1 in Linf"):

@@ -7,7 +7,7 @@ import pytest
 
 from aggregate.scores import hierarchy, scores
 from alignsec import leaderboard
-from tests.paths import SHARED_CASES, SHARED_DATA
+from tests.paths import CASES, SHARED_DATA
 
 LEADERBOARD = SHARED_DATA / "brainscore/leaderboard_20250908.csv"
 ROWS = {
@@ -117,9 +117,8 @@ def test_rows_of_another_length_are_left_out_by_name():
     assert "left out: line 3 (“b”), line 4 (“c”)" in tidy.remarks[0]
 
 
-@pytest.mark.skipif(not (SHARED_CASES / "13b-shifted-row").exists(), reason="shared/cases is not here")
 def test_shared_case_of_a_shifted_row():
-    board = leaderboard.read_leaderboard((SHARED_CASES / "13b-shifted-row/scores.csv").read_bytes())
+    board = leaderboard.read_leaderboard((CASES / "13b-shifted-row/scores.csv").read_bytes())
     assert set(board.rows) == {"m0"}
     assert all(name in board.remarks[0] for name in ("vgg16", "m2", "m3"))
 
@@ -166,11 +165,8 @@ def test_every_wrong_byte_of_a_zip_gives_a_reason_or_scores():
 
 
 @pytest.mark.parametrize("name", ["EOFError", "ValueError", "error"])
-@pytest.mark.skipif(not (SHARED_CASES / "scores-damaged-zip").exists(), reason="shared/cases is not here")
 def test_shared_cases_of_damaged_zips(name):
-    board = leaderboard.read_leaderboard(
-        (SHARED_CASES / f"scores-damaged-zip/scores_deflate_{name}.zip").read_bytes()
-    )
+    board = leaderboard.read_leaderboard((CASES / f"scores-damaged-zip/scores_deflate_{name}.zip").read_bytes())
     assert "is a zip that cannot be unpacked" in board.unusable
 
 

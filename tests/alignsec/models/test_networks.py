@@ -71,7 +71,7 @@ def test_state_dict_of_torchvision_architecture(tmp_path: Path):
 def test_user_network(tmp_path: Path):
     """The function gets the options; the weights file is loaded if there is one."""
     (tmp_path / "code.py").write_text(CODE)
-    built = load(tmp_path, source="python:build", code="code.py", options={"classes": 4})
+    built = load(tmp_path, source="python:build", code="code.py", options={"classes": 4}, random_weights=True)
     assert built(images()).shape == (2, 4)
     torch.save({"head.weight": torch.zeros(5, 3), "head.bias": torch.arange(5.0)}, tmp_path / "w.pt")
     filled = load(tmp_path, source="python:build", code="code.py", weights="w.pt")

@@ -7,7 +7,7 @@ import pytest
 
 from alignsec.run.event_log import EventLog, find_running_cluster
 from alignsec.run.event_reader import EventReader, split_events
-from tests.paths import SHARED_CASES
+from tests.paths import CASES
 
 SUBMIT = (
     "000 ({job:03d}.000.000) 2026-11-24 10:00:00 Job submitted from host: <127.0.0.1:9618>\n    DAG Node: {node}\n"
@@ -162,11 +162,22 @@ def test_a_missing_log_has_no_events(log: Path):
     assert EventReader(log).read_new() == ([], False)
 
 
-@pytest.mark.skipif(not SHARED_CASES.exists(), reason="shared/cases is not here")
 @pytest.mark.parametrize(
-    "name", ["cut-mid-event", "fuzz-HTCondorException_ULOG_RD_ERRO", "nul-bytes", "held-unspecified"]
+    ("name", "state", "evictions", "damaged"),
+    [
+        ("cut-mid-event", "running", 0, False),
+        ("evicted-ckpt", "idle", 1, False),
+        ("fuzz-HTCondorException_ULOG_RD_ERRO", "ended", 0, True),
+        ("held-unspecified", "held", 0, False),
+        ("iso", "ended", 0, False),
+        ("nul-bytes", "ended", 0, False),
+        ("utc", "ended", 0, False),
+    ],
 )
-def test_logs_that_once_ended_in_a_traceback(name: str):
-    found = EventLog(SHARED_CASES / "24-event-logs" / f"{name}.log")
-    assert "m1--clean--abc" in found.nodes
-    assert all(hold.reason for node in found.nodes.values() for hold in node.holds)
+def test_logs_of_real_cases(name: str, state: str, evictions: int, damaged: bool):
+    """Some ended in a traceback. The time is UTC's: the same on a machine in any time zone if the log says Z."""
+    found = EventLog(CASES / "24-event-logs" / f"{name}.log")
+    node = found.nodes["m1--clean--abc"]
+    assert (node.state, node.evictions, node.memory_mb, bool(found.warning)) == (state, evictions, 651, damaged)
+    assert node.seconds == (2 if state == "ended" else 0)
+    assert all(hold.reason for hold in node.holds)

@@ -18,7 +18,12 @@ def test_a_written_line_is_read(done: int, total: int, rate: float, left: int, s
 
 
 @pytest.mark.parametrize(
-    "line", ["", "\n", "progress:", "progress: 1/2 images", "x: ok", "Traceback (most recent"]
+    "line",
+    [
+        *("", "\n", "progress:", "progress: 1/2 images", "x: ok", "Traceback (most recent"),
+        "progress: 1/2 images, 1.2.3 passes/s, at most 4 s left (done)",
+        f"progress: {'9' * 5000}/2 images, 1.0 passes/s, at most 4 s left (done)",
+    ],
 )
 def test_other_lines_have_no_progress(line: str):
     assert Progress.read(line) is None

@@ -17,9 +17,10 @@ from alignsec.study.images import StudyImages
 from submit import validation
 from submit.digest_cache import DigestCache
 from submit.images import image_set
+from submit.images import parquet as parquet_reader
 from submit.images.store import PackStore
 from tests import tiny
-from tests.paths import SHARED_CASES
+from tests.paths import CHECKOUT, SHARED_CASES
 from tests.tiny import write_image
 
 
@@ -157,6 +158,19 @@ def test_damaged_pages_of_parquet_are_refused(tmp_path: Path, images: list[bytes
         path.write_bytes(data[:at] + bytes(40) + data[at + 40 :])
         with suppress(ConfigErrors):  # damage inside an image is found when the image is decoded
             read_and_gather(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("path", "cannot be read as parquet .*'utf-8' codec"),
+        ("column-type", "is damaged: column 0 of group 1 is BOOLEAN, not BYTE_ARRAY"),
+    ],
+)
+def test_damaged_parquet_of_a_fuzzer_is_refused(name: str, message: str):
+    """A path that is no UTF-8, and a type at which pyarrow's C++ code aborts the process."""
+    with pytest.raises(ConfigErrors, match=message):
+        parquet_reader.read_shards([CHECKOUT / "tests/fixtures/damaged" / f"{name}.parquet"])
 
 
 def test_a_parquet_file_of_too_many_rows_is_refused(
