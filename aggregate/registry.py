@@ -10,17 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
-from aggregate.collect.table import to_csv
-from aggregate.formatting import format_quantity
-from aggregate.scores import scores
-from aggregate.scores.scores import Scores
 from alignsec import atomic, terminal
 from alignsec.catalogue import brainscore_registry
 from alignsec.catalogue.brainscore_registry import Registration, RegistryError
-from alignsec.command import INPUT_ERROR, run_command
+from alignsec.command import INPUT_ERROR, explain_missing, run_command
 from alignsec.errors import ConfigError, ConfigErrors
+
+try:
+    import pandas as pd
+
+    from aggregate.collect.table import to_csv
+    from aggregate.formatting import format_quantity
+    from aggregate.scores import scores
+    from aggregate.scores.scores import Scores
+except ModuleNotFoundError as missing:
+    sys.exit(explain_missing(missing, "all"))
 
 NOTE = "no partly written file is left"
 RegistrationState = Literal[

@@ -80,4 +80,4 @@ def _digest_tensor(value: Tensor) -> str:
     dense = plain if plain.layout is torch.strided else plain.to_dense()
     real = torch.view_as_real(dense) if dense.is_complex() else dense
     data = real.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(data.data).hexdigest()

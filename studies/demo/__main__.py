@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from alignsec.command import SUCCESS, run_command
+from alignsec.command import SUCCESS, explain_missing, run_command
 from alignsec.console import TerminalConsole
 from alignsec.display import Display
 from studies.demo.manifest import digest_sources, is_current
@@ -47,7 +47,10 @@ def _prepare(folder: Path, processes: int, console: Console) -> int:
         f"Training {len(networks)} models on handwritten digits, {processes} at a time; this takes under a minute"
     )
     # Imported here because torch takes seconds to import, which assets that are up to date do not need.
-    from studies.demo.preparation import make_assets  # noqa: PLC0415
+    try:
+        from studies.demo.preparation import make_assets  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        sys.exit(explain_missing(missing, "all"))
 
     start = time.perf_counter()
     with Display(console) as display:

@@ -19,7 +19,7 @@ from submit import pool, transfer, validation
 from submit.audits import resolve_audits
 from submit.code import CHECKOUT
 from submit.condor.submission import CondorCommand
-from submit.preflight import machines, quotas
+from submit.preflight import access, machines, quotas
 from submit.preflight.machines import LargestRequests
 from submit.requests.measurements import Measurements
 from submit.requests.summary import format_duration, format_size
@@ -87,6 +87,7 @@ def check(
         errors += quotas.time_errors(needs, site, env)
         errors += quotas.quota_errors(validated, needs, site, env, CHECKOUT)
         errors += quotas.score_errors(validated)
+        errors += access.staged_errors(validated, site, env, CHECKOUT / site.weights)
         _print_needs(console, needs)
     errors += _pool_errors(console, run, site, largest, env)
     for problem in errors:
@@ -107,7 +108,7 @@ def _print_needs(console: TerminalConsole, needs: quotas.StudyNeeds) -> None:
 def _pool_errors(
     console: TerminalConsole, run: CondorCommand | None, site: Site, largest: LargestRequests, env: Path
 ) -> list[ConfigError]:
-    """Return what is wrong with the pool: none found, no answer, or no machine for the study's jobs."""
+    """Return what is wrong with the pool: none found, no answer, no access, or no machine for the study's jobs."""
     given = f'"{site.site}"'
     if run is None:
         remedy = "HTCondor not found; on an access point, its commands must be on PATH"
@@ -116,8 +117,9 @@ def _pool_errors(
         ads = machines.query_machines(run)
     except ValueError as error:
         return [ConfigError(path=env, field="SITE", given=given, remedy=f"the collector does not answer: {error}")]
+    denied = access.schedd_errors(run, site, env)
     console.print(f"{machines.count_matching(ads, site, largest)} of {len(ads)} machines can run the jobs")
-    return machines.find_errors(ads, site, largest, env)
+    return [*denied, *machines.find_errors(ads, site, largest, env)]
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ def run_without_libraries(folder: Path, checkout: Path, *words: str) -> tuple[in
         ("submit.status", "none"),
         ("submit.failures", "none"),
         ("submit.images", "none.toml"),
+        ("submit.preflight", "none.toml"),
+        ("submit", "none.toml", "--canary"),
+        ("submit.containers", "--variant", "none"),
     ],
     ids=lambda words: words[0],
 )
@@ -65,6 +68,8 @@ def test_the_commands_of_an_access_point_need_no_heavy_library(
         ("aggregate", "none"),
         ("aggregate.compare", "none", "none"),
         ("aggregate.published", "none", "--scores", "none"),
+        ("aggregate.registry", "none", "--scores", "none", "--out", "none.csv"),
+        ("studies.demo", "{folder}/demo"),
         ("submit.weights", "none.toml"),
     ],
     ids=lambda words: words[0],
@@ -72,7 +77,7 @@ def test_the_commands_of_an_access_point_need_no_heavy_library(
 def test_other_commands_name_the_requirements_that_they_need(
     words: tuple[str, ...], tmp_path: Path, checkout: Path
 ) -> None:
-    code, output = run_without_libraries(tmp_path, checkout, *words)
+    code, output = run_without_libraries(tmp_path, checkout, *(word.format(folder=tmp_path) for word in words))
     assert code == 1, output
     assert "Traceback" not in output
     assert "the command needs requirements/" in output

@@ -35,10 +35,12 @@ MACHINE = {
 CHTC = {"SITE": "chtc", "CONTAINER_IMAGE": "docker://example/alignsec:v1"}
 
 
-def collector(*ads: Mapping[str, Any], code: int = 0) -> Callable[..., "CompletedProcess[str]"]:
-    """Return a fake of a pool's commands that answers one query of the collector."""
+def collector(*ads: Mapping[str, Any], code: int = 0, denied: str = "") -> Callable[..., "CompletedProcess[str]"]:
+    """Return a fake of a pool's commands that answers one query of the collector, and one ping of the schedd."""
 
     def run(argv: list[str], check: bool = False) -> "CompletedProcess[str]":
+        if argv[0] == "condor_ping":
+            return CompletedProcess(argv, 1 if denied else 0, "", denied)
         assert argv[0] == "condor_status", "preflight only queries the collector"
         return CompletedProcess(argv, code, json.dumps(ads) if ads else "", "no collector" if code else "")
 
