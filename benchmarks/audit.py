@@ -39,8 +39,9 @@ SURVIVORS = (0.15, 0.3, 0.5)
 BROKEN = (0.0, 0.005, 0.01, 0.04, 0.4)
 IMAGES = 1000
 MODELS = 144
-BROKEN_AFTER = 60
-"""Passes (forward + 2 x backward) of an image that breaks early: 20 of each."""
+BROKEN_AFTER = 30
+"""Passes (forward + 2 x backward) of an image that APGD-CE breaks. The mean was 6 to 9 on digits, undefended and
+adversarially trained, and 6, 34 and 14 on the MNIST network at Linf 0.1, 0.15 and 0.2."""
 SORTING = 27
 """Passes for the linearised distances of a survivor: 9 forward and 9 backward."""
 _STANDARD = Attack.model_validate({"method": "autoattack", "norm": "Linf", "eps": ["1/255"]})

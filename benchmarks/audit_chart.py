@@ -79,7 +79,10 @@ def _draw_coverage(axes: Axes, rows: list[Row]) -> None:
 
 
 def _draw_runs(axes: Axes, rows: list[Row]) -> None:
-    """Draw passes against the error of audits of real networks."""
+    """Draw passes against the error of audits of real networks; nothing without rows."""
+    if not rows:
+        axes.set_axis_off()
+        return
     for share, (_, colour, marker) in _SHARES.items():
         chosen = [row for row in rows if row["share"] == share]
         x, y = [row["passes_ratio"] for row in chosen], [100 * row["rms_error"] for row in chosen]
