@@ -64,6 +64,7 @@ def draw_panel(table: pd.DataFrame, axes: Axes) -> None:
     axes.set_xlabel("alignment score")
     axes.grid(visible=True)
     axes.margins(x=0.06)
+    axes.locator_params(axis="x", nbins=6)
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 1.0), handletextpad=0.2, borderaxespad=0.2, labelspacing=0.25
     )

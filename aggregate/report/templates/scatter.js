@@ -6,6 +6,16 @@ let selected = -1; // index of the point selected by keyboard
 // The library interprets some tags and entities in labels, so names are escaped.
 const escapeLabel = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\n", " ");
 
+// Break a label into lines of at most `most` characters where it has a separator. A chart cuts longer axis titles.
+function breakLabel(text, most) {
+  const lines = [""];
+  for (const part of text.split(/(?<=[ ,._-])/)) {
+    if (lines.at(-1) && (lines.at(-1) + part).length > most) lines.push("");
+    lines[lines.length - 1] += part;
+  }
+  return lines.map(escapeLabel).join("<br>");
+}
+
 async function loadLibrary() {
   const compressed = Uint8Array.from(atob($("plotly").textContent), (letter) => letter.charCodeAt(0));
   const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("gzip"));
@@ -62,11 +72,15 @@ function drawChart() {
     traces.push({ x: ends, y: ends.map((x) => fit.intercept + fit.slope * x), mode: "lines", hoverinfo: "skip" });
   }
   const top = Math.max(0.1, ...points.map((p) => p.y));
+  const [across, down] = [chart.clientWidth - 90, 370].map((pixels) => Math.max(8, Math.floor(pixels / 9)));
   const layout = {
     autosize: true, height: 460, margin: { l: 64, r: 16, t: 12, b: 60 }, showlegend: false, hovermode: "closest", dragmode: false,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "inherit", size: 13 },
-    xaxis: { title: { text: escapeLabel(score.name), standoff: 10 }, zeroline: false },
-    yaxis: { title: { text: escapeLabel(budget.label) }, range: [-0.04 * top, 1.06 * top], tickformat: ".0%", zeroline: false },
+    xaxis: { title: { text: breakLabel(score.name, across), standoff: 10 }, zeroline: false, automargin: true },
+    yaxis: {
+      title: { text: breakLabel(budget.label, down), standoff: 10 }, range: [-0.04 * top, 1.06 * top], tickformat: ".0%",
+      zeroline: false, automargin: true,
+    },
     hoverlabel: { align: "left" },
   };
   return Plotly.react(chart, traces, layout, { displayModeBar: false, responsive: true });
