@@ -141,7 +141,8 @@ def test_long_axis_titles_are_not_cut(opened, width):
     cut = opened.evaluate(
         "(() => { const box = chart.getBoundingClientRect(); return ['.xtitle', '.ytitle'].filter(css => {"
         " const one = chart.querySelector(css).getBoundingClientRect();"
-        " return one.left < box.left || one.right > box.right || one.top < box.top || one.bottom > box.bottom; }) })()"
+        " return one.left < box.left || one.right > box.right || one.top < box.top || one.bottom > box.bottom;"
+        " }) })()"
     )
     assert cut == []
 
