@@ -17,7 +17,7 @@ RUN ?= runs/demo
 SITE_OPTIONS = $(if $(SITE),--site $(SITE)) $(if $(ENV),--env $(ENV))
 
 .DEFAULT_GOAL := help
-.PHONY: help access-point demo test quick check weights images submit preflight canary local status failures aggregate compare numbers registry pool pool-down containers brainscore brainscore-archive bench gpu-check faults fuzz validate catalogue requirements clean
+.PHONY: help access-point demo test quick check weights images submit preflight canary local status failures aggregate verify compare numbers registry pool pool-down containers brainscore brainscore-archive bench gpu-check faults fuzz validate catalogue requirements clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ failures: $(SUBMIT_READY)  ## show failures by cause, with a command to reproduc
 
 aggregate: $(READY)  ## write tables, figures and report again, also of an incomplete run: make aggregate RUN=runs/x
 	$(PY) -m aggregate $(RUN)
+
+verify: $(READY)  ## check the kept examples and clean verdicts of a run: make verify RUN=runs/x; or EXAMPLES=folder
+	$(PY) -m jobs.verify $(RUN) $(if $(EXAMPLES),--examples $(EXAMPLES))
 
 numbers: $(READY)  ## analyse published robust accuracies: make numbers FILE=x.csv SCORES=leaderboard.csv IMAGES=1000
 	$(PY) -m aggregate.published $(FILE) --scores $(SCORES) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT))

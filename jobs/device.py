@@ -11,7 +11,7 @@ class UnusableGpuError(Exception):
     """The job was assigned a GPU and cannot use it. Another machine may have a newer driver or a working GPU."""
 
 
-def choose_device(assigned: str) -> torch.device:
+def choose_device(assigned: str, wanted: str | None = None) -> torch.device:
     """Return the device to compute on.
 
     A job that was assigned a GPU never computes on the CPU: it would take many times as long, and its slot's GPU
@@ -19,10 +19,13 @@ def choose_device(assigned: str) -> torch.device:
 
     Args:
         assigned: The GPUs that HTCondor assigned to the job; empty if it assigned none.
+        wanted: The type of device that the user of a command wants; by default a GPU if there is one.
 
     Raises:
         UnusableGpuError: If a GPU was assigned, and CUDA cannot be initialised or cannot compute on it.
     """
+    if wanted:
+        return torch.device(wanted)
     if not assigned:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -57,6 +60,20 @@ def limit_gpu_memory(device: torch.device, slot_bytes: int | None) -> None:
         torch.cuda.set_per_process_memory_fraction(slot_bytes / total, device)
 
 
+def name_device(device: torch.device) -> str:
+    """Return the name of the GPU, or "CPU"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+
+
 def find_uuid(device: torch.device) -> str:
     """Return the UUID of a GPU as nvidia-smi names it; empty for a CPU."""
     return f"GPU-{torch.cuda.get_device_properties(device).uuid}" if device.type == "cuda" else ""
+
+
+def disable_reduced_precision() -> None:
+    """Make PyTorch compute in float32, deterministically. On NVIDIA GPUs, convolutions use TF32 by default."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    # The fastest algorithm can differ between runs; identical bits matter more here than speed.
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True

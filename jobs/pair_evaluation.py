@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.kept_examples import KeptExamples
 from alignsec.evaluation.passes.precision import describe_precision
 from alignsec.evaluation.task import Task
-from alignsec.models import classifier, memory_format
 from alignsec.models.images import ImageLoader, load_images
 from alignsec.run import outcome_file
 from alignsec.run.folder import EXAMPLES_SUFFIX, JOB_EXAMPLES
@@ -24,16 +23,9 @@ from alignsec.spec.pair import File, Pair
 from alignsec.spec.verdicts import BudgetVerdicts, round_distance
 from jobs import provenance
 from jobs.checkpoint import Checkpoint
-from jobs.device import choose_device, find_uuid, limit_gpu_memory
+from jobs.device import choose_device, disable_reduced_precision, find_uuid, limit_gpu_memory
 from jobs.gpu_usage import GpuUsage
-
-_CHANNELS_LAST_SIDE = 128
-"""Smallest image side in pixels for which weights are stored with channels last on a CPU. At 224 pixels MobileNets
-take a fifth less time; networks for 28 or 32 pixels take as much or more. Not measured on GPUs yet."""
-
-
-class TransferError(Exception):
-    """A file is not the one that the pair names: it was truncated, or changed after the submission."""
+from jobs.model_files import check_digests, load_model
 
 
 def evaluate_pair(
@@ -61,7 +53,7 @@ def evaluate_pair(
     disable_reduced_precision()
     device = choose_device(provenance.find_assigned_gpus(environ))
     limit_gpu_memory(device, provenance.read_gpu_memory_bytes())
-    _check_digests(folder, (pair.model.weights, pair.model.code, pair.extends))
+    check_digests(folder, (pair.model.weights, pair.model.code, pair.extends))
     # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
     with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
         task = _make_task(pair, folder, device, images, corrupted)
@@ -117,21 +109,13 @@ def _make_record(
     )
 
 
-def _load_model(pair: Pair, folder: Path, device: torch.device) -> classifier.Classifier:
-    model = classifier.load(pair.model, folder, device)
-    _, height, width = pair.model.preprocessing.input_size
-    if device.type == "cpu" and min(height, width) >= _CHANNELS_LAST_SIDE:
-        memory_format.use_channels_last(model, pair.model.preprocessing.input_size)
-    return model
-
-
 def _make_task(
     pair: Pair, folder: Path, device: torch.device, images: ImageLoader, corrupted: ImageLoader | None
 ) -> Task:
     """Load the model and return the task; raise ValueError if the corrupted images are of another set."""
     if corrupted and corrupted.labelled_names != images.labelled_names:
         raise ValueError("the corrupted images must have the names and labels of the clean images")
-    model, labels = _load_model(pair, folder, device), images.labels.to(device)
+    model, labels = load_model(pair.model, folder, device), images.labels.to(device)
     others = corrupted.pixels if corrupted else None
     earlier = _read_earlier(pair, folder)
     return Task(model, images.pixels, labels, pair.attack, pair.seed, others, pair.audit_key, earlier)
@@ -178,25 +162,6 @@ def _add_distances(evaluation: Evaluation, index: int) -> BudgetVerdicts:
     )
     steps, distances = [one.step for one in found], [round_distance(one.distance) for one in found]
     return evaluation.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
-
-
-def disable_reduced_precision() -> None:
-    """Make PyTorch compute in float32, deterministically. On NVIDIA GPUs, convolutions use TF32 by default."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
-    # The fastest algorithm can differ between runs; identical bits matter more here than speed.
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-
-
-def _check_digests(folder: Path, files: Iterable[File | None]) -> None:
-    """Raise TransferError unless each file has the digest that the pair names."""
-    for file in files:
-        if file is not None and (found := digest.sha256_of_file(folder / file.name)) != file.sha256:
-            raise TransferError(
-                f"{file.name}: SHA-256 is {found[:12]}, expected {file.sha256[:12]}; "
-                "the file is truncated or changed"
-            )
 
 
 class ProgressReporter:

@@ -24,7 +24,11 @@ TORCH_FOLDERS = (
     "alignsec/catalogue/generate/",
 )
 """Folders whose files may import torch."""
-TORCH_FILES = {"jobs/device.py", "jobs/pair_evaluation.py", "jobs/provenance.py"}
+TORCH_FILES = {
+    *("jobs/device.py", "jobs/model_files.py", "jobs/pair_evaluation.py", "jobs/provenance.py"),
+    *("jobs/verification/classification.py", "jobs/verification/examples_folder.py"),
+    *("jobs/verification/models.py", "jobs/verification/run_claims.py"),
+}
 LIBRARY_MODULES = {name.removesuffix(".py").replace("/", ".") for name in FILES if name.startswith("alignsec/")}
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 VAGUE_FUNCTIONS = {"of", "all", "tell", "way"}

@@ -158,7 +158,7 @@ def test_full_disk_leaves_empty_outcome(job: Job, small_disk: list[str], tmp_pat
     assert "No space left on device" in done.stderr
     assert "0 outcome.json" in done.stdout
     left = set(done.stdout.split("outcome.json\n", 1)[1].split())
-    assert left == {path.name for path in made.folder.iterdir()} | {"filler", "outcome.json"}
+    assert left == {path.name for path in made.folder.iterdir()} | {"filler", "outcome.json", "examples.bin"}
 
 
 def test_unknown_argument(job: Job):

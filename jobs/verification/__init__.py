@@ -1,0 +1,1 @@
+"""Verification of adversarial examples and clean verdicts, without the attack engine."""
