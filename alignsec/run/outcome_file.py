@@ -154,10 +154,13 @@ def read(path: Path) -> Record | Failure:
     """Read an outcome file.
 
     Raises:
-        DamagedOutcomeError: As for `parse`.
+        DamagedOutcomeError: As for `parse`; and for a directory, link or pipe, which a job can leave there.
         OSError: If the file cannot be read.
     """
-    return parse(path.read_bytes())
+    try:
+        return parse(bounded.read_regular(path, limits.OUTCOME_BYTES))
+    except (bounded.NotAFileError, bounded.TooLargeError) as error:
+        raise DamagedOutcomeError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

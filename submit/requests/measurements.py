@@ -1,6 +1,8 @@
 """Measurements of finished pairs, from the outcomes of all runs of this site. Each outcome file is read once."""
 
 import json
+import os
+import stat
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cache
@@ -10,6 +12,7 @@ from typing import Literal
 
 from alignsec import atomic, digest
 from alignsec.catalogue import network_cost
+from alignsec.names import find_forbidden
 from alignsec.run import outcome_file
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import DamagedOutcomeError
@@ -174,9 +177,8 @@ def read_measurements(runs: Path) -> Measurements:
     """
     kept = _read_kept(runs / MEASUREMENTS_FILE)
     current: dict[str, tuple[list[int], Measurement | None]] = {}
-    for path in _newest_outcomes(runs):
-        stat = path.stat()
-        stamp, name = [stat.st_size, stat.st_mtime_ns], path.relative_to(runs).as_posix()
+    for path, found in _newest_outcomes(runs):
+        stamp, name = [found.st_size, found.st_mtime_ns], path.relative_to(runs).as_posix()
         before = kept.get(name)
         if before is None or before[0] != stamp:
             before = stamp, _read_measurement(path)
@@ -188,9 +190,11 @@ def read_measurements(runs: Path) -> Measurements:
     return Measurements(one for _, one in current.values() if one is not None)
 
 
-def _newest_outcomes(runs: Path) -> Iterator[Path]:
-    paths = ((path.stat().st_mtime_ns, path) for path in runs.glob("*/outcomes/*.json"))
-    yield from (path for _, path in sorted(paths, reverse=True)[:NEWEST])
+def _newest_outcomes(runs: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the newest files; a directory, link or pipe, or a name that JSON cannot hold, has no measurement."""
+    paths = (path for path in runs.glob("*/outcomes/*.json") if not find_forbidden(str(path.relative_to(runs))))
+    files = [(path, found) for path in paths if stat.S_ISREG((found := path.lstat()).st_mode)]
+    yield from sorted(files, key=lambda file: (file[1].st_mtime_ns, file[0]), reverse=True)[:NEWEST]
 
 
 def _read_kept(path: Path) -> dict[str, tuple[list[int], Measurement | None]]:

@@ -8,6 +8,7 @@ import pytest
 
 from alignsec.run import outcome_file, status
 from alignsec.run.folder import RunFolder
+from alignsec.run.outcome_file import DamagedOutcomeError
 from submit import failures
 from submit.condor import submission
 from submit.monitor.run_status import RunMonitor
@@ -51,6 +52,8 @@ def test_an_entry_that_is_no_file_fails_its_pair_only(folder: RunFolder, kind: s
     assert [pair.reason for pair in failures.find_failures(plan(), folder)] == [found.reason]
     assert failures.read_log_tail(folder, PAIR) == []
     assert submission.find_finished_pairs(folder, plan()) == frozenset()
+    with pytest.raises(DamagedOutcomeError, match=f"is {kind}, not a file"):
+        outcome_file.read(folder.outcome(PAIR))
 
 
 @pytest.mark.parametrize("target", ["nowhere", f"{PAIR}.json"])

@@ -1,5 +1,6 @@
 """Measurements of finished pairs, read from the outcomes of all runs."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def test_a_damaged_file_of_measurements_is_replaced(runs: Path, damage: bytes):
 def test_only_the_newest_outcomes_are_read(runs: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(measurements, "NEWEST", 1)
     assert len(measurements.read_measurements(runs)) <= 1
+
+
+def test_entries_that_are_no_files_and_odd_names_are_skipped(runs: Path):
+    """A pipe once made every later submission wait; a link that leads nowhere ended it."""
+    folder = runs / "two" / "outcomes"
+    os.mkfifo(folder / "pipe.json")
+    (folder / "link.json").symlink_to("nowhere")
+    (folder / "folder.json").mkdir()
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.json")).write_bytes(b"{")
+    assert len(measurements.read_measurements(runs)) == 2
+    kept = (runs / measurements.MEASUREMENTS_FILE).read_text(encoding="utf-8")
+    assert not any(name in kept for name in ("pipe", "link", "folder", "\\udcff"))
 
 
 def test_a_missing_folder_has_no_measurements(tmp_path: Path):
