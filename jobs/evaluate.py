@@ -1,4 +1,4 @@
-"""Entry point of a job: `python3 -m jobs.evaluate PAIR.json`, run in the folder with the pair's files.
+"""Entry point of a job: `python3 -m jobs.evaluate SHARD.json --pair ID`, run in the folder with the pair's files.
 
 A job always leaves outcome.json. HTCondor holds a job whose declared output is missing, and the DAG would wait for
 it without end.
@@ -16,6 +16,7 @@ from alignsec.models.errors import is_out_of_memory
 from alignsec.run import exit_code, outcome_file
 from alignsec.run.folder import JOB_CHECKPOINT, JOB_EXAMPLES, JOB_OUTCOME
 from alignsec.run.outcome import Failure, Record
+from alignsec.run.pair_shard import PairFileError, read_pair
 from alignsec.spec.pair import Pair
 from jobs import provenance
 from jobs.checkpoint import Checkpoint, CheckpointSaved
@@ -27,7 +28,8 @@ CHECKPOINT = Path(JOB_CHECKPOINT)
 def main() -> int:
     """Evaluate the pair, write its outcome and return an exit code of alignsec.run.exit_code."""
     parser = argparse.ArgumentParser(prog="python3 -m jobs.evaluate", description=__doc__)
-    parser.add_argument("pair", type=Path, help="JSON file of the pair, in the folder with its weights and images")
+    parser.add_argument("file", type=Path, help="JSON file of pairs, in the folder with the weights and images")
+    parser.add_argument("--pair", metavar="ID", help="the pair of the file; without it, the file is one pair")
     parser.add_argument(
         "--checkpoint-every",
         type=float,
@@ -42,7 +44,7 @@ def main() -> int:
         OUTCOME.touch()
         EXAMPLES.touch()
         checkpoint = Checkpoint(CHECKPOINT, clock, arguments.checkpoint_every)
-        pair = _read_pair(arguments.pair)
+        pair = _read_pair(arguments.file, arguments.pair)
         # Imported here: a job must leave an outcome even on a machine where torch cannot be imported.
         from jobs.pair_evaluation import evaluate_pair  # noqa: PLC0415
 
@@ -51,26 +53,25 @@ def main() -> int:
     except CheckpointSaved:
         return exit_code.CHECKPOINT
     except Exception as error:  # noqa: BLE001 - the only broad except: any error becomes a recorded failure
-        result = _failure(error, pair, arguments.pair.stem, clock)
+        result = _failure(error, pair, arguments.pair or arguments.file.stem, clock)
         code = exit_code.PERMANENT_FAILURE if result.hopeless else exit_code.TEMPORARY_FAILURE
         traceback.print_exc()
     return code if _write_outcome(result) else exit_code.TEMPORARY_FAILURE
 
 
-def _read_pair(path: Path) -> Pair:
+def _read_pair(path: Path, pair_id: str | None) -> Pair:
+    """Return the job's pair from a shard, or from a file of one pair."""
+    if pair_id is not None:
+        return read_pair(path, pair_id)
     try:
         return Pair.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise PairFileError(f"{path.name}: invalid pair: {error.errors()[0]['msg']}") from error
 
 
-class PairFileError(ValueError):
-    """The pair file is not valid."""
-
-
-def _failure(error: Exception, pair: Pair | None, stem: str, clock: provenance.Clock) -> Failure:
+def _failure(error: Exception, pair: Pair | None, name: str, clock: provenance.Clock) -> Failure:
     return Failure(
-        id=pair.id if pair else _escape(stem),
+        id=pair.id if pair else _escape(name),
         pair=pair,
         hopeless=not _is_machine_error(error),
         reason=_escape(f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"),

@@ -18,11 +18,13 @@ from alignsec.console import TerminalConsole
 from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
+from alignsec.run.pair_shard import shard_name
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.status import PairStatus
 from submit.condor.dag import FINAL_NODE
 from submit.monitor import final_node
 from submit.monitor.dagman_output import DagmanOutput
+from submit.outcome_states import OutcomeStates
 
 PAIRS_PER_CAUSE = 5
 LOG_LINES = 8
@@ -45,22 +47,23 @@ def main() -> int:
 
 def _print_failures(folder: RunFolder) -> int:
     console = TerminalConsole(soft_wrap=True, highlight=False)
-    plan = Plan.read(folder)
-    failures = find_failures(plan, folder)
-    planned = {one.pair.id: one for one in plan.planned}
+    plan, events = Plan.read(folder), EventLog(folder.events, folder.event_histories)
+    failures = find_failures(plan, folder, events)
+    events.save()
+    planned = {one.pair.id: (index, one) for index, one in enumerate(plan.planned)}
     for cause, pairs in group_by_cause(failures).items():
         console.print(f"\n[bold]{len(pairs)} × {escape(cause)}[/bold]")
         for pair in pairs[:PAIRS_PER_CAUSE]:
             console.print(f"  {pair.id}: {escape(pair.reason)}")
-            console.print(f"    to reproduce it, run: {escape(reproduction_command(folder, planned[pair.id]))}")
+            console.print(f"    to reproduce it, run: {escape(reproduction_command(folder, *planned[pair.id]))}")
         if len(pairs) > PAIRS_PER_CAUSE:
             console.print(f"  ... and {len(pairs) - PAIRS_PER_CAUSE} more")
         for line in read_log_tail(folder, pairs[0].id):
             console.print(f"    | {escape(line)}")
     console.print(f"\n{len(failures)} of {len(plan.planned)} pairs failed" if failures else "no pair failed")
-    for machine, count in find_failing_machines(EventLog(folder.events)).items():
+    for machine, count in find_failing_machines(events).items():
         console.print(f"{count} jobs failed on {machine}; to avoid it, set REQUIREMENTS", markup=False)
-    analysis = find_analysis_failure(folder)
+    analysis = find_analysis_failure(folder, events)
     if analysis:
         console.print(f"the analysis: {analysis}", markup=False)
     return INCOMPLETE if failures or analysis else SUCCESS
@@ -76,12 +79,12 @@ def find_failing_machines(events: EventLog) -> dict[str, int]:
     return {machine: count for machine, count in counts.most_common(MACHINES) if count > 1}
 
 
-def find_analysis_failure(folder: RunFolder) -> str:
+def find_analysis_failure(folder: RunFolder, events: EventLog) -> str:
     """Return why this submission has no report; empty if it has one, or its FINAL node has not ended."""
     job = event_log.find_last_job(folder.dagman_log)
     if job is None:
         return ""
-    history = EventLog(folder.events).nodes.get(FINAL_NODE)
+    history = events.nodes.get(FINAL_NODE)
     problem = DagmanOutput(folder.dagman_output, folder.node_status).update().get(FINAL_NODE)
     report = final_node.is_of_submission(folder.report, job.submitted)
     is_held = history is not None and history.state == "held"
@@ -90,21 +93,25 @@ def find_analysis_failure(folder: RunFolder) -> str:
     return final_node.describe_final(history, problem, dag_ended=job.ended, report=report)
 
 
-def find_failures(plan: Plan, folder: RunFolder) -> list[PairStatus]:
+def find_failures(plan: Plan, folder: RunFolder, events: EventLog) -> list[PairStatus]:
     """Return the pairs that failed or whose jobs were held, removed, or ended without an outcome.
 
     Raises:
         OSError: The run's files cannot be read.
     """
-    events = EventLog(folder.events)
     problems = DagmanOutput(folder.dagman_output, folder.node_status).update()
+    states = OutcomeStates(folder, plan.code_sha256)
     failures = []
-    for pair in status.read_statuses(plan, folder.outcomes, events):
-        problem = problems.get(pair.id) if pair.state == "missing" else None
-        if problem is not None and not (pair.history and pair.history.state in ("running", "idle")):
-            failures.append(replace(pair, reason=problem.reason))
-        elif pair.state == "failed" or (pair.state == "missing" and _is_job_lost(pair)):
-            failures.append(pair)
+    for pair in plan:
+        if states.find(pair.id)[0] == "ok":
+            continue
+        found = status.read_pair_status(pair, folder.outcome(pair.id), events.nodes.get(pair.id))
+        problem = problems.get(pair.id) if found.state == "missing" else None
+        if problem is not None and not (found.history and found.history.state in ("running", "idle")):
+            failures.append(replace(found, reason=problem.reason))
+        elif found.state == "failed" or (found.state == "missing" and _is_job_lost(found)):
+            failures.append(found)
+    states.save()
     return failures
 
 
@@ -138,13 +145,21 @@ def read_log_tail(folder: RunFolder, pair_id: str) -> list[str]:
     return []
 
 
-def reproduction_command(folder: RunFolder, planned: PlannedPair) -> str:
-    """Return a shell command that runs one pair on this machine, in an empty folder, as its job does."""
+def reproduction_command(folder: RunFolder, index: int, planned: PlannedPair) -> str:
+    """Return a shell command that runs one pair on this machine, in an empty folder, as its job does.
+
+    Args:
+        folder: The run folder.
+        index: The pair's position in the plan.
+        planned: The pair.
+    """
     pair_id = planned.pair.id
-    inputs = [folder.pair(pair_id), *(folder.input(path) for path in planned.inputs)]
-    links = " ".join(shlex.quote(str(path)) for path in inputs)
+    file, options = folder.pair_file(shard_name(index)), f" --pair {pair_id}"
+    if not file.exists() and folder.pair_file(pair_id).exists():
+        file, options = folder.pair_file(pair_id), ""  # a run of an earlier version
+    links = " ".join(shlex.quote(str(path)) for path in (file, *map(folder.input, planned.inputs)))
     code = shlex.quote(str(folder.code))
-    job = f"PYTHONSAFEPATH=1 PYTHONPATH={code} {shlex.quote(sys.executable)} -m jobs.evaluate {pair_id}.json"
+    job = f"PYTHONSAFEPATH=1 PYTHONPATH={code} {shlex.quote(sys.executable)} -m jobs.evaluate {file.name}{options}"
     return f'cd "$(mktemp -d)" && ln -s {links} . && {job}'
 
 

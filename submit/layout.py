@@ -10,6 +10,7 @@ from alignsec import atomic, digest
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.images import duplicates
 from alignsec.run.folder import RunFolder
+from alignsec.run.pair_shard import write_shards
 from alignsec.run.plan import Plan, PlannedPair, PlannedScores
 from alignsec.spec.pair import File, Pair
 from alignsec.study.study import StudyScores
@@ -67,9 +68,7 @@ def write_run_folder(
     )
     atomic.write_atomic(folder.study, text)
     atomic.write_atomic(folder.code, archive)
-    for pair in plan:
-        # After a crash of the machine, submitting again writes them again.
-        atomic.write_atomic(folder.pair(pair.id), pair.model_dump_json(indent=1).encode(), durable=False)
+    write_shards([*plan], folder)
     plan.write(folder)
     return plan
 
@@ -79,10 +78,10 @@ def _refuse_other_study(path: Path, folder: RunFolder) -> None:
 
     A study file that was moved, copied or edited is the same study: the other file must exist and differ.
     """
-    try:
-        other = Path(Plan.read(folder).study_file)
-    except ConfigErrors:  # no plan, or one of another version, which is replaced
+    study_file = Plan.read_study_file(folder)
+    if not study_file:  # no plan, or one of another version, which is replaced
         return
+    other = Path(study_file)
     if other.is_file() and other != path.resolve() and other.read_bytes() != path.read_bytes():
         remedy = (
             f"is also the name of the study {other}, which owns {folder.root}; give one of the two another name, "
@@ -101,17 +100,14 @@ def _plan_pairs(validated: ValidatedStudy, packs: StudyPacks, folder: RunFolder)
         source = sources[model.code] if model.code else None
         pair_model = model.to_pair_model(weights, source, validated.published.get(model.name))
         for attack in validated.study.attacks:
-            pack, corrupted = packs.images, packs.corrupted.get(attack)
+            corrupted = packs.corrupted.get(attack)
             inputs = (
                 *((folder.weights, weights), (folder.sources, source)),
-                *((folder.images, pack), (folder.images, corrupted)),
+                *((folder.images, packs.images), (folder.images, corrupted)),
             )
-            paths = [place / file.name for place, file in inputs if file]
-            relative = tuple(path.relative_to(folder.root).as_posix() for path in paths)
-            pair = Pair(
-                model=pair_model, attack=attack, images=pack, corrupted=corrupted, seed=validated.study.seed
-            )
-            planned.append(_extend(PlannedPair(pair=pair, inputs=relative), folder))
+            paths = tuple(f"{place.name}/{file.name}" for place, file in inputs if file)
+            pair = Pair.from_parts(pair_model, attack, packs.images, corrupted, validated.study.seed)
+            planned.append(_extend(PlannedPair(pair=pair, inputs=paths), folder))
     return tuple(planned)
 
 

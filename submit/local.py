@@ -1,4 +1,4 @@
-"""Runs of pairs on this machine, without HTCondor: same pair files, same job, same outcomes."""
+"""Runs of pairs on this machine, without HTCondor: same files of pairs, same job, same outcomes."""
 
 import os
 import shutil
@@ -16,6 +16,7 @@ from alignsec.run import exit_code, outcome_file, status
 from alignsec.run.folder import JOB_EXAMPLES, JOB_OUTCOME, RunFolder
 from alignsec.run.job_environment import HOME, inherited, job_environment
 from alignsec.run.outcome import Failure
+from alignsec.run.pair_shard import shard_name
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.progress import Progress
 from submit import guarded
@@ -66,10 +67,12 @@ class LocalRun:
         if shutil.which(self.python) is None:
             remedy = "is not a program; set PYTHON to a Python interpreter, or leave it empty"
             raise ConfigErrors([ConfigError(path=".env", field="PYTHON", given=f'"{self.python}"', remedy=remedy)])
-        pending = [planned for planned in plan.planned if not self.is_ok(planned)]
+        pending = [
+            (shard_name(index), planned) for index, planned in enumerate(plan.planned) if not self.is_ok(planned)
+        ]
         with ThreadPoolExecutor(self.processes) as workers:
             shutil.rmtree(self.folder.scratch, ignore_errors=True)
-            futures = {workers.submit(self._run_pair, planned) for planned in pending}
+            futures = {workers.submit(self._run_pair, *one) for one in pending}
             try:
                 while futures:
                     done, futures = wait(futures, return_when=FIRST_COMPLETED)
@@ -84,26 +87,27 @@ class LocalRun:
         """Return whether a pair already has a valid result."""
         return status.read_pair_status(planned.pair, self.folder.outcome(planned.pair.id)).state == "ok"
 
-    def _run_pair(self, planned: PlannedPair) -> EndedJob:
-        """Run a pair's job; retry it while it fails through the machine's fault."""
+    def _run_pair(self, shard: str, planned: PlannedPair) -> EndedJob:
+        """Run the job of a pair of a shard; retry it while it fails through the machine's fault."""
         code = exit_code.TEMPORARY_FAILURE
         for _ in range(1 + self.retries):
             if self._stopping.is_set():
                 break
-            code = self._run_job(planned)
+            code = self._run_job(shard, planned)
             if code in (exit_code.DONE, exit_code.PERMANENT_FAILURE):
                 break
         return EndedJob(planned.pair.id, code)
 
-    def _run_job(self, planned: PlannedPair) -> int:
+    def _run_job(self, shard: str, planned: PlannedPair) -> int:
         """Run one job in an empty folder that holds the pair's files, as HTCondor does; return its exit code."""
         pair_id = planned.pair.id
         scratch = self.folder.job_scratch(pair_id)
         shutil.rmtree(scratch, ignore_errors=True)
         (scratch / HOME).mkdir(parents=True)
-        for source in (*(self.folder.input(path) for path in planned.inputs), self.folder.pair(pair_id)):
+        pairs = self.folder.pair_file(shard)
+        for source in (*(self.folder.input(path) for path in planned.inputs), pairs):
             (scratch / source.name).symlink_to(source.absolute())
-        command = [self.python, "-m", "jobs.evaluate", self.folder.pair(pair_id).name]
+        command = [self.python, "-m", "jobs.evaluate", pairs.name, "--pair", pair_id]
         with (
             self.folder.log(pair_id).open("w", encoding="utf-8") as log,
             guarded.start(command, scratch, self._environment(scratch), subprocess.PIPE) as job,

@@ -15,7 +15,8 @@ from aggregate.collect.table import Row
 from aggregate.statistics.arrays import Bits
 from alignsec.display import Display
 from alignsec.run import status
-from alignsec.run.event_log import EventLog, NodeHistory
+from alignsec.run.event_log import EventLog
+from alignsec.run.node_history import NodeHistory
 from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS, StatusName, read_outcomes
 from alignsec.spec.pair import Pair

@@ -67,7 +67,17 @@ def read_models() -> dict[str, TimmModel]:
 
 def list_tags(architecture: str) -> list[str]:
     """Return the pretrained tags of one architecture."""
-    return [name for name, model in read_models().items() if model.is_tag and name.split(".")[0] == architecture]
+    return _group_tags().get(architecture, [])
+
+
+@cache
+def _group_tags() -> dict[str, list[str]]:
+    """Return the pretrained tags of every architecture."""
+    tags: dict[str, list[str]] = {}
+    for name, model in read_models().items():
+        if model.is_tag:
+            tags.setdefault(name.split(".", maxsplit=1)[0], []).append(name)
+    return tags
 
 
 def _parse_row(row: dict[str, str]) -> TimmModel:

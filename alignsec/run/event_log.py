@@ -1,79 +1,29 @@
 """HTCondor's event logs: the history of each DAG node, read without a query to the scheduler."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
-from htcondor2 import JobEventType
+from alignsec.run import event_cache, exit_code
+from alignsec.run.event_cache import Histories
+from alignsec.run.event_reader import Event, EventReader, EventType
+from alignsec.run.node_history import Hold, NodeHistory
 
-from alignsec.run import exit_code
-from alignsec.run.event_reader import EventReader
-
-JobState = Literal["idle", "running", "held", "ended", "removed"]
-
-
-@dataclass(frozen=True)
-class Hold:
-    """One hold of a job."""
-
-    when: int
-    """Seconds since 1970, UTC."""
-    code: int
-    """HoldReasonCode, as listed in HTCondor's manual."""
-    reason: str
-
-
-@dataclass(frozen=True)
-class NodeHistory:
-    """The history of one DAG node: the state of its last job, and counts over all its jobs."""
-
-    node: str
-    job: str = ""
-    """cluster.process of the last job."""
-    state: JobState = "idle"
-    since: int = 0
-    """Time at which the state began, seconds since 1970, UTC."""
-    host: str = ""
-    """Slot on which the job runs or last ran."""
-    jobs: int = 0
-    """Number of submitted jobs: one, and one for each retry."""
-    starts: int = 0
-    evictions: int = 0
-    holds: tuple[Hold, ...] = ()
-    removed: str = ""
-    """Reason for the removal of the last job; empty if it was not removed."""
-    exit_code: int | None = None
-    """Exit code of the last job; a negative value is a signal number."""
-    seconds: int = 0
-    """Run time of the last job, from its last start to its end."""
-    memory_mb: int = 0
-    """Largest memory usage."""
-    failed_hosts: tuple[str, ...] = ()
-    """Slots on which a job of the node ended by a signal or with the exit code of a temporary failure."""
-
-    @property
-    def summary(self) -> str:
-        """The state in one sentence, which says why there is no outcome."""
-        held = f"held ({self.holds[-1].reason})" if self.holds else ""
-        match self.state:
-            case "removed":
-                return f"{held}, then removed ({self.removed})" if held else f"removed ({self.removed})"
-            case "held":
-                return held
-            case "running":
-                return f"running on {self.host}"
-            case "idle":
-                return "waiting for a machine"
-        code = self.exit_code or 0
-        ending = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        where = f" on {self.host}" if self.host else ""
-        return f"its job {ending}{where} and left no outcome"
+_MAX_DIGITS = 19
+_MUCH_BYTES = 4_000_000
+"""Growth of the log after which the cache is written again. Reading less takes a tenth of a second."""
 
 
 class EventLog:
-    """The node histories of one DAG's event log, such as study.dag.nodes.log. A missing log has no nodes."""
+    """The node histories of one DAG's event log, such as study.dag.nodes.log. A missing log has no nodes.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The log.
+        cache: A file that keeps the histories and the position in the log from one command to the next. It is
+            written by `save`, and ignored if it is damaged or of another log.
+    """
+
+    def __init__(self, path: Path, cache: Path | None = None) -> None:
         self.nodes: dict[str, NodeHistory] = {}
         self.first = 0
         """Time of the first event, seconds since 1970, UTC; 0 for an empty log."""
@@ -82,6 +32,12 @@ class EventLog:
         self._path = path
         self._node_of: dict[str, str] = {}
         self._reader = EventReader(path)
+        self._cache = cache
+        if cache is not None and (found := event_cache.read(cache)):
+            self._reader.position = found.position
+            self.first, self.last, self.nodes = found.first, found.last, found.nodes
+            self._node_of = {history.job: node for node, history in self.nodes.items()}
+        self._saved = self._reader.position.offset
         self.update()
 
     def update(self) -> None:
@@ -90,13 +46,20 @@ class EventLog:
         Raises:
             OSError: If the log cannot be read.
         """
-        events, restarted = self._reader.read_new()
-        if restarted:
+        if self._reader.is_replaced():
             self.nodes.clear()
             self._node_of.clear()
             self.first = self.last = 0
-        for event in events:
+        for event in self._reader.read_new():
             self._add(event)
+
+    def save(self) -> None:
+        """Write the cache if much of the log was read since. A folder that cannot be written is left as it is."""
+        position = self._reader.position
+        if self._cache is None or position.offset - self._saved < _MUCH_BYTES:
+            return
+        event_cache.write(self._cache, Histories(position, self.first, self.last, self.nodes))
+        self._saved = position.offset
 
     @property
     def warning(self) -> str:
@@ -109,18 +72,16 @@ class EventLog:
             "tries, holds and evictions may be incomplete"
         )
 
-    def _add(self, event: Any) -> None:  # noqa: ANN401 - the bindings have no types
-        job = f"{event.cluster}.{event.proc}"
+    def _add(self, event: Event) -> None:
         self.first = self.first or event.timestamp
         self.last = event.timestamp
-        if event.type == JobEventType.SUBMIT:
-            # HTCondor 23.9 logs a note, "DAG Node: NAME", and 25.x a ClassAd. The bindings return a ClassAd for
-            # both.
-            notes = event.get("StructuredNotes", None)
-            name = notes.get("DAGNodeName", None) if hasattr(notes, "get") else None
-            self._node_of[job] = name if isinstance(name, str) and name else job
-        if (node := self._node_of.get(job)) is not None:
-            self.nodes[node] = _apply_event(self.nodes.get(node, NodeHistory(node)), job, event)
+        if event.type == EventType.SUBMIT:
+            self._node_of[event.job] = event.fields.get("Node") or event.fields.get("NodeName") or event.job
+        if (node := self._node_of.get(event.job)) is not None:
+            history = self.nodes.get(node)
+            if history is None:
+                history = self.nodes[node] = NodeHistory(node)
+            _apply_event(history, event)
 
 
 @dataclass(frozen=True)
@@ -143,10 +104,10 @@ def find_last_job(path: Path) -> LastJob | None:
         OSError: If the log cannot be read.
     """
     job = None
-    for event in EventReader(path).read_new()[0]:
-        if event.type == JobEventType.SUBMIT:
-            job = LastJob(int(event.cluster), int(event.timestamp), ended=False)
-        elif event.type in (JobEventType.JOB_TERMINATED, JobEventType.JOB_ABORTED) and job is not None:
+    for event in EventReader(path).read_new():
+        if event.type == EventType.SUBMIT:
+            job = LastJob(int(event.job.partition(".")[0]), event.timestamp, ended=False)
+        elif event.type in (EventType.JOB_TERMINATED, EventType.JOB_ABORTED) and job is not None:
             job = replace(job, ended=True)
     return job
 
@@ -164,46 +125,52 @@ def find_running_cluster(path: Path) -> int | None:
     return None if job is None or job.ended else job.cluster
 
 
-def _apply_event(before: NodeHistory, job: str, event: Any) -> NodeHistory:  # noqa: ANN401 - the bindings have no types
-    """Return a node's history after one more event."""
-    state: JobState | None = None
-    changes: dict[str, Any] = {}
+def _apply_event(history: NodeHistory, event: Event) -> None:
+    """Change a node's history by one more event."""
+    before, fields = history.state, event.fields
     match event.type:
-        case JobEventType.SUBMIT:
-            state, changes = "idle", {"job": job, "jobs": before.jobs + 1, "exit_code": None, "removed": ""}
-        case JobEventType.EXECUTE:
-            state, changes = "running", {"host": _text(event, "SlotName", ""), "starts": before.starts + 1}
-        case JobEventType.JOB_EVICTED | JobEventType.JOB_RECONNECT_FAILED:
-            state, changes = "idle", {"evictions": before.evictions + 1}
-        case JobEventType.JOB_TERMINATED:
-            normally = event.get("TerminatedNormally", False)
-            code = _integer(event, "ReturnValue", 1) if normally else -_integer(event, "TerminatedBySignal", 9)
-            seconds = event.timestamp - before.since if before.state == "running" else 0
-            state, changes = "ended", {"exit_code": code, "seconds": seconds}
+        case EventType.SUBMIT:
+            history.state, history.job, history.jobs = "idle", event.job, history.jobs + 1
+            history.exit_code, history.removed = None, ""
+        case EventType.EXECUTE:
+            history.state, history.host, history.starts = (
+                "running",
+                _text(fields, "SlotName", ""),
+                history.starts + 1,
+            )
+        case EventType.JOB_EVICTED | EventType.JOB_RECONNECT_FAILED:
+            history.state, history.evictions = "idle", history.evictions + 1
+        case EventType.JOB_TERMINATED:
+            normally = "ReturnValue" in fields
+            code = _integer(fields, "ReturnValue", 1) if normally else -_integer(fields, "TerminatedBySignal", 9)
+            history.state, history.exit_code = "ended", code
+            history.seconds = event.timestamp - history.since if before == "running" else 0
             if code not in (exit_code.DONE, exit_code.PERMANENT_FAILURE, exit_code.CHECKPOINT):
-                changes["failed_hosts"] = (*before.failed_hosts, before.host)
-        case JobEventType.JOB_ABORTED:
-            state, changes = "removed", {"removed": _text(event, "Reason", "removed")}
-        case JobEventType.JOB_HELD:
-            reason = _text(event, "HoldReason", "no reason given")
-            hold = Hold(event.timestamp, _integer(event, "HoldReasonCode", 0), reason)
-            state, changes = "held", {"holds": (*before.holds, hold)}
-        case JobEventType.JOB_RELEASED:
-            state = "idle"
-    if "MemoryUsage" in event.keys():  # noqa: SIM118 - the bindings' events are not mappings
-        changes["memory_mb"] = max(before.memory_mb, _integer(event, "MemoryUsage", 0))
-    if state is not None:
-        changes |= {"state": state, "since": event.timestamp}
-    return replace(before, **changes)
+                history.failed_hosts = (*history.failed_hosts, history.host)
+        case EventType.JOB_ABORTED:
+            history.state, history.removed = "removed", _text(fields, "Reason", "removed")
+        case EventType.JOB_HELD:
+            reason = _text(fields, "HoldReason", "no reason given")
+            hold = Hold(event.timestamp, _integer(fields, "HoldReasonCode", 0), reason)
+            history.state, history.holds = "held", (*history.holds, hold)
+        case EventType.JOB_RELEASED:
+            history.state = "idle"
+        case EventType.IMAGE_SIZE:
+            history.memory_mb = max(history.memory_mb, _integer(fields, "MemoryUsage", 0))
+            return
+        case _:
+            return
+    history.since = event.timestamp
+    if "MemoryUsage" in fields:
+        history.memory_mb = max(history.memory_mb, _integer(fields, "MemoryUsage", 0))
 
 
-def _integer(event: Any, name: str, default: int) -> int:  # noqa: ANN401 - the bindings have no types
-    """Return a number of an event; the default if it is missing or is no number."""
-    value = event.get(name, default)
-    return int(value) if isinstance(value, int | float) and abs(value) < 2**62 else default
+def _integer(fields: Mapping[str, str], name: str, default: int) -> int:
+    """Return a number of an event; the default if it is missing or has too many digits."""
+    value = fields.get(name, "")
+    return int(value) if 0 < len(value) < _MAX_DIGITS else default
 
 
-def _text(event: Any, name: str, default: str) -> str:  # noqa: ANN401 - the bindings have no types
-    """Return a text of an event in one line; the default if it is missing or is no text."""
-    value = event.get(name, default)
-    return " ".join(value.split()) if isinstance(value, str) and value.strip() else default
+def _text(fields: Mapping[str, str], name: str, default: str) -> str:
+    """Return a text of an event in one line; the default if it is missing."""
+    return " ".join(fields.get(name, "").split()) or default

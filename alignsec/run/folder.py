@@ -61,12 +61,12 @@ class RunFolder:
 
     @property
     def pairs(self) -> Path:
-        """Folder of the pair files, the jobs' inputs."""
+        """Folder of the files of pairs, the jobs' inputs."""
         return self.root / "pairs"
 
-    def pair(self, pair_id: str) -> Path:
-        """Return the path of one pair's file."""
-        return self.pairs / f"{pair_id}.json"
+    def pair_file(self, name: str) -> Path:
+        """Return the path of a file of pairs: a shard, or in runs of earlier versions one pair by its id."""
+        return self.pairs / f"{name}.json"
 
     def input(self, path: str) -> Path:
         """Return the path of an input that the plan lists relative to the run folder."""
@@ -91,6 +91,16 @@ class RunFolder:
     def verification(self) -> Path:
         """The result of the last `make verify`."""
         return self.root / "verify.json"
+
+    @property
+    def outcome_states(self) -> Path:
+        """Cache of the states of the outcome files."""
+        return self.root / ".outcomes.json"
+
+    @property
+    def event_histories(self) -> Path:
+        """Cache of the histories in the event log."""
+        return self.root / ".events.json"
 
     @property
     def analysis(self) -> Path:

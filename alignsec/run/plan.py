@@ -1,24 +1,17 @@
 """The plan of a run: its pairs and their input files, stored in plan.json."""
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from alignsec import atomic
 from alignsec.errors import ConfigErrors
 from alignsec.run.folder import RunFolder
+from alignsec.run.pair_parts import Index, PairParts, PairRow, PartTexts, deduplicate
 from alignsec.schema import Sha256, StrictModel
-from alignsec.spec.attack import Attack
 from alignsec.spec.budget import Budget
-from alignsec.spec.pair import File, Pair, PairModel
-
-Index = Annotated[int, Field(ge=0)]
-Shared = TypeVar("Shared", PairModel, Attack, File)
-
-
-def _is_none(value: object) -> bool:
-    return value is None
+from alignsec.spec.pair import File, Pair
 
 
 class PlannedPair(StrictModel):
@@ -83,26 +76,24 @@ class _PlanHeader(StrictModel):
     """Shares that were chosen for the requested precisions."""
 
 
-class _PairRow(StrictModel):
-    """A planned pair in plan.json; its model, attack and packs are indices into the file's lists."""
+class _PlannedRow(PairRow):
+    """A planned pair in plan.json."""
 
-    model: Index
-    attack: Index
-    images: Index
-    corrupted: Index | None = None
-    seed: int
     inputs: tuple[str, ...]
-    extends: File | None = Field(default=None, exclude_if=_is_none)
 
 
-class _PlanFile(_PlanHeader):
-    """The content of plan.json. Parts that pairs share are stored once: 100,000 full pairs would take 110 MB."""
+class _PlanFile(_PlanHeader, PairParts):
+    """The content of plan.json."""
 
     schema_version: Literal[2] = 2
-    models: tuple[PairModel, ...]
-    attacks: tuple[Attack, ...]
-    packs: tuple[File, ...]
-    planned: tuple[_PairRow, ...]
+    planned: tuple[_PlannedRow, ...]
+
+
+class _StudyFile(BaseModel):
+    """The part of plan.json that says which study owns the run folder. The pairs are skipped."""
+
+    schema_version: Literal[2]
+    study_file: str = ""
 
 
 class Plan(_PlanHeader):
@@ -120,12 +111,14 @@ class Plan(_PlanHeader):
         Raises:
             OSError: If the file cannot be written.
         """
-        models, model_indices = _deduplicate(pair.model for pair in self)
-        attacks, attack_indices = _deduplicate(pair.attack for pair in self)
-        packs, pack_indices = _deduplicate(pack for pair in self for pack in (pair.images, pair.corrupted) if pack)
+        texts = PartTexts()
+        models, model_indices = deduplicate((pair.model for pair in self), texts)
+        attacks, attack_indices = deduplicate((pair.attack for pair in self), texts)
+        all_packs = (pack for pair in self for pack in (pair.images, pair.corrupted) if pack)
+        packs, pack_indices = deduplicate(all_packs, texts)
         next_pack = iter(pack_indices)
         rows = [
-            _PairRow(
+            _PlannedRow(
                 model=model,
                 attack=attack,
                 images=next(next_pack),
@@ -141,6 +134,14 @@ class Plan(_PlanHeader):
         atomic.write_atomic(folder.plan, content.model_dump_json().encode())
 
     @classmethod
+    def read_study_file(cls, folder: RunFolder) -> str:
+        """Return only the path of the study file; empty if there is no plan of this version."""
+        try:
+            return _StudyFile.model_validate_json(folder.plan.read_bytes()).study_file
+        except (OSError, ValidationError):
+            return ""
+
+    @classmethod
     def read(cls, folder: RunFolder) -> "Plan":
         """Read plan.json.
 
@@ -149,20 +150,7 @@ class Plan(_PlanHeader):
         """
         try:
             content = _PlanFile.model_validate_json(folder.plan.read_bytes())
-            pairs = (
-                Pair(
-                    model=content.models[row.model],
-                    attack=content.attacks[row.attack],
-                    images=content.packs[row.images],
-                    corrupted=None if row.corrupted is None else content.packs[row.corrupted],
-                    seed=row.seed,
-                    extends=row.extends,
-                )
-                for row in content.planned
-            )
-            planned = tuple(
-                PlannedPair(pair=pair, inputs=row.inputs) for pair, row in zip(pairs, content.planned, strict=True)
-            )
+            planned = tuple(PlannedPair(pair=content.pair(row), inputs=row.inputs) for row in content.planned)
             header = {name: getattr(content, name) for name in _PlanHeader.model_fields}
             return cls(**header, planned=planned)
         except OSError:
@@ -174,26 +162,3 @@ class Plan(_PlanHeader):
         except IndexError:
             remedy = "has an inconsistent plan.json: an index is out of range; submit the study again"
         raise ConfigErrors.about(folder.root, remedy)
-
-
-def _deduplicate(parts: Iterable[Shared]) -> tuple[tuple[Shared, ...], list[int]]:
-    """Return the distinct parts, and for each part its index among them.
-
-    Pairs share their parts as objects, so each object is compared once and not once for each pair.
-    """
-    distinct: dict[str, int] = {}
-    index_of_object: dict[int, int] = {}
-    kept: list[Shared] = []
-    indices = []
-    for part in parts:
-        index = index_of_object.get(id(part))
-        if index is None:
-            text = part.model_dump_json()
-            if text not in distinct:
-                distinct[text] = len(distinct)
-            index = index_of_object[id(part)] = distinct[text]
-            # Kept alive, so that no later object gets the same id.
-            kept.append(part)
-        indices.append(index)
-    first = {index_of_object[id(part)]: part for part in reversed(kept)}
-    return tuple(first[index] for index in range(len(distinct))), indices

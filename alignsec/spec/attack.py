@@ -1,12 +1,13 @@
 """Attacks: the `[[attacks]]` tables of a study, their parameters and their standard values."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import not_
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from alignsec import digest
 from alignsec.errors import nearest
 from alignsec.names import NAME_PATTERN
 from alignsec.schema import StrictModel
@@ -240,6 +241,11 @@ class Attack(StrictModel):
         """Everything that changes the verdicts as JSON values, with eps exact; part of a pair's digest."""
         return dict(_compute_fingerprint(self))
 
+    @cached_property
+    def canonical_fingerprint(self) -> str:
+        """The fingerprint's canonical JSON text."""
+        return _compute_canonical_fingerprint(self)
+
     @property
     def shortcuts(self) -> dict[str, object]:
         """The shortcuts that have an effect. With one budget, `carry` has none."""
@@ -277,6 +283,11 @@ def _compute_fingerprint(attack: Attack) -> dict[str, object]:
     exact = [f"{budget.exact.numerator}/{budget.exact.denominator}" for budget in attack.budgets]
     fixed = {"name": attack.name, "method": attack.method, "norm": attack.norm, "eps": exact}
     return {**values, **fixed, **attack.shortcuts, "version": VERDICTS_VERSION}
+
+
+@lru_cache(maxsize=1024)
+def _compute_canonical_fingerprint(attack: Attack) -> str:
+    return digest.canonical(attack.fingerprint).decode()
 
 
 def _merge(values: dict[str, int]) -> object:

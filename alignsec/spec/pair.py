@@ -68,6 +68,20 @@ class PairModel(StrictModel):
     """Clean accuracy that it must reproduce before it is attacked; None if there is none."""
     preprocessing: Preprocessing
 
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """Everything of the model that changes the verdicts."""
+        unused = {"weights", "code", "classes", "published"}
+        # Defaults are left out, so that a field of a later version does not change existing ids.
+        model = self.model_dump(mode="json", exclude=unused, exclude_defaults=True)
+        files = {"weights": self.weights, "code": self.code}
+        return {**model, **{name: file.sha256 for name, file in files.items() if file}}
+
+    @cached_property
+    def canonical_fingerprint(self) -> str:
+        """The fingerprint's canonical JSON text."""
+        return digest.canonical(self.fingerprint).decode()
+
 
 class Pair(StrictModel):
     """The input of one job, independent of the machine that runs it."""
@@ -84,37 +98,63 @@ class Pair(StrictModel):
     does not change the verdicts, so it is not part of the id."""
 
     @model_validator(mode="after")
-    def _check_corrupted(self) -> Self:
-        """Require a pack or a generator for a corruption, and no pack for any other attack."""
-        if (self.corrupted is not None) != (self.attack.level_kind == "severity" and not self.attack.generator):
-            raise ValueError("a corruption needs either a pack of corrupted images or a generator")
+    def _check(self) -> Self:
+        self._check_parts()
         return self
 
-    @model_validator(mode="after")
-    def _check_audit(self) -> Self:
-        """Require the share of an audit."""
-        if self.attack.audit is not None and self.attack.audit.share is None:
+    def _check_parts(self) -> None:
+        """Require the share of an audit, and a pack or a generator for a corruption but for no other attack."""
+        attack = self.attack
+        if attack.audit is not None and attack.audit.share is None:
             raise ValueError("the audit's precision must be resolved to a share")
-        if self.attack.audit is None and self.extends is not None:
+        if attack.audit is None and self.extends is not None:
             raise ValueError("only an audited attack extends an earlier outcome")
-        return self
+        if self.corrupted is None and attack.corruption is None:
+            return
+        if (self.corrupted is not None) != (attack.level_kind == "severity" and not attack.generator):
+            raise ValueError("a corruption needs either a pack of corrupted images or a generator")
+
+    @classmethod
+    def from_parts(
+        cls,
+        model: PairModel,
+        attack: Attack,
+        images: File,
+        corrupted: File | None,
+        seed: int,
+        extends: File | None = None,
+    ) -> "Pair":
+        """Return a pair of validated parts, which are not validated again: 100,000 pairs share a few parts.
+
+        Raises:
+            ValueError: As for the constructor, if the parts do not fit.
+        """
+        parts = {"model": model, "attack": attack, "images": images, "corrupted": corrupted}
+        made = cls.model_construct(**parts, seed=seed, extends=extends)
+        made._check_parts()
+        return made
 
     @property
     def fingerprint(self) -> dict[str, object]:
         """Everything that changes the verdicts. File names do not, and neither do fields that only reject a
         model."""
-        unused = {"weights", "code", "classes", "published"}
-        # Defaults are left out, so that a field of a later version does not change existing ids.
-        model = self.model.model_dump(mode="json", exclude=unused, exclude_defaults=True)
-        files = {"weights": self.model.weights, "code": self.model.code}
-        digests = {name: file.sha256 for name, file in files.items() if file}
         return {
-            "model": {**model, **digests},
+            "model": self.model.fingerprint,
             "attack": self.attack.fingerprint,
             "images": self.images.sha256,
             **({"corrupted": self.corrupted.sha256} if self.corrupted else {}),
             "seed": self.seed,
         }
+
+    @cached_property
+    def _fingerprint_sha256(self) -> str:
+        """SHA-256 of the fingerprint's canonical JSON, put together from the texts of the shared parts."""
+        corrupted = f'"corrupted":"{self.corrupted.sha256}",' if self.corrupted else ""
+        text = (
+            f'{{"attack":{self.attack.canonical_fingerprint},{corrupted}"images":"{self.images.sha256}",'
+            f'"model":{self.model.canonical_fingerprint},"seed":{self.seed}}}'
+        )
+        return digest.sha256_of_bytes(text.encode())
 
     @property
     def audit_key(self) -> str:
@@ -134,7 +174,7 @@ class Pair(StrictModel):
 
         It has only letters, digits and hyphens, because DAGMan's node names accept neither "." nor "+".
         """
-        return f"{slug(self.model.name)}--{slug(self.attack.name)}--{digest.sha256_of_json(self.fingerprint)[:10]}"
+        return f"{slug(self.model.name)}--{slug(self.attack.name)}--{self._fingerprint_sha256[:10]}"
 
 
 @lru_cache(maxsize=4096)

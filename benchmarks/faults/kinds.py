@@ -2,6 +2,7 @@
 
 import signal
 
+from alignsec.run.pair_shard import shard_name
 from benchmarks.faults import actions
 from benchmarks.faults.fault import Fault, Kind
 
@@ -42,7 +43,7 @@ KINDS: dict[str, Kind] = {
     ),
     "code.zip damaged": Kind(actions.damage_file(lambda fault: fault.run.run.code), actions.is_submitted),
     "pair file damaged": Kind(
-        actions.damage_file(lambda fault: fault.run.run.pair(fault.victim)), actions.is_submitted
+        actions.damage_file(lambda fault: fault.run.run.pair_file(shard_name(0))), actions.is_submitted
     ),
     "image pack damaged": Kind(actions.damage_file(actions.find_pack), actions.is_submitted),
     "weights damaged": Kind(actions.damage_file(actions.find_weights), actions.is_submitted),
@@ -68,7 +69,7 @@ KINDS: dict[str, Kind] = {
     "SIGHUP of make local": Kind(actions.send_signal(actions.find_local_command, HUP), local=True),
     "SIGKILL of a local job": Kind(actions.send_signal(Fault.find_jobs, KILL), local=True),
     "local pair file damaged": Kind(
-        actions.damage_file(lambda fault: fault.run.run.pair(fault.victim)),
+        actions.damage_file(lambda fault: fault.run.run.pair_file(shard_name(0))),
         lambda fault: fault.run.run.plan.exists(),
         local=True,
     ),

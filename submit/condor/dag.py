@@ -11,6 +11,7 @@ from pathlib import Path
 
 from alignsec.run import exit_code
 from alignsec.run.folder import EXAMPLES_SUFFIX, RunFolder
+from alignsec.run.pair_shard import shard_name
 from alignsec.run.plan import Plan
 from submit.requests.requests import ResourceRequests
 from submit.site import Site
@@ -43,12 +44,13 @@ def dag_lines(
     yield f"NODE_STATUS_FILE {RUN.node_status} {max(2, len(plan.planned) // NODES_PER_SECOND)}"
     yield f"JOBSTATE_LOG {RUN.jobstate_log}"
     priorities = _priorities(plan, requested)
-    for planned in plan.planned:
+    for index, planned in enumerate(plan.planned):
         node = planned.pair.id
         if only not in (None, node):
             continue
         yield f"JOB {node} {RUN.pair_description}{' DONE' if node in finished else ''}"
-        yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in requested[node].node_vars.items())
+        node_vars = {"shard": shard_name(index), **requested[node].node_vars}
+        yield f"VARS {node} " + " ".join(f'{name}="{value}"' for name, value in node_vars.items())
         yield f"PRIORITY {node} {priorities[node]}"
         yield f"RETRY {node} {site.retries} UNLESS-EXIT {exit_code.PERMANENT_FAILURE}"
         yield f"CATEGORY {node} pairs"

@@ -24,6 +24,8 @@ RUN = RunFolder(Path())
 """Paths relative to the run folder, in which jobs are submitted."""
 JOB = "$(JOB)"
 """Macro of a node's name, which is the pair's id."""
+SHARD = "$(shard)"
+"""Macro of the name of the pair's shard, which each node's VARS define."""
 SECONDS_BEFORE_RELEASE = 20
 """Delay before a job that was held for a failed transfer is released."""
 
@@ -87,14 +89,15 @@ exit "$code"
 def pair_description(plan: Plan, site: Site) -> Iterator[str]:
     """Yield the lines of the submit description that all pairs' nodes share.
 
-    $(JOB) is the node's name, which is the pair's id. The node's VARS define the other macros
-    (`submit.requests.requests.ResourceRequests.node_vars`).
+    $(JOB) is the node's name, which is the pair's id. The node's VARS define the other macros: its shard, and its
+    requests (`submit.requests.requests.ResourceRequests.node_vars`).
     """
-    inputs = [str(RUN.code), str(RUN.pair(JOB)), "$(files)", pack_source(plan.images.name, site)]
+    shard = RUN.pair_file(SHARD)
+    inputs = [str(RUN.code), str(shard), "$(files)", pack_source(plan.images.name, site)]
     checkpoint = ["--checkpoint-every", str(site.checkpoint_seconds)]
     yield from _where_to_run(site)
     yield f"executable = {RUN.job_script}"
-    yield _arguments([JOB_OUTCOME, _python(site), "jobs.evaluate", RUN.pair(JOB).name, *checkpoint])
+    yield _arguments([JOB_OUTCOME, _python(site), "jobs.evaluate", shard.name, "--pair", JOB, *checkpoint])
     remaps = {JOB_OUTCOME: RUN.outcome(JOB), JOB_EXAMPLES: RUN.examples(JOB)}
     yield from _transfer(inputs, ", ".join(remaps))
     yield f'transfer_output_remaps = "{"; ".join(f"{name} = {path}" for name, path in remaps.items())}"'
@@ -279,7 +282,7 @@ def escape_macros(text: str) -> str:
 def _arguments(words: Sequence[str]) -> str:
     """Return an arguments line in the manual's new syntax: words in single quotes, with quotes doubled.
 
-    $(JOB) remains a macro; all other dollar signs are escaped.
+    $(JOB) and $(shard) remain macros; all other dollar signs are escaped.
     """
     return f'arguments = "{" ".join(_quote(word) for word in words)}"'
 
@@ -289,7 +292,7 @@ def _environment(variables: dict[str, str]) -> str:
 
 
 def _quote(word: str) -> str:
-    text = word if word.startswith("$(JOB)") else escape_macros(word)
+    text = word if word.startswith((JOB, SHARD)) else escape_macros(word)
     text = text.replace('"', '""')
     if text and not any(character in text for character in " '\t"):
         return text

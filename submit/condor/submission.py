@@ -11,11 +11,12 @@ from subprocess import CompletedProcess
 
 from alignsec import atomic
 from alignsec.errors import ConfigErrors
-from alignsec.run import event_log, status
+from alignsec.run import event_log
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import FINAL, RunFolder
 from alignsec.run.plan import Plan
 from submit.condor import dag, description
+from submit.outcome_states import OutcomeStates
 from submit.requests.requests import ResourceRequests
 from submit.site import Site
 
@@ -130,9 +131,10 @@ def _remove_lingering(cluster: int, folder: RunFolder, run: CondorCommand | None
 
 def find_finished_pairs(folder: RunFolder, plan: Plan) -> frozenset[str]:
     """Return the ids of the pairs that already have results."""
-    return frozenset(
-        pair.id for pair in plan if status.read_pair_status(pair, folder.outcome(pair.id)).state == "ok"
-    )
+    states = OutcomeStates(folder, plan.code_sha256)
+    finished = frozenset(pair.id for pair in plan if states.find(pair.id)[0] == "ok")
+    states.save()
+    return finished
 
 
 def write_dag(

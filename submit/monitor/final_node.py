@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alignsec.run.event_log import NodeHistory
+from alignsec.run.node_history import NodeHistory
 from submit.monitor.dagman_output import Problem
 
 SECONDS_AFTER_FINAL = 15

@@ -8,14 +8,16 @@ from typing import Any
 
 from alignsec import bounded
 from alignsec.run import event_log, status
-from alignsec.run.event_log import EventLog, LastJob, NodeHistory
+from alignsec.run.event_log import EventLog, LastJob
 from alignsec.run.folder import RunFolder
+from alignsec.run.node_history import NodeHistory
 from alignsec.run.plan import Plan
 from alignsec.run.progress import Progress
 from alignsec.spec.pair import Pair
 from submit.condor.dag import FINAL_NODE
 from submit.monitor import final_node
 from submit.monitor.dagman_output import DagmanOutput, Problem
+from submit.outcome_states import OutcomeStates
 
 STATES = ("ok", "failed", "running", "held", "idle", "removed", "waiting")
 """ok and failed come from outcome files; waiting means not yet in the queue; the others come from HTCondor's event
@@ -95,8 +97,8 @@ class RunMonitor:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.plan = Plan.read(folder)
-        self._events = EventLog(folder.events)
-        self._outcomes: dict[str, tuple[int, str, str]] = {}
+        self._events = EventLog(folder.events, folder.event_histories)
+        self._outcomes = OutcomeStates(folder, self.plan.code_sha256)
         self._dagman = DagmanOutput(folder.dagman_output, folder.node_status)
         self._problems: dict[str, Problem] = {}
         self._dagman_job: LastJob | None = None
@@ -108,11 +110,14 @@ class RunMonitor:
             OSError: A file cannot be read.
         """
         self._events.update()
+        self._outcomes.update()
         self._problems = self._dagman.update()
         self._dagman_job = event_log.find_last_job(self._folder.dagman_log)
         now = int(time.time())
         dag = self._dag(self._dagman_job, now)
         pairs = [self._pair(pair) for pair in self.plan]
+        self._events.save()
+        self._outcomes.save()
         counts = Counter(pair.state for pair in pairs)
         started = self._events.first
         left = len(pairs) - counts["ok"] - counts["failed"] - counts["removed"]
@@ -171,10 +176,10 @@ class RunMonitor:
         history = self._events.nodes.get(pair.id)
         images = self.plan.image_count * len(pair.attack.budgets)
         in_queue = history is not None and history.state in ("running", "idle", "held")
-        state, reason = ("", "") if in_queue else self._outcome(pair)
-        path = self._folder.outcome(pair.id)
-        if history is None and state == "failed" and not final_node.is_of_submission(path, self._submitted):
-            state = "waiting"
+        state, reason = ("", "") if in_queue else self._outcomes.find(pair.id)
+        if history is None and state == "failed":
+            path = self._folder.outcome(pair.id)
+            state = state if final_node.is_of_submission(path, self._submitted) else "waiting"
         problem = None if in_queue or state in ("ok", "failed") else self._problems.get(pair.id)
         if problem is not None:
             tries = history.jobs if history else 0
@@ -206,18 +211,6 @@ class RunMonitor:
             evictions=history.evictions,
             reason=history.summary if state in ("held", "removed", "failed") else "",
         )
-
-    def _outcome(self, pair: Pair) -> tuple[str, str]:
-        """Return state and reason from the outcome file, which is read again only after a change."""
-        path = self._folder.outcome(pair.id)
-        try:
-            changed = path.lstat().st_mtime_ns
-        except FileNotFoundError:
-            return "missing", ""
-        if pair.id not in self._outcomes or self._outcomes[pair.id][0] != changed:
-            found = status.read_pair_status(pair, path)
-            self._outcomes[pair.id] = (changed, found.state, found.reason)
-        return self._outcomes[pair.id][1:]
 
 
 def last_progress(path: Path) -> Progress | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alignsec.run.folder import RunFolder
-from alignsec.run.plan import Plan, PlannedPair
+from alignsec.run.plan import Plan
 from submit import transfer
 from submit.requests import estimate
 from submit.requests.estimate import InputSizes, ResourceEstimate
@@ -70,15 +70,16 @@ def request_resources(
     kind: DeviceKind = "gpu" if site.request_gpus else "cpu"
     files = _InputFiles(folder)
     image = image_mb(site)
+    shared = f"{IMAGES}{plan.images.name}"
     requested = {}
     for planned in plan.planned:
+        sizes, own = files.sizes(planned.inputs), [path for path in planned.inputs if path != shared]
         made = estimate.estimate_resources(
-            planned.pair, files.sizes(planned), plan.image_count, measured, kind, site.request_cpus
+            planned.pair, sizes, plan.image_count, measured, kind, site.request_cpus
         )
         disk = max(site.request_disk_mb, made.disk_mb) + image
-        shared = f"{IMAGES}{plan.images.name}"
         requested[planned.pair.id] = ResourceRequests(
-            files=tuple(files.source(path, site, weights) for path in planned.inputs if path != shared),
+            files=tuple(files.source(path, site, weights) for path in own),
             memory_mb=max(site.request_memory_mb, made.memory_mb),
             larger_memory_mb=max(site.retry_request_memory_mb, 2 * made.memory_mb),
             disk_mb=disk,
@@ -96,15 +97,18 @@ class _InputFiles:
         self.folder = folder
         self._code = folder.code.stat().st_size
         self._sizes: dict[str, int] = {}
+        self._input_sizes: dict[tuple[str, ...], InputSizes] = {}
         self._sources: dict[str, str] = {}
 
-    def sizes(self, planned: PlannedPair) -> InputSizes:
+    def sizes(self, inputs: tuple[str, ...]) -> InputSizes:
         """Return the sizes of the inputs of one pair's job."""
-        return InputSizes(
-            weights=self._sum(path for path in planned.inputs if not path.startswith((IMAGES, OUTCOMES))),
-            images=self._sum(path for path in planned.inputs if path.startswith((IMAGES, OUTCOMES))),
-            code=self._code,
-        )
+        if inputs not in self._input_sizes:
+            self._input_sizes[inputs] = InputSizes(
+                weights=self._sum(path for path in inputs if not path.startswith((IMAGES, OUTCOMES))),
+                images=self._sum(path for path in inputs if path.startswith((IMAGES, OUTCOMES))),
+                code=self._code,
+            )
+        return self._input_sizes[inputs]
 
     def source(self, path: str, site: Site, weights: Path) -> str:
         """Return the entry of an input in a transfer list."""

@@ -13,6 +13,8 @@ import torch
 from alignsec.images import pack as image_pack
 from alignsec.images.pack import Candidate
 from alignsec.models import images
+from alignsec.run.folder import RunFolder
+from alignsec.run.pair_shard import shard_name, write_shards
 from alignsec.spec.pair import Pair
 from alignsec.spec.preprocessing import Preprocessing
 from submit import code
@@ -76,7 +78,10 @@ def job(tmp_path: Path, staged: StagedFiles, code_zip: Path, job_server: "subpro
     def make(pair: Pair | None = None) -> JobFolder:
         made = JobFolder(tmp_path / "scratch", code_zip, pair or staged.pair(), start)
         made.folder.mkdir()
-        made.pair_file.write_text(made.pair.model_dump_json(), encoding="utf-8")
+        run = RunFolder(tmp_path / "run")
+        run.pairs.mkdir(parents=True, exist_ok=True)
+        write_shards([made.pair], run)
+        run.pair_file(shard_name(0)).replace(made.pair_file)
         packs = [pack.name for pack in (made.pair.images, made.pair.corrupted) if pack]
         for name in (made.pair.model.weights.name, *packs):
             if (staged.folder / name).exists():

@@ -10,6 +10,7 @@ from typing import Any
 from alignsec import digest
 from alignsec.run import exit_code, outcome_file
 from alignsec.run.outcome import Failure, Record
+from alignsec.run.pair_shard import shard_name
 from alignsec.spec.attack import Attack
 from alignsec.spec.pair import File, Pair, PairModel
 from alignsec.spec.preprocessing import Preprocessing
@@ -29,17 +30,17 @@ class JobFolder:
 
     @property
     def pair_file(self) -> Path:
-        """The pair's file, under the name that a run folder gives it."""
-        return self.folder / f"{self.pair.id}.json"
+        """The file with the pair, under the name that a run folder gives it."""
+        return self.folder / f"{shard_name(0)}.json"
 
     def run(self, *more: str) -> int:
         """Run the job and return its exit code."""
-        return self.start(self, [self.pair_file.name, *self.arguments, *more])
+        return self.start(self, [self.pair_file.name, "--pair", self.pair.id, *self.arguments, *more])
 
     def run_in_new_process(self, **environ: str) -> "subprocess.CompletedProcess[str]":
         """Run the job in a new Python process with hardly any environment variables."""
         return subprocess.run(
-            [sys.executable, "-m", "jobs.evaluate", self.pair_file.name],
+            [sys.executable, "-m", "jobs.evaluate", self.pair_file.name, "--pair", self.pair.id],
             cwd=self.folder,
             env={"PYTHONPATH": str(self.zip), "OMP_NUM_THREADS": "1", **environ},
             capture_output=True,

@@ -166,3 +166,12 @@ def test_job_runs_code_of_zip(job: Job, tmp_path: Path):
     made.zip = tmp_path / "empty.zip"
     made.zip.write_bytes(b"PK\x05\x06" + bytes(18))
     assert made.run() == 1, "the job ran with other code than the zip's"
+
+
+def test_a_file_of_one_pair(job: Job):
+    """Runs of earlier versions have one file for each pair, and so have pairs that are written by hand."""
+    made = job()
+    (made.folder / "one.json").write_text(made.pair.model_dump_json())
+    made.pair_file.unlink()
+    assert made.start(made, ["one.json"]) == exit_code.DONE
+    assert made.record.pair == made.pair

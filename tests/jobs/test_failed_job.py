@@ -64,12 +64,12 @@ def test_weights_with_nan(job: Job, staged: StagedFiles):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"model": 1}', "\x00"])
 def test_invalid_pair_file(job: Job, text: str):
-    """The failure's id is the name of the file."""
+    """The failure's id is that of the job's arguments."""
     made = job()
     made.pair_file.write_text(text)
     assert made.run() == exit_code.PERMANENT_FAILURE
     assert (made.failure.id, made.failure.pair, made.failure.hopeless) == (made.pair.id, None, True)
-    assert made.failure.reason.startswith(f"PairFileError: {made.pair_file.name}: invalid pair")
+    assert made.failure.reason.startswith(f"PairFileError: {made.pair_file.name}: invalid file of pairs")
 
 
 @pytest.mark.parametrize("kind", ["weights", "images"])
@@ -146,7 +146,7 @@ def test_full_disk_leaves_empty_outcome(job: Job, small_disk: list[str], tmp_pat
     )
     command = [*small_disk, str(disk), "sh", "-c", script, "sh", str(disk), str(made.folder)]
     done = subprocess.run(
-        [*command, sys.executable, "-m", "jobs.evaluate", made.pair_file.name],
+        [*command, sys.executable, "-m", "jobs.evaluate", made.pair_file.name, "--pair", made.pair.id],
         env={**os.environ, "PYTHONPATH": str(made.zip)},
         capture_output=True,
         text=True,

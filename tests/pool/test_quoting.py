@@ -21,7 +21,7 @@ def ad(pool: Pool, folder: Path, text: str) -> dict[str, str]:
     """Return the job's ClassAd as condor_submit would send it."""
     (RunFolder(folder).job_script).write_text(description.job_script())
     (folder / "pair.sub").write_text(text)
-    macros = {"JOB": "node", **estimated_requests(tiny.pair()).node_vars}
+    macros = {"JOB": "node", "shard": "some", **estimated_requests(tiny.pair()).node_vars}
     added = [word for name, value in macros.items() for word in ("-a", f"{name} = {value}")]
     done = pool.run(["condor_submit", "-dry-run", "-", *added, "pair.sub"], cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -34,7 +34,8 @@ def test_paths_and_projects_are_unchanged(pool: Pool, tmp_path: Path, python: st
     given_site = site(SITE="generic", PYTHON=f"/opt/{python}", PROJECT_NAME=project)
     found = ad(pool, tmp_path, "\n".join(description.pair_description(plan(), given_site)) + "\n")
     arguments = found["Arguments"][1:-1].replace("\\\\", "\\")
-    expected = ["outcome.json", f"/opt/{python}", "jobs.evaluate", "node.json", "--checkpoint-every", "7200"]
+    job = ["jobs.evaluate", "some.json", "--pair", "node", "--checkpoint-every", "7200"]
+    expected = ["outcome.json", f"/opt/{python}", *job]
     assert split_arguments(arguments) == expected
     assert found["ProjectName"] == f'"{project}"'
 

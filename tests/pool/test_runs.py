@@ -115,7 +115,7 @@ def test_a_missing_weights_file_ends_in_a_reported_hold(pool: Pool, tmp_path: Pa
     assert now.counts["removed"] == 1
     assert "weights-" in now.pairs[0].reason
     assert tiny.exit_code() != 0
-    [bad] = failures.find_failures(Plan.read(tiny.run), tiny.run)
+    [bad] = failures.find_failures(Plan.read(tiny.run), tiny.run, EventLog(tiny.run.events))
     assert "held" in bad.reason
     assert "removed" in bad.reason
 

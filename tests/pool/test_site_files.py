@@ -22,7 +22,7 @@ def test_condor_submit_accepts_the_files_of_every_site(pool: Pool, tmp_path: Pat
         (tmp_path / file).write_text(text)
     folder.dagman_config.write_text("\n".join(dag.dagman_config()) + "\n")
     folder.pre_script.write_text(dag.final_pre_script())
-    macros = {"JOB": "node", **estimated_requests(tiny.pair()).node_vars}
+    macros = {"JOB": "node", "shard": "some", **estimated_requests(tiny.pair()).node_vars}
     added = [word for macro, value in macros.items() for word in ("-a", f"{macro} = {value}")]
     for file in ("pair.sub", "final.sub"):
         done = pool.run(["condor_submit", "-dry-run", "-", *added, file], cwd=tmp_path)

@@ -9,8 +9,8 @@ from alignsec import digest
 from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file, status
 from alignsec.run.folder import RunFolder
+from alignsec.run.pair_shard import read_pair
 from alignsec.run.plan import Plan
-from alignsec.spec.pair import Pair
 from submit import layout, validation
 from submit.validation import ValidatedStudy
 from tests import tiny
@@ -37,10 +37,10 @@ def test_every_model_is_paired_with_every_attack(validated: ValidatedStudy, fold
 
 
 def test_the_run_folder_holds_each_pair_and_its_inputs(validated: ValidatedStudy, folder: RunFolder):
-    """Weights and images have the names and digests that the pair file states."""
+    """Weights and images have the names and digests that the file of pairs states."""
     plan = layout.write_run_folder(validated, folder)
     for planned in plan.planned:
-        pair = Pair.model_validate_json(folder.pair(planned.pair.id).read_bytes())
+        pair = read_pair(folder.pair_file("shard-00000"), planned.pair.id)
         assert pair == planned.pair
         weights, images = (folder.root / path for path in planned.inputs)
         assert (weights.name, images.name) == (pair.model.weights.name, pair.images.name)

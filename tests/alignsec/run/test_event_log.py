@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from alignsec.run import event_log, event_reader
 from alignsec.run.event_log import EventLog, find_running_cluster
 from tests import event_text as text
 
@@ -70,3 +73,40 @@ def test_dagman_is_running_until_it_ends_or_is_removed(tmp_path: Path) -> None:
     assert find_running_cluster(text.write(tmp_path / "3", *started, text.aborted(5, 9, "condor_rm"))) is None
     again = [*started, text.terminated(5, 9, 1), text.submitted(8, 10, "")]
     assert find_running_cluster(text.write(tmp_path / "4", *again)) == 8
+
+
+HELD = [text.submitted(1, 0, "n"), text.executing(1, 1), text.held(1, 4, 13, "no such file")]
+
+
+def test_another_log_continues_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads only what was added, and ends with the same histories as without a cache."""
+    monkeypatch.setattr(event_log, "_MUCH_BYTES", 1)
+    path, cache = text.write(tmp_path / "log", *HELD), tmp_path / ".events.json"
+    EventLog(path, cache).save()
+    with path.open("a") as file:
+        file.write(text.released(1, 5) + text.executing(1, 6) + text.submitted(2, 7, "m"))
+    parsed = []
+    parse = event_reader.parse_event
+    monkeypatch.setattr(event_reader, "parse_event", lambda event: parsed.append(event[:3]) or parse(event))
+    found = EventLog(path, cache)
+    assert parsed == ["013", "001", "000"]
+    whole = EventLog(path)
+    assert found.nodes == whole.nodes
+    assert (found.first, found.last) == (whole.first, whole.last)
+
+
+def test_a_cache_of_another_log_or_a_damaged_one_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "_MUCH_BYTES", 1)
+    cache = tmp_path / ".events.json"
+    EventLog(text.write(tmp_path / "log", *HELD), cache).save()
+    other = text.write(tmp_path / "other", text.submitted(8, 0, "x"), *HELD)
+    assert EventLog(other, cache).nodes.keys() == {"x", "n"}
+    cache.write_bytes(cache.read_bytes()[:-9])
+    assert EventLog(tmp_path / "log", cache).nodes == EventLog(tmp_path / "log").nodes
+
+
+def test_a_short_log_needs_no_cache(tmp_path: Path) -> None:
+    EventLog(text.write(tmp_path / "log", *HELD), tmp_path / "cache").save()
+    assert not (tmp_path / "cache").exists()

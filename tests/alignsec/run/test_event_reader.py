@@ -1,10 +1,13 @@
 """Event logs that are damaged: everything undamaged is read, and nothing raises."""
 
 import random
+from datetime import datetime
 from pathlib import Path
 
+import htcondor2
 import pytest
 
+from alignsec.run import event_reader
 from alignsec.run.event_log import EventLog, find_running_cluster
 from alignsec.run.event_reader import EventReader, split_events
 from tests.paths import CASES
@@ -135,7 +138,7 @@ def test_a_cut_event_does_not_swallow_the_next_one():
     assert damaged == 1
 
 
-def test_both_parsers_agree_on_an_undamaged_log(log: Path):
+def test_htcondors_bindings_read_the_same_events(log: Path):
     """Held, evicted, aborted, killed by a signal, and memory usage."""
     more = (
         "012 (003.000.000) 2026-11-24 10:00:02 Job was held.\n\tout of  memory\n\tCode 34 Subcode 102\n...\n"
@@ -151,6 +154,10 @@ def test_both_parsers_agree_on_an_undamaged_log(log: Path):
     text = "".join(events(1, "m1") + events(3, "m3")[:2]) + more + "".join([*events(4, "m4")[:2], killed])
     plain = read(log, text.encode())
     assert plain.warning == ""
+    assert [(one.type, one.job, one.timestamp) for one in EventReader(log).read_new()] == [
+        (int(one.type), f"{one.cluster}.{one.proc}", one.timestamp)
+        for one in htcondor2.JobEventLog(str(log)).events(stop_after=0)
+    ]
     damaged = read(log, text.encode() + b"garbage\n...\n" + END.encode())
     assert damaged.warning
     assert damaged.nodes == plain.nodes
@@ -159,7 +166,8 @@ def test_both_parsers_agree_on_an_undamaged_log(log: Path):
 
 
 def test_a_missing_log_has_no_events(log: Path):
-    assert EventReader(log).read_new() == ([], False)
+    assert list(EventReader(log).read_new()) == []
+    assert not EventReader(log).is_replaced()
 
 
 @pytest.mark.parametrize(
@@ -181,3 +189,51 @@ def test_logs_of_real_cases(name: str, state: str, evictions: int, damaged: bool
     assert (node.state, node.evictions, node.memory_mb, bool(found.warning)) == (state, evictions, 651, damaged)
     assert node.seconds == (2 if state == "ended" else 0)
     assert all(hold.reason for hold in node.holds)
+
+
+def test_another_log_of_the_same_name_is_read_from_its_beginning(log: Path):
+    """A new submission moves the old log away. The new one may already be longer than what was read."""
+    found = read(log, "".join(events(1, "m1")).encode())
+    log.write_bytes("".join(events(5, "m5") + events(6, "m6")).encode())
+    found.update()
+    assert found.nodes.keys() == {"m5", "m6"}
+    log.unlink()
+    found.update()
+    assert found.nodes == {}
+    assert (found.first, found.last) == (0, 0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+def test_the_result_does_not_depend_on_where_the_log_was_cut(
+    log: Path, size: int, monkeypatch: pytest.MonkeyPatch
+):
+    """The log is read in pieces, and while it is written."""
+    data = WHOLE.replace(b"...\n", b"...  \r\n", 2) + b"\0\0garbage\n...\n" + "".join(events(3, "m3")).encode()
+    expected = read(log, data)
+    monkeypatch.setattr(event_reader, "_CHUNK_BYTES", 64)
+    assert EventLog(log).nodes == expected.nodes
+    found = read(log, b"")
+    for end in range(size, len(data) + size, size):
+        log.write_bytes(data[:end])
+        found.update()
+    assert found.nodes == expected.nodes
+    assert found.warning == expected.warning != ""
+
+
+def test_dates_without_a_year_and_in_utc(log: Path):
+    """Pools can be configured to write both."""
+    utc = SUBMIT.format(job=1, node="m1").replace("10:00:00", "10:00:00.123Z") + END
+    assert read(log, utc.encode()).first == 1795514400
+    day = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    short = SUBMIT.format(job=1, node="m1").replace("2026-11-24 10:00:00", f"{day:%m/%d} 00:00:07") + END
+    assert read(log, short.encode()).first == int(day.timestamp()) + 7
+
+
+def test_the_memory_is_that_of_the_table_at_the_end(log: Path):
+    """DAGMan's log has no events of memory usage. Without a usage, the table has only request and allocation."""
+    table = "\tPartitionable Resources :    Usage  Request Allocated \n"
+    table += "\t   Memory (MB)          :{:>9}     1100      1152 \n"
+    for usage, expected in (("861", 861), ("", 0)):
+        ended = ENDED.format(job=1) + table.format(usage)
+        found = read(log, "".join([*events(1, "m1")[:2], ended, END]).encode())
+        assert found.nodes["m1"].memory_mb == expected

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from alignsec.run import outcome_file, status
+from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from alignsec.run.outcome_file import DamagedOutcomeError
 from submit import failures
@@ -49,7 +50,9 @@ def test_an_entry_that_is_no_file_fails_its_pair_only(folder: RunFolder, kind: s
     (found,) = status.read_statuses(plan(), folder.outcomes)
     assert (found.id, found.state, found.reason) == (PAIR, "failed", f"the outcome file is {kind}, not a file")
     assert RunMonitor(folder).read().counts["failed"] == 1
-    assert [pair.reason for pair in failures.find_failures(plan(), folder)] == [found.reason]
+    assert [pair.reason for pair in failures.find_failures(plan(), folder, EventLog(folder.events))] == [
+        found.reason
+    ]
     assert failures.read_log_tail(folder, PAIR) == []
     assert submission.find_finished_pairs(folder, plan()) == frozenset()
     with pytest.raises(DamagedOutcomeError, match=f"is {kind}, not a file"):
@@ -83,4 +86,4 @@ def test_an_odd_name_is_escaped(folder: RunFolder, name: bytes):
     assert state == "stale"
     assert stale.isprintable()
     stale.encode()
-    assert failures.find_failures(plan(), folder) == []
+    assert failures.find_failures(plan(), folder, EventLog(folder.events)) == []

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from alignsec import digest
 from alignsec.spec.pair import File, Pair, Published, slug
 from alignsec.spec.preprocessing import Preprocessing
 from tests.tiny import GREY, OPTIONS, attack, pair
@@ -144,3 +145,27 @@ def test_an_unknown_key_in_a_pair_file_is_rejected():
     content = {**json.loads(pair().model_dump_json()), "patience": 3}
     with pytest.raises(ValidationError, match="patience"):
         Pair.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pair(),
+        pair(name="ü", options={"b": 1, "a": "é\u2028"}, seed=-7),
+        pair(
+            attack=attack(method="corruption", norm=None, eps=[], steps=100, corruption="fog", severity=1),
+            corrupted=File(name="fog.tar", sha256="3" * 64),
+        ),
+    ],
+)
+def test_the_id_is_the_digest_of_the_whole_fingerprint(one: Pair):
+    """It is put together from texts of the shared parts; a difference would make every outcome stale."""
+    assert one.id.endswith(f"--{digest.sha256_of_json(one.fingerprint)[:10]}")
+
+
+def test_a_changed_copy_of_a_model_has_another_id():
+    one = pair()
+    before = one.id
+    model = one.model.model_copy(update={"source": "timm:other"})
+    assert one.model_copy(update={"model": model}).id != before
+    assert one.id == before

@@ -34,7 +34,7 @@ def test_every_pair_is_a_node_with_retries() -> None:
     assert f"RETRY {pair.id} 4 UNLESS-EXIT 65" in lines
     memory = estimated_requests(pair).memory_mb
     requested = f'memory="{memory}" larger_memory="{2 * memory}" disk="512" larger_disk="1024" gpu_memory="0"'
-    assert f'VARS {pair.id} files="weights/w.safetensors" {requested}' in lines
+    assert f'VARS {pair.id} shard="shard-00000" files="weights/w.safetensors" {requested}' in lines
 
 
 def test_finished_pairs_are_marked_done() -> None:

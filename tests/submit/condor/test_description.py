@@ -42,7 +42,7 @@ def lines(text: Any) -> dict[str, str]:
 def test_without_a_container_jobs_use_the_sites_python() -> None:
     pair = lines(description.pair_description(plan(), site()))
     assert pair["universe"] == "vanilla"
-    assert "/usr/bin/python3 jobs.evaluate $(JOB).json" in pair["arguments"]
+    assert "/usr/bin/python3 jobs.evaluate $(shard).json --pair $(JOB) " in pair["arguments"]
     assert not {"container_image", "request_gpus", "+WantGPULab", "requirements", "want_ospool"} & pair.keys()
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from alignsec import command
 from alignsec.run import outcome_file
+from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
 from submit import failures, status
 from submit.monitor import waiting
@@ -71,7 +72,7 @@ def test_the_end_of_final_is_the_end_of_the_run(folder: RunFolder, end: str, sta
     assert now.dag == "ended"
     assert state in now.final
     assert "to remove it, run: condor_rm 99" in shown(folder)
-    assert state in str(failures.find_analysis_failure(folder))
+    assert state in str(failures.find_analysis_failure(folder, EventLog(folder.events)))
 
 
 def test_wait_ends_with_final_and_says_what_to_type(folder: RunFolder):
@@ -80,13 +81,13 @@ def test_wait_ends_with_final_and_says_what_to_type(folder: RunFolder):
     console = Console(file=io.StringIO(), soft_wrap=True)
     assert waiting.wait_for_run(console, folder) == command.SUCCESS
     assert "condor_rm 99" in console.file.getvalue()
-    assert failures.find_analysis_failure(folder) == ""
+    assert failures.find_analysis_failure(folder, EventLog(folder.events)) == ""
 
 
 def test_a_held_final_is_shown_with_its_reason(folder: RunFolder):
     text.write(folder.events, *PAIR_DONE, *FINAL_RUNS, text.held(2, 63, 13, "Transfer input files failure"))
     assert "Analysis: held (Transfer input files failure)" in shown(folder)
-    assert failures.find_analysis_failure(folder) == "held (Transfer input files failure)"
+    assert failures.find_analysis_failure(folder, EventLog(folder.events)) == "held (Transfer input files failure)"
 
 
 def test_a_report_of_an_earlier_submission_is_not_this_ones(folder: RunFolder):
@@ -110,7 +111,7 @@ def test_refused_jobs_are_failures_with_dagmans_reason(folder: RunFolder):
     now = RunMonitor(folder).read()
     assert (now.counts["failed"], now.counts["waiting"]) == (1, 0)
     assert shown(folder).count("You must set +ProjectName") == 2
-    (failed,) = failures.find_failures(plan(), folder)
+    (failed,) = failures.find_failures(plan(), folder, EventLog(folder.events))
     assert "You must set +ProjectName to submit jobs here" in failed.reason
     console = Console(file=io.StringIO(), soft_wrap=True)
     assert waiting.wait_for_run(console, folder) == command.INCOMPLETE

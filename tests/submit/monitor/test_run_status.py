@@ -15,6 +15,7 @@ from alignsec.errors import ConfigErrors
 from alignsec.run import outcome_file
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
+from alignsec.run.pair_shard import write_shards
 from alignsec.run.plan import Plan, PlannedPair
 from alignsec.run.status import PairStatus
 from alignsec.spec.pair import Pair
@@ -130,23 +131,31 @@ def test_progress_is_the_last_line_of_progress(tmp_path: Path) -> None:
 
 
 def test_failures_include_held_and_removed_jobs(folder: RunFolder) -> None:
-    found = failures.find_failures(Plan.read(folder), folder)
+    found = failures.find_failures(Plan.read(folder), folder, EventLog(folder.events))
     assert sorted(pair.id for pair in found) == sorted([TWO, FOUR, FIVE])
 
 
 def test_failures_with_the_same_cause_form_one_group(folder: RunFolder) -> None:
     other = tiny.failure(PAIRS[5], "ModelError: six: weights-ba9876543210.bin does not fit")
     outcome_file.write(folder.outcome(SIX), other)
-    groups = failures.group_by_cause(failures.find_failures(Plan.read(folder), folder))
+    groups = failures.group_by_cause(failures.find_failures(Plan.read(folder), folder, EventLog(folder.events)))
     assert [len(group) for group in groups.values()] == [2, 1, 1]
 
 
-def test_the_command_to_reproduce_a_pair_runs_its_job(folder: RunFolder) -> None:
-    """The job runs with the run's code in an empty folder, and fails because the weights are missing."""
-    folder.pair(TWO).write_text(PAIRS[1].model_dump_json())
+@pytest.mark.parametrize("earlier_version", [False, True])
+def test_the_command_to_reproduce_a_pair_runs_its_job(folder: RunFolder, earlier_version: bool) -> None:
+    """The job runs with the run's code in an empty folder, and fails because the weights are missing.
+
+    Runs of earlier versions have one file for each pair.
+    """
+    if earlier_version:
+        folder.pair_file(TWO).write_text(PAIRS[1].model_dump_json())
+    else:
+        write_shards(PAIRS, folder)
     folder.code.write_bytes(code.build_archive())
-    shell_command = failures.reproduction_command(folder, Plan.read(folder).planned[1])
-    assert shlex.quote(str(folder.pair(TWO))) in shell_command
+    shell_command = failures.reproduction_command(folder, 1, Plan.read(folder).planned[1])
+    file = folder.pair_file(TWO if earlier_version else "shard-00000")
+    assert shlex.quote(str(file)) in shell_command
     done = subprocess.run(
         ["/bin/bash", "-c", shell_command + "; echo code $?; ls"], capture_output=True, text=True, check=True
     )
@@ -160,8 +169,9 @@ def test_the_command_prints_causes_and_how_to_reproduce_them(
     monkeypatch.setattr("sys.argv", ["failures", str(folder.root)])
     assert failures.main() == command.INCOMPLETE
     output = capsys.readouterr().out
-    for pair in Plan.read(folder).planned:
-        assert (failures.reproduction_command(folder, pair) in output) == (pair.pair.id in (TWO, FOUR, FIVE))
+    for index, pair in enumerate(Plan.read(folder).planned):
+        shown = failures.reproduction_command(folder, index, pair) in output
+        assert shown == (pair.pair.id in (TWO, FOUR, FIVE))
     assert "3 of 6 pairs failed" in output
 
 
