@@ -129,8 +129,9 @@ class Pair(StrictModel):
         Raises:
             ValueError: As for the constructor, if the parts do not fit.
         """
-        parts = {"model": model, "attack": attack, "images": images, "corrupted": corrupted}
-        made = cls.model_construct(**parts, seed=seed, extends=extends)
+        made = cls.model_construct(
+            model=model, attack=attack, images=images, corrupted=corrupted, seed=seed, extends=extends
+        )
         made._check_parts()
         return made
 

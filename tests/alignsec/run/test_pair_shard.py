@@ -28,7 +28,9 @@ def many_pairs(count: int) -> list[Pair]:
 
 
 def test_every_pair_is_equal_after_writing_and_reading(folder: RunFolder):
-    pairs = [*many_pairs(PAIRS_PER_SHARD + 1), pair(name="ü", attack=FOG, corrupted=PACK)]
+    audited = attack(method="autoattack", steps=100, audit={"share": "0.1"})
+    extended = pair(attack=audited, extends=File(name="smaller.json", sha256="4" * 64))
+    pairs = [*many_pairs(PAIRS_PER_SHARD + 1), pair(name="ü", attack=FOG, corrupted=PACK), extended]
     write_shards(pairs, folder)
     assert sorted(path.name for path in folder.pairs.iterdir()) == ["shard-00000.json", "shard-00001.json"]
     for index, one in enumerate(pairs):
