@@ -8,8 +8,8 @@ import pytest
 from alignsec import digest
 from alignsec.run import outcome_file
 from alignsec.run.folder import RunFolder
+from alignsec.run.pair_shard import read_pair
 from alignsec.run.plan import Plan
-from alignsec.spec.pair import Pair
 from submit import layout, validation
 from submit.audits import resolve_audits
 from tests import tiny
@@ -57,7 +57,7 @@ def test_a_larger_share_extends_the_largest_smaller_one(submit):
     assert planned.pair.extends.sha256 == digest.sha256_of_file(earlier)
     assert planned.inputs[-1] == f"outcomes/{earlier.name}"
     assert planned.pair.extends.name == earlier.name
-    assert Pair.model_validate_json(folder.pair(planned.pair.id).read_bytes()) == planned.pair
+    assert read_pair(folder.pair_file("shard-00000"), planned.pair.id) == planned.pair
     assert Plan.read(folder) == plan
     assert planned.pair.id == planned.pair.model_copy(update={"extends": None}).id
 
