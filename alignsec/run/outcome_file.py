@@ -41,21 +41,6 @@ def add_checksum(body: bytes) -> bytes:
     return body + _checksum_line(body)
 
 
-def is_record_of(data: bytes, pair_id: str, code_sha256: str) -> bool:
-    """Return whether the bytes are the complete record of a pair, written by a version of the code.
-
-    Nothing else of the content is validated. Failures and files of other versions give False.
-    """
-    beginning = f'{{\n"status": "ok",\n"schema_version": {VERSION},\n"id": {_to_json(pair_id)},\n'
-    provenance = f'\n"provenance": {{"code":"{code_sha256}"'
-    body = data[:-CHECKSUM_BYTES]
-    return (
-        data.startswith(beginning.encode())
-        and provenance.encode() in body
-        and data[-CHECKSUM_BYTES:] == _checksum_line(body)
-    )
-
-
 def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 

@@ -15,6 +15,7 @@ from alignsec.run.node_history import NodeHistory
 from alignsec.run.outcome import Failure, Record
 from alignsec.run.outcome_file import DamagedOutcomeError, OutcomeFile
 from alignsec.run.plan import Plan
+from alignsec.run.sealed_record import is_record_of
 from alignsec.spec.pair import Pair
 
 StatusName = Literal["ok", "failed", "missing", "stale"]
@@ -148,7 +149,7 @@ def read_state(file: OutcomeFile, code_sha256: str) -> tuple[StatusName, str]:
         code_sha256: Digest of the run's code.
     """
     with suppress(DamagedOutcomeError):
-        if outcome_file.is_record_of(file.read(), file.name, code_sha256):
+        if is_record_of(file.read(), file.name, code_sha256):
             return "ok", ""
     found = read_file_status(file, True)
     return found.state, found.reason
