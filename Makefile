@@ -71,12 +71,16 @@ verify: $(READY)  ## check the kept examples and clean verdicts of a run: make v
 	$(PY) -m jobs.verify $(RUN) $(if $(EXAMPLES),--examples $(EXAMPLES))
 
 numbers: $(READY)  ## analyse published robust accuracies: make numbers FILE=x.csv SCORES=leaderboard.csv IMAGES=1000
-	$(PY) -m aggregate.published $(FILE) --scores $(SCORES) $(if $(IMAGES),--images $(IMAGES)) $(if $(OUT),--out $(OUT))
+	$(PY) -m aggregate.published $(FILE) --scores $(SCORES) $(if $(IMAGES),--images $(IMAGES)) \
+		$(if $(NAMES),--names $(NAMES)) $(if $(OUT),--out $(OUT))
 
 registry: $(READY)  ## list Brain-Score's registered models with scores: make registry PACKAGE=brainscore_vision.whl SCORES=x.csv OUT=y.csv
 	$(PY) -m aggregate.registry $(PACKAGE) --scores $(SCORES) --out $(OUT)
 
-compare: $(READY)  ## compare two runs image by image: make compare A=runs/x B=runs/y
+export: $(READY)  ## write a run for other tools: one row per image, RobustBench's JSON, BibTeX: make export RUN=runs/x
+	$(PY) -m aggregate.export $(RUN)
+
+compare: $(READY)  ## compare two runs image by image: make compare A=runs/x B=runs/y (or CSV exports of another tool)
 	$(if $(and $(A),$(B)),,$(error make compare: two run folders expected: make compare A=runs/x B=runs/y))
 	$(PY) -m aggregate.compare $(A) $(B)
 

@@ -1,5 +1,7 @@
 """Compare the verdicts of two runs image by image: `python -m aggregate.compare A B`.
 
+Either can be a CSV file of another tool, see docs/exports.md.
+
 Exit code 0: all verdicts that both runs have agree. 1: some differ. 2: an input is invalid, or the runs have
 nothing in common, and nothing is written.
 """
@@ -19,11 +21,12 @@ from alignsec.run.folder import RunFolder
 
 try:
     from aggregate.collect import table
-    from aggregate.comparison import agreement, report, runs
+    from aggregate.comparison import agreement, report, runs, verdict_file
     from aggregate.comparison.agreement import Comparison
 except ModuleNotFoundError as missing:
     sys.exit(explain_missing(missing, "all"))
 
+INPUT_HELP = "run folder, which contains plan.json and outcomes/; or a CSV file with one row per image"
 NOTE = "no partly written file is left"
 MAX_LINES = 20
 """Lines of each kind that the terminal shows; the page shows more, and the CSV files contain all."""
@@ -33,13 +36,15 @@ def main(argv: list[str]) -> int:
     """Run the command with these arguments and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m aggregate.compare", description=__doc__.splitlines()[0])
     for letter in "AB":
-        parser.add_argument(letter, type=Path, help="run folder, which contains plan.json and outcomes/")
+        parser.add_argument(letter, type=Path, help=INPUT_HELP)
     parser.add_argument("--out", type=Path, help="output folder (default: B/compare/ and the name of A's folder)")
     return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
 
 
 def _run(given: argparse.Namespace) -> int:
-    out = given.out or RunFolder(given.B).comparison(given.A)
+    # Next to a CSV file of another tool, as next to a run.
+    folder = RunFolder(given.B.parent if given.B.is_file() else given.B)
+    out = given.out or folder.comparison(given.A)
     cores = len(os.sched_getaffinity(0))
     with Display(TerminalConsole(stderr=True)) as display:
         comparison = _read_and_compare(given.A, given.B, cores, display)
@@ -56,7 +61,10 @@ def _read_and_compare(a: Path, b: Path, processes: int, display: Display) -> Com
     both, errors = [], []
     for root in (a, b):
         try:
-            both.append(runs.read_run(root, processes, display))
+            is_file = root.is_file()
+            both.append(
+                verdict_file.read_verdict_file(root) if is_file else runs.read_run(root, processes, display)
+            )
         except ConfigErrors as error:
             errors += [one for one in error.errors if one not in errors]
     if errors:

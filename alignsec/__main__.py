@@ -18,6 +18,7 @@ COMMANDS = {
     "failures": ("submit.failures", "show failures by cause: alignsec failures runs/x"),
     "aggregate": ("aggregate", "write the analysis of a run: alignsec aggregate runs/x"),
     "compare": ("aggregate.compare", "compare two runs image by image: alignsec compare runs/x runs/y"),
+    "export": ("aggregate.export", "write a run for other tools: alignsec export runs/x"),
     "numbers": ("aggregate.published", "analyse published robust accuracies"),
     "weights": ("submit.weights", "download the models' weights: alignsec weights studies/x.toml"),
     "images": ("submit.images", "pack the study's images: alignsec images studies/x.toml"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from alignsec import engine
-from alignsec.evaluation import corruption_run, reference_run
+from alignsec.evaluation import corruption_run, custom_run, reference_run
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.task import OnAdversarial, Task
 
@@ -22,7 +22,7 @@ def evaluate(
         resume_from: An earlier, unfinished evaluation of the same task. The resumed run gives the same verdicts as
             an uninterrupted one.
         every_seconds: Seconds between two results of the engine. The reference cannot be interrupted while it runs
-            one component on one batch; it yields after each of these steps instead.
+            one component on one batch; it yields after each of these steps instead. So does a custom attack.
         memory_bytes: Bytes that the process may use in total, or None if it has no limit. The reference run
             ignores it.
         on_adversarial: Called with each confirmed adversarial example, see `alignsec.engine.Settings`.
@@ -32,9 +32,14 @@ def evaluate(
 
     Raises:
         ModelError: If the model returns no usable logits, or a label is outside its classes.
+        CustomAttackError: If a custom attack fails or returns no usable images.
     """
     if task.attack.level_kind == "severity":
         return corruption_run.evaluate(task, resume_from, memory_bytes)
+    if task.attack.is_custom:
+        if task.custom is None:
+            raise ValueError(f"{task.attack.method} is a custom attack; pass its function")
+        return custom_run.evaluate(task, task.custom, resume_from, memory_bytes, on_adversarial)
     if task.attack.implementation == "reference":
         return reference_run.evaluate(task, resume_from, on_adversarial)
     settings = engine.Settings(

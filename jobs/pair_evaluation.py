@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from alignsec import atomic, digest, evaluator
+from alignsec import atomic, digest, evaluator, python_file
 from alignsec.evaluation.clean_check import check_clean_accuracy
+from alignsec.evaluation.custom_attack import CustomAttack
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.kept_examples import KeptExamples
 from alignsec.evaluation.passes.precision import describe_precision
@@ -19,6 +20,7 @@ from alignsec.run import outcome_file
 from alignsec.run.folder import EXAMPLES_SUFFIX, JOB_EXAMPLES
 from alignsec.run.outcome import Provenance, Record
 from alignsec.run.progress import Progress
+from alignsec.spec.components import CUSTOM
 from alignsec.spec.pair import File, Pair
 from alignsec.spec.verdicts import BudgetVerdicts, round_distance
 from jobs import provenance
@@ -53,7 +55,7 @@ def evaluate_pair(
     disable_reduced_precision()
     device = choose_device(provenance.find_assigned_gpus(environ))
     limit_gpu_memory(device, provenance.read_gpu_memory_bytes())
-    check_digests(folder, (pair.model.weights, pair.model.code, pair.extends))
+    check_digests(folder, (pair.model.weights, pair.model.code, pair.attack_code, pair.extends))
     # Images are decoded while the model is loaded and, batch by batch, during the clean pass.
     with _load_clean(pair, folder, device) as images, _load_corrupted(pair, folder, device) as corrupted:
         task = _make_task(pair, folder, device, images, corrupted)
@@ -118,7 +120,8 @@ def _make_task(
     model, labels = load_model(pair.model, folder, device), images.labels.to(device)
     others = corrupted.pixels if corrupted else None
     earlier = _read_earlier(pair, folder)
-    return Task(model, images.pixels, labels, pair.attack, pair.seed, others, pair.audit_key, earlier)
+    custom = _load_custom_attack(pair, folder)
+    return Task(model, images.pixels, labels, pair.attack, pair.seed, others, pair.audit_key, earlier, custom)
 
 
 def _read_earlier(pair: Pair, folder: Path) -> tuple[BudgetVerdicts, ...]:
@@ -134,6 +137,13 @@ def _read_earlier(pair: Pair, folder: Path) -> tuple[BudgetVerdicts, ...]:
     if not isinstance(record, Record) or record.pair.audit_key != pair.audit_key:
         raise ValueError(f"{pair.extends.name}: not an outcome of the same pair with another audited share")
     return tuple(record.budgets)
+
+
+def _load_custom_attack(pair: Pair, folder: Path) -> CustomAttack | None:
+    if pair.attack_code is None:
+        return None
+    name = pair.attack.method.removeprefix(python_file.SCHEME)
+    return CustomAttack.load(folder / pair.attack_code.name, name, pair.attack.options)
 
 
 def _load_clean(pair: Pair, folder: Path, device: torch.device) -> ImageLoader:
@@ -156,11 +166,15 @@ def _load_corrupted(pair: Pair, folder: Path, device: torch.device) -> AbstractC
 
 
 def _add_distances(evaluation: Evaluation, index: int) -> BudgetVerdicts:
-    """Return a budget's verdicts with the step and the distance of each adversarial image."""
+    """Return a budget's verdicts with the step and the distance of each adversarial image.
+
+    A custom attack reports no steps.
+    """
     found = sorted(
         (one for one in evaluation.adversarial_images if one.budget == index), key=lambda one: one.image
     )
-    steps, distances = [one.step for one in found], [round_distance(one.distance) for one in found]
+    steps = [one.step for one in found if one.component != CUSTOM.name]
+    distances = [round_distance(one.distance) for one in found]
     return evaluation.budgets[index].model_copy(update={"broken_at_step": steps, "broken_at_distance": distances})
 
 

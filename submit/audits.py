@@ -27,11 +27,13 @@ from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import DamagedOutcomeError
 from alignsec.run.plan import Plan, PlannedAudit
-from alignsec.spec.attack import Attack, default_name
+from alignsec.spec.attack import Attack
 from alignsec.spec.audit import STRATA, STUDY_PRECISION, Audit, Stratum
 from alignsec.spec.audit_plan import StratumCounts, count_strata
 from alignsec.spec.budget import Budget
+from alignsec.spec.method import default_name
 from alignsec.spec.pair import slug
+from alignsec.study.attacks import StudyAttack
 from alignsec.study.toml_file import read_tables
 from submit.validation import ValidatedStudy
 
@@ -81,7 +83,9 @@ def describe_audit(planned: PlannedAudit) -> str:
     )
 
 
-def _find_kept(attack: Attack, audit: Audit, validated: ValidatedStudy, folder: RunFolder) -> PlannedAudit | None:
+def _find_kept(
+    attack: StudyAttack, audit: Audit, validated: ValidatedStudy, folder: RunFolder
+) -> PlannedAudit | None:
     """Return what an earlier submission chose for the same request."""
     try:
         plan = Plan.read(folder)
@@ -95,7 +99,7 @@ def _request_of(planned: PlannedAudit) -> tuple[str, str, int, int]:
     return planned.attack, planned.precision, planned.targets, planned.images
 
 
-def _choose(attack: Attack, audit: Audit, validated: ValidatedStudy, folder: RunFolder) -> PlannedAudit:
+def _choose(attack: StudyAttack, audit: Audit, validated: ValidatedStudy, folder: RunFolder) -> PlannedAudit:
     """Return the smallest share that reaches the precision of an attack's audit."""
     images, precision = len(validated.selection.images), audit.precision or STUDY_PRECISION
     found = Outcomes.read(attack, folder).expectations
@@ -143,7 +147,7 @@ class Outcomes:
     """Images and strata."""
 
     @classmethod
-    def read(cls, attack: Attack, folder: RunFolder) -> "Outcomes":
+    def read(cls, attack: StudyAttack, folder: RunFolder) -> "Outcomes":
         """Read the outcomes of a run whose attacks differ from the given one in the audit's share at most."""
         counts = {}
         for record in _read_records(attack, folder):
@@ -177,8 +181,8 @@ class Outcomes:
         ]
 
 
-def _read_records(attack: Attack, folder: RunFolder) -> Iterator[Record]:
-    wanted = _without_share(attack)
+def _read_records(attack: StudyAttack, folder: RunFolder) -> Iterator[Record]:
+    wanted = _without_share(attack.to_pair_attack())
     for path in sorted(folder.outcomes.glob(f"*--{slug(attack.name)}--*.json")):
         try:
             record = outcome_file.read(path)

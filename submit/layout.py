@@ -93,20 +93,24 @@ def _refuse_other_study(path: Path, folder: RunFolder) -> None:
 def _plan_pairs(validated: ValidatedStudy, packs: StudyPacks, folder: RunFolder) -> tuple[PlannedPair, ...]:
     """Return a pair for every combination of model and attack, with the input files of its job."""
     files = {found.path: _link_weights(found, folder) for found in validated.weights.values()}
-    sources = {model.code: _copy_source(model.code, folder) for model in validated.study.models if model.code}
+    study = validated.study
+    named = (*(model.code for model in study.models), *(attack.code for attack in study.attacks))
+    sources = {path: _copy_source(path, folder) for path in named if path}
+    attacks = [(attack, attack.to_pair_attack()) for attack in study.attacks]
     planned = []
-    for model in validated.study.models:
+    for model in study.models:
         weights = files[validated.weights[model.name].path] if model.name in validated.weights else None
         source = sources[model.code] if model.code else None
         pair_model = model.to_pair_model(weights, source, validated.published.get(model.name))
-        for attack in validated.study.attacks:
-            corrupted = packs.corrupted.get(attack)
+        for attack, pair_attack in attacks:
+            corrupted, own = packs.corrupted.get(attack), sources[attack.code] if attack.code else None
             inputs = (
-                *((folder.weights, weights), (folder.sources, source)),
+                *((folder.weights, weights), (folder.sources, source), (folder.sources, own)),
                 *((folder.images, packs.images), (folder.images, corrupted)),
             )
-            paths = tuple(f"{place.name}/{file.name}" for place, file in inputs if file)
-            pair = Pair.from_parts(pair_model, attack, packs.images, corrupted, validated.study.seed)
+            # A model and an attack may be in one file.
+            paths = tuple(dict.fromkeys(f"{place.name}/{file.name}" for place, file in inputs if file))
+            pair = Pair.from_parts(pair_model, pair_attack, packs.images, corrupted, study.seed, attack_code=own)
             planned.append(_extend(PlannedPair(pair=pair, inputs=paths), folder))
     return tuple(planned)
 

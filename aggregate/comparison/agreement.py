@@ -15,7 +15,13 @@ from alignsec.spec.verdicts import MENDED, ROBUST, UNAUDITED, WRONG, broken_lett
 VERDICTS = ("robust", "broken", "wrong", "mended")
 """Verdicts of an image, regardless of the component that broke it. A mended image is wrong when clean and right
 when corrupted."""
-_VERDICT = {ROBUST: 0, UNAUDITED: 0, **dict.fromkeys(broken_letters(), 1), WRONG: 2, MENDED: 3}
+UNKNOWN_BREAKER = "?"
+"""Letter of an image that another tool calls broken without naming a component."""
+UNKNOWN_LABEL = -1
+"""Label of an image whose label another tool does not state."""
+_VERDICT = {
+    ROBUST: 0, UNAUDITED: 0, **dict.fromkeys((*broken_letters(), UNKNOWN_BREAKER), 1), WRONG: 2, MENDED: 3
+}  # fmt: skip
 _NUMBER = np.zeros(128, dtype=np.int64)
 for _letter, _number in _VERDICT.items():
     _NUMBER[ord(_letter)] = _number
@@ -122,7 +128,8 @@ def _compare_pair(comparison: Comparison, key: PairKey, a: PairResult, b: PairRe
     """Add the rows and differences of one pair to the comparison."""
     differences = {
         (name, a.settings.get(name, "none"), b.settings.get(name, "none"))
-        for name in a.settings | b.settings
+        # Another tool's file has no settings.
+        for name in (a.settings | b.settings if a.settings and b.settings else {})
         if a.settings.get(name, "none") != b.settings.get(name, "none")
     }
     rows = list(_compare_budgets(key, a, b, tuple(sorted(name for name, _, _ in differences))))
@@ -157,7 +164,8 @@ def _compare_budgets(key: PairKey, a: PairResult, b: PairResult, differs: tuple[
         return
     names = [a.images[at] for at in at_a]
     at_b = [index[name] for name in names]
-    labels = sum(a.labels[one] != b.labels[other] for one, other in zip(at_a, at_b, strict=True))
+    pairs = ((a.labels[one], b.labels[other]) for one, other in zip(at_a, at_b, strict=True))
+    labels = sum(one != other and UNKNOWN_LABEL not in (one, other) for one, other in pairs)
     for eps, budget in a.budgets.items():
         if eps in b.budgets:
             letters = _to_letters(budget)[at_a], _to_letters(b.budgets[eps])[at_b]
@@ -174,6 +182,7 @@ def _compare_verdicts(
 ) -> Agreement:  # fmt: skip
     images_a, images_b, labels = numbers
     a, b = _NUMBER[letters_a], _NUMBER[letters_b]
+    known = (letters_a != ord(UNKNOWN_BREAKER)) & (letters_b != ord(UNKNOWN_BREAKER))
     confusion = np.bincount(a * len(VERDICTS) + b, minlength=len(VERDICTS) ** 2).reshape(len(VERDICTS), -1)
     right_a, right_b = (np.isin(verdict, [_VERDICT[ROBUST], _VERDICT[MENDED]]) for verdict in (a, b))
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
@@ -188,7 +197,7 @@ def _compare_verdicts(
         counts=Counter(
             {(x, y): int(confusion[i, j]) for i, x in enumerate(VERDICTS) for j, y in enumerate(VERDICTS)}
         ),
-        other_component=int(((a == b) & (letters_a != letters_b)).sum()),
+        other_component=int(((a == b) & (letters_a != letters_b) & known).sum()),
         other_label=labels,
         only_robust_a=only_a,
         only_robust_b=only_b,

@@ -136,6 +136,7 @@ def _list_settings(record: Record) -> dict[str, str]:
         "weights": pair.model.weights,
         "the model's own code": pair.model.code,
         "corrupted images": pair.corrupted,
+        "the attack's own code": pair.attack_code,
     }
     parameters = {
         name: value for name, value in pair.attack.fingerprint.items() if name not in {"name", "eps", "version"}

@@ -19,7 +19,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from aggregate.figures.shortening import LONGEST_LABEL, shorten_all
 from aggregate.statistics.arrays import Floats
-from alignsec.spec.components import COMPONENTS, CORRUPTION, Breaker
+from alignsec.spec.components import COMPONENTS, CORRUPTION, CUSTOM, Breaker
 
 Colours = str | npt.NDArray[np.float64]
 
@@ -110,8 +110,11 @@ _RC: dict[Any, Any] = {
 
 
 def breakers_from_best() -> tuple[Breaker, ...]:
-    """Return what can break an image, from best to worst: the last component first, the corruption last."""
-    return (*reversed(COMPONENTS.values()), CORRUPTION)
+    """Return what can break an image, from best to worst: the last component first.
+
+    Corruptions and custom attacks come last; a pair has no other breaker with them.
+    """
+    return (*reversed(COMPONENTS.values()), CORRUPTION, CUSTOM)
 
 
 def verdict_colours() -> dict[str, str]:

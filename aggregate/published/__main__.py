@@ -36,6 +36,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--images", type=int, help="number of images of every accuracy for which the file has none"
     )
+    parser.add_argument(
+        "--names", metavar="FILE", type=Path,
+        help="CSV file with the columns model and score_name, for models that the scores spell otherwise; the "
+        "command proposes one as FILE-names.csv",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, help="output folder (default: analysis-FILE next to FILE)")
     return run_command(partial(_run, parser.parse_args(argv)), NOTE, os_error=INPUT_ERROR)
 
@@ -44,8 +49,8 @@ def _run(given: argparse.Namespace) -> int:
     file: Path = given.file
     errors = [
         ConfigError(path=name, given=str(path), remedy="is not a file")
-        for name, path in (("FILE", file), ("--scores", given.scores))
-        if not path.is_file()
+        for name, path in (("FILE", file), ("--scores", given.scores), ("--names", given.names))
+        if path is not None and not path.is_file()
     ]
     if given.images is not None and given.images < 1:
         errors.append(
@@ -58,7 +63,7 @@ def _run(given: argparse.Namespace) -> int:
         errors.append(ConfigError(path="--out", given=str(out), remedy="is a file; expected a folder"))
     if errors:
         raise ConfigErrors(errors)
-    report, summary = analyse_published(file, given.scores, given.label, out, given.images)
+    report, summary = analyse_published(file, given.scores, given.label, out, given.images, given.names)
     terminal.write(sys.stdout, f"{summary}\nThe report is at {report}\n")
     return 0
 

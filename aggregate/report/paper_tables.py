@@ -22,6 +22,7 @@ from aggregate.report.latex import (
 )
 from aggregate.scores.labels import score_label
 from aggregate.statistics.tables import Tables
+from alignsec.spec.custom import is_custom
 
 _WIDEST = 180.0
 """Width of the budgets in one table of accuracies, in pt; a study with more budgets has several tables."""
@@ -56,7 +57,10 @@ def _format_accuracies(frame: pd.DataFrame) -> str:
     clean = frame.drop_duplicates("model").set_index("model")
     caption = "Clean accuracy, and robust accuracy at each budget, in per cent of all images."
     several = len({attack for attack, _ in columns}) > 1
-    names = [stack(*_split_name(attack), escape(eps)) if several else escape(eps) for attack, eps in columns]
+    custom = set(attacked.loc[attacked["method"].map(is_custom), "attack"])
+    labels = {attack: [*_split_name(attack), *(["(custom)"] if attack in custom else [])] for attack, _ in columns}
+    # A custom attack is labelled also if it is the only attack.
+    names = [stack(*labels[attack], escape(eps)) if several or custom else escape(eps) for attack, eps in columns]
     parts = _split_columns(names)
     texts: list[str] = []
     for part in parts:

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.offline
 
 from aggregate.collect.tally import Tally
+from aggregate.exports import citation
 from aggregate.figures.drawing import Drawing
 from aggregate.report import answer, findings, matrix, page, page_data, table_rows
 from aggregate.scores.scores import Matching, Scores
@@ -55,7 +56,6 @@ def render_report(inputs: ReportInputs) -> bytes:
     """
     plan, tally = inputs.plan, inputs.tally
     chart_library = plotly.offline.get_plotlyjs()
-    attacks: dict[str, Attack] = {pair.attack.series: pair.attack for pair in plan}
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
     rows = matrix.build_matrix(plan, tally.pairs, inputs.table, inputs.statistics.corruptions)
     order = [row.model for row in rows.rows]
@@ -67,9 +67,9 @@ def render_report(inputs: ReportInputs) -> bytes:
         "plan": plan,
         "tally": tally,
         "states": tally.states,
-        "attacks": attacks,
-        "deviations": {name: describe_deviations(attack) for name, attack in attacks.items()},
+        **_describe_attacks(plan),
         "models": models,
+        "bibtex": citation.format_bibtex(plan),
         "completeness": findings.describe_completeness(plan, tally),
         "answers": answer.answer_question(inputs.table, inputs.statistics),
         "findings": findings.summarize_attacks(inputs.table, inputs.statistics),
@@ -94,6 +94,16 @@ def render_report(inputs: ReportInputs) -> bytes:
         "plotly_sha256": hashlib.sha256(chart_library.encode()).hexdigest(),
     }
     return page.render_page("report.html", values, _SCRIPTS, [chart_library])
+
+
+def _describe_attacks(plan: Plan) -> dict[str, object]:
+    """Return the values of the section on attacks, each by the attack's name."""
+    attacks: dict[str, Attack] = {pair.attack.series: pair.attack for pair in plan}
+    return {
+        "attacks": attacks,
+        "deviations": {name: describe_deviations(attack) for name, attack in attacks.items()},
+        "attack_code": {pair.attack.series: pair.attack_code.sha256 for pair in plan if pair.attack_code},
+    }
 
 
 def _count_reasons(tally: Tally) -> list[tuple[str, int]]:

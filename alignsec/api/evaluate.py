@@ -1,19 +1,21 @@
 """Evaluate: a model in memory under one attack at several budgets, as a record of verdicts."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Self
 
 import torch
 from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
-from alignsec import engine
+from alignsec import evaluator
 from alignsec.api.attack_sequence import preserved_state
 from alignsec.api.inputs import Inputs, as_module, build_classifier, check_inputs, find_device
 from alignsec.errors import ConfigError, ConfigErrors
+from alignsec.evaluation.custom_attack import CustomAttack
 from alignsec.evaluation.evaluation import Evaluation
 from alignsec.evaluation.task import Task
+from alignsec.python_file import SCHEME
 from alignsec.schema import StrictModel
 from alignsec.spec.attack import Attack
 from alignsec.spec.engine_limits import SLOTS
@@ -59,7 +61,7 @@ def evaluate(
     images: Tensor,
     labels: Tensor,
     *,
-    method: str = "autoattack",
+    method: str | Callable[..., object] = "autoattack",
     norm: str | None = "Linf",
     eps: Sequence[str] | str = ("8/255",),
     seed: int = 0,
@@ -73,13 +75,14 @@ def evaluate(
         model: A torch module, or a function, that maps images in [0,1] to logits.
         images: Images in [0,1], float32, N x C x H x W.
         labels: Labels, N integers.
-        method: An attack of a study: "autoattack", a component such as "apgd-ce", or "clean".
+        method: An attack of a study: "autoattack", a component such as "apgd-ce", or "clean". Or a custom attack:
+            a function of one of the two forms of `alignsec.spec.custom`.
         norm: Linf, L2 or L1; None for "clean".
         eps: Budgets as text, in pixels of [0,1], such as "8/255". All budgets are answered in one run.
         seed: Seed of the random numbers.
-        batch: Largest number of images in one model pass. It does not change verdicts.
+        batch: Largest number of images in one model pass. It does not change the verdicts of alignsec's engine.
         device: Device of the model. By default, that of its parameters.
-        parameters: Further fields of an attack of a study, such as `steps=20`.
+        parameters: Further fields of an attack of a study, such as `steps=20`, or `options` of a custom attack.
 
     Returns:
         The record with one verdict per image and budget.
@@ -87,14 +90,17 @@ def evaluate(
     Raises:
         ConfigErrors: All errors of the inputs or of the attack together.
         ModelError: If the model returns no usable logits.
+        CustomAttackError: If a custom attack fails or returns no usable images.
     """
     network = as_module(model)
     inputs = check_inputs(network, images, labels, batch, find_device(network, device))
-    attack = _read_attack({"method": method, "norm": norm, "eps": eps, "batch": batch, **parameters})
+    name = method if isinstance(method, str) else f"{SCHEME}{getattr(method, '__name__', 'attack')}"
+    attack = _read_attack({"method": name, "norm": norm, "eps": eps, "batch": batch, **parameters})
+    custom = None if isinstance(method, str) else CustomAttack(name.removeprefix(SCHEME), method, attack.options)
     with preserved_state(network, inputs.images.device, seed):
         own = Inputs(inputs.images.clone(), inputs.labels.clone())
-        task = Task(build_classifier(network, own.images), own.images, own.labels, attack, seed)
-        *_, last = engine.evaluate(task, settings=engine.Settings(slots=batch))
+        task = Task(build_classifier(network, own.images), own.images, own.labels, attack, seed, custom=custom)
+        *_, last = evaluator.evaluate(task)
     return _make_record(attack, seed, own.labels, last)
 
 

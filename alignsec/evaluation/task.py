@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from alignsec.evaluation.custom_attack import CustomAttack
 from alignsec.evaluation.evaluation import AdversarialImage
 from alignsec.models.classifier import Classifier
 from alignsec.models.pixels import Images
@@ -34,3 +35,5 @@ class Task:
     attack, without the audited share."""
     earlier: tuple[BudgetVerdicts, ...] = ()
     """Verdicts of the same task with a smaller audited share, whose audited images are not searched again."""
+    custom: CustomAttack | None = None
+    """The user's attack, if the attack is one."""

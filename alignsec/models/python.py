@@ -1,10 +1,10 @@
 """Builder of a user's own models: calls a function of the Python file that was submitted with the run."""
 
-import importlib.util
 from pathlib import Path
 
 from torch import nn
 
+from alignsec import python_file
 from alignsec.models import state_dict
 from alignsec.models.random_weights import build_reproducibly
 from alignsec.spec.pair import PairModel
@@ -24,15 +24,11 @@ def build(model: PairModel, folder: Path) -> nn.Module:
     """
     if model.code is None:
         raise ValueError("no code file")
-    function = model.source.removeprefix("python:")
-    spec = importlib.util.spec_from_file_location("code_of_the_study", folder / model.code.name)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{model.code.name} must be a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    function = model.source.removeprefix(python_file.SCHEME)
+    build_network = python_file.load_callable(folder / model.code.name, function)
 
     def make() -> nn.Module:
-        network = getattr(module, function)(**model.options)
+        network = build_network(**model.options)
         if not isinstance(network, nn.Module):
             raise ValueError(f"{function} returned {type(network).__name__}; expected a torch.nn.Module")
         if model.weights is not None:

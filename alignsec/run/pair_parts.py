@@ -30,6 +30,7 @@ class PairRow(StrictModel):
     corrupted: Index | None = None
     seed: int
     extends: File | None = Field(default=None, exclude_if=_is_none)
+    attack_code: File | None = Field(default=None, exclude_if=_is_none)
 
 
 class PairParts(StrictModel):
@@ -53,6 +54,7 @@ class PairParts(StrictModel):
             None if row.corrupted is None else self.packs[row.corrupted],
             row.seed,
             row.extends,
+            row.attack_code,
         )
 
 

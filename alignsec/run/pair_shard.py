@@ -73,6 +73,8 @@ def _dump(pairs: Sequence[Pair], texts: PartTexts) -> bytes:
             row["corrupted"] = packs.setdefault(texts.text(pair.corrupted), len(packs))
         if pair.extends is not None:
             row["extends"] = pair.extends.model_dump()
+        if pair.attack_code is not None:
+            row["attack_code"] = pair.attack_code.model_dump()
         rows[pair.id] = row
     lists = (("models", models), ("attacks", attacks), ("packs", packs))
     separator = ",\n"

@@ -126,6 +126,7 @@ class Plan(_PlanHeader):
                 seed=planned.pair.seed,
                 inputs=planned.inputs,
                 extends=planned.pair.extends,
+                attack_code=planned.pair.attack_code,
             )
             for planned, model, attack in zip(self.planned, model_indices, attack_indices, strict=True)
         ]

@@ -4,36 +4,26 @@ from functools import cached_property, lru_cache
 from operator import not_
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from alignsec import digest
 from alignsec.errors import nearest
 from alignsec.names import NAME_PATTERN
 from alignsec.schema import StrictModel
-from alignsec.spec import corruption
+from alignsec.spec import corruption, custom
 from alignsec.spec.audit import Audit
 from alignsec.spec.budget import Budget
 from alignsec.spec.components import COMPONENTS, STANDARD, Norm, Parameter, methods
 from alignsec.spec.engine_limits import SLOTS
 from alignsec.spec.keep import Keep
 from alignsec.spec.level import Level, LevelKind, find_kind
+from alignsec.spec.method import Method, default_name
+from alignsec.spec.options import Options
 from alignsec.spec.versions import METHOD_STANDARDS, WITHOUT_L1
 
 SearchPrecision = Literal["fp32", "tf32", "bf16"]
 
-
-def _check_method(method: str) -> str:
-    """Raise the error that pydantic raises for a Literal, so that the message lists the choices."""
-    if method in (known := methods()):
-        return method
-    *most, last = (f"'{name}'" for name in known)
-    expected = {"expected": f"{', '.join(most)} or {last}"}
-    raise PydanticCustomError("literal_error", "Input should be {expected}", expected)
-
-
-Method = Annotated[str, AfterValidator(_check_method)]
-"""A key of `alignsec.spec.components.methods`: "clean", "corruption", "autoattack" or the name of a component."""
 
 SHORTCUTS = frozenset({"search", "compile", "carry"})
 """Fields that trade strength for time; every attack of alignsec's engine accepts them."""
@@ -75,8 +65,8 @@ class Attack(StrictModel):
     queries: Annotated[int, Field(ge=1, le=1_000_000)] = STANDARD["queries"]
     """Random squares that Square tries."""
     batch: Annotated[int, Field(ge=1, le=10_000)] = SLOTS
-    """Largest number of images in one model pass. The reference's random draws depend on it, so it is part of the
-    reference's fingerprint. The verdicts of alignsec's engine do not depend on it."""
+    """Largest number of images in one model pass. The random draws of the reference and of a user's own attack
+    depend on it, so it is part of their fingerprints. The verdicts of alignsec's engine do not."""
     implementation: Literal["alignsec", "reference"] = "alignsec"
     """alignsec's engine, or the package pyautoattack, which needs more passes for the same verdicts."""
     search: SearchPrecision = "fp32"
@@ -89,6 +79,8 @@ class Attack(StrictModel):
     carry: bool = False
     """Count an image that is broken at one budget as broken at every larger budget, without a search there."""
 
+    options: Options = Field(default={}, exclude_if=not_)
+    """Keyword arguments of a user's own attack."""
     audit: Audit | None = Field(default=None, exclude_if=not_)  # absent from the files of other attacks
     """Search only a random share of the images that survive the first searches with the remaining searches. The
     analysis estimates the robust accuracy under the full attack."""
@@ -102,6 +94,10 @@ class Attack(StrictModel):
             return {**data, "name": default_name(data["method"], data.get("norm"))}
         return data
 
+    def __hash__(self) -> int:
+        """Return the hash of the fields that distinguish the attacks of a study; options cannot be hashed."""
+        return hash((self.name, self.method, self.norm, self.eps))
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         self._check_corruption()
@@ -109,6 +105,8 @@ class Attack(StrictModel):
         self._check_components()
         self._check_audit()
         self._check_used_fields()
+        if (self.options or self.is_custom) and (why := custom.find_error(self.method, self.implementation)):
+            raise _error(why)
         return self
 
     def _check_corruption(self) -> None:
@@ -184,6 +182,11 @@ class Attack(StrictModel):
         return self.name.removesuffix(f"-{self.severity}")
 
     @property
+    def is_custom(self) -> bool:
+        """True for a user's own attack."""
+        return custom.is_custom(self.method)
+
+    @property
     def level_kind(self) -> LevelKind:
         """Kind of the attack's levels: budgets, severities, or clean images."""
         return find_kind(self.method)
@@ -197,7 +200,7 @@ class Attack(StrictModel):
     @property
     def components(self) -> tuple[str, ...]:
         """Names of the components in the order in which they run, each on the images that are still robust."""
-        return methods()[self.method]
+        return methods().get(self.method, ())
 
     def components_for(self, classes: int) -> tuple[str, ...]:
         """Return the components that run on a model with this number of classes."""
@@ -265,18 +268,13 @@ class Attack(StrictModel):
         return frozenset(parameters | shortcuts)
 
 
-def default_name(method: str, norm: object) -> str:
-    """Return the name of an attack that a study does not name: the method, and the norm if there is one."""
-    return f"{method}-{norm}" if isinstance(norm, str) else method
-
-
 @lru_cache(maxsize=64)
 def _compute_fingerprint(attack: Attack) -> dict[str, object]:
     """Cached, because reading 100,000 outcomes computes the id of each pair."""
     values: dict[str, object] = {}
     if attack.level_kind == "eps":
-        batch = {"batch"} if attack.implementation == "reference" else set[str]()
-        values = attack.model_dump(include={"implementation", *batch})
+        batch = {"batch"} if attack.is_custom or attack.implementation == "reference" else set[str]()
+        values = attack.model_dump(include={"implementation", "options", *batch})
         values |= {name: _merge(attack.values_by_component(name)) for name in attack.used_parameters}
     elif attack.level_kind == "severity":
         values = attack.model_dump(include={"corruption", "severity", "generator"})

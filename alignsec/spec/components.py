@@ -279,10 +279,13 @@ AUTOATTACK = ("apgd-ce", "apgd-t", "fab-t", "square")
 CORRUPTION = Breaker(name="corruption", letter="x", label="corruption", colour="#d55e00")
 """A common corruption of the image, which is not an attack component."""
 
+CUSTOM = Breaker(name="custom", letter="p", label="custom attack", colour="#d55e00")
+"""A user's own attack, `python:FILE:CALLABLE`. A study has at most one in each pair."""
+
 
 def breakers() -> tuple[Breaker, ...]:
-    """Return everything that can break an image: the components, then the corruption."""
-    return (*COMPONENTS.values(), CORRUPTION)
+    """Return everything that can break an image: the components, then the corruption and a user's own attack."""
+    return (*COMPONENTS.values(), CORRUPTION, CUSTOM)
 
 
 def methods() -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,9 @@ from alignsec.spec.components import COMPONENTS
 def describe_deviations(attack: Attack) -> tuple[str, ...]:
     """Return the differences from the standard version, as text for the report."""
     found = []
+    if attack.is_custom:
+        options = "".join(f", {name} = {value}" for name, value in attack.options.items())
+        found.append(f"a custom attack, {attack.method}{options} (standard: AutoAttack)")
     for name in sorted(attack.used_parameters):
         standard = attack.values_by_component(name, standard=True)
         if attack.values_by_component(name) != standard:

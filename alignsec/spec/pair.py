@@ -92,6 +92,8 @@ class Pair(StrictModel):
     """The pack of the study's images."""
     corrupted: File | None = None
     """The pack of the same images under the attack's corruption, in the same order; None if they are generated."""
+    attack_code: File | None = Field(default=None, exclude_if=not_)
+    """The Python file of a user's own attack."""
     seed: int
     extends: File | None = Field(default=None, exclude_if=_is_none)
     """Outcome of the same pair with a smaller audited share; the job does not search its audited images again. It
@@ -103,12 +105,17 @@ class Pair(StrictModel):
         return self
 
     def _check_parts(self) -> None:
-        """Require the share of an audit, and a pack or a generator for a corruption but for no other attack."""
+        """Require the share of an audit, a corruption's pack or generator, and a custom attack's file.
+
+        No other attack may have them.
+        """
         attack = self.attack
         if attack.audit is not None and attack.audit.share is None:
             raise ValueError("the audit's precision must be resolved to a share")
         if attack.audit is None and self.extends is not None:
             raise ValueError("only an audited attack extends an earlier outcome")
+        if (self.attack_code is not None) != attack.is_custom:
+            raise ValueError("a custom attack needs the file that defines it, and no other attack has one")
         if self.corrupted is None and attack.corruption is None:
             return
         if (self.corrupted is not None) != (attack.level_kind == "severity" and not attack.generator):
@@ -123,6 +130,7 @@ class Pair(StrictModel):
         corrupted: File | None,
         seed: int,
         extends: File | None = None,
+        attack_code: File | None = None,
     ) -> "Pair":
         """Return a pair of validated parts, which are not validated again: 100,000 pairs share a few parts.
 
@@ -130,7 +138,13 @@ class Pair(StrictModel):
             ValueError: As for the constructor, if the parts do not fit.
         """
         made = cls.model_construct(
-            model=model, attack=attack, images=images, corrupted=corrupted, seed=seed, extends=extends
+            model=model,
+            attack=attack,
+            images=images,
+            corrupted=corrupted,
+            attack_code=attack_code,
+            seed=seed,
+            extends=extends,
         )
         made._check_parts()
         return made
@@ -144,6 +158,7 @@ class Pair(StrictModel):
             "attack": self.attack.fingerprint,
             "images": self.images.sha256,
             **({"corrupted": self.corrupted.sha256} if self.corrupted else {}),
+            **({"attack_code": self.attack_code.sha256} if self.attack_code else {}),
             "seed": self.seed,
         }
 
@@ -151,8 +166,9 @@ class Pair(StrictModel):
     def _fingerprint_sha256(self) -> str:
         """SHA-256 of the fingerprint's canonical JSON, put together from the texts of the shared parts."""
         corrupted = f'"corrupted":"{self.corrupted.sha256}",' if self.corrupted else ""
+        code = f'"attack_code":"{self.attack_code.sha256}",' if self.attack_code else ""
         text = (
-            f'{{"attack":{self.attack.canonical_fingerprint},{corrupted}"images":"{self.images.sha256}",'
+            f'{{"attack":{self.attack.canonical_fingerprint},{code}{corrupted}"images":"{self.images.sha256}",'
             f'"model":{self.model.canonical_fingerprint},"seed":{self.seed}}}'
         )
         return digest.sha256_of_bytes(text.encode())

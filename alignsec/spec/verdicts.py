@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from alignsec.schema import StrictModel
 from alignsec.spec.audit import Roles
 from alignsec.spec.budget import Budget
-from alignsec.spec.components import COMPONENTS, CORRUPTION, breakers
+from alignsec.spec.components import COMPONENTS, breakers
 
 ROBUST = "R"
 WRONG = "W"
@@ -62,7 +62,7 @@ class Passes(StrictModel):
 
 
 def _known_breakers(passes: dict[str, Passes]) -> dict[str, Passes]:
-    if unknown := passes.keys() - COMPONENTS.keys() - {CORRUPTION.name}:
+    if unknown := passes.keys() - {breaker.name for breaker in breakers()}:
         raise ValueError(f"unknown component {min(unknown)!r}; expected one of {', '.join(COMPONENTS)}")
     return passes
 
@@ -76,7 +76,7 @@ class BudgetVerdicts(StrictModel):
     """Largest distance of a confirmed adversarial image, in the attack's norm, computed in float64."""
     broken_at_step: Counts = []
     """For each broken image, in the order of the letters: the step of the search that broke it, 0 for a random
-    start. Empty for the reference implementation, which does not report it."""
+    start. Empty for the reference implementation and custom attacks, which do not report it."""
     broken_at_distance: list[Distance] = []
     """For each broken image, in the same order: the distance of the adversarial image, in the attack's norm,
     rounded."""
@@ -84,7 +84,7 @@ class BudgetVerdicts(StrictModel):
     """Number of images that a component reported as broken and the check in float32 did not confirm."""
     seconds: Seconds
     passes: Annotated[dict[str, Passes], AfterValidator(_known_breakers)]
-    """Passes by component, or under the key "corruption"."""
+    """Passes by component, or under the key "corruption" or "custom"."""
     audit: Roles = Field(default="", exclude_if=not_)
     """One letter of `alignsec.spec.audit.ROLES` per image: its stratum and its part in the audit. Empty unless the
     attack is audited."""

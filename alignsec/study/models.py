@@ -6,11 +6,12 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from alignsec import digest
-from alignsec.catalogue import python, sources
+from alignsec import python_file
+from alignsec.catalogue import sources
 from alignsec.catalogue.model_info import ModelInfo, UnknownModelError
 from alignsec.names import find_forbidden
 from alignsec.schema import Sha256
+from alignsec.spec.options import Options
 from alignsec.spec.pair import Conversion, File, PairModel, Published
 from alignsec.spec.preprocessing import Preprocessing
 from alignsec.study.fields import ExistingFile, Name, StudyTable
@@ -35,13 +36,7 @@ def _check_conversion(conversion: str) -> str:
     return conversion
 
 
-def _check_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Require values that JSON can hold: options travel in JSON and are part of a pair's digest."""
-    try:
-        digest.canonical(options)
-    except (TypeError, ValueError):
-        why = "must hold only numbers, text, true, false, lists and tables; found a date, a time, nan or inf"
-        raise PydanticCustomError("options", why) from None
+def _check_classes(options: dict[str, Any]) -> dict[str, Any]:
     classes = options.get("num_classes", 2)
     if isinstance(classes, bool) or not isinstance(classes, int):
         raise PydanticCustomError("options", "must have a whole number as num_classes")
@@ -56,7 +51,7 @@ class StudyModel(StudyTable):
     source: Annotated[str, AfterValidator(_check_source)]
     """A source and a model's name there, such as `timm:resnet50.a1_in1k` or
     `torchvision:resnet50.IMAGENET1K_V2`; an architecture if `weights` are given; or `python:FILE:CALLABLE`."""
-    options: Annotated[dict[str, Any], AfterValidator(_check_options), Field(default_factory=dict)]
+    options: Annotated[Options, AfterValidator(_check_classes), Field(default_factory=dict)]
     """Arguments of the source's constructor, or of the callable."""
     weights: ExistingFile | None = None
     """A local checkpoint: safetensors, or a torch file of tensors. Default: the weights that the source
@@ -100,13 +95,13 @@ class StudyModel(StudyTable):
         completed = {**data, "source": resolved}
         if info.preprocessing and isinstance(stated, dict):
             completed["preprocessing"] = {**info.preprocessing, **stated}
-        if resolved.startswith(python.SCHEME):
-            completed["code"] = python.code_file(resolved.removeprefix(python.SCHEME))
+        if resolved.startswith(python_file.SCHEME):
+            completed["code"] = python_file.split_name(resolved)[0]
         return completed
 
     @model_validator(mode="after")
     def _code_defines_callable(self) -> Self:
-        if self.code and (why := python.find_definition_error(self.code, self.source)):
+        if self.code and (why := python_file.find_definition_error(self.code, self.source)):
             raise _error(self.source, why)
         return self
 
@@ -158,7 +153,7 @@ class StudyModel(StudyTable):
         return PairModel(
             name=self.name,
             # The digest of the file identifies it; its name must not change the pair's id.
-            source=f"{python.SCHEME}{self.source.rpartition(':')[2]}" if code else self.source,
+            source=f"{python_file.SCHEME}{self.source.rpartition(':')[2]}" if code else self.source,
             options=self.options,
             weights=weights,
             conversion=self.conversion or self._published_conversion,

@@ -9,9 +9,10 @@ from pydantic import Field, ValidationError
 
 from alignsec.errors import ConfigError, ConfigErrors
 from alignsec.schema import Sha256
-from alignsec.spec.attack import Attack, default_name
 from alignsec.spec.corruption import expand_corruptions
+from alignsec.spec.method import default_name
 from alignsec.spec.pair import Published, Tolerance
+from alignsec.study.attacks import StudyAttack
 from alignsec.study.errors import explain_validation_error
 from alignsec.study.fields import Date, ExistingFile, Line, RunName, Seed, StudyTable
 from alignsec.study.images import StudyImages
@@ -53,7 +54,7 @@ class Study(StudyTable):
     scores: StudyScores | None = None
     published: StudyPublished | None = None
     models: Annotated[tuple[StudyModel, ...], Field(min_length=1)]
-    attacks: Annotated[tuple[Attack, ...], Field(min_length=1)]
+    attacks: Annotated[tuple[StudyAttack, ...], Field(min_length=1)]
 
     @classmethod
     def load(cls, path: Path, *, files_must_exist: bool = True) -> Self:

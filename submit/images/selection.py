@@ -52,7 +52,7 @@ class Selection:
         if (count := study.images.count) and count > len(found.images):
             remedy = f"is more than the {len(found.images)} images of the source"
             errors.append(ConfigError(path=path, field="images.count", given=str(count), remedy=remedy))
-        corrupted = {}
+        corrupted: dict[Attack, list[Candidate]] = {}
         for attack in study.attacks:
             if study.images.corrupted and attack.corruption and attack.severity:
                 try:

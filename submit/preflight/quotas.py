@@ -61,7 +61,14 @@ def estimate_needs(validated: ValidatedStudy, site: Site, measured: Measurements
         sizes = InputSizes(weights=found.bytes if found else 0, images=image_bytes, code=1_000_000)
         for attack in study.attacks:
             corrupted = _UNPACKED if attack.level_kind == "severity" and not attack.generator else None
-            pair = Pair(model=pair_model, attack=attack, images=_UNPACKED, corrupted=corrupted, seed=study.seed)
+            pair = Pair(
+                model=pair_model,
+                attack=attack.to_pair_attack(),
+                images=_UNPACKED,
+                corrupted=corrupted,
+                attack_code=_SOURCE if attack.code else None,
+                seed=study.seed,
+            )
             estimates.append(
                 estimate.estimate_resources(pair, sizes, len(images), measured, kind, site.request_cpus)
             )

@@ -16,6 +16,9 @@ stay robust for long raise."""
 
 SORTING_PASSES = 9
 """Forward passes, and as many backward passes, that compute the distance of a survivor of an audit's screen."""
+CUSTOM_PASSES = 1000
+"""Forward and backward passes of one image at one budget that a custom attack is assumed to make, until a pair
+with it has finished. Its code is not run at submission."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,9 @@ class AttackCost:
 def estimate_attack_cost(attack: Attack) -> AttackCost:
     """Return the cost of an attack on a model with many classes."""
     budgets = len(attack.budgets)
+    if attack.is_custom:
+        most = Passes(forward=1 + CUSTOM_PASSES * budgets, backward=1 + CUSTOM_PASSES * budgets)
+        return AttackCost(most, most, most)
     if not attack.components:
         return AttackCost(*3 * [Passes(forward=1 + budgets)])
     forward = backward = 1

@@ -33,6 +33,7 @@ def _make_pair(model: str, attack: Attack, source: str) -> Pair:
         ),
         attack=attack,
         images=File(name="images.zip", sha256="1" * 64),
+        attack_code=File(name="code-eeeeeeeeeeee.py", sha256="e" * 64) if attack.is_custom else None,
         seed=7,
     )
 

@@ -48,6 +48,31 @@ def test_the_run_folder_holds_each_pair_and_its_inputs(validated: ValidatedStudy
         assert len(list(tiny.read_pack(images, pair.images.sha256))) == plan.image_count == 4
 
 
+def test_a_custom_attack_is_copied_into_the_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
+    """The pair names the file by digest, which is part of the pair's id; the file's own name is not."""
+    path = study_file("a")
+    code = path.parent / "my attacks.py"
+    code.write_text("def pgd(classifier, images, labels, norm, eps):\n    return 1\n")
+    more = '[[attacks]]\nmethod = "python:my attacks.py:pgd"\nnorm = "Linf"\neps = ["1/255"]\n'
+    text = path.read_text()
+    path.write_text(f"{text}\n{more}")
+    plan = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
+    planned = plan.planned[-1]
+    assert Plan.read(folder) == plan
+    assert [Path(one).parent.name for one in planned.inputs] == ["weights", "sources", "images"]
+    assert planned.pair.attack.method == "python:pgd"
+    assert planned.pair.attack_code is not None
+    assert digest.sha256_of_file(folder.root / planned.inputs[1]) == planned.pair.attack_code.sha256
+    assert read_pair(folder.pair_file("shard-00000"), planned.pair.id) == planned.pair
+    renamed = code.rename(path.parent / "other.py")
+    path.write_text(f"{text}\n{more.replace('my attacks', 'other')}")
+    again = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
+    assert again.planned[-1].pair.id == planned.pair.id
+    renamed.write_text("def pgd(classifier, images, labels, norm, eps):\n    return 2\n")
+    changed = layout.write_run_folder(validation.validate(path, tmp_path / "hub"), folder)
+    assert changed.planned[-1].pair.id != planned.pair.id
+
+
 def test_a_users_code_is_copied_into_the_run(study_file: StudyFile, folder: RunFolder, tmp_path: Path):
     """The copy is named by digest, and later edits do not change it. The model needs no weights."""
     path = study_file("a")

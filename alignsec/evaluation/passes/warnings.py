@@ -94,7 +94,7 @@ def find_search_warnings(counters: Counter[str], budgets: Sequence[BudgetVerdict
 
 def _find_masked_gradients(budget: BudgetVerdicts) -> list[str]:
     """Return a warning for each gradient-free component that broke many images after components with gradients."""
-    ran = [COMPONENTS[name] for name in budget.passes]
+    ran = [COMPONENTS[name] for name in budget.passes if name in COMPONENTS]
     if not any(component.gradient for component in ran):
         return []
     broken = {component: budget.verdicts.count(component.letter) for component in ran if not component.gradient}

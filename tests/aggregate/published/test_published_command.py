@@ -42,12 +42,35 @@ def test_tables_figures_and_page(tmp_path, capsys):
     assert "<b>t</b>" not in page
 
 
-def test_models_without_scores_have_a_note(tmp_path):
+def test_no_joined_model_is_an_error_with_proposed_names(tmp_path, capsys):
+    """A names file is proposed, and the command succeeds with it."""
     command = _files(tmp_path)
-    (tmp_path / "scores.csv").write_text("Model,average_vision,V1-a\nother,1,2\n", encoding="utf-8")
+    scores = tmp_path / "scores.csv"
+    scores.write_text(scores.read_text(encoding="utf-8").replace("\nm", "\nM_"), encoding="utf-8")
+    assert main(command) == 2
+    message = capsys.readouterr().err
+    proposal = tmp_path / "accuracies_linf-names.csv"
+    assert "0 of 24 models have a row in scores.csv: the names differ" in message
+    assert str(proposal) in message
+    assert not (tmp_path / "analysis-accuracies_linf").exists()
+    lines = proposal.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "model,score_name,near_1,near_2,near_3"
+    assert lines[1].startswith("m0,M_0,M_0,")
+    assert main([*command, "--names", str(proposal)]) == 0
+    assert "24 of 24 models have a row" in capsys.readouterr().out
+
+
+def test_names_join_single_models(tmp_path, capsys):
+    """Models that are left out are proposed; the others are analysed."""
+    command = _files(tmp_path)
+    scores = tmp_path / "scores.csv"
+    scores.write_text(scores.read_text(encoding="utf-8").replace("\nm3,", "\nother,"), encoding="utf-8")
     assert main(command) == 0
-    page = (tmp_path / "analysis-accuracies_linf/report.html").read_text(encoding="utf-8")
-    assert "no model has both a score and an outcome" in page
+    assert "To join 1 more model, complete the column score_name" in capsys.readouterr().out
+    names = tmp_path / "names.csv"
+    names.write_text("model,score_name\nm3,other\nm4,\n", encoding="utf-8")
+    assert main([*command, "--names", str(names)]) == 0
+    assert "24 of 24 models have a row" in capsys.readouterr().out
 
 
 def test_all_invalid_arguments_are_reported_together(tmp_path, capsys):

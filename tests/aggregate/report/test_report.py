@@ -153,6 +153,11 @@ def test_pairs_that_are_not_ok_are_in_the_matrix_and_in_the_list(make_run):
             "<b>Not standard AutoAttack</b> (Linf): searched in bf16, successes judged again in fp32 (standard: "
             "all in fp32); images broken at one budget count as broken at larger ones without an attack there",
         ),
+        (
+            {"method": "python:pgd", "options": {"steps": 4}},
+            "<b>Custom attack</b>, not AutoAttack: python:pgd (Linf), a function of the study with steps = 4; "
+            "code eeeeeeeeeeee (SHA-256).",
+        ),
         ({"method": "square"}, "<b>Not AutoAttack</b>: only its component square (Linf)."),
     ],
 )
@@ -172,7 +177,15 @@ def test_provenance_and_scores_are_in_the_report(make_run):
     weights = run.pair("a", "clean").model.weights.sha256
     for fact in (run.plan.study_sha256, run.plan.images.sha256, run.plan.code_sha256, weights):
         assert fact in text
-    for fact in ("NVIDIA A100", "gpu01", "torch 2.13.0", "made by hand", "Models without a row (1): a."):
+    for fact in (
+        "NVIDIA A100",
+        "gpu01",
+        "torch 2.13.0",
+        "made by hand",
+        "@misc{made,",
+        "@software{alignsec,",
+        "Models without a row (1): a.",
+    ):
         assert fact in text
 
 

@@ -27,8 +27,9 @@ def test_the_letters_of_existing_outcome_files_are_pinned():
         "apgd-ce-eot": "C",
         "apgd-dlr-eot": "D",
         "corruption": "x",
+        "custom": "p",
     }
-    assert "".join(legend()) == "RWmctfsdbCDxU"
+    assert "".join(legend()) == "RWmctfsdbCDxpU"
 
 
 def test_methods_are_the_sequences_and_every_single_component():

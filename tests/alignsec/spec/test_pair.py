@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alignsec import digest
+from alignsec.spec.attack import Attack
 from alignsec.spec.pair import File, Pair, Published, slug
 from alignsec.spec.preprocessing import Preprocessing
 from tests.tiny import GREY, OPTIONS, attack, pair
@@ -169,3 +170,15 @@ def test_a_changed_copy_of_a_model_has_another_id():
     model = one.model.model_copy(update={"source": "timm:other"})
     assert one.model_copy(update={"model": model}).id != before
     assert one.id == before
+
+
+def test_the_code_of_a_custom_attack_is_part_of_the_id():
+    """The id is that of the whole fingerprint's canonical JSON, which has the digest of the file."""
+    fields = {"method": "python:pgd", "norm": "Linf", "eps": ["1/255"], "options": {"steps": 5}}
+    custom = Attack.model_validate(fields)
+    made = [pair(attack=custom, attack_code=File(name="a.py", sha256=letter * 64)) for letter in "ab"]
+    assert made[0].id != made[1].id
+    for one in made:
+        assert one.id.endswith(digest.sha256_of_json(one.fingerprint)[:10])
+    with pytest.raises(ValidationError, match="a custom attack needs the file"):
+        pair(attack=custom)

@@ -1,0 +1,1 @@
+"""Exports: a run's results in forms that other tools read."""
