@@ -68,4 +68,4 @@ def format_budget(eps: str, method: str = "") -> str:
     """
     if method == "clean":
         return "clean"
-    return eps if find_label_kind(eps) == "severity" else f"eps {eps}"
+    return eps if find_label_kind(eps) == "severity" or eps.startswith("mean ") else f"eps {eps}"

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from aggregate.figures import split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 from aggregate.formatting import format_budget
+from aggregate.statistics.budget_networks import MEAN_BUDGET
 
 KIND = FigureKind(
     name="specifications",
@@ -47,6 +48,7 @@ def row_names(table: pd.DataFrame) -> list[tuple[str, str, str]]:
     rows: list[tuple[str, str, str]] = []
     for column, heading in CHOICES:
         values = list(dict.fromkeys(table.sort_values("eps_value")["eps"] if column == "eps" else table[column]))
+        values.sort(key=lambda value: value == MEAN_BUDGET)
         if len(values) > 1:
             labels = [format_budget(v) if column == "eps" else f"{heading}: {v}" for v in values]
             rows.extend((column, value, label) for value, label in zip(values, labels, strict=True))

@@ -4,7 +4,7 @@ A network that is listed under several names counts once. Sampling error comes f
 study has them, and clean accuracy is the published one where there is one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,8 @@ from aggregate.statistics.networks import Networks
 Budget = tuple[str, str, str, float]
 """Attack, norm, eps as text and value of eps."""
 BUDGET = ["attack", "norm", "eps", "eps_value"]
+MEAN_BUDGET = "mean over budgets"
+"""The eps of the mean of robust accuracy over an attack's budgets."""
 COMMON = 0.5
 """Share of networks that must have a benchmark; one that few models have would decide by who was tested."""
 
@@ -68,10 +70,17 @@ class BudgetNetworks:
 
         Benchmarks that fewer than `COMMON` of the networks have are left out.
         """
+        return self.named_benchmarks(scores, categories)[1]
+
+    def named_benchmarks(self, scores: Scores, categories: Iterable[str]) -> tuple[list[str], Floats]:
+        """Return the names and the scores of `benchmarks`."""
         wanted = set(categories)
         columns = [column.name for column in scores.benchmarks if column.category in wanted]
         values = self.score_columns(scores, columns)
-        return values[:, np.isfinite(values).mean(axis=0) >= COMMON] if len(values) else values
+        if not len(values):
+            return columns, values
+        common = np.isfinite(values).mean(axis=0) >= COMMON
+        return [name for name, kept in zip(columns, common, strict=True) if kept], values[:, common]
 
     def without_clean(self) -> Measured:
         """Return the accuracies, not adjusted for clean accuracy."""
@@ -90,8 +99,39 @@ def coverage_of(benchmarks: Floats) -> Floats:
     return share
 
 
+def iter_budgets(
+    part: pd.DataFrame, networks: Networks, robust: Mapping[tuple[str, str, str], Bits]
+) -> Iterator[tuple[Budget, BudgetNetworks]]:
+    """Yield the networks of each budget of one attack, then those of the mean over its budgets if it has several.
+
+    The mean over budgets is proportional to the area under the curve of robust accuracy. It has the models that
+    have an outcome at every budget.
+
+    Args:
+        part: The table's rows of one attack, with known robust accuracy.
+        networks: Facts about the models.
+        robust: Packed bits of the robust images, by model, attack and eps.
+    """
+    for budget, rows in part.groupby(BUDGET, sort=False):
+        yield budget, read_budget(budget, rows, networks, robust)
+    levels = list(part["eps"].unique())
+    complete = part[part.groupby("model")["eps"].transform("nunique") == len(levels)]
+    if len(levels) > 1 and not complete.empty:
+        means = complete.groupby("model", sort=False)["robust_accuracy"].mean()
+        rows = complete.drop_duplicates("model")
+        rows = rows.assign(robust_accuracy=rows["model"].map(means))
+        first = rows.iloc[0]
+        value = float(part.drop_duplicates("eps")["eps_value"].mean())
+        budget = (first["attack"], first["norm"], MEAN_BUDGET, value)
+        yield budget, read_budget(budget, rows, networks, robust, levels)
+
+
 def read_budget(
-    budget: Budget, part: pd.DataFrame, networks: Networks, robust: Mapping[tuple[str, str, str], Bits]
+    budget: Budget,
+    part: pd.DataFrame,
+    networks: Networks,
+    robust: Mapping[tuple[str, str, str], Bits],
+    levels: Sequence[str] = (),
 ) -> BudgetNetworks:
     """Collect the networks of one budget.
 
@@ -100,6 +140,7 @@ def read_budget(
         part: The table's rows of this budget.
         networks: Facts about the models.
         robust: Packed bits of the robust images, by model, attack and eps.
+        levels: The budgets whose mean is the robust accuracy; empty for the budget itself.
     """
     attack, _, eps, _ = budget
     network = part["model"].map(lambda name: networks.network.get(name, name))
@@ -109,7 +150,10 @@ def read_budget(
     families = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     y, counted = (first[name].to_numpy(dtype=np.float64) for name in ("robust_accuracy", "clean_accuracy"))
     images = first["images"].to_numpy(dtype=np.float64)
-    bits = [(networks.clean.get(group[0]), robust.get((group[0], attack, eps))) for group in names]
+    bits = [
+        (networks.clean.get(group[0]), [robust.get((group[0], attack, level)) for level in levels or [eps]])
+        for group in names
+    ]
     error, sampling = _estimate_error(counted, y, images, bits)
     published = [next((networks.published[name] for name in group if name in networks.published), None)
                  for group in names]  # fmt: skip
@@ -119,7 +163,7 @@ def read_budget(
 
 
 def _estimate_error(
-    clean: Floats, robust: Floats, images: Floats, bits: Sequence[tuple[Bits | None, Bits | None]]
+    clean: Floats, robust: Floats, images: Floats, bits: Sequence[tuple[Bits | None, Sequence[Bits | None]]]
 ) -> tuple[ImageError | None, str]:
     """Return the sampling error of the accuracies and its origin: "verdicts", "counts" or "unknown".
 
@@ -127,16 +171,21 @@ def _estimate_error(
         clean: Clean accuracy of each network, shape (n,).
         robust: Robust accuracy of each network, shape (n,).
         images: Number of images of each network, shape (n,); NaN where unknown.
-        bits: Packed bits of the correct and of the robust images of each network; None where unknown.
+        bits: Packed bits of the correct images of each network, and of the robust images at each budget of which
+            robust accuracy is the mean; None where unknown.
     """
     if not (np.isfinite(images).all() and (images > 1).all()):
         return None, "unknown"
-    known = [(a, b) for a, b in bits if a is not None and b is not None]
+    known = [
+        (correct, [one for one in levels if one is not None])
+        for correct, levels in bits
+        if correct is not None and all(one is not None for one in levels)
+    ]
     if len(set(images)) > 1 or len(known) < max(2, len(bits)):
         return bound_image_error(np.nan_to_num(clean), robust, images), "counts"
     count = int(images[0])
-    correct, survived = (
-        np.stack([np.unpackbits(packed, count=count) for packed in column]).astype(bool)
-        for column in zip(*known, strict=True)
+    correct = np.stack([np.unpackbits(packed, count=count) for packed, _ in known])
+    survived = np.stack(
+        [np.mean([np.unpackbits(one, count=count) for one in levels], axis=0) for _, levels in known]
     )
-    return estimate_image_error(correct, survived), "verdicts"
+    return estimate_image_error(correct.astype(np.float64), survived), "verdicts"

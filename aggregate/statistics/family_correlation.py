@@ -110,12 +110,13 @@ def correlate(score: Floats, measured: Measured) -> tuple[Adjusted, Floats]:
     return found, sums[:, 0]
 
 
-def correlate_all(scores: Floats, measured: Measured) -> tuple[list[Adjusted], Floats]:
+def correlate_all(scores: Floats, measured: Measured, *, ranked: bool = True) -> tuple[list[Adjusted], Floats]:
     """Correlate several scores with robust accuracy. Scores of the same models are computed together.
 
     Args:
         scores: NaN where a model has no score, shape (models, scores).
         measured: The models' accuracies and families.
+        ranked: Whether to replace the scores by their normal scores.
 
     Returns:
         The correlation of each score, and the sums of `correlate`, shape (families, scores).
@@ -131,27 +132,32 @@ def correlate_all(scores: Floats, measured: Measured) -> tuple[list[Adjusted], F
         together.setdefault(known[:, column].tobytes(), []).append(column)
     for columns in together.values():
         rows = known[:, columns[0]]
-        results, part = _correlate_same_models(scores[rows][:, columns], measured.take(rows), len(sums))
+        results, part = _correlate_same_models(
+            scores[rows][:, columns], measured.take(rows), len(sums), ranked=ranked
+        )
         sums[:, columns] = part
         for column, result in zip(columns, results, strict=True):
             found[column] = result
     return found, sums
 
 
-def _correlate_same_models(x: Floats, part: Measured, families: int) -> tuple[list[Adjusted], Floats]:
+def _correlate_same_models(
+    x: Floats, part: Measured, families: int, *, ranked: bool
+) -> tuple[list[Adjusted], Floats]:
     """Return the results of `correlate_all` for scores that all models have.
 
     Args:
         x: Finite scores, shape (models, scores).
         part: The models.
         families: Number of rows of the sums.
+        ranked: Whether to replace the scores by their normal scores.
     """
     count = x.shape[1]
     nothing = np.zeros((families, count))
     present = len(np.unique(part.families))
     if note := _refusal(x, part, present):
         return [Adjusted(len(x), present, note=note)] * count, nothing
-    normal, part = _partial_out(normal_scores(x), part)
+    normal, part = _partial_out(normal_scores(x) if ranked else x - x.mean(axis=0), part)
     labels, sizes = np.unique(part.families, return_counts=True)
     n, present = len(normal), len(labels)
     if n < MIN_MODELS or present < MIN_FAMILIES:

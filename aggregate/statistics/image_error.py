@@ -46,12 +46,13 @@ class ImageError:
         return type(self)(np.where(exact, 0.0, self.clean), np.where(exact, 0.0, self.both), self.robust)
 
 
-def estimate_image_error(clean: Verdicts, robust: Verdicts) -> ImageError:
+def estimate_image_error(clean: Verdicts | Floats, robust: Verdicts | Floats) -> ImageError:
     """Estimate the error covariance from verdicts of all models on the same images.
 
     Args:
         clean: Whether each model classifies each clean image correctly, shape (models, images).
-        robust: Whether the image stays correct under the attack, same shape.
+        robust: Whether the image stays correct under the attack, same shape; or the share of budgets at which it
+            does, for a mean over budgets.
 
     Raises:
         ValueError: There are fewer than two models or two images, or the shapes differ.
@@ -109,7 +110,7 @@ def sampling_share(verdicts: Verdicts) -> float | None:
     return float(min(1.0, residual / between))
 
 
-def _residuals(verdicts: Verdicts) -> Floats:
+def _residuals(verdicts: Verdicts | Floats) -> Floats:
     """Return verdicts minus model means and image means plus the grand mean."""
     values = verdicts.astype(np.float64)
     residuals: Floats = (

@@ -7,7 +7,8 @@ random weights of the families, which keeps the dependence between specification
 Reference: Simonsohn, Simmons & Nelson 2020, Nature Human Behaviour 4, 1208-1214.
 """
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
@@ -19,8 +20,9 @@ from aggregate.scores.labels import RECOMPUTED
 from aggregate.scores.scores import Scores
 from aggregate.statistics.adjusted_correlations import WELL_COVERED
 from aggregate.statistics.arrays import Bits, Floats
-from aggregate.statistics.budget_networks import BUDGET, Budget, BudgetNetworks, coverage_of, read_budget
-from aggregate.statistics.family_correlation import Adjusted, Measured, correlate
+from aggregate.statistics.budget_networks import BudgetNetworks, coverage_of, iter_budgets
+from aggregate.statistics.components import find_components, mean_of_known, metric_type_means, standardise
+from aggregate.statistics.family_correlation import Adjusted, Measured, correlate_all
 from aggregate.statistics.familywise import draw_weights
 from aggregate.statistics.networks import Networks
 
@@ -94,21 +96,22 @@ Found = tuple[Specification, Adjusted, Mapping[str, float]]
 def _of_attack(
     part: pd.DataFrame, scores: Scores, networks: Networks, robust: Mapping[tuple[str, str, str], Bits]
 ) -> Iterator[Found]:
-    budgets: Iterator[tuple[Budget, pd.DataFrame]] = iter(part.groupby(BUDGET, sort=False))
-    for budget, rows in budgets:
-        found = read_budget(budget, rows, networks, robust)
+    for budget, found in iter_budgets(part, networks, robust):
         index = labels_of(found.measured, found.labels)
         for set_name, categories in SCORE_SETS.items():
-            values = found.benchmarks(scores, categories)
+            names, values = found.named_benchmarks(scores, categories)
             coverage = coverage_of(values)
-            for aggregation, score in _aggregations(found, scores, categories, values).items():
-                for control in CONTROLS:
-                    adjusted_for = _control(found, control, coverage)
-                    for models in MODEL_SETS:
-                        chosen = np.where(_members(models, coverage, found.labels), score, np.nan)
-                        choice = Specification(*budget, set_name, aggregation, control, models)
-                        result, sums = correlate(chosen, adjusted_for)
-                        yield choice, result, dict(zip(index, sums, strict=True))
+            aggregated = _aggregations(found, scores, categories, names, values)
+            if not aggregated:
+                continue
+            together = np.stack(list(aggregated.values()), axis=1)
+            for control, models in itertools.product(CONTROLS, MODEL_SETS):
+                members = _members(models, coverage, found.labels)[:, None]
+                chosen = np.where(members, together, np.nan)
+                results, sums = correlate_all(chosen, _control(found, control, coverage))
+                for aggregation, result, one in zip(aggregated, results, sums.T, strict=True):
+                    choice = Specification(*budget, set_name, aggregation, control, models)
+                    yield choice, result, dict(zip(index, one, strict=True))
 
 
 def _summarise(found: list[Found]) -> dict[str, object]:
@@ -147,9 +150,17 @@ def labels_of(measured: Measured, labels: npt.NDArray[np.str_]) -> list[str]:
 
 
 def _aggregations(
-    networks: BudgetNetworks, scores: Scores, categories: tuple[str, ...], values: Floats
+    networks: BudgetNetworks, scores: Scores, categories: tuple[str, ...], names: Sequence[str], values: Floats
 ) -> dict[str, Floats]:
-    """Return the score of each network under each way to aggregate benchmarks, shape (networks,) each."""
+    """Return the score of each network under each way to aggregate benchmarks, shape (networks,) each.
+
+    Args:
+        networks: The networks of one budget.
+        scores: All scores.
+        categories: The categories to aggregate.
+        names: Names of the benchmarks of these categories.
+        values: Scores on them, shape (networks, benchmarks).
+    """
     name = AVERAGE if len(categories) > 1 else categories[0]
     available = {column.name for column in scores.columns}
     found = {}
@@ -157,27 +168,13 @@ def _aggregations(
         if column in available:
             found[label] = networks.score(scores, column)
     if values.shape[1] > 1:
-        standard = _standardise(values)
-        known = np.isfinite(standard).any(axis=1)
-        mean = np.full(len(standard), np.nan)
-        mean[known] = np.nanmean(standard[known], axis=1)
-        found["mean of standardised scores"] = mean
-        found["first principal component"] = _first_component(standard)
+        standard = standardise(values)
+        found["mean of standardised scores"] = mean_of_known(standard)
+        by_type = metric_type_means(names, standard)
+        if 1 < len(by_type) < len(names):
+            found["mean of metric types"] = mean_of_known(np.stack(list(by_type.values()), axis=1))
+        found["first principal component"] = find_components(standard)[0][:, 0]
     return found
-
-
-def _standardise(values: Floats) -> Floats:
-    scale = np.nanstd(values, axis=0)
-    found: Floats = (values - np.nanmean(values, axis=0)) / np.where(scale > 0, scale, 1.0)
-    return found
-
-
-def _first_component(standard: Floats) -> Floats:
-    """Return the first principal component of standardised scores, with missing scores at their mean."""
-    filled = np.nan_to_num(standard)
-    _, _, axes = np.linalg.svd(filled, full_matrices=False)
-    component: Floats = filled @ axes[0] * (1.0 if axes[0].sum() >= 0 else -1.0)
-    return np.where(np.isfinite(standard).any(axis=1), component, np.nan)
 
 
 def _control(networks: BudgetNetworks, control: str, coverage: Floats) -> Measured:

@@ -20,8 +20,10 @@ from aggregate.statistics import (
 from aggregate.statistics.adjusted_correlations import adjusted_correlations
 from aggregate.statistics.arrays import Bits
 from aggregate.statistics.correlation import compute_correlations
+from aggregate.statistics.dimensions import find_dimensions
 from aggregate.statistics.mcnemar import compare_models
 from aggregate.statistics.networks import Networks
+from aggregate.statistics.shapes import find_shapes
 from aggregate.statistics.specification_curve import specification_curve
 
 _Data = tuple[pd.DataFrame, Scores | None, Mapping[tuple[str, str, str], Bits]]
@@ -38,6 +40,9 @@ class Tables:
     adjusted: pd.DataFrame
     specifications: pd.DataFrame
     specification_summary: pd.DataFrame
+    shapes: pd.DataFrame
+    dimensions: pd.DataFrame
+    loadings: pd.DataFrame
     added: pd.DataFrame
     correlations: pd.DataFrame
     regressions: pd.DataFrame
@@ -87,19 +92,30 @@ def compute_tables(
     curve, summary = compute(
         "specifications", lambda data: specification_curve(data[0], data[1], networks, data[2])
     )
+    dimensions, loadings = compute("dimensions", lambda data: find_dimensions(data[0], data[1], networks, data[2]))
     return Tables(
-        adjusted=compute("adjusted", lambda data: adjusted_correlations(data[0], data[1], networks, data[2])),
         specifications=curve,
         specification_summary=summary,
-        added=compute("added", lambda data: added_prediction.added_predictions(data[0], data[1], networks)),
-        correlations=compute("correlations", lambda data: compute_correlations(data[0], data[1], family)),
-        regressions=compute("regressions", lambda data: regression.compute_regressions(data[0], data[1])),
-        families=compute("families", lambda data: leave_family_out.leave_families_out(data[0], data[1], family)),
+        dimensions=dimensions,
+        loadings=loadings,
         prediction=predicted,
         importance=importance,
-        comparisons=compute("comparisons", lambda data: compare_models(data[0], data[2])),
-        rankings=compute("rankings", lambda data: ranking.rank_models(data[0], data[2])),
-        sampling=compute("sampling", lambda data: sampling.estimate_sampling(data[0], data[2])),
-        propagated=compute("propagated", lambda data: sampling_error.compute_sampling_intervals(data[0], data[1])),
         corruptions=pd.DataFrame(columns=corruptions.COLUMNS) if means is None else means,
+        **{name: compute(name, method) for name, method in _list_methods(networks).items()},
     )
+
+
+def _list_methods(networks: Networks) -> dict[str, Callable[[_Data], pd.DataFrame]]:
+    """Return the method of each table that is computed by itself, by field name."""
+    return {
+        "adjusted": lambda data: adjusted_correlations(data[0], data[1], networks, data[2]),
+        "shapes": lambda data: find_shapes(data[0], data[1], networks, data[2]),
+        "added": lambda data: added_prediction.added_predictions(data[0], data[1], networks),
+        "correlations": lambda data: compute_correlations(data[0], data[1], networks.family),
+        "regressions": lambda data: regression.compute_regressions(data[0], data[1]),
+        "families": lambda data: leave_family_out.leave_families_out(data[0], data[1], networks.family),
+        "comparisons": lambda data: compare_models(data[0], data[2]),
+        "rankings": lambda data: ranking.rank_models(data[0], data[2]),
+        "sampling": lambda data: sampling.estimate_sampling(data[0], data[2]),
+        "propagated": lambda data: sampling_error.compute_sampling_intervals(data[0], data[1]),
+    }
