@@ -125,7 +125,9 @@ def _of_budget(
         if models == COMPLETE:
             values = values + complete[:, None]
         results, sums = correlate_all(values, measured)
-        p = _familywise(columns, sums)
+        # A score cannot be clearer among many than by itself; the bootstrap alone is liberal for skewed scores.
+        alone = np.array([np.nan if result.p is None else result.p for result in results])
+        p = np.maximum(_familywise(columns, sums), alone)
         for column, value, adjusted, familywise in zip(columns, values.T, results, p, strict=True):
             known = np.isfinite(value)
             row = Row(
