@@ -125,9 +125,7 @@ def _of_budget(
         if models == COMPLETE:
             values = values + complete[:, None]
         results, sums = correlate_all(values, measured)
-        # A score cannot be clearer among many than by itself; the bootstrap alone is liberal for skewed scores.
-        alone = np.array([np.nan if result.p is None else result.p for result in results])
-        p = np.maximum(_familywise(columns, sums), alone)
+        p = _familywise(columns, results, sums)
         for column, value, adjusted, familywise in zip(columns, values.T, results, p, strict=True):
             known = np.isfinite(value)
             row = Row(
@@ -138,11 +136,14 @@ def _of_budget(
             yield {**asdict(row), **asdict(adjusted), "p_familywise": familywise}
 
 
-def _familywise(columns: Sequence[ScoreColumn], sums: Floats) -> Floats:
+def _familywise(columns: Sequence[ScoreColumn], results: Sequence[Adjusted], sums: Floats) -> Floats:
     p = np.full(len(columns), np.nan)
     aggregate = np.array([column.level in AGGREGATES for column in columns])
     benchmark = np.array([column.level == "benchmark" for column in columns])
     for kind in (aggregate, benchmark):
         if kind.any():
             p[kind] = familywise_p(sums[:, kind])
-    return p
+    # A score cannot be clearer among many than by itself; the bootstrap alone is liberal for skewed scores.
+    alone = np.array([np.nan if result.p is None else result.p for result in results])
+    larger: Floats = np.maximum(p, alone)
+    return larger

@@ -15,9 +15,9 @@ def test_every_combination_of_choices_has_a_row():
     curve, summary = specification_curve(*simulated_study(0.0))
     sizes = [len(set(curve[name])) for name in ("eps", "scores", "control", "models")]
     assert sizes == [3, 3, len(CONTROLS), len(MODEL_SETS)]
-    # Two budgets and their mean. The average exists for both categories together only; two other ways to
-    # aggregate exist for each set.
-    assert len(curve) == 3 * (3 + 2 + 2) * len(CONTROLS) * len(MODEL_SETS)
+    # Two budgets and their mean. The average, and metric types of several benchmarks, exist for both categories
+    # together only; two other ways to aggregate exist for each set.
+    assert len(curve) == 3 * (4 + 2 + 2) * len(CONTROLS) * len(MODEL_SETS)
     assert not curve.duplicated(["eps", "scores", "aggregation", "control", "models"]).any()
     assert summary["specifications"].tolist() == [int(curve["p"].notna().sum())]
 
