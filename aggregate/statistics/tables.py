@@ -11,6 +11,7 @@ from aggregate.scores.scores import Scores
 from aggregate.statistics import (
     added_prediction,
     leave_family_out,
+    mcnemar,
     prediction,
     ranking,
     regression,
@@ -21,7 +22,6 @@ from aggregate.statistics.adjusted_correlations import adjusted_correlations
 from aggregate.statistics.arrays import Bits
 from aggregate.statistics.correlation import compute_correlations
 from aggregate.statistics.dimensions import find_dimensions
-from aggregate.statistics.mcnemar import compare_models
 from aggregate.statistics.networks import Networks
 from aggregate.statistics.shapes import find_shapes
 from aggregate.statistics.specification_curve import specification_curve
@@ -75,7 +75,7 @@ def compute_tables(
             robust, robust_accuracy and clean_accuracy.
         scores: The alignment scores; None leaves all tables that need scores empty.
         networks: Families, networks under several names, and clean verdicts.
-        robust: Packed bits of the robust images, see `compare_models`. None skips the pairwise tests.
+        robust: Packed bits of the robust images, see `mcnemar.compare_models`. None skips the pairwise tests.
         means: Result of `corruptions.average_corruptions`; its rows are already part of the table.
         failed: The list to which a sentence is added for each table that cannot be computed and is empty.
     """
@@ -114,7 +114,7 @@ def _list_methods(networks: Networks) -> dict[str, Callable[[_Data], pd.DataFram
         "correlations": lambda data: compute_correlations(data[0], data[1], networks.family),
         "regressions": lambda data: regression.compute_regressions(data[0], data[1]),
         "families": lambda data: leave_family_out.leave_families_out(data[0], data[1], networks.family),
-        "comparisons": lambda data: compare_models(data[0], data[2]),
+        "comparisons": lambda data: mcnemar.compare_models(data[0], data[2]),
         "rankings": lambda data: ranking.rank_models(data[0], data[2]),
         "sampling": lambda data: sampling.estimate_sampling(data[0], data[2]),
         "propagated": lambda data: sampling_error.compute_sampling_intervals(data[0], data[1]),
