@@ -146,6 +146,7 @@ class Site(StrictModel):
 
     max_jobs: Jobs = 1000
     retries: Annotated[int, Field(ge=0, le=20)] = 2
+    retry_elsewhere_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 0
     request_cpus: Cores = 1
     request_gpus: Gpus = 0
     request_memory_mb: MemoryMb = 1024

@@ -107,7 +107,11 @@ def find_last_job(path: Path) -> LastJob | None:
     for event in EventReader(path).read_new():
         if event.type == EventType.SUBMIT:
             job = LastJob(int(event.job.partition(".")[0]), event.timestamp, ended=False)
-        elif event.type in (EventType.JOB_TERMINATED, EventType.JOB_ABORTED) and job is not None:
+        elif (
+            event.type in (EventType.JOB_TERMINATED, EventType.JOB_ABORTED)
+            and job is not None
+            and event.job.partition(".")[0] == str(job.cluster)
+        ):
             job = replace(job, ended=True)
     return job
 
@@ -140,6 +144,8 @@ def _apply_event(history: NodeHistory, event: Event) -> None:
             )
         case EventType.JOB_EVICTED | EventType.JOB_RECONNECT_FAILED:
             history.state, history.evictions = "idle", history.evictions + 1
+        case EventType.JOB_TERMINATED if before == "ended":
+            return  # If the schedd is killed, HTCondor can log one end twice.
         case EventType.JOB_TERMINATED:
             normally = "ReturnValue" in fields
             code = _integer(fields, "ReturnValue", 1) if normally else -_integer(fields, "TerminatedBySignal", 9)

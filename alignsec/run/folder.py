@@ -182,6 +182,11 @@ class RunFolder:
         return self.root / "final-pre.sh"
 
     @property
+    def retry_script(self) -> Path:
+        """The script that prints the requirements of a retry."""
+        return self.root / "retry-requirements.sh"
+
+    @property
     def outcomes_archive(self) -> Path:
         """Archive of all outcome files, the FINAL node's input."""
         return self.root / "outcomes.tar"

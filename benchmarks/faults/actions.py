@@ -72,10 +72,10 @@ def run_condor(*words: str) -> Callable[[Fault], bool]:
     return run
 
 
-def remove_dag(fault: Fault) -> bool:
-    """Remove the DAGMan job."""
-    cluster = event_log.find_running_cluster(fault.run.run.dagman_log)
-    return cluster is not None and fault.run.pool.run(["condor_rm", str(cluster)]).returncode == 0
+def remove_dag(run: SeedRun) -> bool:
+    """Remove the DAGMan job, if there is one."""
+    cluster = event_log.find_running_cluster(run.run.dagman_log)
+    return cluster is not None and run.pool.run(["condor_rm", str(cluster)]).returncode == 0
 
 
 def damage_path(path: Path, numbers: random.Random) -> bool:
@@ -160,9 +160,9 @@ def free_disk(run: SeedRun) -> None:
     (run.folder / "runs" / "filler").unlink(missing_ok=True)
 
 
-def unmount_disk(run: SeedRun) -> None:
-    """Unmount the small disk, if there is one."""
-    subprocess.run(["umount", "--lazy", run.folder / "runs"], check=False, capture_output=True)
+def unmount_disk(folder: Path) -> None:
+    """Unmount the small disk of a seed's folder, if there is one."""
+    subprocess.run(["umount", "--lazy", folder / "runs"], check=False, capture_output=True)
 
 
 ONCE = '[ -e "$here/once-{name}" ] || { : > "$here/once-{name}"; {what}; }'

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from alignsec.run.event_log import EventLog
 from benchmarks.faults import processes
 from benchmarks.faults.seed_run import SeedRun
 from submit.condor.dag import FINAL_NODE
+
+CONFIRM_SECONDS = 5.0
+"""A command without an event after so long is repeated."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class Kind:
     """Lets the fault happen; returns whether there was something to hit."""
     is_due: Callable[["Fault"], bool] = lambda fault: bool(fault.find_jobs())
     """Whether the fault's moment has come; by default, when its job runs."""
+    event: str = ""
+    """Number of the job's event that proves the fault. A command can succeed for a job that has just ended."""
     hits_final: bool = False
     """Whether its job is FINAL's, not a pair's."""
     shared: bool = False
@@ -50,7 +56,7 @@ class Fault:
         victim: The pair that it hits.
         delay: Seconds between the moment at which it is due and the moment at which it happens.
         numbers: The random numbers of the schedule.
-        done: Whether it has happened.
+        done: Whether it has happened. If its kind counts events, the event log shows it.
     """
 
     name: str
@@ -61,14 +67,35 @@ class Fault:
     numbers: random.Random
     done: bool = False
     due_since: float = field(default=0.0)
+    tried: str = ""
+    """HTCondor's id of the job for which the command last succeeded."""
+    tried_at: float = 0.0
 
     def is_due(self) -> bool:
         """Return whether the run is in the state that the fault waits for."""
         return self.kind.is_due(self)
 
-    def inject(self) -> None:
-        """Let the fault happen. It stays pending if there was nothing to hit."""
-        self.done = self.kind.inject(self)
+    def inject(self, now: float) -> None:
+        """Let the fault happen. It stays pending if there was nothing to hit.
+
+        Args:
+            now: The present time in seconds.
+        """
+        self.confirm()
+        if self.done or (self.tried and now < self.tried_at + CONFIRM_SECONDS):
+            return
+        job = self.job
+        if self.kind.inject(self):
+            self.done = not self.kind.event
+            self.tried, self.tried_at = job, now
+
+    def confirm(self) -> None:
+        """Note that the fault has happened if the event log shows it."""
+        if self.tried and self.kind.event and not self.done:
+            cluster, _, process = self.tried.partition(".")
+            event = f"\n{self.kind.event} ({int(cluster):03}.{int(process or 0):03}."
+            with suppress(FileNotFoundError):
+                self.done = event in self.run.run.events.read_text(encoding="utf-8", errors="replace")
 
     @property
     def job(self) -> str:

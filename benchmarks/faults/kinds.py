@@ -7,6 +7,12 @@ from benchmarks.faults import actions
 from benchmarks.faults.fault import Fault, Kind
 
 KILL, TERM, HUP = signal.SIGKILL, signal.SIGTERM, signal.SIGHUP
+VACATE = actions.run_condor("condor_vacate_job", "-fast")
+HOLD = actions.run_condor("condor_hold")
+REMOVE = actions.run_condor("condor_rm")
+EVICTED, ABORTED, HELD = "004", "009", "012"
+"""Numbers of events in HTCondor's log."""
+
 KINDS: dict[str, Kind] = {
     "SIGKILL of a job": Kind(actions.send_signal(Fault.find_jobs, KILL)),
     "SIGTERM of a job": Kind(actions.send_signal(Fault.find_jobs, TERM)),
@@ -18,13 +24,13 @@ KINDS: dict[str, Kind] = {
     "SIGTERM of DAGMan": Kind(actions.send_signal(actions.find_dagman, TERM)),
     "SIGKILL of DAGMan during FINAL": Kind(actions.send_signal(actions.find_dagman, KILL), hits_final=True),
     "SIGKILL of FINAL": Kind(actions.send_signal(Fault.find_jobs, KILL), hits_final=True),
-    "FINAL vacated": Kind(actions.run_condor("condor_vacate_job", "-fast"), hits_final=True),
-    "FINAL held": Kind(actions.run_condor("condor_hold"), hits_final=True),
-    "FINAL removed": Kind(actions.run_condor("condor_rm"), hits_final=True),
-    "job vacated": Kind(actions.run_condor("condor_vacate_job", "-fast")),
-    "job held": Kind(actions.run_condor("condor_hold")),
-    "job removed": Kind(actions.run_condor("condor_rm")),
-    "DAG removed": Kind(actions.remove_dag),
+    "FINAL vacated": Kind(VACATE, event=EVICTED, hits_final=True),
+    "FINAL held": Kind(HOLD, event=HELD, hits_final=True),
+    "FINAL removed": Kind(REMOVE, event=ABORTED, hits_final=True),
+    "job vacated": Kind(VACATE, event=EVICTED),
+    "job held": Kind(HOLD, event=HELD),
+    "job removed": Kind(REMOVE, event=ABORTED),
+    "DAG removed": Kind(lambda fault: actions.remove_dag(fault.run)),
     "SIGKILL of the schedd": Kind(actions.signal_daemon("condor_schedd", KILL), shared=True),
     "SIGTERM of the schedd": Kind(actions.signal_daemon("condor_schedd", TERM), shared=True),
     "SIGKILL of the startd": Kind(actions.signal_daemon("condor_startd", KILL), shared=True),
@@ -55,9 +61,10 @@ KINDS: dict[str, Kind] = {
     "checkpoint damaged": Kind(
         lambda fault: True,
         actions.has_happened,
-        before='if [ -e checkpoint.bin ]; then : > "$here/once-checkpoint"; printf XX | '
+        before='if [ -e checkpoint.bin ] && [ ! -e "$here/once-checkpoint" ]; then '
+        ': > "$here/once-checkpoint"; printf XX | '
         "dd of=checkpoint.bin bs=1 seek=90 conv=notrunc 2>/dev/null; fi",
-        site={"CHECKPOINT_SECONDS": "1"},
+        site={"CHECKPOINT_SECONDS": "5"},
         long=True,
     ),
     "nodes log damaged": Kind(actions.append_junk(lambda fault: fault.run.run.events), actions.has_events),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alignsec.errors import ConfigErrors
-from alignsec.run import outcome_file
-from alignsec.run.event_log import EventLog
+from alignsec.run import exit_code, outcome_file
+from alignsec.run.event_reader import EventReader, EventType
 from alignsec.run.folder import RunFolder
 from alignsec.run.outcome import Record
 from alignsec.run.outcome_file import DamagedOutcomeError
@@ -78,8 +78,9 @@ class SeedRun:
         folders = {"RUNS": folder / "runs", "WEIGHTS": folder / "weights", "IMAGES": folder / "packs"}
         keys = {**SITE, **folders, "PYTHON": run.python, **site}
         lines = (CHECKOUT / ".env").read_text(encoding="utf-8").splitlines()
-        text = [f"{name}={keys.get(name, value)}" for name, _, value in (line.partition("=") for line in lines)
-                if name and not name.startswith("#")]  # fmt: skip
+        parts = (line.partition("=") for line in lines if line.strip() and not line.startswith("#"))
+        keys = {**{name: value for name, _, value in parts}, **keys}
+        text = [f"{name}={value}" for name, value in keys.items()]
         (folder / "site").write_text("\n".join(text) + "\n", encoding="utf-8")
         run.write_python()
         return run
@@ -160,6 +161,14 @@ exit "$code"
         except (ConfigErrors, OSError):
             return None
 
+    def read_status_error(self) -> str:
+        """Return why the status cannot be read; empty if it can."""
+        try:
+            RunMonitor(self.run).read()
+        except (ConfigErrors, OSError) as error:
+            return str(error)
+        return ""
+
     def read_verdicts(self) -> Verdicts:
         """Return the labels and verdicts of every pair that has a valid record."""
         found: Verdicts = {}
@@ -176,10 +185,21 @@ exit "$code"
         return found
 
     def count_successes(self) -> Counter[str]:
-        """Return how many jobs of each pair ended with exit code 0, over all submissions."""
-        logs = [self.run.events, *self.run.submissions.glob(f"*/{self.run.events.name}")]
+        """Return how many times a job of each pair ran and ended with exit code 0 in this submission.
+
+        The events are read: the history of a node has its last job only. If the schedd is killed, HTCondor can log
+        the end of one execution twice.
+        """
+        nodes: dict[str, str] = {}
+        executing: set[str] = set()
         done: Counter[str] = Counter()
-        for log in logs:
-            for node, history in EventLog(log).nodes.items():
-                done[node] += history.state == "ended" and history.exit_code == 0
+        for event in EventReader(self.run.events).read_new():
+            if event.type == EventType.SUBMIT:
+                nodes[event.job] = event.fields.get("Node") or event.fields.get("NodeName") or ""
+            elif event.type == EventType.EXECUTE:
+                executing.add(event.job)
+            elif event.type == EventType.JOB_TERMINATED:
+                ok = event.fields.get("ReturnValue") == str(exit_code.DONE)
+                done[nodes.get(event.job, "")] += ok and event.job in executing
+                executing.discard(event.job)
         return done

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.campaign import SeedResult
+from benchmarks.faults.result import BAD, ResultFile, SeedResult
 
-BAD = ("lost", "doubled", "wrong", "hung")
 DOUBLE = "two faults"
 
 
@@ -32,14 +31,15 @@ def summarise(results: Iterable[SeedResult]) -> list[dict[str, Any]]:
     return rows
 
 
-def write(path: Path, results: list[SeedResult], seconds: float) -> None:
+def write(path: Path, file: ResultFile) -> None:
     """Write the totals and the rows as JSON."""
+    results = file.results
     totals = {name: sum(getattr(result, name) for result in results) for name in BAD}
     content = {
         "seeds": len(results),
         "faults": sum(len(result.happened) for result in results),
         **totals,
-        "hours": round(seconds / 3600, 2),
+        "hours": round(file.seconds / 3600, 2),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "rows": summarise(results),
     }

@@ -15,6 +15,7 @@ from alignsec.run.folder import FINAL, JOB_CHECKPOINT, JOB_EXAMPLES, JOB_OUTCOME
 from alignsec.run.job_environment import CODE, HOME, shell_exports
 from alignsec.run.plan import Plan
 from alignsec.run.status import FEW_PAIRS
+from submit.condor import retry
 from submit.requests import examples_size
 from submit.requests.image_size import image_mb
 from submit.site import Site
@@ -111,6 +112,7 @@ def pair_description(plan: Plan, site: Site) -> Iterator[str]:
     yield from _gpus(site)
     yield from _hold_stalled_job(site)
     yield from _release_or_remove(site)
+    yield from retry.retry_lines(site)
     yield "queue"
 
 

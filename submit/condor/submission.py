@@ -15,7 +15,7 @@ from alignsec.run import event_log
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import FINAL, RunFolder
 from alignsec.run.plan import Plan
-from submit.condor import dag, description
+from submit.condor import dag, description, retry
 from submit.outcome_states import OutcomeStates
 from submit.requests.requests import ResourceRequests
 from submit.site import Site
@@ -169,6 +169,7 @@ def write_dag(
         folder.final_description: _text(description.final_description(plan, site)),
         folder.job_script: description.job_script(plan.code_sha256),
         folder.pre_script: dag.final_pre_script(),
+        folder.retry_script: retry.retry_script(),
         folder.dagman_config: _text(dag.dagman_config()),
         folder.dag: _text(dag.dag_lines(plan, site, requested, finished, only)),
     }

@@ -109,10 +109,11 @@ class RunMonitor:
         Raises:
             OSError: A file cannot be read.
         """
+        # DAGMan's end before the events: once it has ended, no event of a job follows.
+        self._dagman_job = event_log.find_last_job(self._folder.dagman_log)
         self._events.update()
         self._outcomes.update()
         self._problems = self._dagman.update()
-        self._dagman_job = event_log.find_last_job(self._folder.dagman_log)
         now = int(time.time())
         dag = self._dag(self._dagman_job, now)
         pairs = [self._pair(pair) for pair in self.plan]

@@ -26,6 +26,15 @@ def test_a_node_that_ended(tmp_path: Path) -> None:
     assert log.last - log.first == 65
 
 
+def test_an_end_that_is_logged_twice_is_one_end(tmp_path: Path) -> None:
+    """HTCondor does so if the schedd is killed between the end of a job and its removal from the queue."""
+    once = (text.submitted(7, 0, "n"), text.executing(7, 5), text.terminated(7, 65, 75))
+    log = EventLog(text.write(tmp_path / "log", *once, text.terminated(7, 80, 75)))
+    node = log.nodes["n"]
+    assert (node.seconds, node.since, node.failed_hosts) == (60, log.first + 65, ("slot1_1@node",))
+    assert node == EventLog(text.write(tmp_path / "once", *once)).nodes["n"]
+
+
 def test_logs_of_htcondor_25_name_the_nodes(tmp_path: Path) -> None:
     log = EventLog(text.write(tmp_path / "log", text.submitted_to_25(7, 0, "n"), text.executing(7, 5)))
     assert log.nodes["n"].state == "running"
@@ -70,6 +79,7 @@ def test_dagman_is_running_until_it_ends_or_is_removed(tmp_path: Path) -> None:
     started = [text.submitted(5, 0, ""), text.executing(5, 1)]
     assert find_running_cluster(text.write(tmp_path / "1", *started)) == 5
     assert find_running_cluster(text.write(tmp_path / "2", *started, text.terminated(5, 9, 0))) is None
+    assert find_running_cluster(text.write(tmp_path / "other", *started, text.terminated(4, 9, 0))) == 5
     assert find_running_cluster(text.write(tmp_path / "3", *started, text.aborted(5, 9, "condor_rm"))) is None
     again = [*started, text.terminated(5, 9, 1), text.submitted(8, 10, "")]
     assert find_running_cluster(text.write(tmp_path / "4", *again)) == 8

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from alignsec import command
-from alignsec.run import outcome_file
-from alignsec.run.event_log import EventLog
+from alignsec.run import event_log, outcome_file
+from alignsec.run.event_log import EventLog, LastJob
 from alignsec.run.folder import RunFolder
 from submit import failures, status
 from submit.monitor import waiting
@@ -55,6 +55,25 @@ def write_report(run: RunFolder, when: float | None = None) -> None:
 def test_while_final_runs_the_dag_runs(folder: RunFolder):
     now = RunMonitor(folder).read()
     assert (now.dag, now.final) == ("running as job 99", "running on slot1_1@node")
+
+
+def test_if_dagman_ends_while_the_status_is_read_final_has_ended_too(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+):
+    """The read of a damaged log takes a second, in which FINAL and DAGMan may end."""
+    find_last_job = event_log.find_last_job
+
+    def end_meanwhile(path: Path) -> LastJob | None:
+        with folder.events.open("a") as events:
+            events.write(text.terminated(2, 70, 0))
+        with path.open("a") as log:
+            log.write(text.terminated(99, 71, 0))
+        return find_last_job(path)
+
+    write_report(folder)
+    monkeypatch.setattr(event_log, "find_last_job", end_meanwhile)
+    now = RunMonitor(folder).read()
+    assert (now.dag, now.final) == ("ended", "done")
 
 
 @pytest.mark.parametrize(
