@@ -44,6 +44,9 @@ Findings:
   again.
 - Seed 20 first counted as doubled. HTCondor had logged the end of one execution twice, because the schedd was
   killed. A job now counts as ended once, here and in `make status`. The campaign ran the seed again.
+- Seed 207 first counted as lost and hung. Other seeds had killed the schedd so often that HTCondor restarted it
+  minutes later, and six submissions in a row were refused with the reason. The campaign now waits after a refused
+  submission, and its pool restarts daemons at once. It ran the seed again.
 """
 
 

@@ -1,6 +1,7 @@
 """Submit descriptions as text, and as HTCondor's own parser reads them."""
 
 import hashlib
+import itertools
 import shutil
 import subprocess
 from pathlib import Path
@@ -35,8 +36,9 @@ CHTC = {
 
 
 def lines(text: Any) -> dict[str, str]:
-    """Return a description as keys and values."""
-    return dict(line.split(" = ", 1) for line in text if " = " in line)
+    """Return the description of a node's first job as keys and values, without the part for retries."""
+    first = itertools.takewhile(lambda line: not line.startswith("if "), text)
+    return dict(line.split(" = ", 1) for line in first if " = " in line)
 
 
 def test_without_a_container_jobs_use_the_sites_python() -> None:
