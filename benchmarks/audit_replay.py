@@ -14,7 +14,7 @@ from alignsec.spec.budget import Budget
 from alignsec.spec.verdicts import UNAUDITED
 from benchmarks.audit_runs import FullRun, component_cost
 
-REDRAWS = 300
+REDRAWS = 100
 """Audits of other images, drawn at random, from which errors are computed."""
 SORTING_CLASSES = 9
 _AUDITED = frozenset({*PILOT.values(), *SECOND.values()})
@@ -59,7 +59,7 @@ def replay_audit(run: FullRun, share: Budget, targets: int = 1, ranks: Sequence[
     )
     roles = assign_pilot(strata, screened, ranks, share)
     roles = assign_second(roles, _reveal(run, roles), ranks, share, full=False)
-    return Replay(roles, _reveal(run, roles), sum(_cost(run, targets, *one) for one in enumerate(roles)))
+    return Replay(roles, _reveal(run, roles), _sum_costs(run, targets, roles))
 
 
 def _reveal(run: FullRun, roles: str) -> str:
@@ -70,14 +70,13 @@ def _reveal(run: FullRun, roles: str) -> str:
     )
 
 
-def _cost(run: FullRun, targets: int, image: int, role: str) -> int:
-    sorting = 3 * SORTING_CLASSES if image in run.survivor_set else 0
-    if role not in NOT_AUDITED.values():
-        return run.cost(image) + sorting
-    screen = component_cost(run.attack, "apgd-ce")
-    if role == NOT_AUDITED["near"] and targets:
-        screen += component_cost(run.attack, "apgd-t", targets)
-    return screen + sorting
+def _sum_costs(run: FullRun, targets: int, roles: str) -> int:
+    """Return the passes of an audit, with the distances of all survivors of APGD-CE."""
+    far = component_cost(run.attack, "apgd-ce")
+    near = far + (component_cost(run.attack, "apgd-t", targets) if targets else 0)
+    screens = {NOT_AUDITED["far"]: far, NOT_AUDITED["near"]: near}
+    searched = sum(screens.get(role, run.costs[image]) for image, role in enumerate(roles))
+    return searched + 3 * SORTING_CLASSES * len(run.survivors)
 
 
 def make_row(case: str, run: FullRun, share: str) -> dict[str, Any]:
@@ -88,7 +87,7 @@ def make_row(case: str, run: FullRun, share: str) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     others = [replay_audit(run, budget, ranks=rng.permutation(images).tolist()) for _ in range(REDRAWS)]
     errors = [one.estimate.accuracy - robust for one in others]
-    full_passes = sum(map(run.cost, range(images)))
+    full_passes = sum(run.costs)
     sampling, within = robust * (1 - robust) / images, float(np.mean(np.square(errors)))
     passes = float(np.mean([one.passes for one in others]))
     survivors = sum(one.survivors for one in audit.strata)

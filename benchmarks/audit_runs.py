@@ -68,9 +68,9 @@ class FullRun(StrictModel):
         return component == "apgd-ce" or (component == "apgd-t" and target < targets)
 
     @cached_property
-    def survivor_set(self) -> frozenset[int]:
-        """The images that survive APGD-CE."""
-        return frozenset(self.survivors)
+    def costs(self) -> list[int]:
+        """Passes of each image, see `cost`."""
+        return [self.cost(image) for image in range(len(self.verdicts))]
 
     @cached_property
     def robust(self) -> int:

@@ -11,6 +11,7 @@ from matplotlib.patches import StepPatch
 from aggregate.figures import robustness, split, style
 from aggregate.figures.drawing import Drawing, FigureKind, Margins, Panel
 from aggregate.statistics.arrays import Floats
+from alignsec.spec.audit import STRATA
 from alignsec.spec.components import AUTOATTACK, COMPONENTS
 
 _ORDER = ", ".join(COMPONENTS[name].label for name in AUTOATTACK)
@@ -39,13 +40,25 @@ def count_verdicts(table: pd.DataFrame) -> dict[str, Floats]:
     Returns:
         An array of shape (rows,) for each verdict, from best to worst.
     """
+    unaudited = _count_unaudited(table)
     counts = {
-        "robust": table["robust"] - table["mended"],
+        "robust": table["robust"] - table["mended"] - unaudited,
+        style.UNAUDITED_VERDICT: unaudited,
         "right only when corrupted": table["mended"],
         **{breaker.meaning: table[breaker.column] for breaker in style.breakers_from_best()},
         "wrong when clean": table["images"] - table["clean_correct"] - table["mended"],
     }
     return {verdict: count.to_numpy(dtype=np.float64) for verdict, count in counts.items()}
+
+
+def _count_unaudited(table: pd.DataFrame) -> "pd.Series[float]":
+    """Return the number of images of each row that an audit left out."""
+    counts = pd.Series(0.0, index=table.index)
+    if "near_survivors" in table:
+        for stratum in STRATA:
+            left = (table[f"{stratum}_survivors"] - table[f"{stratum}_audited"]).astype("Float64").fillna(0.0)
+            counts += left.astype("float64")
+    return counts
 
 
 def list_verdicts(table: pd.DataFrame) -> list[str]:

@@ -40,6 +40,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 ROBUST, ONLY_WHEN_CORRUPTED, WRONG = "#0072b2", "#56b4e9", "#b9bdc6"
 """Colours of the verdicts robust, right only when corrupted, and wrong when clean."""
+UNAUDITED_VERDICT, UNAUDITED = "survived the screen, not audited", "#8fc4ea"
+"""Label and colour of the images that the audit of an audited attack left out."""
 
 STATES = {"ok": "#0072b2", "failed": "#d55e00", "missing": "#e69f00", "not planned": BAND}
 """Colours of the states of a pair."""
@@ -121,6 +123,7 @@ def verdict_colours() -> dict[str, str]:
     """Return the colour of each verdict, from best to worst."""
     return {
         "robust": ROBUST,
+        UNAUDITED_VERDICT: UNAUDITED,
         "right only when corrupted": ONLY_WHEN_CORRUPTED,
         **{breaker.meaning: breaker.colour for breaker in breakers_from_best()},
         "wrong when clean": WRONG,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from aggregate.formatting import (
     format_quantity,
     join_list,
 )
+from aggregate.report.audit_findings import describe_audit, is_estimated
 from aggregate.scores.labels import RECOMPUTED, score_label
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
@@ -115,25 +117,13 @@ def _describe_corruptions(means: pd.DataFrame) -> Iterator[str]:
 def _describe_attack(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
     eps = _select_budget(part)
     yield _describe_medians(part)
-    yield from _describe_audit(part)
+    yield from describe_audit(part)
     yield _describe_most_robust(part[part["eps"] == eps], eps)
     yield from _describe_relations(part, statistics)
 
 
-def _describe_audit(part: pd.DataFrame) -> Iterator[str]:
-    """State the share of the survivors of the screen that was searched in full, if the attack is audited."""
-    rows = part[part["near_survivors"].notna()] if "near_survivors" in part else part.iloc[:0]
-    survivors, audited, broken = (
-        int(rows[f"near_{name}"].sum() + rows[f"far_{name}"].sum()) if len(rows) else 0
-        for name in ("survivors", "audited", "broken")
-    )
-    if survivors:
-        yield (
-            f"Audited attack: {format_count(audited)} of {format_count(survivors)} images that survived the "
-            f"screen ({format_percent(audited / survivors)}), over all models and budgets, were searched in full; "
-            f"{format_count(broken)} of them were broken. Robust accuracies are estimates for the full attack "
-            "with exact intervals that include the other images. In comparisons of models, p is an upper bound."
-        )
+def _describe_count(row: Any) -> str:  # noqa: ANN401 # rows of itertuples have no type
+    return "estimated" if is_estimated(row) else f"{row.robust} of {row.images} images"
 
 
 def _describe_relations(part: pd.DataFrame, statistics: Tables) -> Iterator[str]:
@@ -186,7 +176,7 @@ def _describe_most_robust(part: pd.DataFrame, eps: str) -> str:
     last = named["robust_accuracy"].iloc[-1]
     tied = int((ranked["robust_accuracy"] == last).sum() - (named["robust_accuracy"] == last).sum())
     names = [
-        f"{row.model} ({format_percent(row.robust_accuracy)}, {row.robust} of {row.images} images, "
+        f"{row.model} ({format_percent(row.robust_accuracy)}, {_describe_count(row)}, "
         f"95 % interval {format_interval(row.robust_low, row.robust_high)})"
         if pd.notna(row.images)
         else f"{row.model} ({format_percent(row.robust_accuracy)})"

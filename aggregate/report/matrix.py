@@ -9,6 +9,7 @@ import pandas as pd
 from aggregate.collect import corruptions
 from aggregate.collect.tally import PairRow
 from aggregate.figures import robustness
+from aggregate.report.audit_findings import is_estimated
 from alignsec.run.plan import Plan
 
 
@@ -18,14 +19,14 @@ class Cell:
 
     state: Literal["ok", "failed", "missing", "not planned"]
     count: int | None = 0
-    """Number of robust images; None for the mean over corruptions, which does not count images."""
+    """Number of robust images; None for estimates and for the mean over corruptions, which do not count images."""
     images: int = 0
     share: float = 0.0
     """Accuracy, from 0 to 1."""
     low: float = 0.0
     high: float = 0.0
     note: str = ""
-    """Reason if there is no mean over corruptions."""
+    """Reason if there is no mean over corruptions, or that the accuracy is an estimate."""
 
     @property
     def order(self) -> str:
@@ -122,8 +123,15 @@ def _read_accuracies(
     robust, clean, top5 = {}, {}, {}
     for row in table.itertuples():
         if row.images:
+            estimated = is_estimated(row)
             robust[row.model, row.attack, row.eps] = Cell(
-                "ok", row.robust, row.images, row.robust_accuracy, row.robust_low, row.robust_high
+                "ok",
+                None if estimated else row.robust,
+                row.images,
+                row.robust_accuracy,
+                row.robust_low,
+                row.robust_high,
+                "estimated" if estimated else "",
             )
             clean[row.model] = Cell(
                 "ok", row.clean_correct, row.images, row.clean_accuracy, row.clean_low, row.clean_high
