@@ -98,10 +98,8 @@ brainscore: .brainscore/.ready  ## create the separate environment for brainscor
 brainscore-archive: .brainscore/.ready  ## pack the files that a Brain-Score model downloads: make brainscore-archive MODEL=resnet50_tutorial
 	.brainscore/bin/python -m alignsec.models.brainscore_archive $(MODEL) $(MODEL).tar
 
-bench: $(READY)  ## run the benchmarks (half an hour): benchmarks/results/*.json, docs/bench.png
-	$(PY) -m benchmarks.aggregate
-	$(PY) -m benchmarks.engine
-	$(PY) -m benchmarks.audit
+bench: $(READY)  ## run the benchmarks (half an hour), or one of them: make bench PART=aggregate, engine, audit or scale
+	$(if $(PART),$(PY) -m benchmarks.$(PART),$(PY) -m benchmarks.aggregate && $(PY) -m benchmarks.engine && $(PY) -m benchmarks.audit && $(PY) -m benchmarks.scale)
 
 faults: $(READY)  ## disturb runs on a private pool by seeded faults and compare their verdicts: benchmarks/results/faults.json
 	$(PY) -m benchmarks.faults

@@ -15,6 +15,7 @@ from alignsec.catalogue import hub_cache
 from alignsec.console import TerminalConsole
 from alignsec.display import megabytes
 from alignsec.errors import ConfigErrors
+from alignsec.garbage_collection import rare_collections
 from alignsec.power import describe_power
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
@@ -45,7 +46,8 @@ def main() -> int:
     """
     arguments = _parser().parse_args()
     console = TerminalConsole(soft_wrap=True, highlight=False)
-    return command.run_command(partial(_carry_out, arguments, console), NOTE)
+    with rare_collections():
+        return command.run_command(partial(_carry_out, arguments, console), NOTE)
 
 
 def _carry_out(arguments: argparse.Namespace, console: Console) -> int:

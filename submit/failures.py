@@ -15,6 +15,7 @@ from rich.markup import escape
 from alignsec import bounded, limits
 from alignsec.command import INCOMPLETE, SUCCESS, run_command
 from alignsec.console import TerminalConsole
+from alignsec.garbage_collection import rare_collections
 from alignsec.run import event_log, status
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import RunFolder
@@ -42,7 +43,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m submit.failures", description=DESCRIPTION)
     parser.add_argument("run", type=Path, help="the run folder, such as runs/demo")
     arguments = parser.parse_args()
-    return run_command(partial(_print_failures, RunFolder(arguments.run.resolve())), NOTE)
+    with rare_collections():
+        return run_command(partial(_print_failures, RunFolder(arguments.run.resolve())), NOTE)
 
 
 def _print_failures(folder: RunFolder) -> int:

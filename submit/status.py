@@ -17,6 +17,7 @@ from rich.table import Table
 
 from alignsec.command import SUCCESS, run_command
 from alignsec.console import TerminalConsole
+from alignsec.garbage_collection import rare_collections
 from alignsec.run.folder import RunFolder
 from submit.monitor.run_status import STATES, PairSnapshot, RunMonitor, RunStatus
 
@@ -38,7 +39,8 @@ def main() -> int:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print the status once, as JSON")
     how.add_argument("--once", action="store_true", help="print the status once, on a terminal too")
-    return run_command(partial(_print_status, parser.parse_args()), NOTE)
+    with rare_collections():
+        return run_command(partial(_print_status, parser.parse_args()), NOTE)
 
 
 def _print_status(arguments: argparse.Namespace) -> int:

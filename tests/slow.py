@@ -24,6 +24,7 @@ PATHS = (
     "tests/alignsec/evaluation/test_evaluator.py",
     "tests/alignsec/test_archives.py",
     "tests/benchmarks/test_fuzz.py",
+    "tests/benchmarks/test_scale.py",
     "tests/brainscore",
     "tests/pool",
     "tests/studies/test_preparation.py",
