@@ -1,6 +1,11 @@
 """Run folders of earlier versions: today's code reads the same statuses, counts and verdicts from them."""
 
+import json
 from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+import pytest
 
 from aggregate.collect import tally
 from aggregate.scores import scores
@@ -13,6 +18,8 @@ from alignsec.run.status import read_statuses
 from tests.paths import CHECKOUT
 
 FOLDER = RunFolder(CHECKOUT / "tests/fixtures/run-2026-11")
+RUNS = ("run-2026-11", "run-2026-11-condor-25.14")
+"""Runs on HTCondor 23.9 and on 25.14; each has the expected answers in answers.json."""
 IDS_SHA256 = "2faa673dae397a923fed9520374f69b0916df674c918e47d0329e084461f8033"
 """Digest of the sorted ids, which are also the names of the run's 18 outcome files."""
 VERDICTS = {
@@ -102,3 +109,38 @@ def test_the_scores_of_november_2026_are_read():
     assert alignment is not None
     matching = scores.match_models([pair.model.name for pair in Plan.read(FOLDER)], alignment)
     assert (len(matching.matched), len(matching.without_row)) == (9, 0)
+
+
+def _answers(folder: RunFolder) -> dict[str, Any]:
+    """Return what the code says of a run: the status of each pair, and the history of each node."""
+    log = EventLog(folder.root / "study.dag.nodes.log")
+    pairs = {
+        one.id: {
+            "state": one.state,
+            "reason": one.reason,
+            "verdicts": {
+                budget.eps.text: budget.verdicts for budget in (one.record.budgets if one.record else ())
+            },
+        }
+        for one in read_statuses(Plan.read(folder), folder.outcomes, log)
+    }
+    nodes = {name: asdict(node) for name, node in log.nodes.items()}
+    return {"warning": log.warning, "pairs": pairs, "nodes": nodes}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_of_each_htcondor_gives_the_same_answers(name: str):
+    folder = RunFolder(CHECKOUT / "tests/fixtures" / name)
+    answers = _answers(folder)
+    assert json.loads(json.dumps(answers)) == json.loads(
+        (folder.root / "answers.json").read_text(encoding="utf-8")
+    )
+    assert answers["nodes"].keys() <= {pair.id for pair in Plan.read(folder)} | {"aggregate"}
+
+
+def test_the_run_of_25_14_has_a_failure_a_hold_a_retry_and_an_eviction():
+    nodes = list(EventLog(CHECKOUT / "tests/fixtures" / RUNS[1] / "study.dag.nodes.log").nodes.values())
+    assert any(node.failed_hosts for node in nodes)
+    assert any(node.holds for node in nodes)
+    assert any(node.jobs > 1 for node in nodes)
+    assert {node.node: node.evictions for node in nodes if node.evictions} == {"evicted--clean--9dcbead314": 1}

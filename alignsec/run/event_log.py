@@ -143,7 +143,8 @@ def _apply_event(history: NodeHistory, event: Event) -> None:
                 history.starts + 1,
             )
         case EventType.JOB_EVICTED | EventType.JOB_RECONNECT_FAILED:
-            history.state, history.evictions = "idle", history.evictions + 1
+            # HTCondor 25 also writes it for a job that is held while its inputs are transferred.
+            history.state, history.evictions = "idle", history.evictions + (before == "running")
         case EventType.JOB_TERMINATED if before == "ended":
             return  # If the schedd is killed, HTCondor can log one end twice.
         case EventType.JOB_TERMINATED:
