@@ -12,9 +12,10 @@ from pydantic import ValidationError
 from aggregate.collect import reading, tally
 from alignsec.errors import ConfigErrors
 from alignsec.evaluation.evaluation import Evaluation
-from alignsec.run import outcome_file, status
+from alignsec.run import event_cache, outcome_file, status
+from alignsec.run.event_cache import Histories
 from alignsec.run.event_log import EventLog, find_last_job
-from alignsec.run.event_reader import parse_event, split_events
+from alignsec.run.event_reader import Position, parse_event, split_events
 from alignsec.run.folder import RunFolder
 from alignsec.run.outcome_file import OutcomeFile
 from alignsec.run.plan import Plan
@@ -105,6 +106,13 @@ def _read_log(path: Path) -> None:
         assert isinstance(node.summary, str)  # noqa: S101 - computed
 
 
+def _event_caches(folder: Path) -> Sequence[bytes]:
+    path = folder / "cache"
+    log = EventLog(RUNS[-1] / "study.dag.nodes.log")
+    event_cache.write(path, Histories(Position(10, "a" * 64, 0), log.first, log.last, log.nodes))
+    return [path.read_bytes()]
+
+
 def _read_log_text(path: Path) -> None:
     for text in split_events(path.read_bytes())[0]:
         parse_event(text)
@@ -186,6 +194,7 @@ READERS = (
     ),
     Reader(name="checkpoint", read=_read_checkpoint, corpus=_checkpoints, edits=(edit_checkpoint,)),
     Reader(name="event-log", read=_read_log, corpus=_logs, file="study.dag.nodes.log"),
+    Reader(name="event-cache", read=event_cache.read, corpus=_event_caches),
     Reader(name="event-log-text", read=_read_log_text, corpus=_logs, file="study.dag.nodes.log"),
     Reader(
         name="dagman-output",
