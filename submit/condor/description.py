@@ -34,7 +34,7 @@ FINAL_MEMORY_MB = 2048
 FINAL_DISK_MB = 1024
 """Disk of the analysis, in addition to the archive of outcomes."""
 IMAGE_BYTES, VERDICT_BYTES = 30, 20
-"""Bytes of an outcome file for each image and for each verdict (measured 21 and 9 for 1,000 images, rounded up)."""
+"""Bytes of an outcome file for each image and for each verdict (measured 21 and 9 for 1,000 images)."""
 
 # Hold reason codes, from the manual's table. The subcode of OUT_OF_RESOURCES and MACHINE_POLICY is DISK if the job
 # exceeded its request_disk. For memory it is 0 or MEMORY.
