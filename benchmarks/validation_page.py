@@ -1,5 +1,6 @@
 """The page docs/validation.md and its figure, from the rows of benchmarks/results/validation.json."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,18 @@ def write_page(rows: Sequence[dict[str, Any]]) -> None:
         "\nPower is the share of studies whose summary claims a relation of the average. The power before is not\n"
         "comparable: its claims have no known error rate.\n"
     )
-    PAGE.write_text(text + _TARGETS, encoding="utf-8")
+    PAGE.write_text(text + _list_notes(rows) + _TARGETS, encoding="utf-8")
     _draw(nulls, effects)
+
+
+def _list_notes(rows: Sequence[dict[str, Any]]) -> str:
+    """Return one line per different note of the rows, with the cases that it is about."""
+    cases: dict[str, list[str]] = {}
+    for row in rows:
+        if note := row.get("note"):
+            cases.setdefault(note, []).append(row.get("null") or row["effect"])
+    lines = (textwrap.fill(f"*{'; '.join(names)}*: {note}", 110) for note, names in cases.items())
+    return "".join(f"\n{line}\n" for line in lines)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

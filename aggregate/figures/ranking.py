@@ -1,5 +1,6 @@
 """Ranking: the most robust models at each budget with intervals of their ranks."""
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
@@ -22,8 +23,9 @@ KIND = FigureKind(
     make_drawings=lambda inputs: make_drawings(inputs.statistics.rankings),
 )
 MOST = 30
-"""Number of models in a panel, the most robust ones."""
-_ROW_INCHES = 0.135
+"""Largest number of models in a panel, the most robust ones; fewer if there are many budgets."""
+_ROW_INCHES, _EMPTY_INCHES, _PAGE_INCHES = 0.135, 0.5, 9.1
+"""Height of a row, of the rest of a panel, and of all panels together, in inches."""
 _LONGEST = 26
 """Length of the longest model name, in characters."""
 
@@ -60,10 +62,12 @@ def make_drawings(rankings: pd.DataFrame) -> Iterator[Drawing]:
     known = rankings[rankings["rank_low"].notna() & (rankings["eps"] != "0")]
     for part in split.split_by_attack(known, KIND.name):
         panels: list[Panel] = []
+        down = math.ceil(part.rows["eps_value"].nunique() / 2)
+        limit = min(MOST, int((_PAGE_INCHES / down - _EMPTY_INCHES) / _ROW_INCHES))
         names: list[str] = []
         most = 0
         for _, rows in part.rows.groupby("eps_value"):
-            shown, first = rows.head(MOST), rows.iloc[0]
+            shown, first = rows.head(limit), rows.iloc[0]
             budget = f"{part.attack}, {format_budget(first['eps'])}"
             alike = int((rows["rank_low"] == 1).sum())
             summary = (
@@ -78,9 +82,9 @@ def make_drawings(rankings: pd.DataFrame) -> Iterator[Drawing]:
             name=part.file_name,
             rows=tuple(tuple(panels[at : at + 2]) for at in range(0, len(panels), 2)),
             width=style.PAGE / 2,
-            height=0.5 + _ROW_INCHES * most,
+            height=_EMPTY_INCHES + _ROW_INCHES * most,
             margins=Margins(
                 left=style.row_names_width(names, style.SMALL_POINTS, _LONGEST), right=0.42, bottom=0.4, top=0.1
             ),
-            note=f"Only the {MOST} most robust models are drawn; rankings.csv has all." if most == MOST else "",
+            note=f"At most {limit} models are drawn, the most robust ones; rankings.csv has all.",
         )

@@ -43,6 +43,7 @@ def test_a_complete_run(make_run):
         "benchmark-extremes",
         "confound",
         "importance",
+        "dimensions",
         "specifications",
     }  # too few models for these
     drawn = {f"{name}.{ending}" for name in kinds for ending in ("pdf", "png")}

@@ -55,12 +55,13 @@ def test_the_page_has_a_row_for_each_case(tmp_path, monkeypatch):
     monkeypatch.setattr(validation_page, "PICTURE", tmp_path / "validation.png")
     common = {"models": 144, "images": 50, "icc": 0.3, "repetitions": 9, "coverage": 0.95, "coverage_before": 0.84}
     rows = [
-        {"null": "a null", **common, "any_claim": 0.04, "any_claim_before": 0.5},
+        {"null": "a null", **common, "note": "measured earlier.", "any_claim": 0.04, "any_claim_before": 0.5},
         {"effect": "an effect", **common, "r": 0.29, "power": 0.6, "power_before": 0.9},
     ]
     validation_page.write_page(rows)
     text = (tmp_path / "validation.md").read_text(encoding="utf-8")
     assert "| a null | 50 | 0.3 | 9 | 4.0 % | 50.0 % | 95.0 % | 84.0 % |" in text
     assert "| an effect | 50 | 0.29 | 9 | 60.0 % | 90.0 % | 95.0 % | 84.0 % |" in text
+    assert "*a null*: measured earlier." in text
     assert (tmp_path / "validation.png").stat().st_size > 1000
     assert validation.RESULTS.name == "validation.json"
