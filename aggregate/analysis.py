@@ -7,11 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from aggregate.collect import corruptions, table, tally
-from aggregate.collect.tally import PairRow
+from aggregate.collect.examples import read_examples
+from aggregate.collect.tally import PairRow, Tally
 from aggregate.figures import gallery
 from aggregate.figures.drawing import Drawing
 from aggregate.partial_results import attempt
 from aggregate.report import paper_tables, report
+from aggregate.report.pictures import PER_BUDGET, Pictures, make_pictures
 from aggregate.scores import scores
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics import networks, tables
@@ -22,6 +24,7 @@ from alignsec.errors import ConfigErrors
 from alignsec.run.event_log import EventLog
 from alignsec.run.folder import REPORT, RunFolder
 from alignsec.run.plan import Plan
+from alignsec.run.verification import read_verification
 
 PAIR_COLUMNS = ["id", "model", "attack", "state", "reason", "tries", "evictions", "holds"]
 
@@ -78,15 +81,27 @@ def analyse(
     pairs = table.records_to_frame(PairRow, counts.pairs)[PAIR_COLUMNS]
     # In figures, the severities of a corruption are pairs of one attack.
     series = pairs.assign(attack=pairs["attack"].map({p.attack.name: p.attack.series for p in plan}))
-    made = gallery.draw_all(rows, series, statistics, alignment, failed)
+    shown = _make_pictures(plan, outcomes, counts, failed)
+    made = gallery.draw_all(rows, series, statistics, alignment, failed, shown.figure_examples)
     drawings, figures = make_figure_files(made, display, failed)
     files = {"pairs.csv": table.to_csv(pairs), **figures, **_make_latex_files(rows, statistics, failed)}
     files |= make_csv_files(rows, statistics, make_matching_table(matching, alignment))
     display.begin("report")
-    inputs = report.ReportInputs(plan, counts, rows, statistics, alignment, matching, drawings, failed)
+    checks = (failed, shown, read_verification(folder.verification))
+    inputs = report.ReportInputs(plan, counts, rows, statistics, alignment, matching, drawings, *checks)
     files[REPORT] = report.render_report(inputs)
     write_analysis(out, files)
     return Analysis(out / REPORT, len(counts.planned), len(counts.not_ok), tuple(failed))
+
+
+def _make_pictures(plan: Plan, outcomes: Path, counts: Tally, failed: list[str]) -> Pictures:
+    """Return pictures of adversarial examples; none if they fail, which is added to `failed`."""
+    return attempt(
+        "The pictures of adversarial examples",
+        failed,
+        lambda: make_pictures(read_examples(plan, outcomes, counts.examples, PER_BUDGET, failed)),
+        Pictures,
+    )
 
 
 def _make_latex_files(rows: pd.DataFrame, statistics: Tables, failed: list[str]) -> dict[str, bytes]:

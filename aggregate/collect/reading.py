@@ -74,6 +74,8 @@ class OutcomeSummary:
     notes: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
     """Name and version of each library."""
+    examples: str = ""
+    """SHA-256 of the file of kept adversarial examples; empty if there is none."""
 
 
 def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
@@ -109,6 +111,7 @@ def summarize_outcome(file: OutcomeFile, planned: bool) -> OutcomeSummary:
         cost=_sum_cost(record),
         notes=tuple(dict.fromkeys(record.notes)),
         versions=tuple(record.provenance.versions.items()),
+        examples=record.examples.sha256 if record.examples else "",
     )
 
 

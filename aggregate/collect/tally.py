@@ -91,6 +91,8 @@ class Tally:
     """Number of ok pairs by value, for each of PROVENANCE_FIELDS."""
     versions: Mapping[str, Counter[str]]
     """Number of ok pairs by version, for each library."""
+    examples: Mapping[str, str]
+    """SHA-256 of each file of kept adversarial examples, by the id of its pair."""
     other_counts: Counter[int]
     """Number of ok pairs by number of images, for numbers that differ from the plan's."""
 
@@ -160,6 +162,7 @@ class _Collector:
         self._provenance: dict[str, Counter[str]] = {name: Counter() for name in PROVENANCE_FIELDS}
         self._versions: dict[str, Counter[str]] = {}
         self._other_counts: Counter[int] = Counter()
+        self._examples: dict[str, str] = {}
 
     def add(self, summary: OutcomeSummary, cost: PairCost) -> None:
         """Add the outcome of an ok pair."""
@@ -169,6 +172,8 @@ class _Collector:
             self._robust[row.model, row.attack, row.eps] = np.frombuffer(bits, dtype=np.uint8)
         self._clean[summary.rows[0].pair] = np.frombuffer(summary.clean, dtype=np.uint8)
         self._costs[series].add(cost)
+        if summary.examples:
+            self._examples[summary.rows[0].pair] = summary.examples
         for note in summary.notes:
             self._notes.setdefault((series, note), []).append(summary.model)
         for name, value in zip(PROVENANCE_FIELDS, summary.provenance, strict=True):
@@ -202,6 +207,7 @@ class _Collector:
                 for library in sorted(self._versions, key=str.lower)
             },
             other_counts=self._other_counts,
+            examples=self._examples,
         )
 
 

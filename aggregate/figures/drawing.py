@@ -1,6 +1,6 @@
 """Kinds of figures, and drawings: panels in a grid, written as PDF and PNG files or as SVG for a page."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from aggregate.collect.examples import ShownExample
 from aggregate.figures import page_svg, style
 from aggregate.scores.scores import Scores
 from aggregate.statistics.tables import Tables
@@ -30,6 +31,8 @@ class FigureInputs:
     statistics: Tables
     scores: Scores | None
     """Alignment scores, if the study has any."""
+    examples: Sequence[ShownExample] = ()
+    """Adversarial examples to show."""
 
     @property
     def attacked(self) -> pd.DataFrame:

@@ -4,9 +4,11 @@ To add a figure, write a module with a `KIND` and add it to `KINDS`.
 """
 
 import functools
+from collections.abc import Sequence
 
 import pandas as pd
 
+from aggregate.collect.examples import ShownExample
 from aggregate.figures import (
     alignment,
     answer,
@@ -24,6 +26,7 @@ from aggregate.figures import (
     top_benchmarks,
     tsne,
 )
+from aggregate.figures import examples as examples_figure
 from aggregate.figures.drawing import Drawing, FigureInputs, FigureKind
 from aggregate.partial_results import attempt
 from aggregate.scores.scores import Scores
@@ -44,6 +47,7 @@ KINDS: tuple[FigureKind, ...] = (
     tsne.KIND,
     comparison.KIND,
     breakage.KIND,
+    examples_figure.KIND,
     coverage.KIND,
 )
 
@@ -54,6 +58,7 @@ def draw_all(
     statistics: Tables,
     scores: Scores | None,
     failed: list[str] | None = None,
+    examples: Sequence[ShownExample] = (),
 ) -> list[Drawing]:
     """Make the drawings of every kind that the data allow.
 
@@ -63,11 +68,12 @@ def draw_all(
         statistics: All tables of statistics.
         scores: Alignment scores, or None if the study has none.
         failed: The list to which a sentence is added for each kind of figure that cannot be drawn.
+        examples: Adversarial examples to show.
 
     Returns:
         Drawings in the order of the report; an empty list if no row has a robust accuracy.
     """
-    inputs = FigureInputs(table[table["robust_accuracy"].notna()], pairs, statistics, scores)
+    inputs = FigureInputs(table[table["robust_accuracy"].notna()], pairs, statistics, scores, examples)
     if inputs.table.empty:
         return []
     failures = [] if failed is None else failed

@@ -1,12 +1,20 @@
 """SVG of a figure, adapted to an HTML page: colours of the page's theme, unique ids, fonts of the page."""
 
+import base64
+import io
 import re
 import xml.etree.ElementTree as ET
+
+from PIL import Image
 
 from aggregate.figures import style
 
 SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
+_PNG = "data:image/png;base64,"
+_LARGE_URL = 40_000
+"""Characters above which an embedded picture is made smaller. Pictures in charts have less."""
+_PICTURE_SIDE, _PICTURE_QUALITY = 160, 70
 
 
 def adapt_svg(svg: bytes, prefix: str, summary: str) -> str:
@@ -39,8 +47,8 @@ def adapt_svg(svg: bytes, prefix: str, summary: str) -> str:
 def _adapt_attribute(key: str, value: str, prefix: str) -> str:
     if key == "id":
         return prefix + value
-    if key == _XLINK and value.startswith("#"):
-        return f"#{prefix}{value[1:]}"
+    if key == _XLINK:
+        return f"#{prefix}{value[1:]}" if value.startswith("#") else _shrink_picture(value)
     if key == "clip-path":
         return value.replace("url(#", f"url(#{prefix}")
     if key in {"d", "x", "y", "points"}:
@@ -52,6 +60,17 @@ def _adapt_attribute(key: str, value: str, prefix: str) -> str:
         value = re.sub(r"font: (?:(\d+) )?([\d.]+px) [^;]+", _keep_size, value)
         return re.sub(r"font-family: [^;]+;? ?", "", value)
     return value
+
+
+def _shrink_picture(url: str) -> str:
+    """Return the data URL of a photograph as a smaller WebP image. The files of the figure have all its pixels."""
+    if len(url) < _LARGE_URL or not url.startswith(_PNG):
+        return url
+    png, data = base64.b64decode(url.removeprefix(_PNG)), io.BytesIO()
+    picture = Image.open(io.BytesIO(png), formats=("PNG",))
+    picture.thumbnail((_PICTURE_SIDE, _PICTURE_SIDE), Image.Resampling.BOX)
+    picture.save(data, "WEBP", quality=_PICTURE_QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(data.getvalue()).decode()
 
 
 def make_variable(colour: str) -> str:

@@ -4,7 +4,7 @@ import base64
 import gzip
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import pandas as pd
@@ -14,9 +14,11 @@ from aggregate.collect.tally import Tally
 from aggregate.exports import citation
 from aggregate.figures.drawing import Drawing
 from aggregate.report import answer, findings, matrix, page, page_data, table_rows
+from aggregate.report.pictures import Pictures
 from aggregate.scores.scores import Matching, Scores
 from aggregate.statistics.tables import Tables
 from alignsec.run.plan import Plan
+from alignsec.run.verification import Verification
 from alignsec.spec.attack import Attack
 from alignsec.spec.deviations import describe_deviations
 from alignsec.spec.pair import PairModel
@@ -43,16 +45,17 @@ class ReportInputs:
     """All figures in the order of the report."""
     failed: Sequence[str] = ()
     """Sentences about parts of the analysis that could not be read or computed."""
+    pictures: Pictures = field(default_factory=Pictures)
+    """Pictures of adversarial examples for the pages of the models."""
+    verification: Verification | None = None
+    """Result of the last `make verify`, if there is one."""
 
 
 def render_report(inputs: ReportInputs) -> bytes:
-    """Render the report of a run.
+    """Return the HTML file of the report of a run.
 
     Args:
         inputs: The results of the run.
-
-    Returns:
-        The HTML file.
     """
     plan, tally = inputs.plan, inputs.tally
     chart_library = plotly.offline.get_plotlyjs()
@@ -63,6 +66,7 @@ def render_report(inputs: ReportInputs) -> bytes:
     data = page_data.build_page_data(
         models, order, tally, inputs.table, inputs.statistics.correlations, inputs.scores
     )
+    inputs.pictures.add_to_pages(order, data["pages"])
     values = {
         "plan": plan,
         "tally": tally,
@@ -78,6 +82,7 @@ def render_report(inputs: ReportInputs) -> bytes:
             ("Check before comparing models", findings.list_cautions(plan, tally, inputs.table)),
         ],
         "reasons": _count_reasons(tally),
+        "verification": describe_verification(inputs.verification, inputs.table),
         "matrix": rows,
         "means": inputs.statistics.corruptions,
         "data": data,
@@ -104,6 +109,26 @@ def _describe_attacks(plan: Plan) -> dict[str, object]:
         "deviations": {name: describe_deviations(attack) for name, attack in attacks.items()},
         "attack_code": {pair.attack.series: pair.attack_code.sha256 for pair in plan if pair.attack_code},
     }
+
+
+def describe_verification(verification: Verification | None, table: pd.DataFrame) -> str:
+    """Return a sentence on the last verification; empty if there is none.
+
+    Args:
+        verification: Its result.
+        table: Rows of table.csv.
+    """
+    if verification is None:
+        return ""
+    counted = table[table["pair"] != ""]
+    outcomes = dict(zip(counted["pair"], counted["outcome_sha256"], strict=True))
+    if any(verification.outcomes.get(pair) != sha256 for pair, sha256 in outcomes.items()):
+        return f"The verification of {verification.finished} is of other outcomes; run make verify again."
+    return (
+        f"{verification.finished}, {verification.device}, without the attack engine: "
+        f"{verification.examples} adversarial examples and {verification.clean_verdicts} clean verdicts "
+        f"confirmed, {len(verification.refuted)} claims refuted, {len(verification.unconfirmed)} not confirmed."
+    )
 
 
 def _count_reasons(tally: Tally) -> list[tuple[str, int]]:

@@ -246,15 +246,23 @@ def read(path: Path, sha256: str) -> ExamplesFile:
     Raises:
         DamagedExamplesError: If the file is missing or is not the one that the outcome names.
     """
+    return parse_named(read_bytes(path), sha256)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file of kept examples.
+
+    Raises:
+        DamagedExamplesError: If the file is missing, is no file, is too large, or cannot be read.
+    """
     try:
-        data = bounded.read_regular(path, limits.EXAMPLES_BYTES)
+        return bounded.read_regular(path, limits.EXAMPLES_BYTES)
     except (bounded.NotAFileError, bounded.TooLargeError) as error:
         raise DamagedExamplesError(str(error)) from None
     except FileNotFoundError:
         raise DamagedExamplesError("is missing") from None
     except OSError as error:
         raise DamagedExamplesError(f"cannot be read: {error.strerror}") from None
-    return parse_named(data, sha256)
 
 
 def parse_named(data: bytes, sha256: str) -> ExamplesFile:

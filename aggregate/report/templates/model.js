@@ -63,6 +63,15 @@ function showPairs(page) {
   }));
 }
 
+// Show the pictures of the model's adversarial examples.
+function showPictures(page) {
+  $("pictures-of-model").hidden = !page.pictures.length;
+  $("pictures").replaceChildren(...page.pictures.map((picture) => element(
+    "figure", {}, element("img", { src: picture.source, alt: picture.alt }),
+    element("figcaption", {}, element("b", {}, `${picture.attack}, ${picture.budget}`), " ", picture.caption),
+  )));
+}
+
 // Show the scores of the model with this index, and its rank among the models that have each score.
 function showScores(index) {
   const rows = data.scores.filter((score) => score.values[index] !== null).map((score) => {
@@ -113,6 +122,7 @@ function showPageOfAddress() {
   setModelLink($("next"), data.models[index + 1], (other) => `${other} →`);
   fillFacts($("about"), [["Clean accuracy", formatPercent(data.clean[index])], ["Rank", `${index + 1} of ${data.models.length}, in the order of the matrix`], ...page.about]);
   showResults(page);
+  showPictures(page);
   showPairs(page);
   showScores(index);
   scrollTo(0, 0);
