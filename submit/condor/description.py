@@ -132,7 +132,9 @@ def final_description(plan: Plan, site: Site) -> Iterator[str]:
     yield f"request_cpus = {cpus}"
     memory = max(FINAL_MEMORY_MB, site.request_memory_mb)
     larger_memory = max(2 * FINAL_MEMORY_MB, site.retry_request_memory_mb)
-    disk = max(FINAL_DISK_MB + _outcomes_mb(plan) + _examples_mb(plan), site.request_disk_mb) + image_mb(site)
+    disk = max(
+        FINAL_DISK_MB + _outcomes_mb(plan) + examples_size.estimate_run_mb(plan), site.request_disk_mb
+    ) + image_mb(site)
     yield from _memory_and_disk(str(memory), str(larger_memory), str(disk), str(2 * disk))
     yield from _release_or_remove(site)
     yield "queue"
@@ -171,15 +173,6 @@ def _outcomes_mb(plan: Plan) -> int:
     """Return the approximate size of the archive of all outcomes, in MB."""
     verdicts = sum(len(pair.attack.budgets) for pair in plan)
     return plan.image_count * (IMAGE_BYTES * len(plan.planned) + VERDICT_BYTES * verdicts) // 1_000_000
-
-
-def _examples_mb(plan: Plan) -> int:
-    """Return the approximate size of the files of kept examples in the archive, in MB."""
-    sizes = (
-        examples_size.estimate_bytes(pair.attack, pair.model.preprocessing.input_size, plan.image_count)
-        for pair in plan
-    )
-    return sum(sizes) // 1_000_000
 
 
 def _where_to_run(site: Site) -> Iterator[str]:

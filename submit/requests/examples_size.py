@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from alignsec import limits
+from alignsec.run.plan import Plan
 from alignsec.spec.attack import Attack
 from alignsec.spec.components import Norm
 from alignsec.spec.keep import count_kept
@@ -26,6 +27,12 @@ def estimate_bytes(attack: Attack, input_size: InputSize, image_count: int) -> i
         image_count: Number of images.
     """
     return int(count_kept(attack, image_count) * _bytes_per_image(attack, input_size))
+
+
+def estimate_run_mb(plan: Plan) -> int:
+    """Return the largest expected size of all files of a run, in MB."""
+    sizes = (estimate_bytes(pair.attack, pair.model.preprocessing.input_size, plan.image_count) for pair in plan)
+    return sum(sizes) // 1_000_000
 
 
 def count_fitting(attack: Attack, input_size: InputSize) -> int:
