@@ -19,8 +19,6 @@ from submit.site import Site
 RUN = RunFolder(Path())
 """Paths relative to the run folder, in which DAGMan runs."""
 FINAL_NODE = "aggregate"
-CHECK_QUEUE_SECONDS = 3600
-"""Time without an event after which DAGMan asks the schedd whether its jobs still exist: one query."""
 NODES_PER_SECOND = 500
 """Nodes for each second between two updates of the status file, which DAGMan rewrites as a whole. Every second is
 cheap for 500 nodes, but not for 100,000."""
@@ -70,9 +68,6 @@ def dagman_config() -> Iterator[str]:
     yield "DAGMAN_MAX_JOB_HOLDS = 0"
     yield "# Each failure writes a rescue DAG."
     yield "DAGMAN_MAX_RESCUE_NUM = 100"
-    yield "# After this time without an event, DAGMan asks the schedd if its jobs exist (default 8 hours)."
-    yield "# Before HTCondor 25.14, an idle job can be removed without an event, and DAGMan would wait for it."
-    yield f"DAGMAN_CHECK_QUEUE_INTERVAL = {CHECK_QUEUE_SECONDS}"
 
 
 def final_pre_script() -> str:

@@ -165,8 +165,3 @@ def test_the_pre_script_works_when_no_job_was_submitted(tmp_path: Path) -> None:
     (tmp_path / "pre.sh").write_text(dag.final_pre_script())
     subprocess.run(["/bin/sh", "pre.sh"], cwd=tmp_path, env={}, check=True)
     assert (tmp_path / "events.log").exists()
-
-
-def test_dagman_asks_for_lost_jobs_before_a_working_day_is_over() -> None:
-    """Its default is 8 hours. Held jobs are left to the policy of the submit descriptions."""
-    assert {"DAGMAN_CHECK_QUEUE_INTERVAL = 3600", "DAGMAN_MAX_JOB_HOLDS = 0"} <= set(dag.dagman_config())
