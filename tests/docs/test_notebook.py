@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 import pytest
 
 from tests.paths import CHECKOUT
@@ -36,7 +37,9 @@ def shown_text(cell: dict[str, Any]) -> str:
 def test_the_notebook_runs_and_repeats_its_outputs(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(NOTEBOOK.parent)
     names: dict[str, Any] = {}
-    with mpl.rc_context({"backend": "agg"}):
+    # The options of a notebook, so that a data frame has the text that the notebook shows.
+    shown = pd.option_context("display.max_columns", 20, "display.width", 80)
+    with mpl.rc_context({"backend": "agg"}), shown:
         for cell in CELLS:
             value = run_cell("".join(cell["source"]), names)
             if "exact" in cell["metadata"].get("tags", ()):

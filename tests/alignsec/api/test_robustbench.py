@@ -1,8 +1,10 @@
-"""RobustBench's own code runs on alignsec: `benchmark()`, with one changed import, and its leaderboard.
+"""RobustBench's own code runs on alignsec: `benchmark()` with one changed import, and its record of a model.
 
 Skipped without the package robustbench, which alignsec does not install.
 """
 
+import dataclasses
+import json
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -14,7 +16,6 @@ import pytest
 
 import alignsec
 from aggregate.exports import robustbench as export
-from alignsec.run.outcome import Record
 from tests.aggregate.synthetic_run import STANDARD, write_run
 from tests.alignsec.engine import small
 
@@ -68,16 +69,15 @@ def test_benchmark_returns_the_engines_accuracy(benchmark: Callable[..., tuple[f
     assert "robust accuracy" in log.read_text(encoding="utf-8")
 
 
-def test_the_leaderboard_reads_exported_files(changed_import: None, tmp_path: Path):
-    from robustbench.leaderboard.template import generate_leaderboard  # noqa: PLC0415
+def test_exported_files_have_the_fields_of_robustbench(changed_import: None, tmp_path: Path):
+    """`ModelInfo` accepts every field, and the leaderboard sorts by the accuracy that was exported."""
+    from robustbench.model_zoo.enums import ThreatModel  # noqa: PLC0415
+    from robustbench.utils import ACC_FIELDS, ModelInfo  # noqa: PLC0415
 
     run = write_run(tmp_path / "run", models=["my model"])
     made = run.make_record(run.pair("my model", STANDARD.name), "RRRRRctfsW", "RRccctfscW")
-    record = Record.model_validate({**made.model_dump(), "classes": 1000})
-    for name, content in export.list_files(record):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    page = generate_leaderboard("imagenet", "Linf", str(tmp_path / "autoattack-Linf" / "eps-1_255"))
-    assert "my model" in page
-    assert "20.00" in page
+    infos = [json.loads(content) for _, content in export.list_files(made)]
+    assert tuple(field.name for field in dataclasses.fields(ModelInfo)) == export.FIELDS
+    assert [ModelInfo(**info).autoattack_acc for info in infos] == ["50.00", "20.00"]
+    assert ACC_FIELDS[ThreatModel.Linf] == ("external", "autoattack_acc")
+    assert not any("external" in info for info in infos)
