@@ -8,7 +8,14 @@ from alignsec.run.folder import RunFolder
 def test_every_path_is_different_and_below_the_root(tmp_path: Path):
     folder = RunFolder(tmp_path)
     names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
-    methods = (folder.pair, folder.outcome, folder.log, folder.output, folder.error_output, folder.job_scratch)
+    methods = (
+        folder.pair_file,
+        folder.outcome,
+        folder.log,
+        folder.output,
+        folder.error_output,
+        folder.job_scratch,
+    )
     paths = [getattr(folder, name) for name in names] + [method("x") for method in methods]
     assert len(set(paths)) == len(paths) > 25
     assert all(path.is_relative_to(tmp_path) for path in paths)
