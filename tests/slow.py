@@ -28,6 +28,7 @@ PATHS = (
     "tests/benchmarks/test_fuzz.py",
     "tests/benchmarks/test_scale.py",
     "tests/brainscore",
+    "tests/jobs/test_verify.py",
     "tests/pool",
     "tests/studies/test_preparation.py",
     "tests/submit/requests/test_reality.py",
