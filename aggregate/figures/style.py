@@ -40,8 +40,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 ROBUST, ONLY_WHEN_CORRUPTED, WRONG = "#0072b2", "#56b4e9", "#b9bdc6"
 """Colours of the verdicts robust, right only when corrupted, and wrong when clean."""
-UNAUDITED_VERDICT, UNAUDITED = "survived the screen, not audited", "#8fc4ea"
-"""Label and colour of the images that the audit of an audited attack left out."""
+UNAUDITED_VERDICT, UNAUDITED = "not audited", "#8fc4ea"
+"""Label and colour of images that survived the screen of an audited attack and were not searched further."""
 
 STATES = {"ok": "#0072b2", "failed": "#d55e00", "missing": "#e69f00", "not planned": BAND}
 """Colours of the states of a pair."""
