@@ -38,8 +38,8 @@ _HEADER_CHARACTERS = len("000 (001.000.000) ")
 _UNUSUAL_END = re.compile(rb"^\.\.\.[ \t]*\r?\n", re.MULTILINE)
 _DATE = r"(\d{4}-\d\d-\d\d|\d\d/\d\d)[ T](\d\d:\d\d):(\d\d)"
 _FIRST_LINE = re.compile(rf"(\d{{3}}) \((\d{{1,18}})\.(\d{{3,9}})\.\d{{3,9}}\) {_DATE}(?:\.\d+)?(Z?)")
-_HEADER = re.compile(r"(?<!\d)\d{3} \(\d{1,18}\.\d{3,9}\.\d{3,9}\) (?:\d{4}-\d\d-\d\d|\d\d/\d\d )")
-"""Start of an event; behind a cut event also in the middle of a line."""
+_HEADER = re.compile(r"\d{3} \(\d{1,18}\.\d{3,9}\.\d{3,9}\) (?=\d{4}-\d\d-\d\d|\d\d/\d\d )")
+"""Start of an event; behind a cut event also in the middle of a line, or of the cut event's number or date."""
 _PATTERNS: dict[int, re.Pattern[str]] = {
     # HTCondor 23.9 logs a note, "DAG Node: NAME", and 25.x a ClassAd.
     EventType.SUBMIT: re.compile(r'DAG Node: (?P<Node>\S+)|DAGNodeName = "(?P<NodeName>[^"\n]+)"'),

@@ -124,6 +124,9 @@ class Course:
         """Return whether a submission has ended whose command ended with a code."""
         if self._local or code != 0:
             return True
+        if now is not None and now.stuck:
+            # The status says so, and what to type.
+            actions.remove_dag(self._run)
         return not processes.find_dagman(self._run.pool, self._run.run.root) if now is None else now.ended
 
     def _inject(self, *, before_submission: bool) -> None:

@@ -7,8 +7,10 @@ its inputs run the real one.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
+from alignsec.command import run_command
 from alignsec.run import status
 from alignsec.run.folder import RunFolder
 from alignsec.run.plan import Plan
@@ -29,4 +31,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(partial(main, sys.argv[1:]), "the outcomes are kept"))

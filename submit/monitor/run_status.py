@@ -23,6 +23,8 @@ STATES = ("ok", "failed", "running", "held", "idle", "removed", "waiting")
 """ok and failed come from outcome files; waiting means not yet in the queue; the others come from HTCondor's event
 log. A job that ended without an outcome counts as failed."""
 TAIL_BYTES = 4096
+SECONDS_UNTIL_STUCK = 60
+"""DAGMan submits the next job within seconds after the end of one."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class RunStatus:
     """State of the FINAL node, which runs the analysis; empty before it starts."""
     report: bool = False
     """Whether the report exists and is of this submission, not of an earlier one."""
+    stuck: bool = False
+    """Whether DAGMan waits for a job that has ended: it missed the end, because its event log is damaged."""
     notes: tuple[str, ...] = ()
     """What the user should know or do, one sentence each."""
 
@@ -143,7 +147,8 @@ class RunMonitor:
             seconds_left=round(left / rate) if rate and left else None,
             final=final if self._dagman_job else "",
             report=report,
-            notes=self._notes(dag, report),
+            stuck=self._is_stuck(dag, now),
+            notes=self._notes(dag, report, now),
         )
 
     @property
@@ -160,10 +165,25 @@ class RunMonitor:
             return "ended" if job.ended or noticed else f"running as job {job.cluster}"
         return "ended" if job.ended else f"running as job {job.cluster}"
 
-    def _notes(self, dag: str, report: bool) -> tuple[str, ...]:
+    def _is_stuck(self, dag: str, now: int) -> bool:
+        """Return whether DAGMan waits although each job in a damaged log has ended.
+
+        After a damaged event, DAGMan skips the next one (HTCondor 23.9.6), which can be the end of a job.
+        """
+        histories = self._events.nodes.values()
+        waits = dag.startswith("running") and bool(self._events.warning) and bool(histories)
+        quiet = now - self._events.last > SECONDS_UNTIL_STUCK
+        return waits and quiet and all(history.state in ("ended", "removed") for history in histories)
+
+    def _notes(self, dag: str, report: bool, now: int) -> tuple[str, ...]:
         """Return what the user should know or do."""
         notes = [self._events.warning] if self._events.warning else []
         job = self._dagman_job
+        if job is not None and self._is_stuck(dag, now):
+            notes.append(
+                f"DAGMan job {job.cluster} missed the end of a job, because its event log is damaged; "
+                f"to continue, run: condor_rm {job.cluster}, and submit the study again; finished pairs are kept"
+            )
         if dag == "ended" and job is not None and not job.ended:
             notes.append(
                 f"DAGMan job {job.cluster} did not notice that the analysis has ended; to remove it, run: "

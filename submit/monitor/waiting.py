@@ -62,7 +62,7 @@ def _show_progress(console: Console, folder: RunFolder) -> RunStatus:
                     display.end(pair.id, pair.state + (f" ({pair.reason})" if pair.reason else ""))
                 elif pair.state == "running":
                     display.set_images_done(pair.id, pair.images_done)
-            if now.ended:
+            if now.ended or now.stuck:
                 return now
             time.sleep(POLL_SECONDS)
             now = monitor.read()

@@ -138,6 +138,15 @@ def test_a_cut_event_does_not_swallow_the_next_one():
     assert damaged == 1
 
 
+def test_the_end_of_a_job_behind_an_event_that_is_cut_anywhere_is_read(log: Path):
+    """Also behind a digit: a full disk cut "<127.0.0.1:38" before "005 (153.000.000)"."""
+    submitted, executing, ended = events(1, "m1")
+    for length in range(len(executing) + 1):
+        found = read(log, (submitted + executing[:length] + ended).encode())
+        assert found.nodes["m1"].state == "ended", executing[:length]
+        log.unlink()
+
+
 def test_htcondors_bindings_read_the_same_events(log: Path):
     """Held, evicted, aborted, killed by a signal, and memory usage."""
     more = (

@@ -57,6 +57,32 @@ def test_while_final_runs_the_dag_runs(folder: RunFolder):
     assert (now.dag, now.final) == ("running as job 99", "running on slot1_1@node")
 
 
+CUT = "005 (001.000.000) 2026-01-01 12:0"
+
+
+@pytest.mark.parametrize(
+    ("events", "stuck"),
+    [
+        ((*PAIR_DONE[:2], CUT, PAIR_DONE[2]), True),
+        (PAIR_DONE, False),
+        ((*PAIR_DONE[:2], CUT, text.evicted(1, 60)), False),
+    ],
+    ids=["end missed", "undamaged", "in the queue"],
+)
+def test_dagman_that_missed_the_end_of_a_job_is_reported_and_not_waited_for(
+    folder: RunFolder, events: tuple[str, ...], stuck: bool
+):
+    """A full disk leaves a cut event. DAGMan skips the event after it and waits without end."""
+    text.write(folder.events, *events)
+    now = RunMonitor(folder).read()
+    assert now.stuck == stuck
+    assert any("condor_rm 99, and submit the study again" in note for note in now.notes) == stuck
+    if stuck:
+        console = Console(file=io.StringIO(), width=500)
+        assert waiting.wait_for_run(console, folder) == command.INCOMPLETE
+        assert "condor_rm 99" in console.file.getvalue()
+
+
 def test_if_dagman_ends_while_the_status_is_read_final_has_ended_too(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ):
