@@ -110,7 +110,7 @@ class Fault:
 
     def find_jobs(self) -> list[int]:
         """Return the processes of the node's job."""
-        word = "aggregate" if self.kind.hits_final else f"{self.victim}.json"
+        word = "aggregate" if self.kind.hits_final else self.victim
         return processes.find_jobs(self.run.python, word)
 
     def find_outcome(self) -> Path | None:
