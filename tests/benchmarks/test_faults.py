@@ -105,3 +105,9 @@ def test_the_page_has_a_row_for_each_kind_and_the_counts(tmp_path: Path):
     assert "**2 seeds, 1 faults: 0 lost, 0 doubled, 1 wrong, 0 hung.** It took 2 hours." in text
     assert "| job held | 1 | 1 | a \\| b | 0 | 1 x 2 |" in text
     assert "| job removed | 1 | 0 | nothing to detect | 1 wrong | 1 x wrong after 1 submission |" in text
+
+
+def test_the_page_in_docs_is_current():
+    assert page.PAGE.read_text(encoding="utf-8") == page.render(
+        json.loads(page.RESULTS.read_text(encoding="utf-8"))
+    )
