@@ -103,7 +103,7 @@ def test_the_page_is_well_formed_and_has_no_external_address(hostile_run):
 def test_figures_have_text_alternatives_and_tables_have_scopes(hostile_run):
     page = _page(_report(hostile_run))
     pictures = [a for tag, a in page.tags if tag == "svg"]
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     assert all(a["role"] == "img" and a["aria-label"] for a in pictures)
     assert all("scope" in a for tag, a in page.tags if tag == "th")
 
