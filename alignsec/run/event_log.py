@@ -63,10 +63,15 @@ class EventLog:
 
     @property
     def warning(self) -> str:
-        """A sentence about damaged events; empty if there are none."""
-        if not self._reader.damaged:
-            return ""
+        """A sentence about damage to the log; empty if there is none."""
         count = self._reader.damaged
+        if not count:
+            has_nul = self._reader.position.has_nul
+            return (
+                f"{self._path.name}: has NUL bytes, as a full disk leaves them; all events were read"
+                if has_nul
+                else ""
+            )
         return (
             f"{self._path.name}: {count} damaged {'event was' if count == 1 else 'events were'} skipped; "
             "tries, holds and evictions may be incomplete"

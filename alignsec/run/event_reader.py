@@ -83,6 +83,8 @@ class Position:
     """Digest of the log's first bytes and of the last ones before it: another log has others."""
     damaged: int = 0
     """Number of events before it that were skipped."""
+    has_nul: bool = False
+    """Whether there is a NUL byte before it. A full disk leaves blocks of them, at which DAGMan skips events."""
 
 
 @dataclass
@@ -136,6 +138,7 @@ class EventReader:
                 cut = data.rfind(_END) + len(_END) if _END in data else 1
                 rest = data[cut:]
                 texts, damaged = split_events(data[:cut])
+                self.position.has_nul = self.position.has_nul or b"\0" in data[:cut]
                 for text in texts:
                     if event := parse_event(text):
                         yield event

@@ -47,11 +47,10 @@ Findings:
 - Seed 207 first counted as lost and hung. Other seeds had killed the schedd so often that HTCondor restarted it
   minutes later, and six submissions in a row were refused with the reason. The campaign now waits after a refused
   submission, and its pool restarts daemons at once. It ran the seed again.
-- Seeds 164 and 187 hung. After a damaged event, as a full disk leaves it, DAGMan skipped the end of a job and
-  waited without end (HTCondor 23.9.6). Behind a cut event, `make status` now says so and what to type, and waiting
-  ends. Behind a block of NUL bytes (seed 164) it does not notice yet: remove DAGMan's job and submit again. The
-  event reader itself missed an event behind a cut in the middle of a number. The counts are those before the
-  correction; afterwards seed 187 ended with the same verdicts.
+- Seeds 164 and 187 hung. After a cut event (187) or a block of NUL bytes (164), as a full disk leaves them, DAGMan
+  skipped the end of a job and waited without end (HTCondor 23.9.6). `make status` now says so and what to type,
+  and waiting ends. The event reader itself missed an event behind a cut in the middle of a number. The counts are
+  those before the correction; afterwards seed 187 ended with the same verdicts.
 - Seed 171 first counted as wrong: the short analysis of the campaign, not of a run, printed a traceback on the
   full disk. The count is that before the correction; afterwards the seed ended with the same verdicts.
 """

@@ -64,15 +64,16 @@ CUT = "005 (001.000.000) 2026-01-01 12:0"
     ("events", "stuck"),
     [
         ((*PAIR_DONE[:2], CUT, PAIR_DONE[2]), True),
+        ((*PAIR_DONE[:2], "\0" * 100, PAIR_DONE[2]), True),
         (PAIR_DONE, False),
         ((*PAIR_DONE[:2], CUT, text.evicted(1, 60)), False),
     ],
-    ids=["end missed", "undamaged", "in the queue"],
+    ids=["end missed", "NUL bytes", "undamaged", "in the queue"],
 )
 def test_dagman_that_missed_the_end_of_a_job_is_reported_and_not_waited_for(
     folder: RunFolder, events: tuple[str, ...], stuck: bool
 ):
-    """A full disk leaves a cut event. DAGMan skips the event after it and waits without end."""
+    """A full disk leaves a cut event or NUL bytes. DAGMan skips the event after them and waits without end."""
     text.write(folder.events, *events)
     now = RunMonitor(folder).read()
     assert now.stuck == stuck
