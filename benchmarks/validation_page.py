@@ -94,7 +94,8 @@ def _draw(nulls: Sequence[dict[str, Any]], effects: Sequence[dict[str, Any]]) ->
     axes[1].axvline(0.95, color="#d55e00", linewidth=1)
     axes[1].set_xlim(0.5, 1)
     _bars(axes[2], effects, "effect", "power", "Power")
-    axes[0].legend(loc="lower right", fontsize=7, frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7, frameon=False)
     figure.savefig(PICTURE, metadata={"Software": None})
 
 
