@@ -69,7 +69,9 @@ def draw_curve(table: pd.DataFrame, axes: Axes) -> None:
         rows = table[chosen]
         if rows.empty:
             continue
-        axes.vlines(at[chosen], rows["low"], rows["high"], color=colour, linewidth=width, alpha=0.45)
+        # One line with gaps: a line per interval would make the SVG in the report several times larger.
+        ends = rows[["low", "high"]].assign(gap=np.nan).to_numpy(dtype=np.float64).ravel()
+        axes.plot(np.repeat(at[chosen], 3), ends, color=colour, linewidth=width, alpha=0.45)
         axes.plot(
             at[chosen], rows["r"], linestyle="none", marker="o", markersize=1.8, markeredgewidth=0, color=colour,
             label=f"95 % interval {label}",

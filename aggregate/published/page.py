@@ -52,8 +52,11 @@ def render_published(inputs: PublishedInputs) -> bytes:
         ],
         "answers": answer.answer_question(table, inputs.statistics),
         "findings": findings.summarize_attacks(table, inputs.statistics),
-        "cautions": [*inputs.failed, *inputs.accuracies.remarks],
-        "figures": page.render_figures(inputs.drawings),
+        "cautions": [
+            ("Parts of the analysis that failed", list(inputs.failed)),
+            ("Check before comparing models", list(inputs.accuracies.remarks)),
+        ],
+        **page.render_drawings(inputs.drawings),
         "scores": inputs.scores,
         "snapshot": inputs.snapshot,
         "matching": inputs.matching,

@@ -47,6 +47,20 @@ def render_page(
     return text.encode()
 
 
+def render_drawings(drawings: Sequence[Drawing]) -> dict[str, object]:
+    """Render all drawings as values for a template.
+
+    Returns:
+        `pictures`: the drawings that belong to the answer under an attack, each with its SVG elements.
+        `figures`: all others, see `render_figures`.
+    """
+    answers = render_figures([drawing for drawing in drawings if drawing.attack])
+    return {
+        "pictures": [pair for _, drawn in answers for pair in drawn],
+        "figures": render_figures([drawing for drawing in drawings if not drawing.attack]),
+    }
+
+
 def render_figures(drawings: Sequence[Drawing]) -> list[tuple[FigureKind, list[tuple[Drawing, list[Markup]]]]]:
     """Render every panel as SVG, so that a narrow page can stack the panels.
 

@@ -62,7 +62,6 @@ def render_report(inputs: ReportInputs) -> bytes:
     models: dict[str, PairModel] = {pair.model.name: pair.model for pair in plan}
     rows = matrix.build_matrix(plan, tally.pairs, inputs.table, inputs.statistics.corruptions)
     order = [row.model for row in rows.rows]
-    pictures = [one for one in inputs.drawings if one.attack]
     data = page_data.build_page_data(
         models, order, tally, inputs.table, inputs.statistics.correlations, inputs.scores
     )
@@ -88,8 +87,7 @@ def render_report(inputs: ReportInputs) -> bytes:
         "data": data,
         # Compressed, because the library is two thirds of the page.
         "plotly": base64.b64encode(gzip.compress(chart_library.encode(), mtime=0)).decode(),
-        "pictures": [pair for _, drawn in page.render_figures(pictures) for pair in drawn],
-        "figures": page.render_figures([one for one in inputs.drawings if not one.attack]),
+        **page.render_drawings(inputs.drawings),
         "scores": inputs.scores,
         "snapshot": plan.scores if inputs.scores else None,
         "matching": inputs.matching,

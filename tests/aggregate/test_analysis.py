@@ -18,7 +18,7 @@ from alignsec.run.outcome import Record
 from alignsec.spec.attack import Attack
 from tests.aggregate.complete_run import SCORES, analyse_run, read_contents, write_complete_run
 
-ALWAYS = ("broken-by", "comparison", "coverage", "robust-accuracy", "robustness-curves")
+ALWAYS = ("broken-by", "comparison", "coverage", "ranking", "robust-accuracy", "robustness-curves")
 """The figures that need no scores."""
 
 
@@ -39,6 +39,7 @@ def test_a_complete_run(make_run):
     assert len(rows) == 12
     kinds = {kind.name for kind in gallery.KINDS} - {
         "answer",
+        "examples",
         "landscape",
         "benchmark-extremes",
         "confound",

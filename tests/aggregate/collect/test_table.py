@@ -17,7 +17,7 @@ def test_counts_of_verdicts(make_run):
     assert (small.images, small.clean_correct, small.clean_accuracy) == (10, 8, 0.8)
     assert (small.robust, small.robust_accuracy) == (6, 0.6)
     assert (large.robust, large.robust_accuracy) == (2, 0.2)
-    assert large.broken == (2, 1, 2, 1, 0, 0, 0, 0, 0)
+    assert large.broken == (2, 1, 2, 1, 0, 0, 0, 0, 0, 0)
     assert (large.robust_low, large.robust_high) == pytest.approx((0.0252, 0.5561), abs=5e-5)
     assert (large.clean_low, large.clean_high) == pytest.approx((0.4439, 0.9748), abs=5e-5)
     assert (large.forward_passes, large.backward_passes, large.rejected) == (400, 200, 3)
@@ -44,7 +44,7 @@ def test_top5_is_counted_if_it_was_recorded(make_run):
 def test_accuracy_under_a_corruption_includes_mended_images(make_run):
     """As on ImageNet-C, an image counts if it is right when corrupted, even if it is wrong when clean."""
     (row,) = _rows(make_run(), "a", "clean", "RRxWmm")
-    assert (row.clean_correct, row.robust, row.broken[-1], row.mended) == (3, 4, 1, 2)
+    assert (row.clean_correct, row.robust, row.broken[-2], row.mended) == (3, 4, 1, 2)
 
 
 def test_deviations_list_settings_and_notes(make_run):
@@ -82,7 +82,7 @@ def test_columns_are_those_of_earlier_versions():
         *("robust", "robust_accuracy", "robust_low", "robust_high"),
         *("broken_by_apgd_ce", "broken_by_apgd_t", "broken_by_fab_t", "broken_by_square"),
         *("broken_by_apgd_dlr", "broken_by_fab", "broken_by_apgd_ce_eot", "broken_by_apgd_dlr_eot"),
-        "broken_by_corruption",
+        *("broken_by_corruption", "broken_by_custom"),
         *("mended", "rejected", "largest_distance", "seconds", "forward_passes", "backward_passes"),
         *("deviations", "pair", "outcome_sha256"),
         *("near_survivors", "near_audited", "near_broken", "far_survivors", "far_audited", "far_broken"),

@@ -82,7 +82,7 @@ def test_every_table_is_saved_as_csv(opened, tmp_path):
     """Headings of two rows are joined, and a name that a spreadsheet takes for a formula is quoted."""
     opened.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     regions, buttons = (opened.evaluate(f"{_ALL}({json.dumps(css)}).length") for css in (
-        "main .scroll", "main .saving button"))  # fmt: skip
+        "main div.scroll", "main .saving button"))  # fmt: skip
     assert regions == buttons > 8
     opened.evaluate("document.querySelector('#matrix .saving button').click()")
     path = tmp_path / "accuracy-by-model-and-budget.csv"

@@ -82,7 +82,7 @@ def test_user_network(tmp_path: Path):
     ("source", "options", "message"),
     [
         ("python:number", {}, "number returned int; expected a torch.nn.Module"),
-        ("python:gone", {}, "has no attribute 'gone'"),
+        ("python:gone", {}, "does not define a callable gone"),
         ("python:build", {"depth": 3}, "unexpected keyword argument 'depth'"),
     ],
 )
