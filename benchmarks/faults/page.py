@@ -50,7 +50,7 @@ Findings:
 - Seeds 164 and 187 hung. After a cut event (187) or a block of NUL bytes (164), as a full disk leaves them, DAGMan
   skipped the end of a job and waited without end (HTCondor 23.9.6). `make status` now says so and what to type,
   and waiting ends. The event reader itself missed an event behind a cut in the middle of a number. The counts are
-  those before the correction; afterwards seed 187 ended with the same verdicts.
+  those before the correction; afterwards both seeds ended with the same verdicts.
 - Seed 171 first counted as wrong: the short analysis of the campaign, not of a run, printed a traceback on the
   full disk. The count is that before the correction; afterwards the seed ended with the same verdicts.
 """
