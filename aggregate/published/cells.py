@@ -13,6 +13,8 @@ from alignsec.errors import ConfigError
 _PLAIN_NUMBER = re.compile(r"[+-]?[\d.]{1,40}(e[+-]?\d{1,2})?(/[\d.]{1,40})?", re.IGNORECASE)
 """A budget. A larger exponent is no budget, and its exact value would need all memory."""
 _BLANK = frozenset({"", "nan", "na", "n/a", "none", "null", "x", "-"})
+_MOST_DIGITS = 10
+"""Length of a number of images that is too long to be one."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def _check_cell(cell: PublishedCell) -> Iterator[tuple[str, str, str]]:
             cell.eps,
             'must be a number in pixel values of [0,1], such as "4/255" or 0.01569, at most 1 in Linf',
         )
-    if cell.images and not (cell.images.isdecimal() and int(cell.images) > 0):
+    # The length first: Python refuses to convert integers of thousands of digits.
+    if cell.images and not (cell.images.isdecimal() and len(cell.images) < _MOST_DIGITS and int(cell.images) > 0):
         yield "images", cell.images, "must be a number of images of at least 1, or empty"
     for column, text in (("model", cell.model), ("attack", cell.attack)):
         if not text:

@@ -162,4 +162,6 @@ class Plan(_PlanHeader):
             )
         except IndexError:
             remedy = "has an inconsistent plan.json: an index is out of range; submit the study again"
+        except ValueError as error:
+            remedy = f"has an inconsistent plan.json: {error}; submit the study again"
         raise ConfigErrors.about(folder.root, remedy)

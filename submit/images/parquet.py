@@ -79,6 +79,8 @@ def gather_rows(chosen: Sequence[Candidate], spool: Path) -> list[Candidate]:
                         raise _row_error(wanted)
                     placed[wanted.name] = Candidate(wanted.name, wanted.label, spool, file.tell(), len(content))
                     file.write(content)
+    if absent := [row for row in chosen if isinstance(row, ParquetRow) and row.name not in placed]:
+        raise _row_error(absent[0])  # the row group has fewer rows than its file says
     return [placed[row.name] for row in chosen]
 
 

@@ -138,7 +138,7 @@ class DagmanOutput:
             return
         self._status_time = changed
         found = _STATUS_AD.findall(text)
-        self._failed = {node: _shorten(details) for node, status, details in found if int(status) == _NODE_ERROR}
+        self._failed = {node: _shorten(details) for node, status, details in found if status == str(_NODE_ERROR)}
 
 
 def _explains_missing_job(details: str) -> bool:

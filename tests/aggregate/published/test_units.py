@@ -52,3 +52,10 @@ def test_files_that_were_misread(name: str, robust: list[float]):
 def test_files_with_an_impossible_budget_are_refused(name: str):
     with pytest.raises(ConfigErrors, match="at most 1 in Linf"):
         read_accuracies(CASES / f"{name}.csv")
+
+
+def test_a_number_of_images_of_thousands_of_digits_is_an_error(tmp_path: Path):
+    """Python refuses to convert it; a fuzzer found this."""
+    text = f"model,attack,eps,robust_accuracy,images\na,AA,4/255,0.4,{'9' * 5000}\n"
+    with pytest.raises(ConfigErrors, match="must be a number of images"):
+        read(tmp_path / "x.csv", text)

@@ -97,3 +97,14 @@ def test_a_truncated_plan_is_refused(tmp_path: Path):
     folder.plan.write_bytes(folder.plan.read_bytes()[:-100])
     with pytest.raises(ConfigErrors):
         Plan.read(folder)
+
+
+def test_a_pair_whose_parts_contradict_each_other_is_refused(tmp_path: Path):
+    """Each part is valid alone: a pack of corrupted images for an attack that needs none. A fuzzer found this."""
+    folder = RunFolder(tmp_path)
+    PLAN.write(folder)
+    content = json.loads(folder.plan.read_bytes())
+    content["planned"][0]["corrupted"] = 0
+    folder.plan.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigErrors, match=r"inconsistent plan\.json: a corruption needs"):
+        Plan.read(folder)
