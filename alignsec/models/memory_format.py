@@ -46,7 +46,7 @@ def use_channels_last(classifier: Classifier, input_size: tuple[int, int, int]) 
 
 def _set_format(classifier: Classifier, memory_format: torch.memory_format) -> None:
     # torch declares no type for this form of `to`.
-    classifier.to(memory_format=memory_format)  # type: ignore[call-overload]
+    classifier.to(memory_format=memory_format)  # type: ignore[call-overload] # the stub lacks this keyword alone
 
 
 def _probe(classifier: Classifier, noise: Tensor) -> tuple[Tensor, Tensor] | None:

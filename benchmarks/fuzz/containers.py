@@ -41,13 +41,18 @@ def edit_tar_headers(data: bytes, random: Random) -> bytes:
     return data[:at] + header + data[at + _BLOCK :]
 
 
-def edit_tar_members(data: bytes, random: Random) -> bytes:
-    """Change the name, the type or the content of one member of a tar archive."""
+def _read_tar(data: bytes) -> list[tuple[tarfile.TarInfo, bytes]]:
+    """Return the members of a tar archive with their contents; an empty list if it is damaged."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            members = [(info, _content(archive, info)) for info in archive]
+            return [(info, _content(archive, info)) for info in archive]
     except _DAMAGED:
-        return mutate(random, [data])
+        return []
+
+
+def edit_tar_members(data: bytes, random: Random) -> bytes:
+    """Change the name, the type or the content of one member of a tar archive."""
+    members = _read_tar(data)
     if not members:
         return mutate(random, [data])
     at = random.randrange(len(members))
@@ -119,11 +124,7 @@ def edit_outcome(data: bytes, random: Random) -> bytes:
 
 def edit_outcomes_archive(data: bytes, random: Random) -> bytes:
     """Change one outcome of an archive, and write its checksum again."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            members = [(info, _content(archive, info)) for info in archive]
-    except _DAMAGED:
-        return mutate(random, [data])
+    members = _read_tar(data)
     if not members:
         return mutate(random, [data])
     at = random.randrange(len(members))

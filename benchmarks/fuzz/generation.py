@@ -43,7 +43,7 @@ def _document_maker(documents: SearchStrategy[bytes]) -> Callable[[bytes], bytes
     def keep(document: bytes) -> None:
         made.append(document)
 
-    fuzz_one: Callable[[bytes], Any] = keep.hypothesis.fuzz_one_input  # type: ignore[attr-defined]
+    fuzz_one: Callable[[bytes], Any] = keep.hypothesis.fuzz_one_input  # type: ignore[attr-defined] # set at run time
 
     def draw(data: bytes) -> bytes | None:
         made.clear()

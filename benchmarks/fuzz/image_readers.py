@@ -65,7 +65,7 @@ _TRANSFORM = ImageTransform(
         mean=(0.5,) * 3,
         std=(0.5,) * 3,
         interpolation="bicubic",
-        crop_pct=0.9,  # type: ignore[arg-type]
+        crop_pct=0.9,  # type: ignore[arg-type] # pydantic converts it
     )
 )
 

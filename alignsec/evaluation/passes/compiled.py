@@ -139,7 +139,7 @@ class CompiledNetwork:
         if key not in self._programs:
             graphs = self.backend == "inductor" and torch.cuda.is_available()
             # torch declares no type for isolate_recompiles.
-            self._programs[key] = torch.compile(  # type: ignore[call-overload]
+            self._programs[key] = torch.compile(  # type: ignore[call-overload] # the stub knows no backend that is a function
                 self.network,
                 dynamic=False,
                 backend=self.backend,
