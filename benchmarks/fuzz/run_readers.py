@@ -2,7 +2,7 @@
 
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -161,9 +161,11 @@ MANIFEST = {"schema_version": 1, "weights": {"hub:timm/resnet18": STAGED}}
 _EXAMPLE_PAIR = tiny.pair().model_dump(mode="json")
 
 
-def _json_reader(name: str, base: object, read: object, file: str, *allowed: type[BaseException]) -> Reader:
+def _json_reader(
+    name: str, base: object, read: Callable[[Path], object], file: str, *allowed: type[BaseException]
+) -> Reader:
     return Reader(
-        name=name, read=read, corpus=lambda _: [json.dumps(base).encode()], allowed=allowed, file=file,  # type: ignore[arg-type]
+        name=name, read=read, corpus=lambda _: [json.dumps(base).encode()], allowed=allowed, file=file,
         documents=json_documents(base),
     )  # fmt: skip
 
